@@ -1,0 +1,111 @@
+"""`runmart ingest`: load files, folders, globs, standard input and URLs."""
+
+import signal
+from datetime import datetime
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+
+from cyclopts import Parameter
+
+from runmart.cli.app import EXIT_REJECTS
+from runmart.cli.logs import log
+from runmart.cli.options import DEFAULT, Options
+from runmart.cli.output import hint, progress, say, say_json
+from runmart.ingest.kinds import API_ERROR
+
+if TYPE_CHECKING:
+    from runmart.ingest.load import Load
+
+
+def ingest(
+    sources: Annotated[list[str], Parameter(consume_multiple=True, negative="")],
+    /,
+    *,
+    source: str = "default",
+    observed_at: datetime | None = None,
+    reload: Annotated[bool, Parameter(negative="")] = False,
+    log_format: Literal["text", "json"] = "text",
+    options: Options = DEFAULT,
+) -> int:
+    """Load pages of runs into the warehouse, each run exactly once, at its latest observation.
+
+    Inputs are recognised by content, plain or compressed (gzip, zstd): ListRuns pages, runs, arrays and JSON Lines of
+    either, transcripts of assistant streams. An input that was loaded before and has not changed is skipped. What can't
+    be decoded is kept; see `runmart rejects`.
+
+    Args:
+        sources: Files, folders (recursive), globs, - for standard input, https:// and s3:// addresses.
+        source: A label for these runs: which organisation, project or server.
+        observed_at: When the runs were observed, instead of each file's modification time; UTC unless it says otherwise.
+        reload: Read inputs again that were loaded before.
+        log_format: json logs events as JSON lines on standard error, for schedulers.
+    """
+    from runmart.ingest.pipeline import ingest as load_sources
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    with options.writing() as connection, log(log_format) as event:
+        with progress() as show:
+            load = load_sources(
+                connection,
+                sources,
+                source=source,
+                observed_at=_microseconds(observed_at),
+                reload=reload,
+                progress=show,
+            )
+        event("load finished", **summary(load, options))
+    if options.json:
+        say_json(summary(load, options))
+    else:
+        _tell(load, options, quiet=log_format == "json")
+    return EXIT_REJECTS if load.totals.rejected else 0
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _microseconds(instant: datetime | None) -> int | None:
+    from datetime import UTC, timedelta
+
+    if instant is None:
+        return None
+    moment = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def summary(load: "Load", options: Options) -> dict[str, Any]:
+    """What a load did, for machines."""
+    totals = load.totals
+    return {
+        "warehouse": str(options.warehouse),
+        "load_id": load.load_id,
+        "state": load.state,
+        "seconds": round(load.seconds, 3),
+        "inputs": totals.inputs,
+        "inputs_unchanged": totals.inputs_unchanged,
+        "pages": totals.pages,
+        "observations": totals.observations,
+        "new_runs": totals.new_runs,
+        "updated_runs": totals.updated_runs,
+        "unchanged": totals.unchanged,
+        "rejected": totals.rejected,
+        "skipped": dict(totals.skipped),
+    }
+
+
+def _tell(load: "Load", options: Options, *, quiet: bool) -> None:
+    totals = load.totals
+    if not quiet:
+        unchanged = f" ({totals.inputs_unchanged:,} more unchanged)" if totals.inputs_unchanged else ""
+        say(
+            f"{options.warehouse}: {totals.new_runs:,} new runs, {totals.updated_runs:,} updated, "
+            f"{totals.unchanged:,} observations unchanged, {totals.rejected:,} rejected; "
+            f"{totals.inputs:,} inputs{unchanged} in {load.seconds:.1f} s"
+        )
+    if not totals.inputs and not totals.inputs_unchanged and not totals.rejected:
+        hint("runmart: there were no files to load; check the sources")
+    if errors := totals.skipped[API_ERROR]:
+        hint(f"runmart: {errors:,} inputs or events are error responses of the server, not runs; they were skipped")
+    if totals.rejected:
+        hint(f"runmart: {totals.rejected:,} items were rejected; see: runmart rejects --warehouse {options.warehouse}")

@@ -1,0 +1,92 @@
+"""What commands print: tables that fit the terminal, JSON, and progress on standard error."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from runmart.ingest.load import Totals
+    from runmart.ingest.pipeline import Progress
+
+WIDTH = 80
+"""Columns of a table that is not printed on a terminal."""
+
+
+def say(text: str) -> None:
+    """A line on standard output."""
+    print(text)  # noqa: T201
+
+
+def hint(text: str) -> None:
+    """A line on standard error."""
+    print(text, file=sys.stderr)  # noqa: T201
+
+
+def say_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    say(msgspec.json.encode(value, enc_hook=str).decode())
+
+
+def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, fold: Sequence[str] = ()) -> None:
+    """A table on standard output, in 80 columns or the terminal's.
+
+    Args:
+        title: What the rows are.
+        columns: Names; those of numeric columns are right-aligned by their values.
+        rows: Values; None is shown as an empty cell.
+        fold: Columns whose long values are wrapped instead of cut.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(columns):
+        numeric = any(isinstance(row[index], int | float) for row in rows)
+        table.add_column(
+            Text(name),
+            justify="right" if numeric else "left",
+            overflow="fold" if name in fold else "ellipsis",
+            no_wrap=name not in fold and not numeric,
+        )
+    for row in rows:
+        table.add_row(*(Text(cell(value)) for value in row))
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    console.print(table)
+
+
+def cell(value: Any) -> str:
+    """A value as text: whole numbers with thousands marked, others with three significant decimals."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.3f}"
+    return str(value)
+
+
+@contextmanager
+def progress() -> Iterator["Progress"]:
+    """Shows how a load gets on while standard error is a terminal; silent otherwise."""
+    if not sys.stderr.isatty():
+        yield lambda _address, _totals: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def show(address: str, totals: "Totals") -> None:
+            seen = f"{totals.inputs + totals.inputs_unchanged:,} inputs, {totals.observations:,} runs"
+            bar.update(task, description=f"{seen}, {totals.rejected:,} rejected   {address[-40:]}")
+
+        yield show

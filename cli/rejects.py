@@ -1,0 +1,56 @@
+"""`runmart rejects`: what could not be loaded, and another try."""
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from runmart.cli.app import EXIT_REJECTS
+from runmart.cli.options import DEFAULT, Options
+from runmart.cli.output import hint, say, say_json, say_table
+
+_COLUMNS = ("reject_id", "load_id", "source", "input", "position", "line", "reason", "json_path", "raw", "raw_encoding")
+
+
+def rejects(
+    *,
+    retry: Annotated[bool, Parameter(negative="")] = False,
+    limit: int = 20,
+    options: Options = DEFAULT,
+) -> int:
+    """Show what could not be loaded: where it is, why, and its text; the newest first.
+
+    Args:
+        retry: Decode all of it again, after an upgrade; what loads now is cleared.
+        limit: How many to show; --json shows all.
+    """
+    if retry:
+        return _retry(options)
+    with options.reading() as connection:
+        total = connection.execute("select count(*) from runmart.rejects").fetchall()[0][0]
+        rows = connection.execute(
+            f"select {', '.join(_COLUMNS)} from runmart.rejects order by reject_id desc limit ?",  # noqa: S608
+            [total if options.json else limit],
+        ).fetchall()
+    found: list[dict[str, Any]] = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+    if options.json:
+        say_json(found)
+    elif not found:
+        say(f"{options.warehouse}: no rejects")
+    else:
+        table = [(r["reject_id"], f"{r['input']}:{r['line']}", r["json_path"], r["reason"]) for r in found]
+        say_table(f"Rejects ({len(found):,} of {total:,})", ("id", "where", "json path", "reason"), table, fold=("where", "json path", "reason"))
+        hint("The texts: runmart rejects --json, or the column raw of runmart.rejects. After an upgrade: --retry.")
+    return 0
+
+
+def _retry(options: Options) -> int:
+    from runmart.ingest.pipeline import retry_rejects
+
+    with options.writing() as connection:
+        load = retry_rejects(connection)
+    totals = load.totals
+    if options.json:
+        say_json({"load_id": load.load_id, "loaded": totals.observations, "still_rejected": totals.rejected})
+    else:
+        say(f"{options.warehouse}: {totals.observations:,} observations loaded, {totals.rejected:,} rejects remain")
+    return EXIT_REJECTS if totals.rejected else 0

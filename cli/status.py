@@ -1,0 +1,71 @@
+"""`runmart status`: what the warehouse holds."""
+
+from typing import TYPE_CHECKING, Any
+
+from runmart.cli.options import DEFAULT, Options
+from runmart.cli.output import say, say_json, say_table
+from runmart.ingest.schema import schema_version
+from runmart.ingest.storage import readable_by, storage_version
+from runmart.models.statuses import TERMINAL_STATUSES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_LOADS = ("load_id", "started_at", "state", "observations", "new_runs", "updated_runs", "rejected", "seconds")
+
+
+def status(*, options: Options = DEFAULT) -> int:
+    """Tell what the warehouse holds: runs by status, their span, the last loads, rejects, and which shells can open it."""
+    with options.reading() as connection:
+        facts = _facts(connection, options)
+    if options.json:
+        say_json(facts)
+        return 0
+    say(f"{facts['warehouse']}: {facts['runs']:,} runs, {facts['open_runs']:,} of them open, {facts['bytes']:,} bytes")
+    say(f"created between  {facts['oldest_run_at'] or '-'} and {facts['newest_run_at'] or '-'} (UTC)")
+    say(f"file             storage {facts['storage_version']}, opens in {facts['readable_by']}; schema {facts['schema']}")
+    say(f"rejects          {facts['rejects']:,}" + ("; see: runmart rejects" if facts["rejects"] else ""))
+    say("")
+    if facts["runs"]:
+        say_table("Runs by status", ("status", "runs"), [(row["status"], row["runs"]) for row in facts["statuses"]])
+    say_table("Last loads", _LOADS, [[row[name] for name in _LOADS] for row in facts["loads"]], fold=("state",))
+    return 0
+
+
+def _facts(connection: "DuckDBPyConnection", options: Options) -> dict[str, Any]:
+    ended = ", ".join(f"'{name}'" for name in TERMINAL_STATUSES)
+    runs = _rows(
+        connection,
+        f"""
+        select
+            count(*) as runs,
+            count(*) filter (where status not in ({ended})) as open_runs,
+            strftime(min(created_at), '%Y-%m-%d %H:%M:%S') as oldest_run_at,
+            strftime(max(created_at), '%Y-%m-%d %H:%M:%S') as newest_run_at
+        from runs""",  # noqa: S608 - statuses are constants
+    )[0]
+    storage = storage_version(connection)
+    return {
+        "warehouse": str(options.warehouse),
+        "bytes": options.warehouse.stat().st_size,
+        "storage_version": storage,
+        "readable_by": readable_by(storage),
+        "schema": schema_version(connection),
+        **runs,
+        "statuses": _rows(connection, "select status, count(*) as runs from runs group by status order by runs desc, status"),
+        "rejects": connection.execute("select count(*) from runmart.rejects").fetchall()[0][0],
+        "loads": _rows(
+            connection,
+            """
+            select
+                load_id, command, source, strftime(started_at, '%Y-%m-%d %H:%M:%S') as started_at, state, seconds,
+                inputs, inputs_unchanged, pages, observations, new_runs, updated_runs, unchanged, rejected, skipped
+            from runmart.loads order by load_id desc limit 5""",
+        ),
+    }
+
+
+def _rows(connection: "DuckDBPyConnection", query: str) -> list[dict[str, Any]]:
+    cursor = connection.execute(query)
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

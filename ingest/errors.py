@@ -1,0 +1,34 @@
+"""What can go wrong, for people:
+
+    RunmartError                a sentence to show, and the exit code that goes with it
+    ├── InputError              an input cannot be read; the load goes on without it
+    ├── SourceError             a source names nothing that could be read
+    └── WarehouseError          the warehouse cannot be used
+        └── LockedError         ... now, because another process uses it
+
+Messages name what was expected, what was found, and what to do next. They never hold secrets.
+"""
+
+
+class RunmartError(Exception):
+    """An error to be shown to a person, without a traceback."""
+
+    exit_code = 1
+
+
+class InputError(RunmartError):
+    """An input cannot be read."""
+
+
+class SourceError(RunmartError):
+    """A source named on the command line names nothing that could be read."""
+
+
+class WarehouseError(RunmartError):
+    """The warehouse cannot be used."""
+
+
+class LockedError(WarehouseError):
+    """Another process uses the warehouse."""
+
+    exit_code = 5

@@ -1,0 +1,54 @@
+"""What kind of object a text holds: a run, a page, or something else of the same APIs."""
+
+import msgspec
+from msgspec import Raw, Struct
+
+from runmart.models.records import ABSENT
+from runmart.models.statuses import RUN_OBJECT
+
+OTHER_OBJECTS = frozenset(
+    {"assistant", "batch", "chat.completion", "conversation", "file", "fine_tuning.job", "model", "project", "response"}
+    | {"upload", "vector_store", "vector_store.file"}
+)
+"""Objects of the same APIs that are no runs, though some have an id and a status. So are all that begin with `thread`,
+such as steps and messages; a server's own word for a run is taken for one."""
+
+API_ERROR = "error"
+
+
+class Peek(Struct):
+    """The members that tell the kind."""
+
+    object: Raw = ABSENT
+    id: Raw = ABSENT
+    status: Raw = ABSENT
+    data: Raw = ABSENT
+    error: Raw = ABSENT
+
+
+PEEK = msgspec.json.Decoder(Peek)
+PEEKS = msgspec.json.Decoder(list[Peek])
+
+
+def is_page(peek: Peek) -> bool:
+    """Whether the object is a page: a list under `data`, and no run around it."""
+    return bytes(peek.data)[:1] == b"[" and peek.status is ABSENT
+
+
+def other_kind(peek: Peek) -> str | None:
+    """The kind of an object that is known not to be a run, else None."""
+    name = _text(peek.object)
+    if name is not None and name != RUN_OBJECT and (name.startswith("thread") or name in OTHER_OBJECTS):
+        return name
+    if peek.id is ABSENT and peek.status is ABSENT and bytes(peek.error)[:1] in {b"{", b'"'}:
+        return API_ERROR
+    return None
+
+
+def is_run(peek: Peek) -> bool:
+    """Whether the object is a run without any doubt."""
+    return peek.id is not ABSENT and peek.status is not ABSENT and other_kind(peek) is None
+
+
+def _text(raw: Raw) -> str | None:
+    return msgspec.json.decode(raw, type=str) if bytes(raw)[:1] == b'"' else None

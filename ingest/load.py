@@ -1,0 +1,209 @@
+"""Load: batches of observations, their rejects and their bookkeeping, one transaction each."""
+
+import base64
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from runmart.ingest.flatten import flatten
+from runmart.ingest.merge import Counts, merge
+from runmart.ingest.version import VERSION
+from runmart.models.bookkeeping import INPUTS, LOADS, REJECTS, Book
+from runmart.models.observations import Observation, Reject
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from runmart.ingest.decoded import Decoded
+
+BATCH_OBSERVATIONS = 25_000
+BATCH_BYTES = 64 << 20
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a load did so far."""
+
+    inputs: int = 0
+    inputs_unchanged: int = 0
+    pages: int = 0
+    observations: int = 0
+    new_runs: int = 0
+    updated_runs: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    skipped: Counter[str] = field(default_factory=Counter[str])
+
+
+@dataclass(frozen=True, slots=True)
+class ReadInput:
+    """An input that was read to its end."""
+
+    address: str
+    size: int
+    content_hash: str
+    modified_at: int
+    observations: int
+    rejected: int
+
+
+class Load:
+    """One load: collects until a batch is full, then commits it."""
+
+    def __init__(self, connection: "DuckDBPyConnection", command: str, source: str) -> None:
+        self._connection = connection
+        self._command = command
+        self._source = source
+        self._started = time.time_ns()
+        self._observations: list[Observation] = []
+        self._bytes = 0
+        self._rejects: list[tuple[str, Reject]] = []
+        self._inputs: list[ReadInput] = []
+        self._done_rejects: list[int] = []
+        self._recorded = False
+        self.state = "running"
+        self.seconds = 0.0
+        self.totals = Totals()
+        rows = connection.execute("select coalesce(max(load_id), 0) + 1 from runmart.loads").fetchall()
+        self.load_id: int = rows[0][0]
+
+    def add(self, address: str, decoded: "Decoded", size: int) -> None:
+        """Take what a block of `size` bytes held; commits when the batch is full."""
+        self._observations += decoded.observations
+        self._bytes += size
+        self._rejects += [(address, reject) for reject in decoded.rejects]
+        self.totals.pages += decoded.pages
+        self.totals.observations += len(decoded.observations)
+        self.totals.rejected += len(decoded.rejects)
+        self.totals.skipped.update(decoded.skipped)
+        if len(self._observations) >= BATCH_OBSERVATIONS or self._bytes >= BATCH_BYTES:
+            self.commit()
+
+    def reject(self, address: str, reject: Reject) -> None:
+        """Take an input that could not be read."""
+        self._rejects.append((address, reject))
+        self.totals.rejected += 1
+
+    def finish_input(self, read: ReadInput) -> None:
+        """Record that an input was read to its end, in the transaction that holds its last observations."""
+        self._inputs.append(read)
+        self.totals.inputs += 1
+
+    def clear_reject(self, reject_id: int) -> None:
+        """Forget a reject, in the transaction that holds what became of it."""
+        self._done_rejects.append(reject_id)
+
+    def commit(self, state: str = "running") -> None:
+        """Write what was collected, and the load's record, in one transaction."""
+        self._connection.execute("begin")
+        try:
+            self._write(state)
+        except BaseException:
+            self._connection.execute("rollback")
+            raise
+        self._connection.execute("commit")
+        self._observations, self._bytes = [], 0
+        self._rejects, self._inputs, self._done_rejects = [], [], []
+
+    def abandon(self, state: str) -> None:
+        """Drop what was not committed, and record how the load ended if anything of it was committed."""
+        self._observations, self._rejects, self._inputs, self._done_rejects = [], [], [], []
+        if self._recorded:
+            self.commit(state)
+
+    def _write(self, state: str) -> None:
+        if self._observations:
+            self._count(merge(self._connection, flatten(self._observations)))
+        if self._done_rejects:
+            self._connection.execute(
+                "delete from runmart.rejects where list_contains(?, reject_id)", [self._done_rejects]
+            )
+        self._write_inputs()
+        self._write_rejects()
+        self._write_load(state)
+
+    def _count(self, counts: Counts) -> None:
+        self.totals.new_runs += counts.new_runs
+        self.totals.updated_runs += counts.updated_runs
+        self.totals.unchanged += counts.unchanged
+
+    def _write_inputs(self) -> None:
+        if not self._inputs:
+            return
+        self._connection.execute(
+            "delete from runmart.rejects where raw is null and source = ? and list_contains(?, input)",
+            [self._source, [read.address for read in self._inputs]],
+        )  # an input that can be read again has no reject that says it can't
+        _append(
+            self._connection,
+            INPUTS,
+            [
+                (self._source, read.address, read.size, read.content_hash, read.modified_at)
+                + (read.observations, read.rejected, self.load_id)
+                for read in self._inputs
+            ],
+        )
+
+    def _write_rejects(self) -> None:
+        if not self._rejects:
+            return
+        first = self._connection.execute("select coalesce(max(reject_id), 0) + 1 from runmart.rejects").fetchall()
+        rows = [
+            (first[0][0] + number, self.load_id, reject.origin.source, address, reject.position, reject.line)
+            + (reject.origin.observed_at, reject.reason, reject.json_path, *_readable(reject.raw))
+            for number, (address, reject) in enumerate(self._rejects)
+        ]
+        _append(self._connection, REJECTS, rows, distinct_by=("source", "input", "position", "raw"))
+
+    def _write_load(self, state: str) -> None:
+        now = time.time_ns()
+        self.state, self.seconds = state, (now - self._started) / 1e9
+        totals = self.totals
+        row = (
+            (self.load_id, self._command, self._source, self._started // 1000)
+            + (None if state == "running" else now // 1000, self.seconds, state)
+            + (totals.inputs, totals.inputs_unchanged, totals.pages, totals.observations, totals.new_runs)
+            + (totals.updated_runs, totals.unchanged, totals.rejected, totals.skipped.total(), VERSION)
+        )
+        if not self._recorded:
+            self._connection.execute(
+                "update runmart.loads set state = 'killed' where state = 'running'"
+            )  # nobody else can be writing now
+        self._connection.execute("delete from runmart.loads where load_id = ?", [self.load_id])
+        _append(self._connection, LOADS, [row])
+        self._recorded = True
+
+
+def _readable(raw: bytes) -> tuple[str | None, str | None]:
+    """A reject's text for a VARCHAR column, and its encoding."""
+    if not raw:
+        return None, None
+    try:
+        return raw.decode(), "utf-8"
+    except UnicodeDecodeError:
+        return base64.b64encode(raw).decode(), "base64"
+
+
+def original(text: str, encoding: str) -> bytes:
+    """The bytes that `_readable` made readable."""
+    return base64.b64decode(text) if encoding == "base64" else text.encode()
+
+
+def _append(
+    connection: "DuckDBPyConnection", book: Book, rows: list[tuple[Any, ...]], distinct_by: tuple[str, ...] = ()
+) -> None:
+    """Insert rows into a bookkeeping table, but those already there by `distinct_by`."""
+    columns = zip(book.columns, zip(*rows, strict=True), strict=True)
+    arrays = [pa.array(values, note.type) for note, values in columns]
+    condition = "true"
+    if distinct_by:
+        same = " and ".join(f"old.{name} is not distinct from new.{name}" for name in distinct_by)
+        condition = f"not exists (select 1 from runmart.{book.name} as old where {same})"
+    connection.register("new_rows", pa.Table.from_arrays(arrays, schema=book.schema))
+    try:
+        connection.execute(f"insert into runmart.{book.name} select * from new_rows as new where {condition}")
+    finally:
+        connection.unregister("new_rows")

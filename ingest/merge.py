@@ -1,0 +1,155 @@
+"""Merge: a batch of flattened observations goes into the four tables, each run at its latest observation.
+
+Which observation is the latest is said in one place, `_LATEST`:
+
+1. a run that has ended beats one that goes on;
+2. the later of the record's own instants;
+3. the later time of observation;
+4. the later place in its input;
+5. the greater content, as text: any fixed rule would do.
+
+This is a total order on what an observation holds. So the outcome is its maximum, whatever came first and however the
+observations were grouped into batches.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
+
+from runmart.ingest.flatten import OBSERVATION, Batches
+from runmart.models.statuses import LIFECYCLE_INSTANTS, TERMINAL_STATUSES
+from runmart.models.tables import TABLES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_OF_OBSERVATION = ("observed_at", "observed_position", "load_id")
+"""Columns that tell of the observation, not of the run."""
+
+_RANK = f"""
+    coalesce(status in ({", ".join(f"'{status}'" for status in TERMINAL_STATUSES)}), false) as has_ended,
+    greatest({", ".join(LIFECYCLE_INSTANTS)}) as last_event_at,
+    observed_at,
+    observed_position"""
+
+_LATEST = "has_ended desc, last_event_at desc nulls last, observed_at desc, observed_position desc, content desc"
+
+
+class Counts(NamedTuple):
+    """What a batch did to the runs."""
+
+    new_runs: int
+    updated_runs: int
+    unchanged: int
+
+
+def merge(connection: "DuckDBPyConnection", batches: Batches) -> Counts:
+    """Merge a batch, within the transaction that the caller has open."""
+    for table, batch in zip(TABLES, batches, strict=True):
+        connection.register(f"incoming_{table.name}", pa.Table.from_batches([batch]))
+    counts = _merge(connection, batches.runs.num_rows)
+    for table in TABLES:
+        connection.unregister(f"incoming_{table.name}")
+    return counts
+
+
+def _merge(connection: "DuckDBPyConnection", observations: int) -> Counts:
+    connection.execute(f"""
+        create or replace temp table contenders as
+        select run_id, {OBSERVATION}, {_RANK} from incoming_runs
+        union all
+        select run_id, null as {OBSERVATION}, {_RANK} from main.runs
+        where run_id in (select run_id from incoming_runs)""")
+    contested = connection.execute(
+        "select count(*) - count(distinct run_id), count(distinct run_id) from contenders"
+    ).fetchall()[0]
+    if contested[0] == 0:
+        for table in TABLES:
+            _insert(connection, table.name, "true")
+        return Counts(contested[1], 0, 0)
+    _rank(connection)
+    counts = connection.execute("""
+        select
+            count(*) filter (where is_new),
+            count(*) filter (where is_changed and not is_new)
+        from winners""").fetchall()[0]
+    connection.execute(f"""
+        update main.runs set {", ".join(f"{name} = winner.{name}" for name in _OF_OBSERVATION)}
+        from (
+            select incoming_runs.* from incoming_runs
+            semi join (select * from winners where not is_changed) as winners using ({OBSERVATION})
+        ) as winner
+        where runs.run_id = winner.run_id""")
+    for table in TABLES:
+        connection.execute(f"""
+            delete from main.{table.name}
+            where run_id in (select run_id from winners where is_changed and not is_new)""")
+        _insert(connection, table.name, f"{OBSERVATION} in (select {OBSERVATION} from winners where is_changed)")
+    return Counts(counts[0], counts[1], observations - sum(counts))
+
+
+def _insert(connection: "DuckDBPyConnection", table: str, condition: str) -> None:
+    columns = ", ".join(column.name for declared in TABLES if declared.name == table for column in declared.columns)
+    connection.execute(f"insert into main.{table} select {columns} from incoming_{table} where {condition}")
+
+
+def _rank(connection: "DuckDBPyConnection") -> None:
+    """Make the table `winners`: the incoming observations that are to be stored, and what they do to the run."""
+    connection.execute(f"""
+        create or replace temp table contested as
+        with contests as (
+            select run_id from contenders group by run_id having count(*) > 1
+        ),
+        incoming_contents as ({_contents("incoming_", OBSERVATION)}),
+        stored_contents as ({_contents("main.", "null")})
+        select contenders.*, contents.content
+        from contenders
+        join (select * from incoming_contents union all select * from stored_contents) as contents
+            on contents.run_id = contenders.run_id
+            and contents.{OBSERVATION} is not distinct from contenders.{OBSERVATION}""")
+    connection.execute(f"""
+        create or replace temp table winners as
+        with ranked as (
+            select
+                run_id,
+                {OBSERVATION},
+                content,
+                row_number() over (partition by run_id order by {_LATEST}, {OBSERVATION} nulls first) as place
+            from contested
+        ),
+        uncontested as (
+            select run_id, {OBSERVATION}, cast(null as varchar) as content
+            from contenders where run_id not in (select run_id from contested)
+        ),
+        latest as (
+            select run_id, {OBSERVATION}, content from ranked where place = 1
+            union all
+            select run_id, {OBSERVATION}, content from uncontested
+        )
+        select
+            latest.run_id,
+            latest.{OBSERVATION},
+            stored.run_id is null as is_new,
+            stored.run_id is null or stored.content is distinct from latest.content as is_changed
+        from latest
+        left join (select run_id, content from contested where {OBSERVATION} is null) as stored
+            on stored.run_id = latest.run_id
+        where latest.{OBSERVATION} is not null""")
+
+
+def _contents(prefix: str, observation: str) -> str:
+    """All that each contested observation says of its run, as one text."""
+    parts = " union all ".join(
+        f"""
+            select run_id, {observation} as {OBSERVATION}, '{table.name}' as part, cast(to_json(struct_pack({
+                ", ".join(
+                    f"{column.name} := {column.name}" for column in table.columns if column.name not in _OF_OBSERVATION
+                )
+            })) as varchar) as text
+            from {prefix}{table.name} where run_id in (select run_id from contests)"""
+        for table in TABLES
+    )
+    return f"""
+            select run_id, {OBSERVATION}, string_agg(text, '' order by part, text) as content
+            from ({parts}) as parts
+            group by run_id, {OBSERVATION}"""

@@ -1,0 +1,87 @@
+"""The warehouse's schema: made from the declared tables, brought up to date by numbered migrations."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runmart.ingest.errors import WarehouseError
+from runmart.ingest.version import VERSION
+from runmart.models.bookkeeping import BOOKS, SCHEMA
+from runmart.models.tables import TABLES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step from a version of the schema to the next."""
+
+    version: int
+    description: str
+    apply: Callable[["DuckDBPyConnection"], None]
+
+
+def create_tables(connection: "DuckDBPyConnection") -> None:
+    """Create the four tables and the bookkeeping, with their comments."""
+    connection.execute(f"create schema if not exists {SCHEMA}")
+    for prefix, tables in (("main", TABLES), (SCHEMA, BOOKS)):
+        for table in tables:
+            name = f"{prefix}.{table.name}"
+            columns = ", ".join(f"{column.name} {column.duckdb_type}" for column in table.columns)
+            connection.execute(f"create table {name} ({columns})")
+            connection.execute(f"comment on table {name} is {_quoted(f'{table.purpose} Grain: {table.grain}.')}")
+            for column in table.columns:
+                connection.execute(f"comment on column {name}.{column.name} is {_quoted(column.meaning)}")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+MIGRATIONS = (Migration(1, "create the tables", create_tables),)
+"""In order. A released migration is never changed: a new one follows it."""
+
+
+def schema_version(connection: "DuckDBPyConnection") -> int:
+    """The version of the warehouse's schema; 0 when there is none.
+
+    Raises:
+        WarehouseError: The file holds somebody else's tables under our names.
+    """
+    found = connection.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
+    ).fetchall()
+    names = {name for (name,) in found}
+    if f"{SCHEMA}.schema_version" in names:
+        versions = connection.execute(f"select max(version) from {SCHEMA}.schema_version").fetchall()
+        return versions[0][0] or 0
+    taken = sorted(names & {f"main.{table.name}" for table in TABLES})
+    if taken:
+        raise WarehouseError(f"it already has a table {taken[0]} that is not runmart's; use another --warehouse")
+    return 0
+
+
+def migrate(connection: "DuckDBPyConnection", migrations: tuple[Migration, ...] = MIGRATIONS) -> None:
+    """Bring the schema up to date, each migration and its record in one transaction.
+
+    Raises:
+        WarehouseError: The schema is newer than this version of runmart, or not ours.
+    """
+    version, newest = schema_version(connection), migrations[-1].version
+    if version > newest:
+        raise WarehouseError(
+            f"it has schema version {version}, made by a newer runmart; this one ({VERSION}) knows {newest}: upgrade it"
+        )
+    for migration in migrations[version:]:
+        connection.execute("begin")
+        try:
+            migration.apply(connection)
+            connection.execute(
+                f"insert into {SCHEMA}.schema_version values (?, ?, now(), ?)",
+                [migration.version, migration.description, VERSION],
+            )
+        except BaseException:
+            connection.execute("rollback")
+            raise
+        connection.execute("commit")

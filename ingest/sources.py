@@ -1,0 +1,117 @@
+"""Sources: what the command line names becomes inputs, one file or response each. Nothing is opened here.
+
+Folders are walked as they are read, so a million files are never a list in memory.
+"""
+
+import glob
+import io
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from runmart.ingest.errors import InputError, SourceError
+
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One file or response."""
+
+    address: str
+    """Absolute path, URL, or `-`."""
+    size: int | None
+    """Bytes; None where only reading tells."""
+    modified_at: int
+    """Microseconds since 1970: when the input last changed, or was answered."""
+    open: Callable[[], BinaryIO]
+    """Opens it for reading. Raises OSError or InputError."""
+
+
+def inputs(sources: Iterable[str]) -> Iterator[Input]:
+    """The inputs that `sources` name, in a fixed order: files, folders (recursive), globs, `-`, URLs.
+
+    Raises:
+        SourceError: A source names nothing. All local ones are looked at before the first input is given.
+    """
+    sources = list(sources)
+    for source in sources:
+        if _is_local(source) and not Path(source).exists() and not _matches(source):
+            raise SourceError(f"{source}: no such file or folder, and no file matches it; check the path")
+    for source in sources:
+        if source == STANDARD_INPUT:
+            yield _standard_input()
+        elif _is_local(source):
+            yield from _local(source)
+        else:
+            from runmart.ingest import remote
+
+            yield from remote.inputs(source)
+
+
+def _is_local(source: str) -> bool:
+    return source != STANDARD_INPUT and "://" not in source
+
+
+def _matches(source: str) -> list[str]:
+    return sorted(glob.glob(source, recursive=True)) if glob.has_magic(source) else []
+
+
+def _local(source: str) -> Iterator[Input]:
+    for path in [source] if Path(source).exists() else _matches(source):
+        if Path(path).is_dir():
+            yield from _walk(Path(path))
+        else:
+            yield _file(path, os.stat(path))
+
+
+def _walk(folder: Path) -> Iterator[Input]:
+    """The files below `folder`, by name; hidden ones and links to folders are left out."""
+    try:
+        with os.scandir(folder) as listing:
+            entries = sorted((entry for entry in listing if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    except OSError as error:
+        yield _unreadable(folder, error)
+        return
+    for entry in entries:
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(Path(entry.path))
+            elif stat.S_ISREG((status := entry.stat()).st_mode):
+                yield _file(entry.path, status)
+        except OSError as error:
+            yield _unreadable(Path(entry.path), error)
+
+
+def _file(path: str, status: os.stat_result) -> Input:
+    is_regular = stat.S_ISREG(status.st_mode)
+    return Input(
+        os.path.abspath(path),  # noqa: PTH100 - resolve() would follow links, and they are part of the address
+        status.st_size if is_regular else None,
+        status.st_mtime_ns // 1000 if is_regular else time.time_ns() // 1000,
+        lambda: Path(path).open("rb"),
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> Input:
+    def fail() -> BinaryIO:
+        raise InputError(f"cannot be read: {error.strerror or error}")
+
+    return Input(os.path.abspath(path), None, time.time_ns() // 1000, fail)  # noqa: PTH100
+
+
+def _standard_input() -> Input:
+    """Standard input; if it was redirected from a file, it has that file's time."""
+    status = os.fstat(sys.stdin.fileno())
+    is_regular = stat.S_ISREG(status.st_mode)
+    return Input(
+        STANDARD_INPUT,
+        None,
+        status.st_mtime_ns // 1000 if is_regular else time.time_ns() // 1000,
+        lambda: cast("BinaryIO", io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False))),
+    )

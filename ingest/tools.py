@@ -1,0 +1,84 @@
+"""The tools offered to runs, each distinct list decoded once."""
+
+import msgspec
+from msgspec import Raw
+
+from runmart.ingest.members import Members, json_object, object_members, unfit
+from runmart.models.getters import compact
+from runmart.models.observations import OfferedTool
+from runmart.models.quirks import NOTHING
+from runmart.models.records import ABSENT, TOOL_DEFINITIONS, FunctionDefinition
+
+_FUNCTION = msgspec.json.Decoder(FunctionDefinition)
+_TOOLS = msgspec.json.Decoder(list[Raw])
+
+
+class ToolDecoder:
+    """Decodes the tools of runs, each distinct text once: all runs of an assistant share theirs."""
+
+    _MAX_KNOWN = 10_000
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[OfferedTool, ...]] = {}
+
+    def decode(self, raw: Raw) -> tuple[OfferedTool, ...]:
+        """The tools of one run.
+
+        Raises:
+            UnfitError: They do not fit.
+        """
+        text = bytes(raw)
+        tools = self._known.get(text)
+        if tools is None:
+            tools = _tools(text)
+            if len(self._known) >= self._MAX_KNOWN:
+                self._known.clear()
+            self._known[text] = tools
+        return tools
+
+
+def _tools(text: bytes) -> tuple[OfferedTool, ...]:
+    if not text or text in NOTHING:
+        return ()
+    try:
+        raws = _TOOLS.decode(text)
+    except msgspec.DecodeError as error:
+        raise unfit(error, "$.tools") from None
+    return tuple(_tool(position, bytes(raw)) for position, raw in enumerate(raws))
+
+
+def _tool(position: int, text: bytes) -> OfferedTool:
+    path = f"$.tools[{position}]"
+    try:
+        members = object_members(text, path)
+        kind: str | None = msgspec.json.decode(members.pop("type", Raw(b"null")), type=str | None)
+        inner = TOOL_DEFINITIONS.get(kind or "", ())
+        if inner and inner[0] not in members:
+            inner = ()  # flat, as the Responses API writes it
+        definition, config = _definition(members, inner, path)
+    except msgspec.DecodeError as error:
+        raise unfit(error, path) from None
+    parameters = None if definition.parameters in (ABSENT, Raw(b"null")) else compact(bytes(definition.parameters))
+    return OfferedTool(
+        position, kind, definition.name, definition.description, definition.strict, parameters, json_object(config)
+    )
+
+
+_DEFINED = ("name", "description", "strict", "parameters")
+
+
+def _definition(
+    members: Members, inner: tuple[str, ...], path: str
+) -> tuple[FunctionDefinition, list[tuple[str, bytes]]]:
+    """What a tool says of its function, found along `inner`, and all of its other members."""
+    if not inner:
+        known = [(name, bytes(members[name])) for name in _DEFINED if name in members]
+        rest = [(name, compact(bytes(value))) for name, value in members.items() if name not in _DEFINED]
+        return _FUNCTION.decode(json_object(known) or b"{}"), rest
+    head, *tail = inner
+    path = f"{path}.{head}"
+    found, rest = _definition(object_members(bytes(members[head]), path), tuple(tail), path)
+    others = [(name, compact(bytes(value))) for name, value in members.items() if name != head]
+    if rest:
+        others.append((head, json_object(rest) or b"{}"))
+    return found, others

@@ -1,0 +1,5 @@
+"""The version of runmart that runs."""
+
+from importlib.metadata import version
+
+VERSION = version("runmart")

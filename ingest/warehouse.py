@@ -1,0 +1,106 @@
+"""The warehouse: a DuckDB file, opened by one process at a time for writing."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runmart.ingest.errors import LockedError, WarehouseError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+STORAGE_VERSION = "v1.4.0"
+"""Every DuckDB shell since 1.4 opens a file of this storage version."""
+
+DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
+_RETRY_SECONDS = 0.1
+_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
+
+
+@contextmanager
+def open_for_writing(path: Path, lock_timeout_seconds: float) -> Iterator["DuckDBPyConnection"]:
+    """A connection to the warehouse, created if need be; its schema and its views are up to date.
+
+    Raises:
+        LockedError: Another process still uses it after `lock_timeout_seconds`.
+        WarehouseError: It cannot be opened or brought up to date.
+    """
+    from runmart.ingest.schema import migrate
+
+    if not path.parent.is_dir():
+        raise WarehouseError(f"{path}: the folder {path.parent} does not exist; create it first")
+    with _connected(path, lock_timeout_seconds, read_only=False) as connection:
+        connection.execute("set timezone = 'UTC'")
+        migrate(connection)
+        yield connection
+
+
+@contextmanager
+def open_for_reading(path: Path, lock_timeout_seconds: float) -> Iterator["DuckDBPyConnection"]:
+    """A read-only connection to an existing warehouse.
+
+    Raises:
+        LockedError: Another process still writes to it after `lock_timeout_seconds`.
+        WarehouseError: There is none, or it is not a warehouse.
+    """
+    from runmart.ingest.schema import schema_version
+
+    if not path.exists():
+        raise WarehouseError(f"{path}: no such warehouse; create it with: runmart ingest PAGES --warehouse {path}")
+    with _connected(path, lock_timeout_seconds, read_only=True) as connection:
+        if schema_version(connection) == 0:
+            raise WarehouseError("it is a DuckDB file, but no runmart warehouse; check --warehouse")
+        connection.execute("set timezone = 'UTC'")
+        yield connection
+
+
+@contextmanager
+def _connected(path: Path, lock_timeout_seconds: float, *, read_only: bool) -> Iterator["DuckDBPyConnection"]:
+    import duckdb
+
+    try:
+        connection = _connect(path, lock_timeout_seconds, read_only=read_only)
+        try:
+            yield connection
+        finally:
+            connection.close()
+    except duckdb.Error as error:
+        raise WarehouseError(f"{path}: {_sentence(error)}") from error
+    except WarehouseError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise type(error)(f"{path}: {error}") from error.__cause__
+
+
+def _connect(path: Path, lock_timeout_seconds: float, *, read_only: bool) -> "DuckDBPyConnection":
+    import duckdb
+
+    config = {} if read_only else {"storage_compatibility_version": STORAGE_VERSION}
+    deadline = time.monotonic() + lock_timeout_seconds
+    while True:
+        try:
+            return duckdb.connect(path, read_only=read_only, config=config)
+        except duckdb.IOException as error:
+            if "Could not set lock" not in str(error):
+                raise
+            if time.monotonic() >= deadline:
+                raise LockedError(_locked(str(error), lock_timeout_seconds)) from None
+        time.sleep(_RETRY_SECONDS)
+
+
+def _locked(message: str, waited_seconds: float) -> str:
+    holder = _HOLDER.search(message)
+    who = f"{Path(holder['program']).name} (process {holder['pid']})" if holder else "another process"
+    return (
+        f"locked by {who}; waited {waited_seconds:g} s. Close it there, open it with -readonly in a shell, "
+        "or wait longer with --lock-timeout"
+    )
+
+
+def _sentence(error: Exception) -> str:
+    """DuckDB's message without its kind, its advice for developers and its addresses."""
+    text = str(error).splitlines()[0].partition(". See ")[0]
+    return text.removeprefix("IO Error: ").removeprefix("Serialization Error: ")

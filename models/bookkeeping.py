@@ -1,0 +1,113 @@
+"""The bookkeeping tables, schema `runmart`: what was loaded, from where, and what could not be."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from runmart.models.columns import BIGINT, DOUBLE, INTEGER, TIMESTAMPTZ, VARCHAR, duckdb_type
+
+SCHEMA = "runmart"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One column of a bookkeeping table."""
+
+    name: str
+    type: pa.DataType
+    meaning: str
+
+    @property
+    def duckdb_type(self) -> str:
+        """The type as DuckDB writes it."""
+        return duckdb_type(self.type)
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One bookkeeping table."""
+
+    name: str
+    grain: str
+    purpose: str
+    columns: tuple[Note, ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema."""
+        return pa.schema([pa.field(column.name, column.type) for column in self.columns])
+
+
+LOADS = Book(
+    "loads",
+    grain="one row per load",
+    purpose="Loads: invocations of the command that write.",
+    columns=(
+        Note("load_id", BIGINT, "Numbers the loads from 1"),
+        Note("command", VARCHAR, "What was run: ingest, rejects --retry, demo"),
+        Note("source", VARCHAR, "The label given with --source"),
+        Note("started_at", TIMESTAMPTZ, "When it started"),
+        Note("finished_at", TIMESTAMPTZ, "When it ended; null while it runs, or when it was killed"),
+        Note("seconds", DOUBLE, "How long it took so far"),
+        Note("state", VARCHAR, "running, done, done with rejects, failed, interrupted, killed"),
+        Note("inputs", BIGINT, "Inputs read to their end"),
+        Note("inputs_unchanged", BIGINT, "Inputs skipped because they had been read before"),
+        Note("pages", BIGINT, "Pages read"),
+        Note("observations", BIGINT, "Runs seen: new, updated and unchanged ones"),
+        Note("new_runs", BIGINT, "Runs that were not there before"),
+        Note("updated_runs", BIGINT, "Times that a later observation changed a run"),
+        Note("unchanged", BIGINT, "Observations that told nothing new"),
+        Note("rejected", BIGINT, "Items that could not be decoded"),
+        Note("skipped", BIGINT, "Items that are no runs: steps, messages, error responses"),
+        Note("version", VARCHAR, "The version of runmart"),
+    ),
+)
+
+INPUTS = Book(
+    "inputs",
+    grain="one row per input and content",
+    purpose="Inputs: files and responses that were read to their end.",
+    columns=(
+        Note("source", VARCHAR, "The label given with --source"),
+        Note("address", VARCHAR, "Absolute path, URL, or - for standard input"),
+        Note("size", BIGINT, "Bytes as stored, compressed or not"),
+        Note("content_hash", VARCHAR, "SHA-256 of these bytes"),
+        Note("modified_at", TIMESTAMPTZ, "When the input last changed, or was answered"),
+        Note("observations", BIGINT, "Runs seen in it"),
+        Note("rejected", BIGINT, "Items in it that could not be decoded"),
+        Note("load_id", BIGINT, "The load that read it"),
+    ),
+)
+
+REJECTS = Book(
+    "rejects",
+    grain="one row per item that could not be decoded",
+    purpose="Rejects: kept whole until `runmart rejects --retry` can load them.",
+    columns=(
+        Note("reject_id", BIGINT, "Numbers the rejects from 1"),
+        Note("load_id", BIGINT, "The load that met it first"),
+        Note("source", VARCHAR, "The label given with --source"),
+        Note("input", VARCHAR, "The address of its input"),
+        Note("position", BIGINT, "Its place in the input, from 0"),
+        Note("line", BIGINT, "The line of the input on which it begins, from 1"),
+        Note("observed_at", TIMESTAMPTZ, "When the input was made"),
+        Note("reason", VARCHAR, "Why: what was expected, what was found"),
+        Note("json_path", VARCHAR, "Where in the JSON"),
+        Note("raw", VARCHAR, "The text, whole; in Base64 if it is not UTF-8; null if the input could not be read at all"),
+        Note("raw_encoding", VARCHAR, "utf-8 or base64"),
+    ),
+)
+
+SCHEMA_VERSION = Book(
+    "schema_version",
+    grain="one row per migration",
+    purpose="Migrations that were applied to this file.",
+    columns=(
+        Note("version", INTEGER, "The number of the migration"),
+        Note("description", VARCHAR, "What it did"),
+        Note("applied_at", TIMESTAMPTZ, "When"),
+        Note("runmart_version", VARCHAR, "By which version of runmart"),
+    ),
+)
+
+BOOKS = (LOADS, INPUTS, REJECTS, SCHEMA_VERSION)

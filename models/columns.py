@@ -1,0 +1,79 @@
+"""How a table is declared: a list of columns, each with its type, its getter and what it means.
+
+A column is declared once. From the declaration come the Arrow schema, the DuckDB table with its comments, the SQL that
+merges a batch, and the data dictionary.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import pyarrow as pa
+
+Row = TypeVar("Row")
+
+Getter = Callable[[Sequence[Row]], "Sequence[Any] | pa.Array"]
+"""Takes the rows of a batch (shape: n), gives the column's n values."""
+
+VARCHAR = pa.string()
+BIGINT = pa.int64()
+INTEGER = pa.int32()
+DOUBLE = pa.float64()
+BOOLEAN = pa.bool_()
+TIMESTAMPTZ = pa.timestamp("us", tz="UTC")
+JSON = pa.json_()
+
+_DUCKDB_TYPES: dict[pa.DataType, str] = {
+    VARCHAR: "VARCHAR",
+    BIGINT: "BIGINT",
+    INTEGER: "INTEGER",
+    DOUBLE: "DOUBLE",
+    BOOLEAN: "BOOLEAN",
+    TIMESTAMPTZ: "TIMESTAMP WITH TIME ZONE",
+    JSON: "JSON",
+}
+
+
+def duckdb_type(arrow_type: pa.DataType) -> str:
+    """The type as DuckDB writes it."""
+    return _DUCKDB_TYPES[arrow_type]
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[Row]):
+    """One column of a table."""
+
+    name: str
+    type: pa.DataType
+    getter: Getter[Row]
+    meaning: str
+
+    @property
+    def duckdb_type(self) -> str:
+        """The type as DuckDB writes it."""
+        return duckdb_type(self.type)
+
+    def array(self, rows: Sequence[Row]) -> pa.Array:
+        """The column's values of `rows` (shape: n) as an Arrow array of n."""
+        values = self.getter(rows)
+        if isinstance(values, pa.Array):
+            return values
+        if self.type == JSON:
+            return pa.ExtensionArray.from_storage(JSON, pa.array(values, pa.string()))
+        return pa.array(values, self.type)
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Generic[Row]):
+    """One table: its columns in order, what a row is, and what the table is for."""
+
+    name: str
+    grain: str
+    purpose: str
+    columns: tuple[Column[Row], ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema."""
+        return pa.schema([pa.field(column.name, column.type) for column in self.columns])
+

@@ -1,0 +1,172 @@
+"""The wire format: what a threads/runs server sends, as msgspec Structs.
+
+Field names and meanings follow the OpenAI API description (openapi.yaml, schema `RunObject` and what it refers to) and
+Azure's `ThreadRun`. Two rules hold for every record here:
+
+* `UNSET` means that the server did not send the field, `None` that it sent null. The tables treat both alike; the
+  decoder needs the difference to prove that no key was sent twice.
+* A field kept as JSON is a `Raw`: its bytes exactly as sent, not parsed until somebody asks.
+"""
+
+from typing import Annotated, Generic, TypeVar
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+ABSENT = Raw(b"")
+"""The default of a field that is kept as JSON: not sent."""
+
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number that a BIGINT column can hold."""
+
+INSTANT_LIMIT = 10**14
+"""Instants at or beyond this many milliseconds (the year 5138) mean neither seconds nor milliseconds."""
+
+Instant = Annotated[int, Meta(gt=-INSTANT_LIMIT, lt=INSTANT_LIMIT)] | Annotated[float, Meta(gt=-1e14, lt=1e14)]
+"""Unix time in seconds; some servers send milliseconds (see `runmart.ingest.quirks`)."""
+
+NonEmpty = Annotated[str, Meta(min_length=1)]
+
+
+class RunRecord(Struct, forbid_unknown_fields=True, gc=False):
+    """A run: the API's `thread.run` object, its 27 fields and Azure's `agent_id`.
+
+    Unknown fields are forbidden so that the decoder hears of them and keeps them, see `runmart.ingest.decode`.
+    """
+
+    id: NonEmpty
+    status: NonEmpty
+    object: str | None | UnsetType = UNSET
+    created_at: Instant | None | UnsetType = UNSET
+    thread_id: str | None | UnsetType = UNSET
+    assistant_id: str | None | UnsetType = UNSET
+    agent_id: str | None | UnsetType = UNSET
+    required_action: Raw = ABSENT
+    last_error: Raw = ABSENT
+    expires_at: Instant | None | UnsetType = UNSET
+    started_at: Instant | None | UnsetType = UNSET
+    cancelled_at: Instant | None | UnsetType = UNSET
+    failed_at: Instant | None | UnsetType = UNSET
+    completed_at: Instant | None | UnsetType = UNSET
+    incomplete_details: Raw = ABSENT
+    model: str | None | UnsetType = UNSET
+    instructions: str | None | UnsetType = UNSET
+    tools: Raw = ABSENT
+    metadata: Raw = ABSENT
+    usage: Raw = ABSENT
+    temperature: float | None | UnsetType = UNSET
+    top_p: float | None | UnsetType = UNSET
+    max_prompt_tokens: Int64 | None | UnsetType = UNSET
+    max_completion_tokens: Int64 | None | UnsetType = UNSET
+    truncation_strategy: Raw = ABSENT
+    tool_choice: Raw = ABSENT
+    response_format: Raw = ABSENT
+    parallel_tool_calls: bool | None | UnsetType = UNSET
+
+
+Run = TypeVar("Run")
+
+
+class ListRunsResponse(Struct, Generic[Run], forbid_unknown_fields=True, gc=False):
+    """A page of runs. Only `data` counts: the other fields may be missing, or lie."""
+
+    data: list[Run]
+    object: Raw = ABSENT
+    first_id: Raw = ABSENT
+    last_id: Raw = ABSENT
+    has_more: Raw = ABSENT
+
+
+class LastError(Struct, forbid_unknown_fields=True, gc=False):
+    """Why a run failed: `server_error`, `rate_limit_exceeded`, `invalid_prompt` or another server's word."""
+
+    code: str | None | UnsetType = UNSET
+    message: str | None | UnsetType = UNSET
+
+
+class IncompleteDetails(Struct, forbid_unknown_fields=True, gc=False):
+    """Why a run stopped short: `max_completion_tokens`, `max_prompt_tokens`, `content_filter` or another word."""
+
+    reason: str | None | UnsetType = UNSET
+
+
+class TruncationObject(Struct, forbid_unknown_fields=True, gc=False):
+    """How the thread was cut to fit the context window: `auto`, or `last_messages` with how many."""
+
+    type: str | None | UnsetType = UNSET
+    last_messages: Int64 | None | UnsetType = UNSET
+
+
+class CompletionUsage(Struct, forbid_unknown_fields=True, gc=False):
+    """Tokens a run used, under the names of both generations of the API.
+
+    Cached tokens are part of the prompt tokens, reasoning tokens part of the completion tokens.
+    """
+
+    prompt_tokens: Int64 | None | UnsetType = UNSET
+    completion_tokens: Int64 | None | UnsetType = UNSET
+    total_tokens: Int64 | None | UnsetType = UNSET
+    prompt_tokens_details: Raw = ABSENT
+    prompt_token_details: Raw = ABSENT
+    completion_tokens_details: Raw = ABSENT
+    input_tokens: Int64 | None | UnsetType = UNSET
+    output_tokens: Int64 | None | UnsetType = UNSET
+    input_tokens_details: Raw = ABSENT
+    output_tokens_details: Raw = ABSENT
+
+
+class TokensDetails(Struct, gc=False):
+    """The parts of a token count that are reported; further parts stay in the JSON they came in."""
+
+    cached_tokens: Int64 | None = None
+    reasoning_tokens: Int64 | None = None
+
+
+class ToolCallFunction(Struct, gc=False):
+    """The function a run wants called; `arguments` is JSON in a string, written by the model."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class RequiredToolCall(Struct, gc=False):
+    """One call whose output a run waits for."""
+
+    id: str | None = None
+    type: str | None = None
+    function: ToolCallFunction | None = None
+
+
+class SubmitToolOutputs(Struct, gc=False):
+    """The calls whose outputs are to be submitted."""
+
+    tool_calls: list[RequiredToolCall] = []
+
+
+class RequiredAction(Struct, gc=False):
+    """What a run in `requires_action` waits for."""
+
+    type: str | None = None
+    submit_tool_outputs: SubmitToolOutputs | None = None
+
+
+class FunctionDefinition(Struct, gc=False):
+    """What a tool says of the function behind it; `parameters` is a JSON Schema."""
+
+    name: str | None = None
+    description: str | None = None
+    strict: bool | None = None
+    parameters: Raw = ABSENT
+
+
+TOOL_DEFINITIONS: dict[str, tuple[str, ...]] = {
+    "function": ("function",),
+    "openapi": ("openapi",),
+    "azure_function": ("azure_function", "function"),
+    "connected_agent": ("connected_agent",),
+}
+"""Where a tool of each type keeps its name, description, strict and parameters.
+
+Every other type (`code_interpreter`, `file_search`, `retrieval`, `bing_grounding`, `azure_ai_search`, `mcp`,
+`fabric_dataagent`, `sharepoint_grounding`, `browser_automation`, `deep_research`, and whatever comes next) keeps them,
+if at all, beside its type.
+"""
