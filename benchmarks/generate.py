@@ -11,13 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-STATUSES = ("completed", "failed", "expired", "cancelled", "incomplete", "requires_action", "in_progress", "queued")
+STATUSES = (
+    "completed",
+    "failed",
+    "expired",
+    "cancelled",
+    "incomplete",
+    "requires_action",
+    "in_progress",
+    "queued",
+)
 WEIGHTS = (860, 50, 20, 20, 20, 10, 10, 10)
 MODELS = ("gpt-4o", "gpt-4o-mini", "gpt-4-turbo", "gpt-3.5-turbo", "o3-mini", "gpt-4.1")
-WORDS = (
-    "You help customers of a shop answer politely in their language use the tools for orders refunds and stock never "
-    "invent a price ask back when an order number is missing keep to the policy and sum up at the end"
-).split()
+TEXT = """You help customers of a shop answer politely in their language use the tools for orders refunds and stock
+never invent a price ask back when an order number is missing keep to the policy and sum up at the end"""
+WORDS = TEXT.split()
 FIRST_CREATED_AT = 1_722_470_400  # 2024-08-01
 PAGE_RUNS = 100
 
@@ -89,7 +97,10 @@ def _run(random_: random.Random, assistant: dict[str, Any], created_at: int) -> 
         "instructions": assistant["instructions"],
         "tools": assistant["tools"],
         "tool_resources": {"code_interpreter": {"file_ids": []}},
-        "metadata": {"customer": f"c{random_.randrange(10_000)}", "channel": random_.choice(("web", "mail", "app"))},
+        "metadata": {
+            "customer": f"c{random_.randrange(10_000)}",
+            "channel": random_.choice(("web", "mail", "app")),
+        },
         "temperature": 1.0,
         "top_p": 1.0,
         "max_completion_tokens": None,
@@ -104,7 +115,10 @@ def _run(random_: random.Random, assistant: dict[str, Any], created_at: int) -> 
 
 
 def _required_action(random_: random.Random) -> dict[str, Any]:
-    function = {"name": "look_up_0_order", "arguments": json.dumps({"order_id": str(random_.randrange(10**6))})}
+    function = {
+        "name": "look_up_0_order",
+        "arguments": json.dumps({"order_id": str(random_.randrange(10**6))}),
+    }
     call = {"id": f"call_{random_.getrandbits(96):024x}", "type": "function", "function": function}
     return {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [call]}}
 

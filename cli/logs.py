@@ -31,5 +31,10 @@ def log(form: Literal["text", "json"]) -> Iterator[Event]:
     try:
         yield event
     except BaseException as error:
-        event("load failed", level="error", error=str(error) or type(error).__name__, seconds=time.monotonic() - started)
+        event(
+            "load failed",
+            level="error",
+            error=str(error) or type(error).__name__,
+            seconds=time.monotonic() - started,
+        )
         raise

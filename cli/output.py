@@ -1,7 +1,7 @@
 """What commands print: tables that fit the terminal, JSON, and progress on standard error."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,11 @@ def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]],
         table.add_row(*(Text(cell(value)) for value in row))
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
     console.print(table)
+
+
+def say_record(title: str, record: Mapping[str, Any]) -> None:
+    """One row of many columns on standard output, a line each."""
+    say_table(title, ("column", "value"), [(name, cell(value)) for name, value in record.items()], fold=("value",))
 
 
 def cell(value: Any) -> str:

@@ -8,7 +8,18 @@ from runmart.cli.app import EXIT_REJECTS
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import hint, say, say_json, say_table
 
-_COLUMNS = ("reject_id", "load_id", "source", "input", "position", "line", "reason", "json_path", "raw", "raw_encoding")
+_COLUMNS = (
+    "reject_id",
+    "load_id",
+    "source",
+    "input",
+    "position",
+    "line",
+    "reason",
+    "json_path",
+    "raw",
+    "raw_encoding",
+)
 
 
 def rejects(
@@ -28,7 +39,7 @@ def rejects(
     with options.reading() as connection:
         total = connection.execute("select count(*) from runmart.rejects").fetchall()[0][0]
         rows = connection.execute(
-            f"select {', '.join(_COLUMNS)} from runmart.rejects order by reject_id desc limit ?",  # noqa: S608
+            f"select {', '.join(_COLUMNS)} from runmart.rejects order by reject_id desc limit ?",
             [total if options.json else limit],
         ).fetchall()
     found: list[dict[str, Any]] = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
@@ -38,7 +49,12 @@ def rejects(
         say(f"{options.warehouse}: no rejects")
     else:
         table = [(r["reject_id"], f"{r['input']}:{r['line']}", r["json_path"], r["reason"]) for r in found]
-        say_table(f"Rejects ({len(found):,} of {total:,})", ("id", "where", "json path", "reason"), table, fold=("where", "json path", "reason"))
+        say_table(
+            f"Rejects ({len(found):,} of {total:,})",
+            ("id", "where", "json path", "reason"),
+            table,
+            fold=("where", "json path", "reason"),
+        )
         hint("The texts: runmart rejects --json, or the column raw of runmart.rejects. After an upgrade: --retry.")
     return 0
 

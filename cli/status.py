@@ -23,7 +23,9 @@ def status(*, options: Options = DEFAULT) -> int:
         return 0
     say(f"{facts['warehouse']}: {facts['runs']:,} runs, {facts['open_runs']:,} of them open, {facts['bytes']:,} bytes")
     say(f"created between  {facts['oldest_run_at'] or '-'} and {facts['newest_run_at'] or '-'} (UTC)")
-    say(f"file             storage {facts['storage_version']}, opens in {facts['readable_by']}; schema {facts['schema']}")
+    say(
+        f"file             storage {facts['storage_version']}, opens in {facts['readable_by']}; schema {facts['schema']}"
+    )
     say(f"rejects          {facts['rejects']:,}" + ("; see: runmart rejects" if facts["rejects"] else ""))
     say("")
     if facts["runs"]:
@@ -42,7 +44,7 @@ def _facts(connection: "DuckDBPyConnection", options: Options) -> dict[str, Any]
             count(*) filter (where status not in ({ended})) as open_runs,
             strftime(min(created_at), '%Y-%m-%d %H:%M:%S') as oldest_run_at,
             strftime(max(created_at), '%Y-%m-%d %H:%M:%S') as newest_run_at
-        from runs""",  # noqa: S608 - statuses are constants
+        from runs""",
     )[0]
     storage = storage_version(connection)
     return {
@@ -52,7 +54,9 @@ def _facts(connection: "DuckDBPyConnection", options: Options) -> dict[str, Any]
         "readable_by": readable_by(storage),
         "schema": schema_version(connection),
         **runs,
-        "statuses": _rows(connection, "select status, count(*) as runs from runs group by status order by runs desc, status"),
+        "statuses": _rows(
+            connection, "select status, count(*) as runs from runs group by status order by runs desc, status"
+        ),
         "rejects": connection.execute("select count(*) from runmart.rejects").fetchall()[0][0],
         "loads": _rows(
             connection,

@@ -1,40 +1,70 @@
 """`runmart views`: the views, what they are for, and what is in them."""
 
-from typing import Annotated
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Any
 
 from runmart.cli.options import DEFAULT, Options
-from runmart.cli.output import say, say_json, say_table
+from runmart.cli.output import say, say_json, say_record, say_table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from runmart.queries import View
+
+_MOST_COLUMNS = 7
+"""Rows of more columns do not fit 80 characters; each is then shown as a list."""
 
 
-def views(name: str | None = None, /, *, rows: Annotated[int, Parameter(negative="")] = 10, options: Options = DEFAULT) -> int:
+def views(name: str | None = None, /, *, rows: int = 5, options: Options = DEFAULT) -> int:
     """List the views with their purpose and grain; with a NAME, show its columns and its first rows.
 
     Args:
         name: A view, such as latency_by_model.
-        rows: How many rows of it to show.
+        rows: How many of its rows to show.
     """
-    from runmart.queries import find, views as all_views
+    from runmart.queries import find
 
     if name is None:
-        listing = [{"name": view.name, "grain": view.grain, "purpose": view.purpose} for view in all_views()]
-        if options.json:
-            say_json(listing)
-        else:
-            columns = ("name", "grain", "purpose")
-            say_table("Views", columns, [[view[column] for column in columns] for view in listing], fold=("grain", "purpose"))
-        return 0
+        return _list(options)
     view = find(name)
     with options.reading() as connection:
-        found = connection.execute(f"select {', '.join(_shown(c.name, c.type) for c in view.columns)} from {view.name} limit {rows:d}").fetchall()  # noqa: S608, E501
-    columns = [column.name for column in view.columns]
+        found = _rows(connection, view, rows)
     if options.json:
-        say_json({"name": view.name, "rows": [dict(zip(columns, row, strict=True)) for row in found]})
+        columns = [{"name": column.name, "type": column.type, "meaning": column.meaning} for column in view.columns]
+        say_json({"name": view.name, "purpose": view.purpose, "grain": view.grain, "columns": columns, "rows": found})
         return 0
-    say(f"{view.name}: {view.purpose}")
-    say(f"Grain: {view.grain}.")
-    say("")
-    say_table("Columns", ("column", "type", "meaning"), [(c.name, c.type, c.meaning) for c in view.columns], fold=("meaning",))
-    _say_rows(columns, found)
+    say(f"{view.name}: {view.purpose}\nGrain: {view.grain}.\n")
+    meanings = [(column.name, column.type, column.meaning) for column in view.columns]
+    say_table("Columns", ("column", "type", "meaning"), meanings, fold=("meaning",))
+    names = [column.name for column in view.columns]
+    if len(names) <= _MOST_COLUMNS:
+        say_table("First rows", names, [list(row.values()) for row in found])
+        return 0
+    for number, row in enumerate(found, 1):
+        say_record(f"Row {number}", row)
     return 0
+
+
+def _list(options: Options) -> int:
+    from runmart.queries import views as all_views
+
+    listing = [{"name": view.name, "grain": view.grain, "purpose": view.purpose} for view in all_views()]
+    if options.json:
+        say_json(listing)
+        return 0
+    columns = ("name", "grain", "purpose")
+    say_table("Views", columns, [[view[column] for column in columns] for view in listing], fold=("grain", "purpose"))
+    say("Columns and rows of one: runmart views NAME")
+    return 0
+
+
+def _rows(connection: "DuckDBPyConnection", view: "View", limit: int) -> list[dict[str, Any]]:
+    """The first rows; instants as text, which needs no time zone library."""
+    shown = ", ".join(
+        f"strftime({column.name}, '%Y-%m-%d %H:%M:%S') as {column.name}"
+        if column.type.lower().startswith("timestamp")
+        else column.name
+        for column in view.columns
+    )
+    names = [column.name for column in view.columns]
+    rows = connection.execute(f"select {shown} from {view.name} limit ?", [limit]).fetchall()
+    return [dict(zip(names, row, strict=True)) for row in rows]

@@ -74,7 +74,9 @@ class _Buffer:
             InputError: It is larger than anything that a run can be.
         """
         if len(self.data) >= MAX_VALUE_BYTES:
-            raise InputError(f"line {self.line} begins a single value of more than {MAX_VALUE_BYTES >> 20} MiB")
+            raise InputError(
+                f"line {self.line} begins a single value of more than {MAX_VALUE_BYTES >> 20} MiB"
+            )
         self.fill(len(self.data) + self._size)
 
     def drop(self, count: int) -> None:

@@ -62,7 +62,9 @@ class Decoder:
             if is_run and event.data:
                 careful.item(event.data, "$", line)
             elif is_run:
-                careful.reject(b"event: " + name.encode(), "the event has no data: a truncated stream?", "$", line)
+                careful.reject(
+                    b"event: " + name.encode(), "the event has no data: a truncated stream?", "$", line
+                )
             elif name or event.data.strip() == b"[DONE]":
                 careful.skip(name or "done")
             else:
@@ -125,7 +127,11 @@ class Decoder:
         if not learnt:
             return [[]] * len(records)
         return [
-            [(name, bytes(value)) for name, attribute in learnt if (value := getattr(record, attribute)) is not ABSENT]
+            [
+                (name, bytes(value))
+                for name, attribute in learnt
+                if (value := getattr(record, attribute)) is not ABSENT
+            ]
             for record in records
         ]
 

@@ -7,7 +7,17 @@ from runmart.models.records import ABSENT
 from runmart.models.statuses import RUN_OBJECT
 
 OTHER_OBJECTS = frozenset(
-    {"assistant", "batch", "chat.completion", "conversation", "file", "fine_tuning.job", "model", "project", "response"}
+    {
+        "assistant",
+        "batch",
+        "chat.completion",
+        "conversation",
+        "file",
+        "fine_tuning.job",
+        "model",
+        "project",
+        "response",
+    }
     | {"upload", "vector_store", "vector_store.file"}
 )
 """Objects of the same APIs that are no runs, though some have an id and a status. So are all that begin with `thread`,

@@ -23,8 +23,7 @@ class Ledger:
 
     def __init__(self, record: type[Struct]) -> None:
         self._fields = [
-            (attrgetter(field.name), field.type is Raw)
-            for field in msgspec.structs.fields(record)
+            (attrgetter(field.name), field.type is Raw) for field in msgspec.structs.fields(record)
         ]
 
     def colons(self, records: Sequence[Any]) -> int:

@@ -150,7 +150,9 @@ class Load:
     def _write_rejects(self) -> None:
         if not self._rejects:
             return
-        first = self._connection.execute("select coalesce(max(reject_id), 0) + 1 from runmart.rejects").fetchall()
+        first = self._connection.execute(
+            "select coalesce(max(reject_id), 0) + 1 from runmart.rejects"
+        ).fetchall()
         rows = [
             (first[0][0] + number, self.load_id, reject.origin.source, address, reject.position, reject.line)
             + (reject.origin.observed_at, reject.reason, reject.json_path, *_readable(reject.raw))
@@ -193,7 +195,10 @@ def original(text: str, encoding: str) -> bytes:
 
 
 def _append(
-    connection: "DuckDBPyConnection", book: Book, rows: list[tuple[Any, ...]], distinct_by: tuple[str, ...] = ()
+    connection: "DuckDBPyConnection",
+    book: Book,
+    rows: list[tuple[Any, ...]],
+    distinct_by: tuple[str, ...] = (),
 ) -> None:
     """Insert rows into a bookkeeping table, but those already there by `distinct_by`."""
     columns = zip(book.columns, zip(*rows, strict=True), strict=True)

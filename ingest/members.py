@@ -45,7 +45,9 @@ def _refuse_repeated(raw: bytes, path: str) -> None:
     seen: set[str] = set()
     for name, _, _ in members(raw, skip_space(raw, 0)):
         if name in seen:
-            raise UnfitError(f"the key `{name}` is there twice, and only one of its values could be kept", path)
+            raise UnfitError(
+                f"the key `{name}` is there twice, and only one of its values could be kept", path
+            )
         seen.add(name)
 
 

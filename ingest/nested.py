@@ -73,7 +73,9 @@ class NestedDecoder(Generic[Nested]):
         path = f"$.{self.field}"
         try:
             members = object_members(text, path)
-            known = json_object([(name, bytes(value)) for name, value in members.items() if name in self._known])
+            known = json_object(
+                [(name, bytes(value)) for name, value in members.items() if name in self._known]
+            )
             record = self._record.decode(known or b"{}")
         except msgspec.DecodeError as error:
             raise unfit(error, path) from None

@@ -54,7 +54,9 @@ class Observer:
         )
         return [
             Observation(run, origin, place, usage, offered, error, details, truncation, extra)
-            for place, (run, usage, offered, error, details, truncation, extra) in enumerate(columns, position)
+            for place, (run, usage, offered, error, details, truncation, extra) in enumerate(
+                columns, position
+            )
         ]
 
     def observe_one(self, text: bytes, origin: Origin, position: int) -> Observation:
@@ -84,7 +86,11 @@ class Observer:
         error, more = nested.LAST_ERRORS.decode_known(run.last_error)
         details, also = nested.INCOMPLETE.decode_known(run.incomplete_details)
         truncation, besides = nested.TRUNCATIONS.decode_known(run.truncation_strategy)
-        for name, rest in (("last_error", more), ("incomplete_details", also), ("truncation_strategy", besides)):
+        for name, rest in (
+            ("last_error", more),
+            ("incomplete_details", also),
+            ("truncation_strategy", besides),
+        ):
             if rest:
                 extra.append((name, known[name]))
         try:
@@ -109,7 +115,9 @@ def _members(text: bytes) -> dict[str, Raw]:
 def _check_json(name: str, text: bytes) -> None:
     if text and text[0] not in _JSON_STARTS[name] and text not in NULL_WORDS and not _is_quirk(name, text):
         expected = "an object" if name == "metadata" else "a text or an object"
-        raise UnfitError(f"Expected {expected} or null, got `{text[:40].decode(errors='replace')}`", f"$.{name}")
+        raise UnfitError(
+            f"Expected {expected} or null, got `{text[:40].decode(errors='replace')}`", f"$.{name}"
+        )
 
 
 def _is_quirk(name: str, text: bytes) -> bool:
@@ -128,7 +136,9 @@ def _explained(error: UnfitError, known: dict[str, Any]) -> UnfitError:
     if name in INSTANTS and error.reason.startswith("Expected"):
         sent = known[name][:40].decode(errors="replace")
         if "<" in error.reason or ">" in error.reason:
-            reason = f"{sent} is no instant: beyond {INSTANT_LIMIT:.0e} not even milliseconds, after the year 5138"
+            reason = (
+                f"{sent} is no instant: beyond {INSTANT_LIMIT:.0e} not even milliseconds, after the year 5138"
+            )
         else:
             reason = f"Expected Unix seconds, got `{sent}`"
         return UnfitError(reason, error.json_path)

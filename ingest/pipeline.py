@@ -119,7 +119,9 @@ class _Reading:
         finally:
             reader.close()
         self._load.finish_input(
-            ReadInput(item.address, reader.size, reader.content_hash, item.modified_at, observations, rejected)
+            ReadInput(
+                item.address, reader.size, reader.content_hash, item.modified_at, observations, rejected
+            )
         )
         return position
 
@@ -146,7 +148,9 @@ def retry_rejects(connection: "DuckDBPyConnection") -> Load:
             data = original(raw, encoding)
             block = next(blocks([data]), Block(b""))
             decoded = decoder.decode(
-                Block(block.data, line, is_events=block.is_events), Origin(source, observed_at, load.load_id), position
+                Block(block.data, line, is_events=block.is_events),
+                Origin(source, observed_at, load.load_id),
+                position,
             )
             if decoded.rejects or not decoded.items:
                 load.totals.rejected += 1
@@ -154,5 +158,3 @@ def retry_rejects(connection: "DuckDBPyConnection") -> Load:
             load.clear_reject(reject_id)
             load.add(address, decoded, len(data))
     return load
-
-

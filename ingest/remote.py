@@ -53,7 +53,9 @@ def _response(url: str) -> Input:
             raise InputError(f"cannot be fetched: {type(error).__name__}") from None
         if response.status_code != httpx2.codes.OK:
             client.close()
-            raise InputError(f"cannot be fetched: the server answered {response.status_code} {response.reason_phrase}")
+            raise InputError(
+                f"cannot be fetched: the server answered {response.status_code} {response.reason_phrase}"
+            )
         return cast("BinaryIO", io.BufferedReader(_Body(response, client)))
 
     return Input(address, None, time.time_ns() // 1000, fetch)
@@ -81,7 +83,9 @@ class _Body(io.RawIOBase):
                     return 0
                 self._rest = part
         except httpx2.HTTPError as error:
-            raise InputError(f"the download broke off: {type(error).__name__}; run the command again") from None
+            raise InputError(
+                f"the download broke off: {type(error).__name__}; run the command again"
+            ) from None
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
@@ -122,5 +126,3 @@ def _files(system: Any, path: str) -> list[Any]:
 
 def _opener(system: Any, path: str) -> Any:
     return lambda: system.open_input_stream(path, compression=None)
-
-

@@ -30,7 +30,9 @@ def create_tables(connection: "DuckDBPyConnection") -> None:
             name = f"{prefix}.{table.name}"
             columns = ", ".join(f"{column.name} {column.duckdb_type}" for column in table.columns)
             connection.execute(f"create table {name} ({columns})")
-            connection.execute(f"comment on table {name} is {_quoted(f'{table.purpose} Grain: {table.grain}.')}")
+            connection.execute(
+                f"comment on table {name} is {_quoted(f'{table.purpose} Grain: {table.grain}.')}"
+            )
             for column in table.columns:
                 connection.execute(f"comment on column {name}.{column.name} is {_quoted(column.meaning)}")
 
@@ -58,7 +60,9 @@ def schema_version(connection: "DuckDBPyConnection") -> int:
         return versions[0][0] or 0
     taken = sorted(names & {f"main.{table.name}" for table in TABLES})
     if taken:
-        raise WarehouseError(f"it already has a table {taken[0]} that is not runmart's; use another --warehouse")
+        raise WarehouseError(
+            f"it already has a table {taken[0]} that is not runmart's; use another --warehouse"
+        )
     return 0
 
 

@@ -74,7 +74,9 @@ def _walk(folder: Path) -> Iterator[Input]:
     """The files below `folder`, by name; hidden ones and links to folders are left out."""
     try:
         with os.scandir(folder) as listing:
-            entries = sorted((entry for entry in listing if not entry.name.startswith(".")), key=lambda entry: entry.name)
+            entries = sorted(
+                (entry for entry in listing if not entry.name.startswith(".")), key=lambda entry: entry.name
+            )
     except OSError as error:
         yield _unreadable(folder, error)
         return

@@ -58,9 +58,17 @@ def _tool(position: int, text: bytes) -> OfferedTool:
         definition, config = _definition(members, inner, path)
     except msgspec.DecodeError as error:
         raise unfit(error, path) from None
-    parameters = None if definition.parameters in (ABSENT, Raw(b"null")) else compact(bytes(definition.parameters))
+    parameters = (
+        None if definition.parameters in (ABSENT, Raw(b"null")) else compact(bytes(definition.parameters))
+    )
     return OfferedTool(
-        position, kind, definition.name, definition.description, definition.strict, parameters, json_object(config)
+        position,
+        kind,
+        definition.name,
+        definition.description,
+        definition.strict,
+        parameters,
+        json_object(config),
     )
 
 

@@ -49,7 +49,9 @@ def open_for_reading(path: Path, lock_timeout_seconds: float) -> Iterator["DuckD
     from runmart.ingest.schema import schema_version
 
     if not path.exists():
-        raise WarehouseError(f"{path}: no such warehouse; create it with: runmart ingest PAGES --warehouse {path}")
+        raise WarehouseError(
+            f"{path}: no such warehouse; create it with: runmart ingest PAGES --warehouse {path}"
+        )
     with _connected(path, lock_timeout_seconds, read_only=True) as connection:
         if schema_version(connection) == 0:
             raise WarehouseError("it is a DuckDB file, but no runmart warehouse; check --warehouse")

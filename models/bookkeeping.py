@@ -93,7 +93,11 @@ REJECTS = Book(
         Note("observed_at", TIMESTAMPTZ, "When the input was made"),
         Note("reason", VARCHAR, "Why: what was expected, what was found"),
         Note("json_path", VARCHAR, "Where in the JSON"),
-        Note("raw", VARCHAR, "The text, whole; in Base64 if it is not UTF-8; null if the input could not be read at all"),
+        Note(
+            "raw",
+            VARCHAR,
+            "The text, whole; in Base64 if it is not UTF-8; null if the input could not be read at all",
+        ),
         Note("raw_encoding", VARCHAR, "utf-8 or base64"),
     ),
 )

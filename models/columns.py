@@ -12,7 +12,7 @@ import pyarrow as pa
 
 Row = TypeVar("Row")
 
-Getter = Callable[[Sequence[Row]], "Sequence[Any] | pa.Array"]
+Getter = Callable[[Sequence[Row]], Sequence[Any]]
 """Takes the rows of a batch (shape: n), gives the column's n values."""
 
 VARCHAR = pa.string()
@@ -39,6 +39,11 @@ def duckdb_type(arrow_type: pa.DataType) -> str:
     return _DUCKDB_TYPES[arrow_type]
 
 
+def arrow_array(values: Sequence[Any], arrow_type: pa.DataType) -> "pa.Array[Any]":
+    """`values` (shape: n) as an Arrow array of n."""
+    return pa.array(values, arrow_type)  # pyright: ignore[reportUnknownMemberType] - an overload of the stubs
+
+
 @dataclass(frozen=True, slots=True)
 class Column(Generic[Row]):
     """One column of a table."""
@@ -53,14 +58,12 @@ class Column(Generic[Row]):
         """The type as DuckDB writes it."""
         return duckdb_type(self.type)
 
-    def array(self, rows: Sequence[Row]) -> pa.Array:
+    def array(self, rows: Sequence[Row]) -> "pa.Array[Any]":
         """The column's values of `rows` (shape: n) as an Arrow array of n."""
         values = self.getter(rows)
-        if isinstance(values, pa.Array):
-            return values
         if self.type == JSON:
-            return pa.ExtensionArray.from_storage(JSON, pa.array(values, pa.string()))
-        return pa.array(values, self.type)
+            return JSON.wrap_array(arrow_array(values, VARCHAR))
+        return arrow_array(values, self.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +79,3 @@ class Table(Generic[Row]):
     def schema(self) -> pa.Schema:
         """The Arrow schema."""
         return pa.schema([pa.field(column.name, column.type) for column in self.columns])
-

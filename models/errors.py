@@ -39,9 +39,9 @@ def rows(observations: Sequence[Observation]) -> list[ErrorRow]:
 
 def _ended(run: RunRecord) -> float | None:
     """When the problem ended the run: its failure, else its completion or cancellation, else null."""
-    for instant in (run.failed_at, run.completed_at, run.cancelled_at):
-        if instant is not UNSET and instant:
-            return instant
+    for ended_at in (run.failed_at, run.completed_at, run.cancelled_at):
+        if ended_at is not UNSET and ended_at:
+            return ended_at
     return None
 
 

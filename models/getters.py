@@ -71,7 +71,7 @@ def assistant_id(rows: Sequence[Observation]) -> list[str | None]:
     """`assistant_id`, or Azure's `agent_id` where that is missing or null."""
     assistants = field("run.assistant_id")(rows)
     if None not in assistants:
-        return assistants
+        return list(assistants)
     agents = field("run.agent_id")(rows)
     return [agent if assistant is None else assistant for assistant, agent in zip(assistants, agents, strict=True)]
 

@@ -176,7 +176,11 @@ QUIRKS: tuple[Quirk, ...] = (
 
 RENAMED: tuple[tuple[str, str, str], ...] = (
     ("agent_id", "assistant_id", "Azure's word for the assistant"),
-    ("usage.prompt_token_details", "usage.prompt_tokens_details", "OpenAI's recorded responses of 2026 send it so"),
+    (
+        "usage.prompt_token_details",
+        "usage.prompt_tokens_details",
+        "OpenAI's recorded responses of 2026 send it so",
+    ),
     ("usage.input_tokens", "usage.prompt_tokens", "the Responses API's word"),
     ("usage.output_tokens", "usage.completion_tokens", "the Responses API's word"),
     ("usage.input_tokens_details", "usage.prompt_tokens_details", "the Responses API's word"),

@@ -35,32 +35,32 @@ class RunRecord(Struct, forbid_unknown_fields=True, gc=False):
 
     id: NonEmpty
     status: NonEmpty
-    object: str | None | UnsetType = UNSET
-    created_at: Instant | None | UnsetType = UNSET
-    thread_id: str | None | UnsetType = UNSET
-    assistant_id: str | None | UnsetType = UNSET
-    agent_id: str | None | UnsetType = UNSET
+    object: str | UnsetType | None = UNSET
+    created_at: Instant | UnsetType | None = UNSET
+    thread_id: str | UnsetType | None = UNSET
+    assistant_id: str | UnsetType | None = UNSET
+    agent_id: str | UnsetType | None = UNSET
     required_action: Raw = ABSENT
     last_error: Raw = ABSENT
-    expires_at: Instant | None | UnsetType = UNSET
-    started_at: Instant | None | UnsetType = UNSET
-    cancelled_at: Instant | None | UnsetType = UNSET
-    failed_at: Instant | None | UnsetType = UNSET
-    completed_at: Instant | None | UnsetType = UNSET
+    expires_at: Instant | UnsetType | None = UNSET
+    started_at: Instant | UnsetType | None = UNSET
+    cancelled_at: Instant | UnsetType | None = UNSET
+    failed_at: Instant | UnsetType | None = UNSET
+    completed_at: Instant | UnsetType | None = UNSET
     incomplete_details: Raw = ABSENT
-    model: str | None | UnsetType = UNSET
-    instructions: str | None | UnsetType = UNSET
+    model: str | UnsetType | None = UNSET
+    instructions: str | UnsetType | None = UNSET
     tools: Raw = ABSENT
     metadata: Raw = ABSENT
     usage: Raw = ABSENT
-    temperature: float | None | UnsetType = UNSET
-    top_p: float | None | UnsetType = UNSET
-    max_prompt_tokens: Int64 | None | UnsetType = UNSET
-    max_completion_tokens: Int64 | None | UnsetType = UNSET
+    temperature: float | UnsetType | None = UNSET
+    top_p: float | UnsetType | None = UNSET
+    max_prompt_tokens: Int64 | UnsetType | None = UNSET
+    max_completion_tokens: Int64 | UnsetType | None = UNSET
     truncation_strategy: Raw = ABSENT
     tool_choice: Raw = ABSENT
     response_format: Raw = ABSENT
-    parallel_tool_calls: bool | None | UnsetType = UNSET
+    parallel_tool_calls: bool | UnsetType | None = UNSET
 
 
 Run = TypeVar("Run")
@@ -79,21 +79,21 @@ class ListRunsResponse(Struct, Generic[Run], forbid_unknown_fields=True, gc=Fals
 class LastError(Struct, forbid_unknown_fields=True, gc=False):
     """Why a run failed: `server_error`, `rate_limit_exceeded`, `invalid_prompt` or another server's word."""
 
-    code: str | None | UnsetType = UNSET
-    message: str | None | UnsetType = UNSET
+    code: str | UnsetType | None = UNSET
+    message: str | UnsetType | None = UNSET
 
 
 class IncompleteDetails(Struct, forbid_unknown_fields=True, gc=False):
     """Why a run stopped short: `max_completion_tokens`, `max_prompt_tokens`, `content_filter` or another word."""
 
-    reason: str | None | UnsetType = UNSET
+    reason: str | UnsetType | None = UNSET
 
 
 class TruncationObject(Struct, forbid_unknown_fields=True, gc=False):
     """How the thread was cut to fit the context window: `auto`, or `last_messages` with how many."""
 
-    type: str | None | UnsetType = UNSET
-    last_messages: Int64 | None | UnsetType = UNSET
+    type: str | UnsetType | None = UNSET
+    last_messages: Int64 | UnsetType | None = UNSET
 
 
 class CompletionUsage(Struct, forbid_unknown_fields=True, gc=False):
@@ -102,14 +102,14 @@ class CompletionUsage(Struct, forbid_unknown_fields=True, gc=False):
     Cached tokens are part of the prompt tokens, reasoning tokens part of the completion tokens.
     """
 
-    prompt_tokens: Int64 | None | UnsetType = UNSET
-    completion_tokens: Int64 | None | UnsetType = UNSET
-    total_tokens: Int64 | None | UnsetType = UNSET
+    prompt_tokens: Int64 | UnsetType | None = UNSET
+    completion_tokens: Int64 | UnsetType | None = UNSET
+    total_tokens: Int64 | UnsetType | None = UNSET
     prompt_tokens_details: Raw = ABSENT
     prompt_token_details: Raw = ABSENT
     completion_tokens_details: Raw = ABSENT
-    input_tokens: Int64 | None | UnsetType = UNSET
-    output_tokens: Int64 | None | UnsetType = UNSET
+    input_tokens: Int64 | UnsetType | None = UNSET
+    output_tokens: Int64 | UnsetType | None = UNSET
     input_tokens_details: Raw = ABSENT
     output_tokens_details: Raw = ABSENT
 
