@@ -17,7 +17,7 @@ EPILOGUE = """Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, with rejects;
 
 app = App(
     name="runmart",
-    help="Load LLM run records (ListRuns pages) into a DuckDB file, and ask it how slow, how often failed, how many tokens.",
+    help="Load LLM run records (ListRuns pages) into DuckDB and ask how slow, how often failed, how many tokens.",
     help_epilogue=EPILOGUE,
     help_flags=["--help", "-h"],
     version=lambda: version("runmart"),

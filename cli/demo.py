@@ -13,28 +13,32 @@ if TYPE_CHECKING:
 
 DEFAULT_WAREHOUSE = Path("demo.duckdb")
 
-_ANSWERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+_ANSWERS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
     (
-        "How slow? Seconds from start to end of completed runs",
+        "How slow? Seconds that completed runs took",
         "latency_by_model",
-        ("model", "runs", "run_seconds_p50", "run_seconds_p95", "run_seconds_max"),
+        "runs",
+        {"runs": "runs", "run_seconds_p50": "p50", "run_seconds_p95": "p95", "run_seconds_max": "max"},
     ),
     (
-        "How often does it fail? Of the runs that ended",
+        "How often does it fail? Of the runs that have ended",
         "failure_rates_by_model",
-        ("model", "terminal_runs", "completed", "expired", "incomplete", "failure_rate"),
+        "terminal_runs",
+        {"terminal_runs": "ended", "expired": "expired", "incomplete": "incomplete", "failure_rate": "failure rate"},
     ),
     (
         "How many tokens?",
         "token_usage_by_model",
-        ("model", "runs_with_usage", "prompt_tokens", "completion_tokens", "total_tokens"),
+        "total_tokens",
+        {
+            "runs_with_usage": "runs",
+            "prompt_tokens": "prompt",
+            "completion_tokens": "completion",
+            "total_tokens": "total",
+        },
     ),
 )
-_ORDER = {
-    "latency_by_model": "runs",
-    "failure_rates_by_model": "terminal_runs",
-    "token_usage_by_model": "total_tokens",
-}
+"""Title, view, the column to order by, and what is shown: column to heading."""
 
 
 def demo(
@@ -55,20 +59,19 @@ def demo(
     with options.writing() as connection, progress() as show:
         load = ingest(connection, [str(PAGES)], source="demo", command="demo", progress=show)
         runs = connection.execute("select count(*) from runs").fetchall()[0][0]
-        answers = {view: _rows(connection, view, columns) for _, view, columns in _ANSWERS}
+        answers = {view: _rows(connection, view, order, columns) for _, view, order, columns in _ANSWERS}
     if json:
         say_json({"warehouse": str(warehouse), "runs": runs, "answers": answers})
         return 0
-    totals = load.totals
-    say(
-        f"{warehouse}: {runs:,} real runs, {totals.observations:,} observations of them in {totals.inputs:,} new files\n"
-    )
-    for title, view, columns in _ANSWERS:
-        say_table(f"{title} ({view})", columns, [[row[name] for name in columns] for row in answers[view]])
+    seen = f"{load.totals.observations:,} observations of them in {load.totals.inputs:,} new files"
+    say(f"{warehouse}: {runs:,} real runs, {seen}\n")
+    for title, view, _, columns in _ANSWERS:
+        say_table(f"{title} ({view})", ["model", *columns.values()], [list(row.values()) for row in answers[view]])
     hint(f"Go on: duckdb -readonly {warehouse}, or: runmart views --warehouse {warehouse}")
     return 0
 
 
-def _rows(connection: "DuckDBPyConnection", view: str, columns: tuple[str, ...]) -> list[dict[str, Any]]:
-    query = f"select {', '.join(columns)} from {view} where {_ORDER[view]} > 0 order by {_ORDER[view]} desc, model"
-    return [dict(zip(columns, row, strict=True)) for row in connection.execute(query).fetchall()]
+def _rows(connection: "DuckDBPyConnection", view: str, order: str, columns: dict[str, str]) -> list[dict[str, Any]]:
+    names = ["model", *columns]
+    query = f"select {', '.join(names)} from {view} where {order} > 0 order by {order} desc, model"
+    return [dict(zip(names, row, strict=True)) for row in connection.execute(query).fetchall()]

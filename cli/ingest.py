@@ -36,7 +36,7 @@ def ingest(
     Args:
         sources: Files, folders (recursive), globs, - for standard input, https:// and s3:// addresses.
         source: A label for these runs: which organisation, project or server.
-        observed_at: When the runs were observed, instead of each file's modification time; UTC unless it says otherwise.
+        observed_at: When the runs were observed, instead of each file's modification time; UTC without an offset.
         reload: Read inputs again that were loaded before.
         log_format: json logs events as JSON lines on standard error, for schedulers.
     """

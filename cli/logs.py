@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
@@ -13,11 +13,13 @@ import msgspec
 class Event(Protocol):
     """Logs one event with its fields."""
 
-    def __call__(self, message: str, **fields: Any) -> None: ...
+    def __call__(self, message: str, **fields: Any) -> None:
+        """Log `message` with `fields`."""
+        ...
 
 
 @contextmanager
-def log(form: Literal["text", "json"]) -> Iterator[Event]:
+def log(form: Literal["text", "json"]) -> Generator[Event]:
     """A logger of events; silent unless `form` is json. An error that passes through is logged, too."""
     started = time.monotonic()
 

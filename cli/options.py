@@ -1,6 +1,6 @@
 """Options that commands share, and how they open the warehouse."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ class Options:
     "Print one JSON document instead of text."
 
     @contextmanager
-    def writing(self) -> Iterator["DuckDBPyConnection"]:
+    def writing(self) -> Generator["DuckDBPyConnection"]:
         """A connection that writes; schema and views are up to date."""
         from runmart.queries import install
 
@@ -38,7 +38,7 @@ class Options:
             yield connection
 
     @contextmanager
-    def reading(self) -> Iterator["DuckDBPyConnection"]:
+    def reading(self) -> Generator["DuckDBPyConnection"]:
         """A read-only connection."""
         with open_for_reading(self.warehouse, self.lock_timeout) as connection:
             yield connection

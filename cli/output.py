@@ -1,7 +1,7 @@
 """What commands print: tables that fit the terminal, JSON, and progress on standard error."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 """Columns of a table that is not printed on a terminal."""
+
+LONGEST_UNWRAPPED = 26
+"""Cells up to this long, such as names, are not broken."""
 
 
 def say(text: str) -> None:
@@ -30,14 +33,13 @@ def say_json(value: Any) -> None:
     say(msgspec.json.encode(value, enc_hook=str).decode())
 
 
-def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, fold: Sequence[str] = ()) -> None:
-    """A table on standard output, in 80 columns or the terminal's.
+def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table on standard output, in 80 columns or the terminal's; long cells and headings are wrapped.
 
     Args:
         title: What the rows are.
-        columns: Names; those of numeric columns are right-aligned by their values.
+        columns: Names; columns of numbers are aligned to the right.
         rows: Values; None is shown as an empty cell.
-        fold: Columns whose long values are wrapped instead of cut.
     """
     from rich import box
     from rich.console import Console
@@ -46,12 +48,12 @@ def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]],
 
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
-        numeric = any(isinstance(row[index], int | float) for row in rows)
+        values = [row[index] for row in rows]
         table.add_column(
-            Text(name),
-            justify="right" if numeric else "left",
-            overflow="fold" if name in fold else "ellipsis",
-            no_wrap=name not in fold and not numeric,
+            Text(name.replace("_", " ")),
+            justify="right" if any(isinstance(value, int | float) for value in values) else "left",
+            overflow="fold",
+            no_wrap=all(len(cell(value)) <= LONGEST_UNWRAPPED for value in values),
         )
     for row in rows:
         table.add_row(*(Text(cell(value)) for value in row))
@@ -61,7 +63,7 @@ def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]],
 
 def say_record(title: str, record: Mapping[str, Any]) -> None:
     """One row of many columns on standard output, a line each."""
-    say_table(title, ("column", "value"), [(name, cell(value)) for name, value in record.items()], fold=("value",))
+    say_table(title, ("column", "value"), [(name, cell(value)) for name, value in record.items()])
 
 
 def cell(value: Any) -> str:
@@ -78,7 +80,7 @@ def cell(value: Any) -> str:
 
 
 @contextmanager
-def progress() -> Iterator["Progress"]:
+def progress() -> Generator["Progress"]:
     """Shows how a load gets on while standard error is a terminal; silent otherwise."""
     if not sys.stderr.isatty():
         yield lambda _address, _totals: None

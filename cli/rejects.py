@@ -53,7 +53,6 @@ def rejects(
             f"Rejects ({len(found):,} of {total:,})",
             ("id", "where", "json path", "reason"),
             table,
-            fold=("where", "json path", "reason"),
         )
         hint("The texts: runmart rejects --json, or the column raw of runmart.rejects. After an upgrade: --retry.")
     return 0

@@ -11,11 +11,21 @@ from runmart.models.statuses import TERMINAL_STATUSES
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_LOADS = ("load_id", "started_at", "state", "observations", "new_runs", "updated_runs", "rejected", "seconds")
+_LOADS = {
+    "load_id": "load",
+    "started_at": "started",
+    "state": "state",
+    "observations": "seen",
+    "new_runs": "new",
+    "updated_runs": "updated",
+    "rejected": "rejected",
+    "seconds": "s",
+}
+"""What is shown of a load: column to heading."""
 
 
 def status(*, options: Options = DEFAULT) -> int:
-    """Tell what the warehouse holds: runs by status, their span, the last loads, rejects, and which shells can open it."""
+    """Tell what the warehouse holds: runs, their span, the last loads, rejects, and which shells can open it."""
     with options.reading() as connection:
         facts = _facts(connection, options)
     if options.json:
@@ -23,14 +33,12 @@ def status(*, options: Options = DEFAULT) -> int:
         return 0
     say(f"{facts['warehouse']}: {facts['runs']:,} runs, {facts['open_runs']:,} of them open, {facts['bytes']:,} bytes")
     say(f"created between  {facts['oldest_run_at'] or '-'} and {facts['newest_run_at'] or '-'} (UTC)")
-    say(
-        f"file             storage {facts['storage_version']}, opens in {facts['readable_by']}; schema {facts['schema']}"
-    )
+    say(f"file             storage {facts['storage_version']}, for {facts['readable_by']}; schema {facts['schema']}")
     say(f"rejects          {facts['rejects']:,}" + ("; see: runmart rejects" if facts["rejects"] else ""))
     say("")
     if facts["runs"]:
         say_table("Runs by status", ("status", "runs"), [(row["status"], row["runs"]) for row in facts["statuses"]])
-    say_table("Last loads", _LOADS, [[row[name] for name in _LOADS] for row in facts["loads"]], fold=("state",))
+    say_table("Last loads (UTC)", list(_LOADS.values()), [[row[name] for name in _LOADS] for row in facts["loads"]])
     return 0
 
 

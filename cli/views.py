@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from runmart.cli.app import EXIT_USAGE
 from runmart.cli.options import DEFAULT, Options
-from runmart.cli.output import say, say_json, say_record, say_table
+from runmart.cli.output import hint, say, say_json, say_record, say_table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -25,7 +26,11 @@ def views(name: str | None = None, /, *, rows: int = 5, options: Options = DEFAU
 
     if name is None:
         return _list(options)
-    view = find(name)
+    try:
+        view = find(name)
+    except ValueError as error:
+        hint(f"runmart: {error}")
+        return EXIT_USAGE
     with options.reading() as connection:
         found = _rows(connection, view, rows)
     if options.json:
@@ -34,7 +39,7 @@ def views(name: str | None = None, /, *, rows: int = 5, options: Options = DEFAU
         return 0
     say(f"{view.name}: {view.purpose}\nGrain: {view.grain}.\n")
     meanings = [(column.name, column.type, column.meaning) for column in view.columns]
-    say_table("Columns", ("column", "type", "meaning"), meanings, fold=("meaning",))
+    say_table("Columns", ("column", "type", "meaning"), meanings)
     names = [column.name for column in view.columns]
     if len(names) <= _MOST_COLUMNS:
         say_table("First rows", names, [list(row.values()) for row in found])
@@ -52,7 +57,7 @@ def _list(options: Options) -> int:
         say_json(listing)
         return 0
     columns = ("name", "grain", "purpose")
-    say_table("Views", columns, [[view[column] for column in columns] for view in listing], fold=("grain", "purpose"))
+    say_table("Views", columns, [[view[column] for column in columns] for view in listing])
     say("Columns and rows of one: runmart views NAME")
     return 0
 

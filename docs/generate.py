@@ -67,13 +67,12 @@ def quirks() -> str:
     lines = [
         "# Quirks that are normalised",
         "",
-        "Made from `models/quirks.py` by `make docs`. What a server sends differently, and what it means.",
+        "What servers send differently, and what it means. Made from `models/quirks.py` by `make docs`.",
     ]
     lines += ["", "| quirk | fields | for example | becomes | why |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {quirk.name} | {', '.join(quirk.fields)} | `{quirk.example[0]}` | `{quirk.example[1]}` | {_cell(quirk.why)} |"
-        for quirk in QUIRKS
-    ]
+    for quirk in QUIRKS:
+        sent, stored = (f"`{text}`" for text in quirk.example)
+        lines.append(f"| {quirk.name} | {', '.join(quirk.fields)} | {sent} | {stored} | {_cell(quirk.why)} |")
     lines += [
         "",
         "Fields under another name count as these, unless both are sent:",
@@ -85,8 +84,6 @@ def quirks() -> str:
     lines += [
         "",
         "A field that was not sent, and one that was sent as null, are both null in the tables; an empty list of tools",
-    ]
-    lines += [
         "is no tools. JSON is stored without insignificant whitespace, but for `extra`, which is kept byte for byte.",
         "",
     ]

@@ -1,0 +1,97 @@
+-- purpose: Runs with their durations, tokens and errors: what every other view builds on.
+-- grain: one row per run
+-- column run_id VARCHAR: The run
+-- column source VARCHAR: Which organisation, project or server it comes from
+-- column thread_id VARCHAR: The thread it belongs to
+-- column assistant_id VARCHAR: The assistant that ran
+-- column model VARCHAR: The language model, as sent
+-- column status VARCHAR: The status, as sent
+-- column is_terminal BOOLEAN: Whether it has ended: completed, failed, cancelled, expired or incomplete
+-- column is_failure BOOLEAN: Whether it ended without its result: failed, expired or incomplete
+-- column created_at TIMESTAMP WITH TIME ZONE: When it was created
+-- column started_at TIMESTAMP WITH TIME ZONE: When it started
+-- column finished_at TIMESTAMP WITH TIME ZONE: When it ended: the instant that belongs to the status (of an expired run, expires_at), else the latest of completed_at, failed_at and cancelled_at
+-- column queue_seconds DOUBLE: Seconds from created to started; null when negative
+-- column run_seconds DOUBLE: Seconds from started to finished; null when negative
+-- column total_seconds DOUBLE: Seconds from created to finished; null when negative
+-- column prompt_tokens BIGINT: Tokens read, the cached ones included
+-- column cached_prompt_tokens BIGINT: Prompt tokens that came from the cache
+-- column uncached_prompt_tokens BIGINT: Prompt tokens less the cached ones; all of them where none are reported as cached
+-- column completion_tokens BIGINT: Tokens written, the reasoning ones included
+-- column reasoning_tokens BIGINT: Completion tokens spent on reasoning
+-- column total_tokens BIGINT: Total as sent
+-- column error_code VARCHAR: The code of its last error
+-- column incomplete_reason VARCHAR: Why it stopped short
+-- column tool_count BIGINT: Tools offered to it
+with run_errors as (
+    select
+        run_id,
+        max(code) filter (where kind = 'last_error') as error_code,
+        max(code) filter (where kind = 'incomplete_details') as incomplete_reason
+    from errors
+    group by run_id
+),
+
+run_tools as (
+    select
+        run_id,
+        count(*) as tool_count
+    from tools
+    group by run_id
+),
+
+finished_runs as (
+    select
+        run_id,
+        coalesce(
+            case status
+                when 'completed' then completed_at
+                when 'failed' then failed_at
+                when 'cancelled' then cancelled_at
+                when 'expired' then expires_at
+            end,
+            greatest(completed_at, failed_at, cancelled_at)
+        ) as finished_at
+    from runs
+),
+
+run_durations as (
+    select
+        runs.run_id,
+        finished_runs.finished_at,
+        seconds_between(runs.created_at, runs.started_at) as queue_seconds,
+        seconds_between(runs.started_at, finished_runs.finished_at) as run_seconds,
+        seconds_between(runs.created_at, finished_runs.finished_at) as total_seconds
+    from runs
+    inner join finished_runs on finished_runs.run_id = runs.run_id
+)
+
+select
+    runs.run_id,
+    runs.source,
+    runs.thread_id,
+    runs.assistant_id,
+    runs.model,
+    runs.status,
+    runs.status in ('completed', 'failed', 'cancelled', 'expired', 'incomplete') as is_terminal,
+    runs.status in ('failed', 'expired', 'incomplete') as is_failure,
+    runs.created_at,
+    runs.started_at,
+    run_durations.finished_at,
+    case when run_durations.queue_seconds >= 0 then run_durations.queue_seconds end as queue_seconds,
+    case when run_durations.run_seconds >= 0 then run_durations.run_seconds end as run_seconds,
+    case when run_durations.total_seconds >= 0 then run_durations.total_seconds end as total_seconds,
+    usage.prompt_tokens,
+    usage.cached_prompt_tokens,
+    usage.prompt_tokens - coalesce(usage.cached_prompt_tokens, 0) as uncached_prompt_tokens,
+    usage.completion_tokens,
+    usage.reasoning_tokens,
+    usage.total_tokens,
+    run_errors.error_code,
+    run_errors.incomplete_reason,
+    coalesce(run_tools.tool_count, 0) as tool_count
+from runs
+inner join run_durations on run_durations.run_id = runs.run_id
+left join usage on usage.run_id = runs.run_id
+left join run_errors on run_errors.run_id = runs.run_id
+left join run_tools on run_tools.run_id = runs.run_id

@@ -1,0 +1,49 @@
+-- purpose: How many tokens runs use, per model. Cached tokens are part of prompt tokens, reasoning tokens part of completion tokens.
+-- grain: one row per model
+-- column model VARCHAR: The language model, as sent; null is a row of its own
+-- column runs_with_usage BIGINT: Runs that report tokens
+-- column prompt_tokens BIGINT: Sum of prompt tokens; like every sum here null when no run reports them
+-- column cached_prompt_tokens BIGINT: Sum of prompt tokens that came from the cache
+-- column uncached_prompt_tokens BIGINT: Sum of prompt tokens that did not
+-- column completion_tokens BIGINT: Sum of completion tokens
+-- column reasoning_tokens BIGINT: Sum of completion tokens spent on reasoning
+-- column total_tokens BIGINT: Sum of the totals as sent
+-- column cached_share DOUBLE: Share of the cached in all prompt tokens, 0 to 1; null when neither is reported
+-- column prompt_tokens_avg DOUBLE: Prompt tokens per run that reports them
+-- column completion_tokens_avg DOUBLE: Completion tokens per run that reports them
+-- column total_tokens_p50 DOUBLE: Median of the totals
+-- column total_tokens_p95 DOUBLE: 95th percentile of the totals, interpolated linearly
+-- column completion_tokens_per_second DOUBLE: Completion tokens over run_seconds, of the completed runs that have both
+with token_runs as (
+    select
+        model,
+        prompt_tokens,
+        cached_prompt_tokens,
+        uncached_prompt_tokens,
+        completion_tokens,
+        reasoning_tokens,
+        total_tokens,
+        case when status = 'completed' and run_seconds is not null then completion_tokens end as timed_tokens,
+        case when status = 'completed' and completion_tokens is not null then run_seconds end as timed_seconds,
+        coalesce(prompt_tokens, completion_tokens, total_tokens, cached_prompt_tokens, reasoning_tokens) is not null
+            as has_usage
+    from run_facts
+)
+
+select
+    model,
+    count(*) filter (where has_usage) as runs_with_usage,
+    cast(sum(prompt_tokens) as bigint) as prompt_tokens,
+    cast(sum(cached_prompt_tokens) as bigint) as cached_prompt_tokens,
+    cast(sum(uncached_prompt_tokens) as bigint) as uncached_prompt_tokens,
+    cast(sum(completion_tokens) as bigint) as completion_tokens,
+    cast(sum(reasoning_tokens) as bigint) as reasoning_tokens,
+    cast(sum(total_tokens) as bigint) as total_tokens,
+    cast(sum(cached_prompt_tokens) as double) / nullif(cast(sum(prompt_tokens) as double), 0) as cached_share,
+    avg(cast(prompt_tokens as double)) as prompt_tokens_avg,
+    avg(cast(completion_tokens as double)) as completion_tokens_avg,
+    percentile_cont(0.5) within group (order by cast(total_tokens as double)) as total_tokens_p50,
+    percentile_cont(0.95) within group (order by cast(total_tokens as double)) as total_tokens_p95,
+    cast(sum(timed_tokens) as double) / nullif(sum(timed_seconds), 0) as completion_tokens_per_second
+from token_runs
+group by model
