@@ -53,6 +53,6 @@ select
     incomplete,
     cancelled,
     failure_rate,
-    greatest((center - margin) / scale, cast(0 as double)) as failure_rate_low,
-    least((center + margin) / scale, cast(1 as double)) as failure_rate_high
+    case when center is not null then greatest((center - margin) / scale, cast(0 as double)) end as failure_rate_low,
+    case when center is not null then least((center + margin) / scale, cast(1 as double)) end as failure_rate_high
 from interval_parts

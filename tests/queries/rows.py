@@ -1,0 +1,51 @@
+"""Rows in, rows out: what the tests of views have in common."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import duckdb
+import pytest
+
+from runmart.models.tables import TABLES
+
+Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Rows by table; a column that a row leaves out is null."""
+
+Fill = Callable[[Rows], duckdb.DuckDBPyConnection]
+
+
+def insert(connection: duckdb.DuckDBPyConnection, tables: Rows) -> None:
+    """Insert rows; instants are Unix seconds."""
+    for table in TABLES:
+        rows = tables.get(table.name, [])
+        if not rows:
+            continue
+        types = {column.name: column.duckdb_type for column in table.columns}
+        names = sorted({name for row in rows for name in row})
+        values = ", ".join("to_timestamp(?)" if types[name].startswith("TIMESTAMP") else "?" for name in names)
+        connection.executemany(
+            f"insert into {table.name} ({', '.join(names)}) values ({values})",
+            [[row.get(name) for name in names] for row in rows],
+        )
+
+
+def records(connection: duckdb.DuckDBPyConnection, view: str, key: str) -> list[dict[str, Any]]:
+    """The rows of a view as Python values, by key with null last; instants are Unix seconds."""
+    columns = connection.sql(f"describe {view}").fetchall()
+    values = [
+        f"epoch_us({name}) / 1000000" if kind.startswith("TIMESTAMP") else str(name) for name, kind, *_ in columns
+    ]
+    rows = connection.sql(f"select {', '.join(values)} from {view} order by {key} nulls last").fetchall()
+    return [dict(zip([column[0] for column in columns], row, strict=True)) for row in rows]
+
+
+def assert_rows(found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]]) -> None:
+    """Compare rows value by value, floats to nine digits."""
+    assert len(found) == len(expected)
+    for row, wanted in zip(found, expected, strict=True):
+        different = {
+            name: (row[name], value)
+            for name, value in wanted.items()
+            if row[name] != (pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value)
+        }
+        assert not different, f"column: (found, expected): {different}"

@@ -1,0 +1,80 @@
+"""The catalog, the comments in the database, and the form of the SQL."""
+
+import re
+from importlib.resources import files
+
+import duckdb
+import polars as pl
+import pytest
+from rows import Fill
+
+from runmart.queries import View, find, install, read, views
+
+NOT_PORTABLE = re.compile(
+    r"->>|epoch|quantile|qualify|\bexclude\b|::|group by all|\bmedian\(|->|\bepoch_ms\b|\bilike\b|//", re.IGNORECASE
+)
+
+
+@pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
+def test_a_view_has_the_columns_and_types_that_its_file_declares(view: View, filled: Fill) -> None:
+    """Every output column stands with its type and meaning in the file itself."""
+    described = filled({}).sql(f"describe {view.name}").fetchall()
+    assert [(row[0], row[1]) for row in described] == [(column.name, column.type) for column in view.columns]
+
+
+def test_the_shell_shows_purpose_grain_and_meanings(filled: Fill) -> None:
+    """`comment on` puts purpose, grain and the meaning of each column into the database."""
+    connection = filled({})
+    comments = dict(connection.sql("select view_name, comment from duckdb_views() where not internal").fetchall())
+    columns = connection.sql("select table_name, column_name, comment from duckdb_columns()").fetchall()
+    meanings = {(table, column): comment for table, column, comment in columns}
+    for view in views():
+        assert comments[view.name] == view.comment
+        assert view.purpose in view.comment
+        assert view.grain in view.comment
+        for column in view.columns:
+            assert meanings[view.name, column.name] == column.meaning
+
+
+def test_views_are_replaced_on_every_load(filled: Fill) -> None:
+    """A view that somebody changed is ours again after the next load; a view made on top of ours goes on working."""
+    connection = filled({"runs": [{"run_id": "a", "status": "completed"}]})
+    connection.execute("create view mine as select count(*) as runs from run_facts")
+    connection.execute("create or replace view latency_by_model as select 1 as wrong")
+    install(connection)
+    assert connection.sql("select runs from latency_by_model").fetchall() == [(1,)]
+    assert connection.sql("select runs from mine").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
+def test_a_view_uses_portable_sql_only(view: View) -> None:
+    """A view uses only SQL that DuckDB and Spark SQL both run with the same answer."""
+    statement = "\n".join(line for line in view.sql.splitlines() if not line.startswith("--"))
+    assert not NOT_PORTABLE.findall(statement)
+
+
+def test_an_engine_function_is_defined_once_for_each_engine() -> None:
+    """What has no shared spelling is a function defined once per engine, in one prelude file each."""
+    folder = files("runmart.queries").joinpath("prelude")
+    defined = {
+        file.name: re.findall(r"(?:macro|function) (\w+)\(", file.read_text("utf-8")) for file in folder.iterdir()
+    }
+    assert set(defined) == {"duckdb.sql", "spark.sql"}
+    assert defined["duckdb.sql"] == defined["spark.sql"] == ["seconds_between"]
+
+
+def test_an_unknown_view_is_answered_with_the_one_that_was_meant() -> None:
+    """Errors say what was found and what to do."""
+    with pytest.raises(ValueError, match=r"no view latency_by_modell; did you mean latency_by_model\?"):
+        find("latency_by_modell")
+
+
+def test_a_view_is_a_frame_in_a_notebook(filled: Fill, warehouse: object) -> None:
+    """A view is one call away, as a polars frame, and the file is closed again."""
+    filled({"runs": [{"run_id": "a", "status": "completed", "model": "gpt-4o"}]}).close()
+    frame = read(str(warehouse), "latency_by_model")
+    assert isinstance(frame, pl.DataFrame)
+    assert (frame["model"].to_list(), frame["runs"].to_list()) == (["gpt-4o"], [1])
+    duckdb.connect(str(warehouse)).close()
+    with pytest.raises(FileNotFoundError, match="no such warehouse"):
+        read("nowhere.duckdb", "run_facts")

@@ -1,0 +1,41 @@
+"""Each view over a few rows that can be checked by hand."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rows import Fill, assert_rows, records
+
+from runmart.queries import View, views
+
+FOLDER = Path(__file__).parent
+
+
+def fixture(view: View) -> dict[str, Any]:
+    """The rows of a view's fixture, by table, and `expected`."""
+    return tomllib.loads((FOLDER / f"{view.name}.toml").read_text())
+
+
+@pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
+def test_a_few_rows_in_give_the_expected_rows_out(view: View, filled: Fill) -> None:
+    """Every view has a fixture that can be checked by hand."""
+    tables = fixture(view)
+    expected = tables.pop("expected")
+    names = [column.name for column in view.columns]
+    key = names[0]
+    found = records(filled(tables), view.name, key)
+    wanted = [{name: row.get(name) for name in names} for row in expected]
+    assert all(set(row) <= set(names) for row in expected)
+    assert_rows(found, wanted)
+
+
+@pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
+def test_an_empty_warehouse_gives_no_rows(view: View, filled: Fill) -> None:
+    """Views work before the first run is loaded."""
+    assert records(filled({}), view.name, view.columns[0].name) == []
+
+
+def test_every_fixture_belongs_to_a_view() -> None:
+    """The folder mirrors queries/."""
+    assert {path.stem for path in FOLDER.glob("*.toml")} == {view.name for view in views()}

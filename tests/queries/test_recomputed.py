@@ -1,0 +1,216 @@
+"""Each view over random rows, beside the same numbers computed in plain Python."""
+
+import math
+import random
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import duckdb
+import pytest
+from rows import Fill, assert_rows, records
+
+from runmart.queries import views
+
+Row = dict[str, Any]
+
+TERMINAL = ("completed", "failed", "cancelled", "expired", "incomplete")
+FAILURES = ("failed", "expired", "incomplete")
+
+
+def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
+    """Runs in every state, with holes everywhere."""
+
+    def maybe(value: Any, chance: float = 0.85) -> Any:
+        return value if random_.random() < chance else None
+
+    tables: dict[str, list[Row]] = {"runs": [], "usage": [], "tools": [], "errors": []}
+    for number in range(count):
+        run_id, created_at = f"run_{number:05}", random_.randrange(1_700_000_000, 1_800_000_000)
+        tables["runs"].append(
+            {
+                "run_id": run_id,
+                "source": random_.choice(("a", "b")),
+                "status": random_.choice((*TERMINAL, "completed", "completed", "queued", "requires_action", "odd")),
+                "model": maybe(random_.choice(("gpt-4o", "gpt-4", "o3-mini"))),
+                "assistant_id": maybe(f"asst_{random_.randrange(8)}"),
+                "created_at": maybe(created_at),
+                "started_at": maybe(created_at + round(random_.uniform(-3, 30), 3)),
+                "completed_at": maybe(created_at + random_.randrange(90), 0.7),
+                "failed_at": maybe(created_at + random_.randrange(90), 0.5),
+                "cancelled_at": maybe(created_at + random_.randrange(90), 0.3),
+                "expires_at": maybe(created_at + 600),
+            }
+        )
+        if random_.random() < 0.8:
+            prompt, completion = random_.randrange(5000), random_.randrange(900)
+            tables["usage"].append(
+                {
+                    "run_id": run_id,
+                    "prompt_tokens": maybe(prompt, 0.95),
+                    "cached_prompt_tokens": maybe(random_.randrange(prompt + 1), 0.5),
+                    "completion_tokens": maybe(completion, 0.95),
+                    "reasoning_tokens": maybe(completion // 2, 0.3),
+                    "total_tokens": maybe(prompt + completion, 0.95),
+                }
+            )
+        for position in range(random_.choice((0, 0, 1, 3))):
+            tables["tools"].append({"run_id": run_id, "position": position, "type": "function"})
+        for kind in ("last_error", "incomplete_details"):
+            if random_.random() < 0.2:
+                tables["errors"].append({"run_id": run_id, "kind": kind, "code": random_.choice(("x", "y", None))})
+    return tables
+
+
+def run_facts(tables: dict[str, list[Row]]) -> list[Row]:
+    """The contract's `run_facts`."""
+    usage = {row["run_id"]: row for row in tables["usage"]}
+    codes = {(row["run_id"], row["kind"]): row["code"] for row in tables["errors"]}
+    facts: list[Row] = []
+    for run in tables["runs"]:
+        own = {"completed": "completed_at", "failed": "failed_at", "cancelled": "cancelled_at", "expired": "expires_at"}
+        finished_at = run.get(own.get(run["status"], ""))
+        if finished_at is None:
+            ends = [run[name] for name in ("completed_at", "failed_at", "cancelled_at") if run[name] is not None]
+            finished_at = max(ends, default=None)
+        tokens = usage.get(run["run_id"], {})
+        prompt, cached = tokens.get("prompt_tokens"), tokens.get("cached_prompt_tokens")
+        facts.append(
+            {
+                **{name: run[name] for name in ("run_id", "source", "assistant_id", "model", "status")},
+                "thread_id": None,
+                "is_terminal": run["status"] in TERMINAL,
+                "is_failure": run["status"] in FAILURES,
+                **{name: None if run[name] is None else float(run[name]) for name in ("created_at", "started_at")},
+                "finished_at": None if finished_at is None else float(finished_at),
+                "queue_seconds": seconds(run["created_at"], run["started_at"]),
+                "run_seconds": seconds(run["started_at"], finished_at),
+                "total_seconds": seconds(run["created_at"], finished_at),
+                "prompt_tokens": prompt,
+                "cached_prompt_tokens": cached,
+                "uncached_prompt_tokens": None if prompt is None else prompt - (cached or 0),
+                **{name: tokens.get(name) for name in ("completion_tokens", "reasoning_tokens", "total_tokens")},
+                "error_code": codes.get((run["run_id"], "last_error")),
+                "incomplete_reason": codes.get((run["run_id"], "incomplete_details")),
+                "tool_count": sum(tool["run_id"] == run["run_id"] for tool in tables["tools"]),
+            }
+        )
+    return facts
+
+
+def seconds(started: float | None, ended: float | None) -> float | None:
+    """A duration in whole microseconds, as seconds; None when an end is missing or it is negative."""
+    if started is None or ended is None or ended < started:
+        return None
+    return (round(ended * 1e6) - round(started * 1e6)) / 1e6
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """The continuous percentile: linear between the two nearest ranks."""
+    if not values:
+        return None
+    ordered, rank = sorted(values), (len(values) - 1) * share
+    low = math.floor(rank)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
+
+
+def present(rows: Iterable[Row], name: str) -> list[Any]:
+    """The values of a column that are not null."""
+    return [row[name] for row in rows if row[name] is not None]
+
+
+def total(values: Sequence[int]) -> int | None:
+    """The sum; None of nothing."""
+    return sum(values) if values else None
+
+
+def grouped(facts: list[Row], key: str, summary: Callable[[list[Row]], Row | None]) -> list[Row]:
+    """One row per value of `key`, null last."""
+    rows: list[Row] = []
+    for value in sorted({row[key] for row in facts}, key=lambda value: (value is None, value)):
+        found = summary([row for row in facts if row[key] == value])
+        if found is not None:
+            rows.append({key: value, **found})
+    return rows
+
+
+def latency(rows: list[Row]) -> Row | None:
+    """Percentiles of the completed runs."""
+    completed = [row for row in rows if row["status"] == "completed"]
+    if not completed:
+        return None
+    summary: Row = {"runs": len(completed)}
+    for name in ("queue_seconds", "run_seconds", "total_seconds"):
+        values = present(completed, name)
+        for share in (50, 75, 90, 95, 99):
+            summary[f"{name}_p{share}"] = percentile(values, share / 100)
+        summary[f"{name}_max"] = max(values, default=None)
+        summary[f"{name}_missing"] = len(completed) - len(values)
+    return summary
+
+
+def failure_rates(rows: list[Row]) -> Row:
+    """Counts and the Wilson score interval (Wilson 1927), here in its closed form."""
+    ended = sum(row["is_terminal"] for row in rows)
+    summary: Row = {"runs": len(rows), "terminal_runs": ended}
+    summary |= {status: sum(row["status"] == status for row in rows) for status in TERMINAL}
+    if ended == 0:
+        return {**summary, "failure_rate": None, "failure_rate_low": None, "failure_rate_high": None}
+    rate, z2 = sum(row["is_failure"] for row in rows) / ended, 1.959963984540054**2
+    middle = (2 * ended * rate + z2) / (2 * (ended + z2))
+    spread = math.sqrt(z2 * (z2 + 4 * ended * rate * (1 - rate))) / (2 * (ended + z2))
+    low, high = max(0.0, middle - spread), min(1.0, middle + spread)
+    return {**summary, "failure_rate": rate, "failure_rate_low": low, "failure_rate_high": high}
+
+
+def token_usage(rows: list[Row]) -> Row:
+    """Sums, shares and averages of tokens."""
+    names = ("prompt_tokens", "cached_prompt_tokens", "completion_tokens", "reasoning_tokens", "total_tokens")
+    reporting = [row for row in rows if any(row[name] is not None for name in names)]
+    timed = [
+        row
+        for row in rows
+        if row["status"] == "completed" and row["run_seconds"] is not None and row["completion_tokens"] is not None
+    ]
+    sums = {name: total(present(rows, name)) for name in (*names, "uncached_prompt_tokens")}
+    prompts, completions = present(rows, "prompt_tokens"), present(rows, "completion_tokens")
+    cached, duration = sums["cached_prompt_tokens"], sum(row["run_seconds"] for row in timed)
+    return {
+        "runs_with_usage": len(reporting),
+        **sums,
+        "cached_share": cached / sums["prompt_tokens"] if cached is not None and sums["prompt_tokens"] else None,
+        "prompt_tokens_avg": sum(prompts) / len(prompts) if prompts else None,
+        "completion_tokens_avg": sum(completions) / len(completions) if completions else None,
+        "total_tokens_p50": percentile(present(rows, "total_tokens"), 0.5),
+        "total_tokens_p95": percentile(present(rows, "total_tokens"), 0.95),
+        "completion_tokens_per_second": sum(row["completion_tokens"] for row in timed) / duration if duration else None,
+    }
+
+
+EXPECTED: dict[str, tuple[str, Callable[[list[Row]], list[Row]]]] = {
+    "run_facts": ("run_id", lambda facts: facts),
+    "latency_by_model": ("model", lambda facts: grouped(facts, "model", latency)),
+    "latency_by_assistant": ("assistant_id", lambda facts: grouped(facts, "assistant_id", latency)),
+    "failure_rates_by_model": ("model", lambda facts: grouped(facts, "model", failure_rates)),
+    "failure_rates_by_assistant": ("assistant_id", lambda facts: grouped(facts, "assistant_id", failure_rates)),
+    "token_usage_by_model": ("model", lambda facts: grouped(facts, "model", token_usage)),
+    "token_usage_by_assistant": ("assistant_id", lambda facts: grouped(facts, "assistant_id", token_usage)),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_view_gives_what_plain_python_gives(seed: int, filled: Fill) -> None:
+    """Each view equals an independent re-computation over random data."""
+    tables = random_tables(random.Random(seed), 400)
+    connection: duckdb.DuckDBPyConnection = filled(tables)
+    facts = run_facts(tables)
+    for name, (key, compute) in EXPECTED.items():
+        expected = compute(facts)
+        found = records(connection, name, key)
+        assert {frozenset(row) for row in found} == {frozenset(row) for row in expected}, name
+        assert_rows(found, expected)
+
+
+def test_every_view_is_recomputed() -> None:
+    """No view is left out here."""
+    assert set(EXPECTED) == {view.name for view in views()}
