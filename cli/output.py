@@ -46,7 +46,7 @@ def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]])
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
         values = [row[index] for row in rows]
         table.add_column(
@@ -58,7 +58,7 @@ def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]])
     for row in rows:
         table.add_row(*(Text(cell(value)) for value in row))
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
-    console.print(table)
+    console.print(Text(title, "bold"), table)
 
 
 def say_record(title: str, record: Mapping[str, Any]) -> None:

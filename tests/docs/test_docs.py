@@ -1,0 +1,83 @@
+"""Documentation that can fail: what it shows is compared with what there is."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+README = (ROOT / "README.md").read_text()
+
+
+def generator() -> ModuleType:
+    """docs/generate.py, which is no part of the package."""
+    spec = importlib.util.spec_from_file_location("generate_docs", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["data-dictionary.md", "quirks.md"])
+def test_generated_documentation_is_that_of_a_new_warehouse(name: str) -> None:
+    """docs/ is generated from a database that was just built; `make docs` brings it up to date."""
+    module = generator()
+    assert set(module.GENERATED) == {"data-dictionary.md", "quirks.md"}
+    assert (ROOT / "docs" / name).read_text() == module.GENERATED[name]()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The warehouse of `make demo`."""
+    warehouse = tmp_path_factory.mktemp("demo") / "demo.duckdb"
+    subprocess.run([BIN / "runmart", "demo", "--warehouse", warehouse], check=True, capture_output=True)
+    return warehouse
+
+
+EXAMPLES = re.findall(r"```sql\n(.+?)\n```\n\n```text\n(.+?)\n```", README, re.DOTALL)
+
+
+def test_the_readme_has_three_examples() -> None:
+    """README shows three real examples with their output."""
+    assert len(EXAMPLES) == 3
+
+
+@pytest.mark.parametrize(("query", "output"), EXAMPLES)
+def test_an_example_gives_in_the_shell_what_the_readme_shows(query: str, output: str, demo: Path) -> None:
+    """Every query of README prints what it says."""
+    command = [BIN / "duckdb", "-readonly", demo, "-c", query]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip("\n") == output
+
+
+def test_the_demo_prints_the_three_families_of_answers_in_80_columns(tmp_path: Path) -> None:
+    """`runmart demo` prints latency, failures and tokens as tables that fit 80 columns."""
+    text = subprocess.run([BIN / "runmart", "demo"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    assert (tmp_path / "demo.duckdb").exists()
+    for view in ("latency_by_model", "failure_rates_by_model", "token_usage_by_model"):
+        assert view in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert re.search(r"gpt-4o-mini +15 +8\.000", text)
+
+
+def test_the_readme_names_every_command_and_every_folder() -> None:
+    """A newcomer finds each command and each room from README."""
+    shown = subprocess.run([BIN / "runmart", "--help"], check=True, capture_output=True, text=True).stdout
+    for command in re.findall(r"^│ ([a-z]+) ", shown, re.MULTILINE):
+        assert f"runmart {command}" in README or f"make {command}" in README, command
+    for folder in re.findall(r"^\| `(\w+)/` \|", README, re.MULTILINE):
+        assert (ROOT / folder).is_dir()
+
+
+def test_the_sample_pages_are_those_of_the_manifest() -> None:
+    """Data files of others are kept with their origin and licence."""
+    pages = ROOT / "demo" / "pages"
+    listed = {line.split("\t")[0] for line in (ROOT / "demo" / "MANIFEST.tsv").read_text().splitlines()[1:]}
+    assert {str(path.relative_to(pages)) for path in pages.rglob("*") if path.is_file()} == listed
+    assert f"loads {len(listed)} recorded" in README
