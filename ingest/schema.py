@@ -24,17 +24,17 @@ class Migration:
 
 def create_tables(connection: "DuckDBPyConnection") -> None:
     """Create the four tables and the bookkeeping, with their comments."""
-    connection.execute(f"create schema if not exists {SCHEMA}")
+    statements = [f"create schema if not exists {SCHEMA}"]
     for prefix, tables in (("main", TABLES), (SCHEMA, BOOKS)):
         for table in tables:
             name = f"{prefix}.{table.name}"
             columns = ", ".join(f"{column.name} {column.duckdb_type}" for column in table.columns)
-            connection.execute(f"create table {name} ({columns})")
-            connection.execute(
-                f"comment on table {name} is {_quoted(f'{table.purpose} Grain: {table.grain}.')}"
-            )
-            for column in table.columns:
-                connection.execute(f"comment on column {name}.{column.name} is {_quoted(column.meaning)}")
+            statements.append(f"create table {name} ({columns})")
+            statements.append(f"comment on table {name} is {_quoted(f'{table.purpose} Grain: {table.grain}.')}")
+            statements += [
+                f"comment on column {name}.{column.name} is {_quoted(column.meaning)}" for column in table.columns
+            ]
+    connection.execute(";".join(statements))
 
 
 def _quoted(text: str) -> str:
