@@ -134,15 +134,15 @@ def page(data: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def write_pages(folder: Path, count: int, seed: int = 1) -> None:
-    """Write `count` runs as page files of 100 into `folder`."""
+def write_pages(folder: Path, count: int, seed: int = 1, page_runs: int = PAGE_RUNS) -> None:
+    """Write `count` runs as page files into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     data: list[dict[str, Any]] = []
     for number, run in enumerate(runs(count, seed), 1):
         data.append(run)
-        if len(data) == PAGE_RUNS or number == count:
+        if len(data) == page_runs or number == count:
             text = json.dumps(page(data), separators=(",", ":"))
-            (folder / f"page-{number // PAGE_RUNS:06d}.json").write_text(text)
+            (folder / f"page-{number // page_runs:06d}.json").write_text(text)
             data = []
 
 
@@ -152,8 +152,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("count", type=int)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--page", type=int, default=PAGE_RUNS, help="runs per page")
     arguments = parser.parse_args()
-    write_pages(arguments.folder, arguments.count, arguments.seed)
+    write_pages(arguments.folder, arguments.count, arguments.seed, arguments.page)
 
 
 if __name__ == "__main__":
