@@ -22,6 +22,7 @@ app = App(
     help_flags=["--help", "-h"],
     version=lambda: version("runmart"),
     exit_on_error=False,
+    suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
 app.command("runmart.cli.ingest:ingest", name="ingest", help="Load pages of runs into the warehouse.")
@@ -37,19 +38,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return app(arguments) or 0
     except CycloptsError:
         return EXIT_USAGE  # cyclopts has said what is wrong
-    except KeyboardInterrupt:
-        _complain("interrupted; what was committed before stays, run the command again for the rest")
-        return EXIT_INTERRUPTED
     except BrokenPipeError:
         sys.stdout = None  # whoever read our output has gone: nothing more to say
         return EXIT_FAILED
-    except Exception as error:  # noqa: BLE001 - a traceback must never reach a user
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a traceback must never reach a user
         return _failed(error)
 
 
-def _failed(error: Exception) -> int:
+def _failed(error: BaseException) -> int:
     from runmart.ingest.errors import RunmartError
+    from runmart.ingest.warehouse import is_interrupt
 
+    if is_interrupt(error):
+        _complain("interrupted; what was committed before stays, run the command again for the rest")
+        return EXIT_INTERRUPTED
     if isinstance(error, RunmartError):
         _complain(str(error))
         return error.exit_code

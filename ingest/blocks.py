@@ -4,18 +4,20 @@ A small input is one block. A larger one is cut between documents, between event
 or a page too large for one block; so memory does not grow with the input.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
-
-from msgspec import DecodeError
+from itertools import groupby
 
 from runmart.ingest import events, scan
 from runmart.ingest.errors import InputError
-from runmart.ingest.scan import NEXT_RUN, IncompleteError
+from runmart.ingest.scan import IncompleteError, Piece
 
 BLOCK_BYTES = 8 << 20
 MAX_VALUE_BYTES = 256 << 20
 """A single run, or a single event, larger than this is not read."""
+
+_RECOGNISED_BYTES = 100
+"""So many bytes tell a transcript of events from JSON."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -33,16 +35,28 @@ class Block:
     """The index of the first element."""
     is_events: bool = False
     """Whether it is a transcript of server-sent events."""
+    problem: str | None = None
+    """What is wrong with the one damaged element that the block is; None for all other blocks."""
 
     @property
     def holds_elements(self) -> bool:
         """Whether the block is a part of a large array."""
-        return self.index > 0 or self.path != "$"
+        return self.index > 0 or self.path != "$" or self.problem is not None
 
-    @property
-    def opens_page(self) -> bool:
-        """Whether the block is the first part of a large page."""
-        return self.index == 0 and self.path != "$"
+
+class Lines:
+    """Numbers the lines of a text; asked from front to back, so that no byte is counted twice."""
+
+    def __init__(self, data: bytes, line: int) -> None:
+        self._data = data
+        self._line = line
+        self._at = 0
+
+    def line(self, at: int) -> int:
+        """The number of the line that holds the byte `at`."""
+        self._line += self._data.count(b"\n", self._at, at)
+        self._at = at
+        return self._line
 
 
 class _Buffer:
@@ -74,9 +88,7 @@ class _Buffer:
             InputError: It is larger than anything that a run can be.
         """
         if len(self.data) >= MAX_VALUE_BYTES:
-            raise InputError(
-                f"line {self.line} begins a single value of more than {MAX_VALUE_BYTES >> 20} MiB"
-            )
+            raise InputError(f"line {self.line} begins a single value of more than {MAX_VALUE_BYTES >> 20} MiB")
         self.fill(len(self.data) + self._size)
 
     def drop(self, count: int) -> None:
@@ -93,10 +105,10 @@ def blocks(chunks: Iterable[bytes], size: int = BLOCK_BYTES) -> Iterator[Block]:
         InputError: One value is larger than `MAX_VALUE_BYTES`.
     """
     buffer = _Buffer(chunks, size)
-    buffer.fill(size)
+    buffer.fill(max(size, _RECOGNISED_BYTES))
     if buffer.data.startswith(_BYTE_ORDER_MARK):
         buffer.drop(len(_BYTE_ORDER_MARK))
-    is_events = events.is_event_stream(buffer.data[:100])
+    is_events = events.is_event_stream(buffer.data[:_RECOGNISED_BYTES])
     if buffer.final:
         yield Block(buffer.data, is_events=is_events)
     elif is_events:
@@ -136,72 +148,75 @@ def _document_blocks(buffer: _Buffer) -> Iterator[Block]:
 
 def _large_document(buffer: _Buffer) -> Iterator[Block]:
     """Parts of an array or a page that does not end within the buffer; reads on where it is neither."""
-    start = scan.skip_space(buffer.data, 0)
-    opening = buffer.data[start : start + 1]
-    if opening == b"[":
-        yield from _element_blocks(buffer, start, "$")
-    elif opening == b"{" and (runs := _runs_of_page(buffer.data, start)) is not None:
-        yield from _element_blocks(buffer, runs, "$.data")
-        _skip_members(buffer)
-    else:
+    buffer.drop(scan.skip_space(buffer.data, 0))
+    start, path = 1, "$"
+    if buffer.data[:1] == b"{":
+        start, path = scan.list_of_page(buffer.data, 0, final=buffer.final) or 0, "$.data"
+    if start == 0 or buffer.data[:1] not in {b"[", b"{"}:
         buffer.more()
+        return
+    opening, line = buffer.data[:start], buffer.line
+    buffer.drop(start)
+    is_damaged = yield from _element_blocks(buffer, path)
+    yield _frame(buffer, opening, line, is_damaged=is_damaged)
 
 
-def _runs_of_page(data: bytes, start: int) -> int | None:
-    try:
-        for name, at, found in scan.members(data, start, final=False):
-            if name == "data" and found is None and data[at : at + 1] == b"[":
-                return at
-    except (IncompleteError, DecodeError):
-        pass
-    return None
-
-
-def _element_blocks(buffer: _Buffer, start: int, path: str) -> Iterator[Block]:
-    """The elements of the array whose `[` is at `start`; the buffer then begins behind its `]`."""
-    buffer.drop(start + 1)
-    index, closed = 0, False
-    while not closed:
-        first = _behind_comma(buffer.data)
-        end, count = first, 0
-        try:
-            while (piece := scan.next_element(buffer.data, end, final=buffer.final)) is not None:
-                end, count = piece.end, count + 1
-            closed = True
-        except IncompleteError:
-            pass
-        if count:
-            line = buffer.line + buffer.data.count(b"\n", 0, first)
-            yield Block(b"[" + buffer.data[first:end] + b"]", line, path, index)
-            index += count
-        if end:
-            buffer.drop(end)
-        elif not closed:
+def _element_blocks(buffer: _Buffer, path: str) -> Generator[Block, None, bool]:
+    """The elements of the list in whose `[` the buffer begins; gives whether the last one was damaged."""
+    index, is_damaged, is_over = 0, False, False
+    while not is_over:
+        pieces, is_over = _pieces(buffer, is_first=index == 0)
+        lines = Lines(buffer.data, buffer.line)
+        for is_damaged, group in groupby(pieces, lambda piece: piece.problem is not None):
+            elements = list(group)
+            if is_damaged:
+                yield from _damaged_blocks(buffer.data, elements, lines, path, index)
+            else:
+                text = b"[" + buffer.data[elements[0].start : elements[-1].end] + b"]"
+                yield Block(text, lines.line(elements[0].start), path, index)
+            index += len(elements)
+        if pieces:
+            buffer.drop(pieces[-1].end)
+        elif not is_over:
             buffer.more()
-    buffer.drop(buffer.data.find(b"]") + 1)
+    return is_damaged
 
 
-def _behind_comma(data: bytes) -> int:
-    start = scan.skip_space(data, 0)
-    return scan.skip_space(data, start + 1) if data[start : start + 1] == b"," else 0
+def _damaged_blocks(data: bytes, elements: list[Piece], lines: Lines, path: str, index: int) -> Iterator[Block]:
+    for place, (start, end, problem) in enumerate(elements, index):
+        yield Block(data[start:end], lines.line(start), path, place, problem=problem)
 
 
-def _skip_members(buffer: _Buffer) -> None:
-    """Go behind the `}` of a page whose runs have been read; what is no member is left to be read as a document."""
+def _pieces(buffer: _Buffer, *, is_first: bool) -> tuple[list[Piece], bool]:
+    """The elements in the buffer, and whether the list ends behind them."""
+    pieces: list[Piece] = []
+    end = 0
+    try:
+        while (
+            piece := scan.next_element(buffer.data, end, is_first=is_first and not pieces, final=buffer.final)
+        ) is not None:
+            pieces.append(piece)
+            end = piece.end
+    except IncompleteError:
+        return pieces, False
+    return pieces, True
+
+
+def _frame(buffer: _Buffer, opening: bytes, line: int, *, is_damaged: bool) -> Block:
+    """The array or page without its elements: a document that shows whether it ends as it should.
+
+    Where its last element is damaged up to the end of the text, that has been told already.
+    """
+    buffer.drop(scan.skip_separator(buffer.data, 0))
+    if buffer.data[:1] != b"]":
+        closing = b"]}" if opening[:1] == b"{" else b"]"
+        return Block(opening + closing * is_damaged, line)
     while True:
+        data = opening + buffer.data
         try:
-            at = scan.skip_space(buffer.data, 0)
-            if buffer.data[at : at + 1] == b",":
-                at = scan.skip_space(buffer.data, at + 1)
-            opening = buffer.data[at : at + 1]
-            if opening == b"}":
-                buffer.drop(at + 1)
-                return
-            if opening not in {b'"', b":"}:
-                return
-            at += opening == b":"
-            piece = scan.value(buffer.data, scan.skip_space(buffer.data, at), NEXT_RUN, final=buffer.final)
+            end = scan.value(data, 0, final=buffer.final).end
         except IncompleteError:
             buffer.more()
         else:
-            buffer.drop(piece.end)
+            buffer.drop(end - len(opening))
+            return Block(data[:end], line)

@@ -1,121 +1,128 @@
 """The careful way to decode: a text is taken apart, and each run in it stands or falls alone."""
 
+from typing import NamedTuple
+
 import msgspec
 
 from runmart.ingest import kinds, scan
-from runmart.ingest.blocks import Block
+from runmart.ingest.blocks import Block, Lines
 from runmart.ingest.decoded import Decoded
 from runmart.ingest.members import UnfitError, object_members
 from runmart.ingest.observe import Observer
-from runmart.ingest.scan import Piece
 from runmart.models.observations import Origin, Reject
+
+_MAX_PAGE_DEPTH = 2
+"""An array of pages is taken apart, and a page among the runs of a page cut short; nobody means more than that."""
+
+
+class _Value(NamedTuple):
+    """One JSON value or damaged text, and where it stands."""
+
+    text: bytes
+    line: int
+    path: str
+    problem: str | None = None
 
 
 class Careful:
     """Decodes one block run by run."""
 
-    def __init__(self, observer: Observer, block: Block, origin: Origin, position: int) -> None:
+    def __init__(self, observer: Observer, origin: Origin, position: int) -> None:
         self._observer = observer
-        self._block = block
         self._origin = origin
         self._position = position
-        self._result = Decoded()
+        self.result = Decoded()
 
-    def decode(self) -> Decoded:
+    def decode(self, block: Block) -> Decoded:
         """Everything the block holds, in order."""
-        if self._block.holds_elements:
-            self._elements(0, self._block.path, self._block.index)
+        if block.problem is not None:
+            path = f"{block.path}[{block.index}]"
+            self._value(_Value(block.data.rstrip(), block.line, path, block.problem), depth=1)
+        elif block.holds_elements:
+            self._elements(_Value(block.data, block.line, block.path), 1, block.index, depth=1)
         else:
-            for piece in scan.documents(self._block.data):
-                self._document(piece, "$")
-        return self._result
+            lines = Lines(block.data, block.line)
+            for start, end, problem in scan.documents(block.data):
+                value = _Value(block.data[start:end].rstrip(), lines.line(start), "$", problem)
+                if value.text[:1] == b"[":
+                    self._list(value, 1, depth=1)
+                else:
+                    self._value(value)
+        return self.result
 
-    def _document(self, piece: Piece, path: str) -> None:
-        """A page, an array or a run."""
-        data = self._block.data
-        opening = data[piece.start : piece.start + 1]
-        if opening == b"[":
-            self._elements(piece.start, path, 0)
-        elif opening == b"{" and (runs := self._page(piece)) is not None:
-            self._result.pages += 1
-            self._elements(runs, f"{path}.data", 0)
+    def _value(self, value: _Value, depth: int = 0) -> None:
+        """A page or a run."""
+        start = _list_of_page(value) if depth < _MAX_PAGE_DEPTH else None
+        if start is not None:
+            self.result.pages += 1
+            self._list(value._replace(path=value.path + ".data"), start, depth + 1)
+        elif value.problem is not None:
+            self.reject(value.text, value.problem, value.path, value.line)
         else:
-            self._item(piece, path)
+            self.item(value.text, value.path, value.line)
 
-    def _page(self, piece: Piece) -> int | None:
-        """Where the runs of a page begin; None when the object is no page, or has a key twice."""
-        data = self._block.data
-        if piece.problem is None:
-            text = data[piece.start : piece.end]
-            if not kinds.is_page(kinds.PEEK.decode(text)):
-                return None
-            try:
-                object_members(text)
-            except UnfitError:
-                return None
-        names: set[str] = set()
-        try:
-            for name, start, _ in scan.members(data, piece.start):
-                names.add(name)
-                if name == "data" and data[start : start + 1] == b"[" and "status" not in names:
-                    return start
-        except msgspec.DecodeError:
-            pass
-        return None
+    def _list(self, value: _Value, start: int, depth: int) -> None:
+        """An array, or the runs of a page, that begin at `start`; then what is around them, if that is damaged."""
+        end, is_damaged = self._elements(value, start, 0, depth)
+        end = scan.skip_separator(value.text, end)
+        is_closed = value.text[end : end + 1] == b"]"
+        if value.problem is None or (is_damaged and not is_closed):
+            return
+        frame = value.text[:start] + value.text[end:]
+        problem = scan.value(frame, 0).problem
+        if problem is not None:
+            self.reject(frame, problem, value.path.removesuffix(".data"), value.line)
 
-    def _elements(self, start: int, path: str, index: int) -> None:
-        for number, piece in enumerate(scan.elements(self._block.data, start), index):
-            where = f"{path}[{number}]"
-            if piece.problem is None and self._block.data[piece.start : piece.start + 1] == b"{":
-                self._document(piece, where)  # an array of pages
-            else:
-                self._item(piece, where)
-
-    def _item(self, piece: Piece, path: str) -> None:
-        """Something that is a run, or is not."""
-        text = self._block.data[piece.start : piece.end].strip()
-        line = self._block.line + self._block.data.count(b"\n", 0, piece.start)
-        if piece.problem is not None:
-            self.reject(text, piece.problem, path, line)
-        else:
-            self.item(text, path, line)
+    def _elements(self, value: _Value, start: int, index: int, depth: int) -> tuple[int, bool]:
+        """Elements from `start` on; gives where they end, and whether the last one is damaged."""
+        text, end, problem = value.text, start, None
+        lines = Lines(text, value.line)
+        while (piece := scan.next_element(text, end, is_first=end == start)) is not None:
+            begin, end, problem = piece
+            path = f"{value.path}[{index}]"
+            self._value(_Value(text[begin:end].rstrip(), lines.line(begin), path, problem), depth)
+            index += 1
+        return end, problem is not None
 
     def item(self, text: bytes, path: str, line: int) -> None:
         """Take one JSON value: a run, another object, or neither."""
+        place = self._position + self.result.items
         try:
-            peek = kinds.PEEK.decode(text)
-        except UnicodeDecodeError as error:
-            self.reject(text, f"not UTF-8: {error.reason}", path, line)
-            return
-        except msgspec.DecodeError as error:
-            self.reject(text, _expected(text, str(error)), path, line)
-            return
-        kind = kinds.other_kind(peek)
-        if kind is not None:
-            self._result.skipped[kind] += 1
-            return
-        place = self._position + self._result.items
-        try:
-            self._result.observations.append(self._observer.observe_one(text, self._origin, place))
+            text.decode()
+            kind = kinds.kind(text)
+            if kind == kinds.RUN:
+                self.result.observations.append(self._observer.observe_one(text, self._origin, place))
+            else:
+                object_members(text)
+                self.skip(kind)
         except UnfitError as error:
             self.reject(text, error.reason, path + error.json_path.removeprefix("$"), line)
+        except UnicodeDecodeError as error:
+            self.reject(text, f"not UTF-8 at byte {error.start}: {error.reason}", path, line)
+        except msgspec.DecodeError as error:
+            self.reject(text, scan.explain(str(error), text), path, line)
+        except RecursionError:
+            self.reject(text, scan.TOO_DEEP, path, line)
 
     def reject(self, text: bytes, reason: str, path: str, line: int) -> None:
         """Set aside what cannot be a run."""
-        place = self._position + self._result.items
-        self._result.rejects.append(Reject(self._origin, place, line, reason, path, text))
+        place = self._position + self.result.items
+        self.result.rejects.append(Reject(self._origin, place, line, reason, path, text))
 
     def skip(self, kind: str) -> None:
         """Count something that is no run."""
-        self._result.skipped[kind] += 1
-
-    @property
-    def result(self) -> Decoded:
-        """What was found so far."""
-        return self._result
+        self.result.skipped[kind] += 1
 
 
-def _expected(text: bytes, problem: str) -> str:
-    if text[:1] == b"{":
-        return scan.explain(problem)
-    return f"expected a run or a page, that is a JSON object, got `{text[:40].decode(errors='replace')}`"
+def _list_of_page(value: _Value) -> int | None:
+    """Where the runs of a page begin; None when the object is no page, or has a key twice."""
+    if value.text[:1] != b"{":
+        return None
+    if value.problem is None:
+        try:
+            if not kinds.is_page(kinds.PEEK.decode(value.text)):
+                return None
+            object_members(value.text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UnfitError):
+            return None
+    return scan.list_of_page(value.text, 0)

@@ -48,24 +48,19 @@ class Decoder:
             return self._events(block, origin, position)
         if not block.data.strip():
             return Decoded()
-        found = self._whole(block.data, origin, position)
-        decoded = found or Careful(self._observer, block, origin, position).decode()
-        if block.opens_page:
-            decoded.pages += 1
-        return decoded
+        found = None if block.problem else self._whole(block.data, origin, position)
+        return found or Careful(self._observer, origin, position).decode(block)
 
     def _events(self, block: Block, origin: Origin, position: int) -> Decoded:
-        careful = Careful(self._observer, block, origin, position)
+        careful = Careful(self._observer, origin, position)
         for event in events.events(block.data):
             name, line = event.name, block.line + event.line
             is_run = name.startswith(RUN_EVENT_PREFIX) and not name.startswith(RUN_STEP_EVENT_PREFIX)
             if is_run and event.data:
                 careful.item(event.data, "$", line)
             elif is_run:
-                careful.reject(
-                    b"event: " + name.encode(), "the event has no data: a truncated stream?", "$", line
-                )
-            elif name or event.data.strip() == b"[DONE]":
+                careful.reject(b"event: " + name.encode(), "the event has no data: a truncated stream?", "$", line)
+            elif event.data.strip() == b"[DONE]" or (name and not _is_run_of(name, event.data)):
                 careful.skip(name or "done")
             else:
                 careful.item(event.data, "$", line)
@@ -112,6 +107,8 @@ class Decoder:
 
     def _page(self, data: bytes) -> tuple[list[Any], int, int]:
         page = self._types.pages.decode(data)
+        if kinds.says_run(page.object):
+            raise msgspec.ValidationError("a run that has a list `data`")
         sent = [value for name in self._types.page_fields if (value := getattr(page, name)) is not ABSENT]
         return page.data, 1, 1 + len(sent) + b"".join(sent).count(b":")
 
@@ -127,13 +124,14 @@ class Decoder:
         if not learnt:
             return [[]] * len(records)
         return [
-            [
-                (name, bytes(value))
-                for name, attribute in learnt
-                if (value := getattr(record, attribute)) is not ABSENT
-            ]
+            [(name, bytes(value)) for name, attribute in learnt if (value := getattr(record, attribute)) is not ABSENT]
             for record in records
         ]
+
+
+def _is_run_of(name: str, data: bytes) -> bool:
+    """Whether an event of a name that the API does not know carries a run."""
+    return not name.startswith("thread.") and kinds.holds_run(data)
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -150,7 +148,8 @@ def _holds_runs(data: bytes, *, in_page: bool) -> bool:
     """Whether the objects of a block are runs: the fields of others are not worth learning."""
     try:
         if in_page:
-            peeks = kinds.PEEKS.decode(kinds.PEEK.decode(data).data)
+            page = kinds.PEEK.decode(data)
+            peeks = kinds.PEEKS.decode(page.data) if kinds.is_page(page) else []
         elif data.lstrip()[:1] == b"[":
             peeks = kinds.PEEKS.decode(data)
         else:

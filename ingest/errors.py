@@ -1,4 +1,4 @@
-"""What can go wrong, for people:
+"""What can go wrong, in sentences for people.
 
     RunmartError                a sentence to show, and the exit code that goes with it
     ├── InputError              an input cannot be read; the load goes on without it

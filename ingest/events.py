@@ -1,7 +1,8 @@
 """Server-sent events: the transcript of an assistant stream.
 
-Source: the HTML standard, "Server-sent events", section "Interpreting an event stream". One liberty, for the API's own
-documentation: a line that begins with a brace is data whose prefix was forgotten.
+Source: the HTML standard, "Server-sent events", section "Interpreting an event stream". Two liberties, for the API's
+own documentation: a line that begins with a brace is data whose prefix was forgotten, and so is a line behind data that
+names no field.
 """
 
 import re
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _FIRST_LINE = re.compile(rb"\s*(?:event|data|id|retry)?:")
+_FIELD = re.compile(rb"(?:event|data|id|retry)?:")
 _END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 
 
@@ -47,3 +49,5 @@ def events(buffer: bytes) -> Iterator[Event]:
             if not data:
                 first = number
             data.append(line[5:].strip() if line.startswith(b"data:") else line)
+        elif data and not _FIELD.match(line):
+            data.append(line)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from runmart.models import errors, tools, usage
-from runmart.models.columns import BIGINT, Table
+from runmart.models.columns import BIGINT, Table, arrow_array, record_batch
 from runmart.models.errors import ERRORS
 from runmart.models.observations import Observation
 from runmart.models.runs import RUNS
@@ -38,6 +38,6 @@ def flatten(observations: Sequence[Observation]) -> Batches:
 
 
 def _batch(table: Table[Any], rows: Sequence[Any], observations: Sequence[int]) -> pa.RecordBatch:
-    schema = table.schema.insert(0, pa.field(OBSERVATION, BIGINT))
-    columns = [pa.array(observations, BIGINT), *(column.array(rows) for column in table.columns)]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    columns = [arrow_array(observations, BIGINT), *(column.array(rows) for column in table.columns)]
+    fields: list[pa.Field[Any]] = [pa.field(OBSERVATION, BIGINT), *table.schema]
+    return record_batch(columns, pa.schema(fields))

@@ -5,7 +5,7 @@ added, kept as raw JSON, and from there on costs what a known field costs.
 """
 
 import re
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -32,7 +32,7 @@ class WireTypes:
 
     def _build(self) -> None:
         self.run = _extended(RunRecord, self._run_fields)
-        page = _extended(cast("type[Struct]", ListRunsResponse[self.run]), self._page_fields)
+        page = _extended(ListRunsResponse, self._page_fields, data=list[self.run])
         self.pages: msgspec.json.Decoder[Any] = msgspec.json.Decoder(page)
         self.runs: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[self.run])
         self.lines: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self.run)
@@ -58,14 +58,16 @@ class WireTypes:
         return True
 
 
-def _extended(record: type[Struct], fields: dict[str, str]) -> type[Struct]:
-    if not fields:
+def _extended(record: type[Struct], fields: dict[str, str], **types: Any) -> type[Struct]:
+    """A type like `record`, with more `fields` (name on the wire to name of the attribute), others of other `types`."""
+    if not fields and not types:
         return record
     return msgspec.defstruct(
         record.__name__,
-        [(attribute, Raw, ABSENT) for attribute in fields.values()],
+        [*types.items(), *((attribute, Raw, ABSENT) for attribute in fields.values())],
         bases=(record,),
         rename={attribute: name for name, attribute in fields.items()},
         forbid_unknown_fields=True,
+        kw_only=True,
         gc=False,
     )

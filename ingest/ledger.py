@@ -22,9 +22,7 @@ class Ledger:
     """Counts the colons that records of one type explain."""
 
     def __init__(self, record: type[Struct]) -> None:
-        self._fields = [
-            (attrgetter(field.name), field.type is Raw) for field in msgspec.structs.fields(record)
-        ]
+        self._fields = [(attrgetter(field.name), field.type is Raw) for field in msgspec.structs.fields(record)]
 
     def colons(self, records: Sequence[Any]) -> int:
         """How many colons the JSON of `records` holds, given that no key is in it twice."""

@@ -3,7 +3,7 @@
 import base64
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ from runmart.ingest.flatten import flatten
 from runmart.ingest.merge import Counts, merge
 from runmart.ingest.version import VERSION
 from runmart.models.bookkeeping import INPUTS, LOADS, REJECTS, Book
+from runmart.models.columns import arrow_array, record_batch
 from runmart.models.observations import Observation, Reject
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from runmart.ingest.decoded import Decoded
 
-BATCH_OBSERVATIONS = 25_000
-BATCH_BYTES = 64 << 20
+BATCH_OBSERVATIONS = 10_000
+BATCH_BYTES = 32 << 20
 
 
 @dataclass(slots=True)
@@ -140,23 +141,16 @@ class Load:
         _append(
             self._connection,
             INPUTS,
-            [
-                (self._source, read.address, read.size, read.content_hash, read.modified_at)
-                + (read.observations, read.rejected, self.load_id)
-                for read in self._inputs
-            ],
+            [(self._source, *astuple(read), self.load_id) for read in self._inputs],
         )
 
     def _write_rejects(self) -> None:
         if not self._rejects:
             return
-        first = self._connection.execute(
-            "select coalesce(max(reject_id), 0) + 1 from runmart.rejects"
-        ).fetchall()
+        first = self._connection.execute("select coalesce(max(reject_id), 0) + 1 from runmart.rejects").fetchall()
         rows = [
-            (first[0][0] + number, self.load_id, reject.origin.source, address, reject.position, reject.line)
-            + (reject.origin.observed_at, reject.reason, reject.json_path, *_readable(reject.raw))
-            for number, (address, reject) in enumerate(self._rejects)
+            (number, self.load_id, *_reject_row(address, reject))
+            for number, (address, reject) in enumerate(self._rejects, first[0][0])
         ]
         _append(self._connection, REJECTS, rows, distinct_by=("source", "input", "position", "raw"))
 
@@ -165,10 +159,23 @@ class Load:
         self.state, self.seconds = state, (now - self._started) / 1e9
         totals = self.totals
         row = (
-            (self.load_id, self._command, self._source, self._started // 1000)
-            + (None if state == "running" else now // 1000, self.seconds, state)
-            + (totals.inputs, totals.inputs_unchanged, totals.pages, totals.observations, totals.new_runs)
-            + (totals.updated_runs, totals.unchanged, totals.rejected, totals.skipped.total(), VERSION)
+            self.load_id,
+            self._command,
+            self._source,
+            self._started // 1000,
+            None if state == "running" else now // 1000,
+            self.seconds,
+            state,
+            totals.inputs,
+            totals.inputs_unchanged,
+            totals.pages,
+            totals.observations,
+            totals.new_runs,
+            totals.updated_runs,
+            totals.unchanged,
+            totals.rejected,
+            totals.skipped.total(),
+            VERSION,
         )
         if not self._recorded:
             self._connection.execute(
@@ -177,6 +184,12 @@ class Load:
         self._connection.execute("delete from runmart.loads where load_id = ?", [self.load_id])
         _append(self._connection, LOADS, [row])
         self._recorded = True
+
+
+def _reject_row(address: str, reject: Reject) -> tuple[Any, ...]:
+    origin = reject.origin
+    where = (origin.source, address, reject.position, reject.line, origin.observed_at)
+    return (*where, reject.reason, reject.json_path, *_readable(reject.raw))
 
 
 def _readable(raw: bytes) -> tuple[str | None, str | None]:
@@ -202,12 +215,12 @@ def _append(
 ) -> None:
     """Insert rows into a bookkeeping table, but those already there by `distinct_by`."""
     columns = zip(book.columns, zip(*rows, strict=True), strict=True)
-    arrays = [pa.array(values, note.type) for note, values in columns]
+    arrays = [arrow_array(values, note.type) for note, values in columns]
     condition = "true"
     if distinct_by:
         same = " and ".join(f"old.{name} is not distinct from new.{name}" for name in distinct_by)
         condition = f"not exists (select 1 from runmart.{book.name} as old where {same})"
-    connection.register("new_rows", pa.Table.from_arrays(arrays, schema=book.schema))
+    connection.register("new_rows", pa.Table.from_batches([record_batch(arrays, book.schema)]))
     try:
         connection.execute(f"insert into runmart.{book.name} select * from new_rows as new where {condition}")
     finally:

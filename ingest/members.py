@@ -43,11 +43,9 @@ def object_members(raw: bytes, path: str = "$") -> Members:
 
 def _refuse_repeated(raw: bytes, path: str) -> None:
     seen: set[str] = set()
-    for name, _, _ in members(raw, skip_space(raw, 0)):
+    for name, _ in members(raw, skip_space(raw, 0)):
         if name in seen:
-            raise UnfitError(
-                f"the key `{name}` is there twice, and only one of its values could be kept", path
-            )
+            raise UnfitError(f"the key `{name}` is there twice, and only one of its values could be kept", path)
         seen.add(name)
 
 
@@ -61,4 +59,6 @@ def json_object(values: Sequence[tuple[str, bytes]]) -> bytes | None:
 def unfit(error: msgspec.DecodeError, path: str = "$") -> UnfitError:
     """What `error` says, with its JSON path put behind `path`."""
     reason, _, where = str(error).partition(" - at `$")
+    if reason == "Number out of range":
+        reason = "a number larger than any can be"
     return UnfitError(reason, path + where.rstrip("`"))

@@ -32,9 +32,7 @@ _RANK = f"""
     observed_at,
     observed_position"""
 
-_LATEST = (
-    "has_ended desc, last_event_at desc nulls last, observed_at desc, observed_position desc, content desc"
-)
+_LATEST = "has_ended desc, last_event_at desc nulls last, observed_at desc, observed_position desc, content desc"
 
 
 class Counts(NamedTuple):
@@ -86,16 +84,12 @@ def _merge(connection: "DuckDBPyConnection", observations: int) -> Counts:
         connection.execute(f"""
             delete from main.{table.name}
             where run_id in (select run_id from winners where is_changed and not is_new)""")
-        _insert(
-            connection, table.name, f"{OBSERVATION} in (select {OBSERVATION} from winners where is_changed)"
-        )
+        _insert(connection, table.name, f"{OBSERVATION} in (select {OBSERVATION} from winners where is_changed)")
     return Counts(counts[0], counts[1], observations - sum(counts))
 
 
 def _insert(connection: "DuckDBPyConnection", table: str, condition: str) -> None:
-    columns = ", ".join(
-        column.name for declared in TABLES if declared.name == table for column in declared.columns
-    )
+    columns = ", ".join(column.name for declared in TABLES if declared.name == table for column in declared.columns)
     connection.execute(f"insert into main.{table} select {columns} from incoming_{table} where {condition}")
 
 
@@ -149,9 +143,7 @@ def _contents(prefix: str, observation: str) -> str:
         f"""
             select run_id, {observation} as {OBSERVATION}, '{table.name}' as part, cast(to_json(struct_pack({
             ", ".join(
-                f"{column.name} := {column.name}"
-                for column in table.columns
-                if column.name not in _OF_OBSERVATION
+                f"{column.name} := {column.name}" for column in table.columns if column.name not in _OF_OBSERVATION
             )
         })) as varchar) as text
             from {prefix}{table.name} where run_id in (select run_id from contests)"""

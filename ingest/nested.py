@@ -40,6 +40,7 @@ class NestedDecoder(Generic[Nested]):
         self._record = msgspec.json.Decoder(record)
         self._records = msgspec.json.Decoder(list[record])
         self._ledger = Ledger(record)
+        self._empty = record()
 
     def decode(self, raws: Sequence[Raw]) -> list[Nested | None]:
         """The records of a column of values (shape: n, n); None for each spelling of null.
@@ -59,6 +60,8 @@ class NestedDecoder(Generic[Nested]):
             raise UnaccountedError
         for index, record in zip(present, records, strict=True):
             found[index] = record
+        if self._empty in records:  # `{ }`, with whitespace
+            return [None if record == self._empty else record for record in found]
         return found
 
     def decode_known(self, raw: Raw) -> tuple[Nested | None, list[tuple[str, bytes]]]:
@@ -73,12 +76,12 @@ class NestedDecoder(Generic[Nested]):
         path = f"$.{self.field}"
         try:
             members = object_members(text, path)
-            known = json_object(
-                [(name, bytes(value)) for name, value in members.items() if name in self._known]
-            )
+            known = json_object([(name, bytes(value)) for name, value in members.items() if name in self._known])
             record = self._record.decode(known or b"{}")
         except msgspec.DecodeError as error:
             raise unfit(error, path) from None
+        if not members:
+            return None, []
         return record, [(name, bytes(value)) for name, value in members.items() if name not in self._known]
 
 
@@ -92,7 +95,7 @@ def usage(tokens: CompletionUsage | None, unknown: Sequence[tuple[str, bytes]] =
     """The usage with its details taken apart; `unknown` members join them.
 
     Raises:
-        msgspec.DecodeError: A detail does not fit.
+        UnfitError: A detail does not fit.
     """
     if tokens is None:
         return None
@@ -124,15 +127,23 @@ def _details(sent: list[tuple[str, bytes]], name: str, raw: Raw) -> TokensDetail
     if text in NOTHING:
         return _NO_DETAILS
     sent.append((name, compact(text)))
-    return _DETAILS.decode(text)
+    try:
+        return _DETAILS.decode(text)
+    except msgspec.DecodeError as error:
+        raise unfit(error, f"$.usage.{name}") from None
 
 
 def check_actions(raws: Sequence[Raw]) -> None:
     """See that each required action has the shape that SQL over it will rely on.
 
     Raises:
-        msgspec.DecodeError: One has not.
+        UnfitError: One has not.
     """
     present = [text for text in map(bytes, raws) if text and text not in NOTHING]
     if present:
-        _ACTIONS.decode(b"[" + b",".join(present) + b"]")
+        try:
+            _ACTIONS.decode(b"[" + b",".join(present) + b"]")
+        except msgspec.DecodeError as error:
+            problem = unfit(error)
+            where = problem.json_path.partition("]")[2]
+            raise UnfitError(problem.reason, f"$.required_action{where}") from None

@@ -1,15 +1,17 @@
 """The whole way of a load: sources, blocks, observations, batches, one after another."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from runmart.ingest.blocks import Block, blocks
 from runmart.ingest.decode import Decoder
 from runmart.ingest.errors import InputError
+from runmart.ingest.inputs import Input
 from runmart.ingest.load import Load, ReadInput, Totals, original
 from runmart.ingest.read import content_hash, open_input
-from runmart.ingest.sources import Input, inputs
+from runmart.ingest.sources import inputs
+from runmart.ingest.warehouse import is_interrupt
 from runmart.models.observations import Origin, Reject
 
 if TYPE_CHECKING:
@@ -52,16 +54,16 @@ def ingest(
 
 
 @contextmanager
-def _loading(connection: "DuckDBPyConnection", command: str, source: str) -> Iterator[Load]:
+def _loading(connection: "DuckDBPyConnection", command: str, source: str) -> Generator[Load]:
     """A load that records how it ended."""
     load = Load(connection, command, source)
     try:
         yield load
         load.commit("done with rejects" if load.totals.rejected else "done")
-    except KeyboardInterrupt:
-        load.abandon("interrupted")
-        raise
-    except BaseException:
+    except BaseException as error:
+        if is_interrupt(error):
+            load.abandon("interrupted")
+            raise KeyboardInterrupt from None
         load.abandon("failed")
         raise
 
@@ -84,8 +86,8 @@ class _Reading:
         self._observed_at = observed_at
         self._progress = progress
         self._decoder = Decoder()
-        self._known = set() if reload else _known_inputs(connection, source)
-        self._known_sizes = {(address, size) for address, size, _ in self._known}
+        self._known = set[tuple[str, int, str]]() if reload else _known_inputs(connection, source)
+        self._known_sizes = {known[:2] for known in self._known}
 
     def read(self, item: Input) -> None:
         """Read one input; what is wrong with it is recorded, and the load goes on."""
@@ -108,8 +110,10 @@ class _Reading:
     def _read(self, item: Input, origin: Origin) -> int:
         reader = open_input(item)
         position = observations = rejected = 0
+        blank = True
         try:
             for block in blocks(reader.chunks()):
+                blank = blank and not block.data.strip()
                 decoded = self._decoder.decode(block, origin, position)
                 position += decoded.items
                 observations += len(decoded.observations)
@@ -118,10 +122,10 @@ class _Reading:
                 self._progress(item.address, self._load.totals)
         finally:
             reader.close()
+        if blank:
+            raise InputError("there is nothing but whitespace in it: a failed download?")
         self._load.finish_input(
-            ReadInput(
-                item.address, reader.size, reader.content_hash, item.modified_at, observations, rejected
-            )
+            ReadInput(item.address, reader.size, reader.content_hash, item.modified_at, observations, rejected)
         )
         return position
 
@@ -140,11 +144,11 @@ def retry_rejects(connection: "DuckDBPyConnection") -> Load:
         duckdb.Error: The warehouse fails; nothing is changed.
     """
     rows = connection.execute("""
-        select reject_id, source, input, position, line, epoch_us(observed_at), json_path, raw, raw_encoding
+        select reject_id, source, input, position, line, epoch_us(observed_at), raw, raw_encoding
         from runmart.rejects where raw is not null order by reject_id""").fetchall()
     decoder = Decoder()
     with _loading(connection, "rejects --retry", "") as load:
-        for reject_id, source, address, position, line, observed_at, json_path, raw, encoding in rows:
+        for reject_id, source, address, position, line, observed_at, raw, encoding in rows:
             data = original(raw, encoding)
             block = next(blocks([data]), Block(b""))
             decoded = decoder.decode(

@@ -1,17 +1,20 @@
 """Read: an input's bytes, decompressed by what they are, not by what the file is called."""
 
 import hashlib
+import io
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import pyarrow as pa
 
 from runmart.ingest.errors import InputError
-from runmart.ingest.sources import Input
+from runmart.ingest.inputs import Input
 
 CHUNK_BYTES = 1 << 20
 
-_COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+Compression = Literal["gzip", "zstd"]
+
+_COMPRESSIONS: dict[bytes, Compression] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _FOREIGN = {
     b"\xff\xfe": "text in UTF-16: convert it to UTF-8 first (iconv -f UTF-16 -t UTF-8)",
     b"\xfe\xff": "text in UTF-16: convert it to UTF-8 first (iconv -f UTF-16 -t UTF-8)",
@@ -76,7 +79,7 @@ class Reader:
             yield first
             first = self.read()
 
-    def _decompressed(self, first: bytes, compression: str) -> Iterator[bytes]:
+    def _decompressed(self, first: bytes, compression: Compression) -> Iterator[bytes]:
         with pa.CompressedInputStream(pa.PythonFile(_Rewound(first, self), mode="r"), compression) as stream:
             while True:
                 try:
@@ -102,15 +105,14 @@ class Reader:
         yield from chunks
 
 
-class _Rewound:
+class _Rewound(io.RawIOBase):
     """A reader of which the first bytes have been looked at."""
 
     def __init__(self, first: bytes, reader: Reader) -> None:
         self._first = first
         self._reader = reader
-        self.closed = False
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         """The next bytes."""
         if self._first:
             data, self._first = (self._first, b"") if size < 0 else (self._first[:size], self._first[size:])
@@ -120,10 +122,6 @@ class _Rewound:
     def readable(self) -> bool:
         """Always."""
         return True
-
-    def close(self) -> None:
-        """The reader outlives it."""
-        self.closed = True
 
 
 def content_hash(source: Input) -> tuple[int, str]:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 from runmart.ingest.errors import InputError, SourceError
-from runmart.ingest.sources import Input
+from runmart.ingest.inputs import Input
 
 _TIMEOUT_SECONDS = 60.0
 
@@ -51,11 +51,9 @@ def _response(url: str) -> Input:
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             client.close()
             raise InputError(f"cannot be fetched: {type(error).__name__}") from None
-        if response.status_code != httpx2.codes.OK:
+        if not response.is_success:
             client.close()
-            raise InputError(
-                f"cannot be fetched: the server answered {response.status_code} {response.reason_phrase}"
-            )
+            raise InputError(f"cannot be fetched: the server answered {response.status_code} {response.reason_phrase}")
         return cast("BinaryIO", io.BufferedReader(_Body(response, client)))
 
     return Input(address, None, time.time_ns() // 1000, fetch)
@@ -83,9 +81,7 @@ class _Body(io.RawIOBase):
                     return 0
                 self._rest = part
         except httpx2.HTTPError as error:
-            raise InputError(
-                f"the download broke off: {type(error).__name__}; run the command again"
-            ) from None
+            raise InputError(f"the download broke off: {type(error).__name__}; run the command again") from None
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]

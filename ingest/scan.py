@@ -1,7 +1,7 @@
 """Where JSON values begin and end in a buffer, without holding more than the buffer and without giving up on damage.
 
-The fast way is msgspec's own skipping: decoding one value as `Raw` from a buffer that goes on stops behind the value and
-says at which byte. The tolerant way, for text that is not JSON, finds the next place at which a value may begin.
+The fast way is msgspec's own skipping: decoding one value as `Raw` from a buffer that goes on stops behind the value
+and says at which byte. The tolerant way, for text that is not JSON, finds the next place at which a value may begin.
 """
 
 import re
@@ -14,16 +14,24 @@ from msgspec import DecodeError, Raw
 _VALUE = msgspec.json.Decoder(Raw)
 _KEY = msgspec.json.Decoder(str)
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
-TRUNCATED = "the text ends in the middle of a value: a truncated download?"
 _SPACE = re.compile(rb"[ \t\r\n]*")
-_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+"|[\[\]{}"\n]')
+_SEPARATOR = re.compile(rb"[ \t\r\n,]*")
+_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+"|[\[\]{}"]')
 _CLOSING = {b"{": b"}", b"[": b"]"}
+_HALF_PAIR = re.compile(rb'\\u[dD][89abAB][0-9a-fA-F]{2}[^"]{0,5}"')
 
-NEXT_DOCUMENT = re.compile(rb"\n(?=[{\[])")
-"""Where the next document may begin after a damaged one: a line that starts with a bracket."""
+TRUNCATED = "the text ends in the middle of a value: a truncated download?"
+TOO_DEEP = "nested too deep, more than several hundred levels"
+_HALF = "not JSON: half of a surrogate pair (such as \\ud83d without its other half)"
 
-NEXT_RUN = re.compile(rb",(?=\s*\{\s*\"(?:id\"\s*:\s*\"(?!call_)|object\"\s*:\s*\"thread\.run\"))")
+_NEW_LINE = re.compile(rb"\s*\n(?=[{\[])")
+_NEXT_DOCUMENT = rb"(?<=[^\s,:\[])\s*\n(?=[{\[])"
+_OPENING = re.compile(rb'\{\s*"(?:object"\s*:\s*"[^"\n]*"|[^"\n]*"\s*:)')
+_NEXT_RUN = re.compile(rb",(?=\s*\{\s*\"(?:id\"\s*:\s*\"(?!call_)|object\"\s*:\s*\"thread\.run\"))")
 """Where the next run may begin after a damaged one in a list: an object that opens as runs do."""
+
+_REACH = 1 << 20
+"""How far the closing bracket of a damaged value is looked for."""
 
 
 class IncompleteError(Exception):
@@ -44,13 +52,19 @@ def skip_space(buffer: bytes, start: int) -> int:
     return match.end() if match else start
 
 
-def value(buffer: bytes, start: int, boundary: re.Pattern[bytes], *, final: bool) -> Piece:
+def skip_separator(buffer: bytes, start: int) -> int:
+    """The index of the first byte from `start` on that is neither whitespace nor a comma."""
+    match = _SEPARATOR.match(buffer, start)
+    return match.end() if match else start
+
+
+def value(buffer: bytes, start: int, *, in_list: bool = False, final: bool = True) -> Piece:
     """The value that begins at `start`.
 
     Args:
         buffer: The bytes at hand.
         start: Index of the value's first byte.
-        boundary: Where to go on when the value is damaged.
+        in_list: Whether it is an element of a list; else it is a document.
         final: Whether the input ends with the buffer.
 
     Raises:
@@ -58,20 +72,14 @@ def value(buffer: bytes, start: int, boundary: re.Pattern[bytes], *, final: bool
     """
     try:
         end = _value_end(buffer, start)
-    except RecursionError:
-        problem = "nested too deep, more than about a thousand levels"
-    except (DecodeError, UnicodeDecodeError) as error:
-        problem = explain(str(error))
-        if problem == TRUNCATED and not final:
+    except (DecodeError, RecursionError) as error:
+        if "truncated" in str(error) and not final:
             raise IncompleteError from None
-    else:
-        if end == len(buffer) and not final and buffer[start] not in b'{["':
-            raise IncompleteError  # a number may go on
-        return Piece(start, end)
-    end = _damaged_end(buffer, start, boundary)
-    if end == len(buffer) and not final:
-        raise IncompleteError
-    return Piece(start, end, problem)
+        end = _damaged_end(buffer, start, in_list=in_list, final=final)
+        return Piece(start, end, _problem(buffer[start:end]))
+    if end == len(buffer) and not final and buffer[start] not in b'{["':
+        raise IncompleteError  # a number may go on
+    return Piece(start, end)
 
 
 def _value_end(buffer: bytes, start: int) -> int:
@@ -85,30 +93,68 @@ def _value_end(buffer: bytes, start: int) -> int:
     return len(buffer)
 
 
-def explain(problem: str) -> str:
-    """A decoder's word for damage, in words that say what to look for."""
+def _problem(text: bytes) -> str:
+    try:
+        _VALUE.decode(text)
+    except RecursionError:
+        return TOO_DEEP
+    except DecodeError as error:
+        return explain(str(error), text)
+    return TRUNCATED
+
+
+def explain(problem: str, text: bytes) -> str:
+    """A decoder's word for the damage of `text`, in words that say what to look for."""
+    if text[:1] not in {b"{", b"["} or problem.startswith("Expected `object`"):
+        return f"expected a run or a page, that is a JSON object, got `{text[:40].decode(errors='replace')}`"
     if "truncated" in problem:
-        return TRUNCATED
+        return _HALF if _HALF_PAIR.search(text[-16:]) else TRUNCATED
     if trailing := _TRAILING.search(problem):
         return f"more text behind the JSON value, from its byte {int(trailing[1])} on: a stray bracket?"
-    if "codec can't decode" in problem:
-        return f"not UTF-8: {problem}"
+    if "surrogate" in problem:
+        return _HALF
     return "not JSON: " + problem.removeprefix("JSON is malformed: ")
 
 
-def _damaged_end(buffer: bytes, start: int, boundary: re.Pattern[bytes]) -> int:
-    following = boundary.search(buffer, start + 1)
-    if boundary is NEXT_RUN:
-        end = _balanced_end(buffer, start)
-        if end is not None and buffer[skip_space(buffer, end) :][:1] in {b",", b"]"}:
+def _damaged_end(buffer: bytes, start: int, *, in_list: bool, final: bool) -> int:
+    document = _next_document(buffer, start, in_list=in_list).search(buffer, start + 1)
+    stop = document.start() if document else len(buffer)
+    may_go_on = document is None and not final
+    if in_list:
+        end = _balanced_end(buffer, start, min(stop, start + _REACH))
+        if end is None and may_go_on and len(buffer) < start + _REACH:
+            raise IncompleteError
+        if end is not None:
+            at = skip_space(buffer, end)
+            if at == len(buffer) and not final:
+                raise IncompleteError
+            if buffer[at : at + 1] not in {b",", b"]"}:
+                end = None
+        following = _NEXT_RUN.search(buffer, start + 1, end or stop)
+        if following and not (end and b'"data"' in buffer[start : following.start()]):
+            return following.start()
+        if end is not None:
             return end
-    return following.start() if following else len(buffer)
+    if may_go_on:
+        raise IncompleteError
+    return stop
 
 
-def _balanced_end(buffer: bytes, start: int) -> int | None:
+def _next_document(buffer: bytes, start: int, *, in_list: bool) -> re.Pattern[bytes]:
+    """Where the next document begins after damage: a line that starts with a bracket, and goes on with no list.
+
+    Or, behind a damaged document, one that opens as it did: JSON Lines that were cut behind a comma.
+    """
+    opening = None if in_list else _OPENING.match(buffer, start)
+    if opening is None:
+        return re.compile(_NEXT_DOCUMENT)
+    return re.compile(_NEXT_DOCUMENT + rb"|\s*\n(?=" + re.escape(opening[0]) + rb")")
+
+
+def _balanced_end(buffer: bytes, start: int, stop: int) -> int | None:
     """Index behind the bracket that closes the one at `start`; None when brackets or quotes do not match."""
     open_brackets: list[bytes] = []
-    for token in _TOKEN.finditer(buffer, start):
+    for token in _TOKEN.finditer(buffer, start, stop):
         text = token[0]
         if text in _CLOSING:
             open_brackets.append(_CLOSING[text])
@@ -122,76 +168,76 @@ def _balanced_end(buffer: bytes, start: int) -> int | None:
     return None
 
 
-def documents(buffer: bytes, *, final: bool = True, start: int = 0) -> Iterator[Piece]:
+def documents(buffer: bytes, *, final: bool = True) -> Iterator[Piece]:
     """The JSON documents in `buffer`, one after another.
 
     Raises:
         IncompleteError: The buffer ends in the middle of one; never when `final`.
     """
-    start = skip_space(buffer, start)
+    start = skip_space(buffer, 0)
     while start < len(buffer):
-        piece = value(buffer, start, NEXT_DOCUMENT, final=final)
+        piece = value(buffer, start, final=final)
         yield piece
         start = skip_space(buffer, piece.end)
 
 
-def next_element(buffer: bytes, start: int, *, final: bool) -> Piece | None:
-    """The next element of an array, `start` being behind its `[` or behind an element; None behind the last.
+def next_element(buffer: bytes, start: int, *, is_first: bool, final: bool = True) -> Piece | None:
+    """The next element of a list; None behind the last.
+
+    Args:
+        buffer: The bytes at hand.
+        start: Index behind the list's `[`, or behind an element.
+        is_first: Whether it is the former.
+        final: Whether the input ends with the buffer.
 
     Raises:
         IncompleteError: The buffer ends in the middle of it; never when `final`.
     """
-    start = skip_space(buffer, start)
-    if buffer[start : start + 1] == b",":
-        start = skip_space(buffer, start + 1)
-    if start >= len(buffer) and not final:
+    at = skip_separator(buffer, start)
+    if at >= len(buffer) and not final:
         raise IncompleteError
-    if start >= len(buffer) or buffer[start : start + 1] == b"]":
-        return None
-    return value(buffer, start, NEXT_RUN, final=final)
+    if buffer[at : at + 1] in {b"", b"]"} or (not is_first and _NEW_LINE.match(buffer, start)):
+        return None  # the list ends, or the next document begins
+    return value(buffer, at, in_list=True, final=final)
 
 
-def elements(buffer: bytes, start: int) -> Iterator[Piece]:
-    """The elements of the array whose `[` is at `start`."""
-    start += 1
-    while (piece := next_element(buffer, start, final=True)) is not None:
-        yield piece
-        start = piece.end
-
-
-def members(buffer: bytes, start: int, *, final: bool = True) -> Iterator[tuple[str, int, Piece | None]]:
-    """The members of the object whose `{` is at `start`: name, index of the value, and the value.
-
-    The value is None, and the last, where it is damaged or where the input is not at its end and the value does not end
-    within the buffer.
+def members(buffer: bytes, start: int, *, final: bool = True) -> Iterator[tuple[str, int]]:
+    """The members of the object whose `{` is at `start`: name, and index of the value.
 
     Raises:
         DecodeError: What stands there is no object.
-        IncompleteError: The buffer ends between two values; never when `final`.
+        IncompleteError: The buffer ends before the object; never when `final`.
     """
     start = skip_space(buffer, start + 1)
     while buffer[start : start + 1] != b"}":
-        key = value(buffer, start, NEXT_RUN, final=final)
+        key = value(buffer, start, in_list=True, final=final)
         at = skip_space(buffer, key.end)
+        if at >= len(buffer) and not final:
+            raise IncompleteError
         if key.problem or buffer[at : at + 1] != b":":
-            if at >= len(buffer) and not final:
-                raise IncompleteError
             raise DecodeError(key.problem or "expected a name and a colon")
-        name = _KEY.decode(buffer[start : key.end])
-        at = skip_space(buffer, at + 1)
         try:
-            found = value(buffer, at, NEXT_RUN, final=final)
-        except IncompleteError:
-            yield name, at, None
-            return
+            name = _KEY.decode(buffer[start : key.end])
+        except UnicodeDecodeError as error:
+            raise DecodeError(str(error)) from None
+        at = skip_space(buffer, at + 1)
+        yield name, at
+        found = value(buffer, at, in_list=True, final=final)
         if found.problem:
-            yield name, at, None
-            return
-        yield name, at, found
-        start = skip_space(buffer, found.end)
-        if buffer[start : start + 1] == b",":
-            start = skip_space(buffer, start + 1)
-        elif start >= len(buffer):
-            if not final:
-                raise IncompleteError
-            raise DecodeError("the object does not end")
+            raise DecodeError(found.problem)
+        start = skip_separator(buffer, found.end)
+        if start >= len(buffer):
+            raise DecodeError(TRUNCATED) if final else IncompleteError
+
+
+def list_of_page(buffer: bytes, start: int, *, final: bool = True) -> int | None:
+    """Index behind the `[` of the page's runs; None when the object at `start` is no page, as far as it can be seen."""
+    try:
+        for name, at in members(buffer, start, final=final):
+            if name == "status":
+                return None
+            if name == "data":
+                return at + 1 if buffer[at : at + 1] == b"[" else None
+    except (IncompleteError, DecodeError, RecursionError):
+        pass
+    return None

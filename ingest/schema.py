@@ -60,9 +60,7 @@ def schema_version(connection: "DuckDBPyConnection") -> int:
         return versions[0][0] or 0
     taken = sorted(names & {f"main.{table.name}" for table in TABLES})
     if taken:
-        raise WarehouseError(
-            f"it already has a table {taken[0]} that is not runmart's; use another --warehouse"
-        )
+        raise WarehouseError(f"it already has a table {taken[0]} that is not runmart's; use another --warehouse")
     return 0
 
 

@@ -9,28 +9,14 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from runmart.ingest.errors import InputError, SourceError
+from runmart.ingest.inputs import Input
 
 STANDARD_INPUT = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One file or response."""
-
-    address: str
-    """Absolute path, URL, or `-`."""
-    size: int | None
-    """Bytes; None where only reading tells."""
-    modified_at: int
-    """Microseconds since 1970: when the input last changed, or was answered."""
-    open: Callable[[], BinaryIO]
-    """Opens it for reading. Raises OSError or InputError."""
 
 
 def inputs(sources: Iterable[str]) -> Iterator[Input]:
@@ -59,7 +45,7 @@ def _is_local(source: str) -> bool:
 
 
 def _matches(source: str) -> list[str]:
-    return sorted(glob.glob(source, recursive=True)) if glob.has_magic(source) else []
+    return sorted(glob.glob(source, recursive=True)) if glob.has_magic(source) else []  # noqa: PTH207 - absolute ones, too
 
 
 def _local(source: str) -> Iterator[Input]:
@@ -67,7 +53,7 @@ def _local(source: str) -> Iterator[Input]:
         if Path(path).is_dir():
             yield from _walk(Path(path))
         else:
-            yield _file(path, os.stat(path))
+            yield _file(path, Path(path).stat())
 
 
 def _walk(folder: Path) -> Iterator[Input]:

@@ -52,15 +52,10 @@ def _tool(position: int, text: bytes) -> OfferedTool:
     try:
         members = object_members(text, path)
         kind: str | None = msgspec.json.decode(members.pop("type", Raw(b"null")), type=str | None)
-        inner = TOOL_DEFINITIONS.get(kind or "", ())
-        if inner and inner[0] not in members:
-            inner = ()  # flat, as the Responses API writes it
-        definition, config = _definition(members, inner, path)
+        definition, config = _definition(members, TOOL_DEFINITIONS.get(kind or "", ()), path)
     except msgspec.DecodeError as error:
         raise unfit(error, path) from None
-    parameters = (
-        None if definition.parameters in (ABSENT, Raw(b"null")) else compact(bytes(definition.parameters))
-    )
+    parameters = None if definition.parameters in (ABSENT, _NULL) else compact(bytes(definition.parameters))
     return OfferedTool(
         position,
         kind,
@@ -72,17 +67,24 @@ def _tool(position: int, text: bytes) -> OfferedTool:
     )
 
 
+_NULL = Raw(b"null")
 _DEFINED = ("name", "description", "strict", "parameters")
 
 
 def _definition(
     members: Members, inner: tuple[str, ...], path: str
 ) -> tuple[FunctionDefinition, list[tuple[str, bytes]]]:
-    """What a tool says of its function, found along `inner`, and all of its other members."""
-    if not inner:
+    """What a tool says of its function, found along `inner`, and all of its other members.
+
+    Where `inner` leads nowhere, the tool is flat, as the Responses API writes it.
+    """
+    if not inner or members.get(inner[0], _NULL) == _NULL:
         known = [(name, bytes(members[name])) for name in _DEFINED if name in members]
         rest = [(name, compact(bytes(value))) for name, value in members.items() if name not in _DEFINED]
-        return _FUNCTION.decode(json_object(known) or b"{}"), rest
+        try:
+            return _FUNCTION.decode(json_object(known) or b"{}"), rest
+        except msgspec.DecodeError as error:
+            raise unfit(error, path) from None
     head, *tail = inner
     path = f"{path}.{head}"
     found, rest = _definition(object_members(bytes(members[head]), path), tuple(tail), path)

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pi
 
 
 @contextmanager
-def open_for_writing(path: Path, lock_timeout_seconds: float) -> Iterator["DuckDBPyConnection"]:
+def open_for_writing(path: Path, lock_timeout_seconds: float) -> Generator["DuckDBPyConnection"]:
     """A connection to the warehouse, created if need be; its schema and its views are up to date.
 
     Raises:
@@ -39,7 +39,7 @@ def open_for_writing(path: Path, lock_timeout_seconds: float) -> Iterator["DuckD
 
 
 @contextmanager
-def open_for_reading(path: Path, lock_timeout_seconds: float) -> Iterator["DuckDBPyConnection"]:
+def open_for_reading(path: Path, lock_timeout_seconds: float) -> Generator["DuckDBPyConnection"]:
     """A read-only connection to an existing warehouse.
 
     Raises:
@@ -49,9 +49,7 @@ def open_for_reading(path: Path, lock_timeout_seconds: float) -> Iterator["DuckD
     from runmart.ingest.schema import schema_version
 
     if not path.exists():
-        raise WarehouseError(
-            f"{path}: no such warehouse; create it with: runmart ingest PAGES --warehouse {path}"
-        )
+        raise WarehouseError(f"{path}: no such warehouse; create it with: runmart ingest PAGES --warehouse {path}")
     with _connected(path, lock_timeout_seconds, read_only=True) as connection:
         if schema_version(connection) == 0:
             raise WarehouseError("it is a DuckDB file, but no runmart warehouse; check --warehouse")
@@ -60,7 +58,7 @@ def open_for_reading(path: Path, lock_timeout_seconds: float) -> Iterator["DuckD
 
 
 @contextmanager
-def _connected(path: Path, lock_timeout_seconds: float, *, read_only: bool) -> Iterator["DuckDBPyConnection"]:
+def _connected(path: Path, lock_timeout_seconds: float, *, read_only: bool) -> Generator["DuckDBPyConnection"]:
     import duckdb
 
     try:
@@ -80,7 +78,9 @@ def _connected(path: Path, lock_timeout_seconds: float, *, read_only: bool) -> I
 def _connect(path: Path, lock_timeout_seconds: float, *, read_only: bool) -> "DuckDBPyConnection":
     import duckdb
 
-    config = {} if read_only else {"storage_compatibility_version": STORAGE_VERSION}
+    config: dict[str, str | bool | int | float | list[str]] = {}
+    if not read_only:
+        config["storage_compatibility_version"] = STORAGE_VERSION
     deadline = time.monotonic() + lock_timeout_seconds
     while True:
         try:
@@ -100,6 +100,11 @@ def _locked(message: str, waited_seconds: float) -> str:
         f"locked by {who}; waited {waited_seconds:g} s. Close it there, open it with -readonly in a shell, "
         "or wait longer with --lock-timeout"
     )
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether `error` is Ctrl-C: DuckDB turns it into an error of its own when it arrives in the middle of a query."""
+    return isinstance(error, KeyboardInterrupt) or "Query interrupted" in str(error) or "INTERRUPT Error" in str(error)
 
 
 def _sentence(error: Exception) -> str:

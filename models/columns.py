@@ -44,6 +44,11 @@ def arrow_array(values: Sequence[Any], arrow_type: pa.DataType) -> "pa.Array[Any
     return pa.array(values, arrow_type)  # pyright: ignore[reportUnknownMemberType] - an overload of the stubs
 
 
+def record_batch(columns: "Sequence[pa.Array[Any]]", schema: pa.Schema) -> pa.RecordBatch:
+    """Columns of equal length as a record batch."""
+    return pa.RecordBatch.from_arrays(columns, schema=schema)  # pyright: ignore[reportUnknownMemberType] - likewise
+
+
 @dataclass(frozen=True, slots=True)
 class Column(Generic[Row]):
     """One column of a table."""

@@ -4,6 +4,7 @@ One pass per column over the whole batch, in C wherever there is a C way: `map` 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
@@ -39,7 +40,8 @@ def instant(path: str) -> Getter[Any]:
 def compact(raw: bytes) -> bytes:
     """JSON without insignificant whitespace, otherwise as it was: numbers and escapes stay as sent."""
     if b"\n" in raw or b'": ' in raw or b", " in raw:
-        return msgspec.json.format(raw, indent=-1)
+        with suppress(RecursionError):  # nested deep: left as it is
+            return msgspec.json.format(raw, indent=-1)
     return raw
 
 
@@ -49,7 +51,10 @@ def json(path: str, nulls: frozenset[bytes] = NULL_WORDS) -> Getter[Any]:
 
     def value(raw: Raw) -> bytes | None:
         text = bytes(raw)
-        return None if not text or text in nulls else compact(text)
+        if not text or text in nulls:
+            return None
+        kept = compact(text)
+        return None if kept is not text and kept in nulls else kept
 
     def values(rows: Sequence[Any]) -> list[bytes | None]:
         return [value(get(row)) for row in rows]

@@ -22,7 +22,7 @@ BOOLEANS = ("parallel_tool_calls",)
 NULL_WORDS = frozenset({b"null", b'"null"', b'""'})
 """Spellings of null wherever no text is expected."""
 
-NOTHING = NULL_WORDS | {b"{}", b"[]", b"0", b"false"}
+NOTHING = NULL_WORDS | {b"{}", b"{ }", b"[]", b"[ ]", b"0", b"false"}
 """Spellings of null where an object with content is expected."""
 
 _MILLISECONDS_FROM = 10**11  # as seconds, the year 5138
@@ -149,9 +149,9 @@ QUIRKS: tuple[Quirk, ...] = (
         ("[]", "{}"),
     ),
     Quirk(
-        "empty object for no tools",
+        "nothing for no tools",
         ("tools",),
-        b"{}".__eq__,
+        NOTHING.__contains__,
         _null,
         "There is no tool in it.",
         ("{}", "null"),

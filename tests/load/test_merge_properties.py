@@ -85,6 +85,11 @@ def test_any_order_any_split_any_number_of_times_gives_the_same_tables(
         assert tables(load_files(folder, again, groups, reload=True)) == expected
 
 
+def _total_tokens(content: dict[str, Any]) -> int | None:
+    usage: dict[str, int] = content.get("usage") or {}
+    return usage.get("total_tokens")
+
+
 def precedence(file: File, position: int, content: dict[str, Any]) -> tuple[Any, ...]:
     """Rules 1 to 4 of the contract."""
     instants = [value for name in LIFECYCLE_INSTANTS if (value := content.get(name)) is not None]
@@ -107,7 +112,7 @@ def test_the_stored_observation_is_the_one_that_the_contract_names(files: list[F
     for row in rows["runs"]:
         best = max(rank for rank, _, _ in seen[row[0]])
         candidates = [
-            (source, content["status"], (content.get("usage") or {}).get("total_tokens"))
+            (source, content["status"], _total_tokens(content))
             for rank, source, content in seen[row[0]]
             if rank == best
         ]

@@ -1,0 +1,19 @@
+"""Inputs: what can be read, one file or response each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One file or response."""
+
+    address: str
+    """Absolute path, URL, or `-`."""
+    size: int | None
+    """Bytes; None where only reading tells."""
+    modified_at: int
+    """Microseconds since 1970: when the input last changed, or was answered."""
+    open: Callable[[], BinaryIO]
+    """Opens it for reading. Raises OSError or InputError."""

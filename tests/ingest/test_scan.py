@@ -1,0 +1,95 @@
+"""Where JSON values begin and end."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import DecodeError
+
+from runmart.ingest import scan
+from runmart.ingest.scan import IncompleteError, Piece
+
+
+def _until_incomplete(found: Iterator[Piece]) -> Iterator[Piece]:
+    with suppress(IncompleteError):
+        yield from found
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.dictionaries(st.text(max_size=3), st.integers(), max_size=3), min_size=1, max_size=4), st.data())
+def test_documents_end_where_they_end(found: list[dict[str, int]], data: st.DataObject) -> None:
+    """JSON documents may follow one another with or without whitespace; none is seen before it is whole."""
+    texts = [json.dumps(value).encode() for value in found]
+    buffer = data.draw(st.sampled_from([b"", b" ", b"\n", b"\r\n\t"])).join(texts)
+    assert [buffer[piece.start : piece.end].strip() for piece in scan.documents(buffer)] == texts
+    cut = data.draw(st.integers(0, len(buffer) - 1))
+    whole = list(_until_incomplete(scan.documents(buffer[:cut], final=False)))
+    assert [buffer[piece.start : piece.end].strip() for piece in whole] == texts[: len(whole)]
+
+
+@pytest.mark.parametrize("text", [b'{"a": [1', b'"text', b"12", b"tru", b"-", b'{"a": 1', b"[1, 2", b'{"a": "\\ud83d'])
+def test_what_may_go_on_is_waited_for(text: bytes) -> None:
+    """A value that ends with the buffer is no value yet where more is to come, unless it was closed."""
+    with pytest.raises(IncompleteError):
+        scan.value(text, 0, final=False)
+    assert scan.value(b'{"a": 1}', 0, final=False) == Piece(0, 8)
+
+
+@pytest.mark.parametrize(
+    ("buffer", "end"),
+    [
+        (b'{"a": NaN}\n{"b": 1}', 10),
+        (b'{"a": "x\n{"b": 1}', 8),
+        (b'{"a": NaN,\n{"b": 1}', 19),
+        (b'{"a": 1,\n{"a": 2}', 8),
+        (b'{"data": [NaN,\n{"b": 1}]}', 25),
+        (b'[NaN,\n{"b": 1}\n]\n\n{"c": 1}', 16),
+    ],
+)
+def test_a_damaged_document_ends_where_the_next_begins(buffer: bytes, end: int) -> None:
+    """The next document begins on a line that starts with a bracket and goes on with no list."""
+    piece = scan.value(buffer, 0)
+    assert piece.problem
+    assert piece.end == end
+
+
+@pytest.mark.parametrize(
+    ("buffer", "end"),
+    [
+        (b'{"id": "a", "x": NaN}, {"id": "b"}]', 21),
+        (b'{"id": "a", "x": {"id": NaN}}]', 29),
+        (b'{"id": "a", "x": ", {"id": "b"}]', 18),
+        (b'{"id": "a", "x": [{"id": "call_1"}, {"id": "call_2"}, {"object": "thread.run"}]', 52),
+        (b'{"created_at": NaN, "x": [}, {"created_at": 1}]', 47),
+    ],
+)
+def test_a_damaged_run_ends_where_its_brackets_close_or_the_next_begins(buffer: bytes, end: int) -> None:
+    """A damaged run costs no more than it must."""
+    piece = scan.value(buffer, 0, in_list=True)
+    assert piece.problem
+    assert piece.end == end
+
+
+def test_the_runs_of_a_page_are_found_before_the_page_ends() -> None:
+    """A page is one as soon as its `data` opens."""
+    assert scan.list_of_page(b'{"object": "list", "first_id": {"data": [1]}, "data": [', 0, final=False) == 55
+    for text in (
+        b'{"object": "list"',
+        b'{"data": {',
+        b'{"status": "x", "data": [',
+        b"[",
+        b'{"a": NaN, "data": [',
+        b'{"\xff": 1',
+    ):
+        assert scan.list_of_page(text, 0, final=False) is None
+
+
+def test_members_are_named_in_order() -> None:
+    """Names are read as JSON reads them."""
+    assert list(scan.members(b' {"a" : 1, "\\u0062": [{}],"c":"}" }', 1)) == [("a", 8), ("b", 21), ("c", 30)]
+    assert list(scan.members(b"{}", 0)) == []
+    with pytest.raises(DecodeError):
+        list(scan.members(b'{"a": 1, 2}', 0))

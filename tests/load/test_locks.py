@@ -1,0 +1,106 @@
+"""One writer at a time: what a second one does, and what an interrupted one leaves."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from warehouses import RUNMART, assert_sound, command, page, query, run, tables, write
+
+HOLDER = """
+import sys, time, duckdb
+connection = duckdb.connect(sys.argv[1])
+print("locked", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+def hold(warehouse: Path, seconds: float) -> "subprocess.Popen[str]":
+    """Another process that has the warehouse open."""
+    command_line = [sys.executable, "-c", HOLDER, warehouse, str(seconds)]
+    holder = subprocess.Popen(command_line, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "locked\n"
+    return holder
+
+
+def test_a_locked_warehouse_ends_with_5_and_names_the_holder(warehouse: Path, pages: Path) -> None:
+    """Wait up to --lock-timeout, then exit 5 naming the holder and what to do."""
+    write(pages / "1.json", page(run("a")))
+    assert command("ingest", pages, "-w", warehouse).returncode == 0
+    holder = hold(warehouse, 60)
+    try:
+        for arguments in (["ingest", pages, "--reload"], ["status"]):
+            done = command(*arguments, "-w", warehouse, "--lock-timeout", "0.5")
+            assert done.returncode == 5, done
+            assert f"(process {holder.pid})" in done.stderr
+            assert "python" in done.stderr
+            assert "--lock-timeout" in done.stderr
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.communicate()
+
+
+def test_a_lock_that_is_released_in_time_is_waited_for(warehouse: Path, pages: Path) -> None:
+    """The default waits 30 seconds."""
+    write(pages / "1.json", page(run("a")))
+    command("ingest", pages, "-w", warehouse)
+    write(pages / "2.json", page(run("b")))
+    holder = hold(warehouse, 2)
+    done = command("ingest", pages, "-w", warehouse)
+    holder.communicate()
+    assert done.returncode == 0
+    assert query(warehouse, "select count(*) from runs") == [(2,)]
+
+
+def wait_for_batch(warehouse: Path, process: "subprocess.Popen[str]") -> None:
+    """Until the first batch is on its way into the file."""
+    until = time.monotonic() + 60
+    wal = warehouse.with_name(warehouse.name + ".wal")
+    while time.monotonic() < until and process.poll() is None:
+        if warehouse.exists() and (
+            warehouse.stat().st_size > 3_000_000 or (wal.exists() and wal.stat().st_size > 100_000)
+        ):
+            return
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_load_ends_with_130_and_whole_batches(
+    number: signal.Signals, warehouse: Path, pages: Path, tmp_path: Path
+) -> None:
+    """Ctrl-C and a scheduler's SIGTERM: 130, no half batch; the same command completes the load."""
+    generate = Path(__file__).parents[2] / "benchmarks" / "generate.py"
+    subprocess.run([sys.executable, generate, pages, "60000"], check=True)
+    process = subprocess.Popen([RUNMART, "ingest", pages, "-w", warehouse], stderr=subprocess.PIPE, text=True)
+    wait_for_batch(warehouse, process)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert "interrupted" in errors
+    assert_sound(warehouse)
+    loads = query(warehouse, "select state, new_runs from runmart.loads")
+    stored = query(warehouse, "select count(*) from runs")[0][0]
+    assert loads in ([], [("interrupted", stored)])
+    assert stored < 60_000
+    assert command("ingest", pages, "-w", warehouse).returncode == 0
+    calm = tmp_path / "calm.duckdb"
+    assert command("ingest", pages, "-w", calm).returncode == 0
+    assert tables(warehouse) == tables(calm)
+
+
+def test_events_for_schedulers_are_json_lines(warehouse: Path, pages: Path) -> None:
+    """`--log-format json` logs JSON lines on standard error; `--json` prints one summary on standard output."""
+    write(pages / "1.json", page(run("a"), {"id": "b"}))
+    done = command("ingest", pages, "-w", warehouse, "--json", "--log-format", "json")
+    assert done.returncode == 3
+    summary = json.loads(done.stdout)
+    assert (summary["new_runs"], summary["rejected"], summary["state"]) == (1, 1, "done with rejects")
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [event["message"] for event in events] == ["load started", "load finished"]
+    assert events[-1]["rejected"] == 1
