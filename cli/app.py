@@ -15,6 +15,9 @@ EXIT_FAILED, EXIT_USAGE, EXIT_REJECTS, EXIT_INTERRUPTED = 1, 2, 3, 130
 EPILOGUE = """Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, with rejects; 4 a check failed; \
 5 the warehouse is locked; 130 interrupted."""
 
+STANDARD_INPUT = "/dev/stdin"
+"""What the parser gets to see for `-`, which it would take for an option."""
+
 app = App(
     name="runmart",
     help="Load LLM run records (ListRuns pages) into DuckDB and ask how slow, how often failed, how many tokens.",
@@ -34,8 +37,9 @@ app.command("runmart.cli.demo:demo", name="demo", help="Load a sample of real pa
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code. Errors are sentences on standard error, never tracebacks."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        return app(arguments) or 0
+        return app([STANDARD_INPUT if argument == "-" else argument for argument in given]) or 0
     except CycloptsError:
         return EXIT_USAGE  # cyclopts has said what is wrong
     except BrokenPipeError:

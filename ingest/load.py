@@ -142,6 +142,7 @@ class Load:
             self._connection,
             INPUTS,
             [(self._source, *astuple(read), self.load_id) for read in self._inputs],
+            distinct_by=("source", "address", "size", "content_hash"),
         )
 
     def _write_rejects(self) -> None:

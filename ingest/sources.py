@@ -17,6 +17,7 @@ from runmart.ingest.errors import InputError, SourceError
 from runmart.ingest.inputs import Input
 
 STANDARD_INPUT = "-"
+_STANDARD_INPUTS = (STANDARD_INPUT, "/dev/stdin")
 
 
 def inputs(sources: Iterable[str]) -> Iterator[Input]:
@@ -30,7 +31,7 @@ def inputs(sources: Iterable[str]) -> Iterator[Input]:
         if _is_local(source) and not Path(source).exists() and not _matches(source):
             raise SourceError(f"{source}: no such file or folder, and no file matches it; check the path")
     for source in sources:
-        if source == STANDARD_INPUT:
+        if source in _STANDARD_INPUTS:
             yield _standard_input()
         elif _is_local(source):
             yield from _local(source)
@@ -41,7 +42,7 @@ def inputs(sources: Iterable[str]) -> Iterator[Input]:
 
 
 def _is_local(source: str) -> bool:
-    return source != STANDARD_INPUT and "://" not in source
+    return source not in _STANDARD_INPUTS and "://" not in source
 
 
 def _matches(source: str) -> list[str]:

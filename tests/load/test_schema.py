@@ -1,0 +1,77 @@
+"""The file: its storage version, its schema, its migrations."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+from warehouses import load, page, query, run, write
+
+from runmart.ingest.schema import MIGRATIONS, Migration, create_tables, migrate, schema_version
+from runmart.ingest.storage import readable_by, storage_version
+from runmart.ingest.warehouse import open_for_writing
+from runmart.models.bookkeeping import BOOKS
+from runmart.models.tables import TABLES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def add_column(connection: "DuckDBPyConnection") -> None:
+    """A change of the schema."""
+    connection.execute("alter table main.runs add column later VARCHAR")
+
+
+def fail(connection: "DuckDBPyConnection") -> None:
+    """A change of the schema that breaks off in the middle."""
+    connection.execute("alter table main.runs add column half VARCHAR")
+    raise OSError("the disk is full")
+
+
+def test_every_shell_since_1_4_opens_the_file(warehouse: Path, pages: Path) -> None:
+    """The DuckDB file is created with storage version v1.4.0, and keeps it."""
+    for number in (1, 2):
+        load(warehouse, write(pages / f"{number}.json", page(run(str(number)))))
+        with duckdb.connect(warehouse, read_only=True) as connection:
+            version = storage_version(connection)
+        assert version.startswith("v1.4.0")
+        assert readable_by(version) == "every DuckDB shell from 1.4 on"
+
+
+def test_tables_have_the_declared_columns_and_comments(warehouse: Path) -> None:
+    """Each column is declared once; its type and its meaning end up in the database."""
+    load(warehouse)
+    found = query(
+        warehouse,
+        """
+        select schema_name, table_name, column_name, data_type, comment from duckdb_columns()
+        where database_name = current_database() and schema_name in ('main', 'runmart') and not internal""",
+    )
+    declared = [
+        (schema, table.name, column.name, column.duckdb_type, column.meaning)
+        for schema, tables in (("main", TABLES), ("runmart", BOOKS))
+        for table in tables
+        for column in table.columns
+    ]
+    assert sorted(found) == sorted(declared)
+
+
+def test_a_migration_and_its_record_are_one_transaction(warehouse: Path) -> None:
+    """A migration that fails leaves the schema, its record and the data as they were."""
+    with open_for_writing(warehouse, 0) as connection:
+        with pytest.raises(OSError, match="disk is full"):
+            migrate(connection, (*MIGRATIONS, Migration(2, "fails", fail)))
+        assert schema_version(connection) == 1
+        assert "half" not in {row[0] for row in connection.execute("describe runs").fetchall()}
+        migrate(connection, (*MIGRATIONS, Migration(2, "adds a column", add_column)))
+        assert schema_version(connection) == 2
+        assert "later" in {row[0] for row in connection.execute("describe runs").fetchall()}
+        migrate(connection, (*MIGRATIONS, Migration(2, "adds a column", add_column)))
+    versions = query(warehouse, "select version, description from runmart.schema_version order by version")
+    assert versions == [(1, "create the tables"), (2, "adds a column")]
+
+
+def test_the_first_migration_creates_the_declared_tables() -> None:
+    """A warehouse is made by its migrations, from the first on."""
+    assert MIGRATIONS[0].apply is create_tables
+    assert [migration.version for migration in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))

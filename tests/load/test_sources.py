@@ -1,0 +1,200 @@
+"""Sources: what the command line names, and what is read of it."""
+
+import contextlib
+import gzip
+import http.server
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from warehouses import RUNMART, command, load, page, query, run, write
+
+
+def stored(warehouse: Path) -> list[str]:
+    """The runs in a warehouse."""
+    return [row[0] for row in query(warehouse, "select run_id from runs order by all")]
+
+
+def test_files_folders_and_patterns_are_read_and_hidden_files_are_not(warehouse: Path, pages: Path) -> None:
+    """Sources are files, folders (recursive) and globs."""
+    (pages / "deep" / "er").mkdir(parents=True)
+    (pages / ".git").mkdir()
+    write(pages / "a.json", page(run("a")))
+    write(pages / "deep" / "er" / "b", page(run("b")))
+    write(pages / "deep" / "c.txt", page(run("c")))
+    write(pages / ".DS_Store", b"\0\0\0")
+    write(pages / ".git" / "index", b"\0\0\0")
+    load(warehouse, pages / "*.json")
+    assert stored(warehouse) == ["a"]
+    load(warehouse, pages / "**" / "*.txt", pages)
+    assert stored(warehouse) == ["a", "b", "c"]
+    assert query(warehouse, "select count(*) from runmart.rejects") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("name", "compress"),
+    [
+        ("gzip", gzip.compress),
+        ("two gzip members", lambda data: gzip.compress(data[:10]) + gzip.compress(data[10:])),
+        ("zstd", lambda data: pa.compress(data, "zstd", asbytes=True)),
+        ("a byte order mark", lambda data: b"\xef\xbb\xbf" + data),
+    ],
+)
+def test_compression_is_recognised_by_content(name: str, compress: Any, warehouse: Path, pages: Path) -> None:
+    """Inputs are recognised by content, not by file name, plain or compressed (gzip, zstd)."""
+    assert name
+    write(pages / "page.json", compress(page(run("a"), run("b"))))
+    load(warehouse, pages)
+    assert stored(warehouse) == ["a", "b"]
+
+
+def test_standard_input_is_a_source(warehouse: Path, pages: Path) -> None:
+    """`-` is standard input; redirected from a file it has the file's time."""
+    assert command("ingest", "-", "-w", warehouse, stdin=page(run("a"))).returncode == 0
+    path = write(pages / "p.json", page(run("b")), 1_650_000_000)
+    with path.open("rb") as file:
+        subprocess.run([RUNMART, "ingest", "-", "-w", warehouse], stdin=file, check=True, capture_output=True)
+    assert stored(warehouse) == ["a", "b"]
+    seen = query(warehouse, "select epoch_us(observed_at) from runs where run_id = 'b'")
+    assert seen == [(1_650_000_000_000_000,)]
+
+
+def test_a_pipe_with_a_name_is_read_once(warehouse: Path, pages: Path) -> None:
+    """`<(zcat pages.gz)` works."""
+    pipe = pages / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(page(run("a"))))
+    writer.start()
+    assert command("ingest", pipe, "-w", warehouse).returncode == 0
+    writer.join()
+    assert stored(warehouse) == ["a"]
+
+
+def test_observed_at_can_be_given(warehouse: Path, pages: Path) -> None:
+    """`observed_at` is `--observed-at` when given, else the file's modification time."""
+    write(pages / "p.json", page(run("a")))
+    command("ingest", pages, "-w", warehouse, "--observed-at", "2024-05-01T12:00:00")
+    assert query(warehouse, "select epoch_us(observed_at) from runs") == [(1_714_564_800_000_000,)]
+
+
+def test_unchanged_inputs_are_skipped_and_counted(warehouse: Path, pages: Path) -> None:
+    """Unchanged inputs (same address, size and hash) are skipped on the next run; `--reload` overrides."""
+    write(pages / "a.json", page(run("a")))
+    write(pages / "b.json", page(run("b")))
+    assert load(warehouse, pages).totals.inputs == 2
+    write(pages / "b.json", page(run("c")))  # of the same size
+    again = load(warehouse, pages).totals
+    assert (again.inputs, again.inputs_unchanged, again.new_runs) == (1, 1, 1)
+    reloaded = load(warehouse, pages, reload=True).totals
+    assert (reloaded.inputs, reloaded.inputs_unchanged, reloaded.unchanged) == (2, 0, 2)
+    assert query(warehouse, "select count(*) from runmart.inputs") == [(3,)], "one row per input and content"
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Serves one page; `/secret` needs its query, `/short` breaks off, everything else is not there."""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        body = page(run("a"))
+        if not self.path.startswith(("/page", "/short", "/secret?sig=hush")):
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body) * (2 if self.path == "/short" else 1)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """The address of a web server on this machine."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+def test_a_page_behind_a_url_is_read(server: str, warehouse: Path) -> None:
+    """Sources are `https://` addresses, too."""
+    assert command("ingest", f"http://{server}/page", "-w", warehouse).returncode == 0
+    assert stored(warehouse) == ["a"]
+    assert query(warehouse, "select address from runmart.inputs") == [(f"http://{server}/page",)]
+
+
+@pytest.mark.parametrize(("path", "reason"), [("nowhere", "404"), ("short", "broke off")])
+def test_a_url_that_fails_is_a_reject(path: str, reason: str, server: str, warehouse: Path) -> None:
+    """An input that cannot be read is named with its reason, and the load goes on."""
+    done = command("ingest", f"http://{server}/{path}", f"http://{server}/page", "-w", warehouse)
+    assert done.returncode == 3
+    assert stored(warehouse) == ["a"]
+    assert reason in query(warehouse, "select reason from runmart.rejects")[0][0]
+
+
+def test_secrets_of_a_url_reach_nothing(server: str, warehouse: Path) -> None:
+    """Secrets never reach the file, a log, an error or a traceback."""
+    url = f"http://somebody:pass-word@{server}/secret?sig=hush"
+    done = command("ingest", url, url + "x&other=hush", "-w", warehouse, "--json", "--log-format", "json")
+    closed = command("ingest", "http://somebody:pass-word@127.0.0.1:9/x?sig=hush", "-w", warehouse)
+    assert (done.returncode, closed.returncode) == (0, 3)
+    assert stored(warehouse) == ["a"]
+    shown = command("rejects", "-w", warehouse, "--json")
+    for text in (done.stdout, done.stderr, closed.stdout, closed.stderr, shown.stdout):
+        assert "hush" not in text
+        assert "pass-word" not in text
+    assert b"hush" not in warehouse.read_bytes()
+    assert b"pass-word" not in warehouse.read_bytes()
+
+
+@pytest.fixture
+def bucket() -> Iterator[dict[str, str]]:
+    """An S3 server on this machine with an empty bucket `pages`; gives the environment to reach it."""
+    from moto.server import ThreadedMotoServer
+
+    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    environment = {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    yield environment
+    with contextlib.suppress(Exception):
+        running.stop()
+
+
+def test_pages_in_a_bucket_are_read(bucket: dict[str, str], warehouse: Path) -> None:
+    """Sources are `s3://` addresses: an object, a prefix, a pattern."""
+    import boto3
+
+    client: Any = boto3.client(  # pyright: ignore[reportUnknownMemberType] - boto3 has no types
+        "s3",
+        endpoint_url=bucket["AWS_ENDPOINT_URL"],
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106 - of a server on this machine
+        region_name="us-east-1",
+    )
+    client.create_bucket(Bucket="pages")
+    for key, run_id in (("one.json", "a"), ("deep/two.json", "b"), ("deep/three.txt", "c")):
+        client.put_object(Bucket="pages", Key=key, Body=page(run(run_id)))
+    for source, expected in (
+        ("s3://pages/one.json", ["a"]),
+        ("s3://pages/deep/*.json", ["a", "b"]),
+        ("s3://pages/", ["a", "b", "c"]),
+    ):
+        done = command("ingest", source, "-w", warehouse, **bucket)
+        assert done.returncode == 0, done
+        assert stored(warehouse) == expected
+    assert command("ingest", "s3://nowhere/x", "-w", warehouse, **bucket).returncode == 1
