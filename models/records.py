@@ -122,10 +122,10 @@ class TokensDetails(Struct, gc=False):
 
 
 class ToolCallFunction(Struct, gc=False):
-    """The function a run wants called; `arguments` is JSON in a string, written by the model."""
+    """The function a run wants called; `arguments` is JSON written by the model, in a string or as it is."""
 
     name: str | None = None
-    arguments: str | None = None
+    arguments: Raw = ABSENT
 
 
 class RequiredToolCall(Struct, gc=False):

@@ -153,7 +153,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(failure: Failure, warehouse: 
     write(pages / "good.json", GOOD)
     failure.prepare(warehouse)
     arguments = [argument.replace("PAGES", str(pages)) for argument in failure.arguments]
-    done = command(*arguments, RUNMART_WAREHOUSE=str(warehouse))
+    done = command(*arguments, environment={"RUNMART_WAREHOUSE": str(warehouse)})
     assert done.returncode == failure.exit_code, done
     assert re.search(failure.message, " ".join(done.stderr.replace("│", "").split())), done.stderr
     assert done.stdout == ""

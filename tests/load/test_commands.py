@@ -69,7 +69,7 @@ def test_views_are_listed_and_shown(warehouse: Path, pages: Path) -> None:
 def test_nothing_is_shown_on_the_way_when_nobody_looks(warehouse: Path, pages: Path) -> None:
     """Progress on standard error when it is a terminal, silence when it is not; one line says what was done."""
     write(pages / "p.json", page(run("a")))
-    done = command("ingest", pages, RUNMART_WAREHOUSE=str(warehouse))
+    done = command("ingest", pages, environment={"RUNMART_WAREHOUSE": str(warehouse)})
     assert done.stderr == ""
     assert done.stdout.startswith(f"{warehouse}: 1 new runs, 0 updated, 0 observations unchanged, 0 rejected; 1 inputs")
 

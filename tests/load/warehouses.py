@@ -63,7 +63,9 @@ def query(warehouse: Path, text: str) -> list[tuple[Any, ...]]:
         return connection.sql(text).fetchall()
 
 
-def command(*arguments: str | Path, stdin: bytes | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+def command(
+    *arguments: str | Path, stdin: bytes | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run `runmart` as a user does; never may a traceback be seen."""
     done = subprocess.run(
         [RUNMART, *arguments],
@@ -71,7 +73,7 @@ def command(*arguments: str | Path, stdin: bytes | None = None, **environment: s
         capture_output=True,
         check=False,
         timeout=300,
-        env={**os.environ, **environment},
+        env={**os.environ, **(environment or {})},
     )
     answer = subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
     assert "Traceback" not in answer.stderr
