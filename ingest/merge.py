@@ -12,11 +12,12 @@ This is a total order on what an observation holds. So the outcome is its maximu
 observations were grouped into batches.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
 from runmart.ingest.flatten import OBSERVATION, Batches
+from runmart.models.columns import JSON, Column
 from runmart.models.statuses import LIFECYCLE_INSTANTS, TERMINAL_STATUSES
 from runmart.models.tables import TABLES
 
@@ -141,11 +142,9 @@ def _contents(prefix: str, observation: str) -> str:
     """All that each contested observation says of its run, as one text."""
     parts = " union all ".join(
         f"""
-            select run_id, {observation} as {OBSERVATION}, '{table.name}' as part, cast(to_json(struct_pack({
-            ", ".join(
-                f"{column.name} := {column.name}" for column in table.columns if column.name not in _OF_OBSERVATION
-            )
-        })) as varchar) as text
+            select run_id, {observation} as {OBSERVATION}, '{table.name}' as part, cast(json_array({
+            ", ".join(_as_sent(column) for column in table.columns if column.name not in _OF_OBSERVATION)
+        }) as varchar) as text
             from {prefix}{table.name} where run_id in (select run_id from contests)"""
         for table in TABLES
     )
@@ -153,3 +152,8 @@ def _contents(prefix: str, observation: str) -> str:
             select run_id, {OBSERVATION}, string_agg(text, '' order by part, text) as content
             from ({parts}) as parts
             group by run_id, {OBSERVATION}"""
+
+
+def _as_sent(column: Column[Any]) -> str:
+    """The column's value; JSON as the text it is: as a value, texts that differ in blanks or escapes would be equal."""
+    return f"cast({column.name} as varchar)" if column.type == JSON else column.name
