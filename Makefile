@@ -11,16 +11,16 @@ help:  ## List the targets
 
 $(VENV)/.demo: pyproject.toml
 	scripts/make-venv $(PYTHON) $(VENV)
-	$(VENV)/bin/pip install --quiet --editable .
+	PYTHONWARNINGS=ignore $(VENV)/bin/pip install --quiet --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
-	$(VENV)/bin/pip install --quiet --editable . --group dev
+	PYTHONWARNINGS=ignore $(VENV)/bin/pip install --quiet --editable . --group dev
 	@touch $@
 
 $(LOWEST)/.dev: pyproject.toml constraints/lowest.txt
 	scripts/make-venv $(PYTHON) $(LOWEST)
-	$(LOWEST)/bin/pip install --quiet --editable . --group test --constraint constraints/lowest.txt
+	PYTHONWARNINGS=ignore $(LOWEST)/bin/pip install --quiet --editable . --group test --constraint constraints/lowest.txt
 	@touch $@
 
 demo: $(VENV)/.demo  ## Load a sample of real pages and print what they answer
