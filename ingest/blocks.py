@@ -13,7 +13,7 @@ from runmart.ingest.errors import InputError
 from runmart.ingest.scan import IncompleteError, Piece
 
 BLOCK_BYTES = 8 << 20
-MAX_VALUE_BYTES = 256 << 20
+MAX_VALUE_BYTES = 64 << 20
 """A single run, or a single event, larger than this is not read."""
 
 _RECOGNISED_BYTES = 100

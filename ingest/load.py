@@ -3,9 +3,11 @@
 import base64
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
 
 from runmart.ingest.flatten import flatten
@@ -16,8 +18,6 @@ from runmart.models.columns import arrow_array, record_batch
 from runmart.models.observations import Observation, Reject
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from runmart.ingest.decoded import Decoded
 
 BATCH_OBSERVATIONS = 10_000
@@ -54,7 +54,7 @@ class ReadInput:
 class Load:
     """One load: collects until a batch is full, then commits it."""
 
-    def __init__(self, connection: "DuckDBPyConnection", command: str, source: str) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, command: str, source: str) -> None:
         self._connection = connection
         self._command = command
         self._source = source
@@ -102,18 +102,25 @@ class Load:
         self._connection.execute("begin")
         try:
             self._write(state)
+            self._connection.execute("commit")
         except BaseException:
-            self._connection.execute("rollback")
+            self._roll_back()
             raise
-        self._connection.execute("commit")
         self._observations, self._bytes = [], 0
         self._rejects, self._inputs, self._done_rejects = [], [], []
 
     def abandon(self, state: str) -> None:
         """Drop what was not committed, and record how the load ended if anything of it was committed."""
-        self._observations, self._rejects, self._inputs, self._done_rejects = [], [], [], []
-        if self._recorded:
-            self.commit(state)
+        self._roll_back()
+        self._connection.execute(
+            "update runmart.loads set state = ?, finished_at = make_timestamptz(?), seconds = ? where load_id = ?",
+            [state, time.time_ns() // 1000, (time.time_ns() - self._started) / 1e9, self.load_id],
+        )  # the counts stay those of the last batch that was committed
+
+    def _roll_back(self) -> None:
+        """Leave the transaction if one is open: Ctrl-C and a full disk may come between any two steps."""
+        with suppress(duckdb.TransactionException):
+            self._connection.execute("rollback")
 
     def _write(self, state: str) -> None:
         if self._observations:
@@ -209,7 +216,7 @@ def original(text: str, encoding: str) -> bytes:
 
 
 def _append(
-    connection: "DuckDBPyConnection",
+    connection: duckdb.DuckDBPyConnection,
     book: Book,
     rows: list[tuple[Any, ...]],
     distinct_by: tuple[str, ...] = (),

@@ -6,7 +6,7 @@ Which observation is the latest is said in one place, `_LATEST`:
 2. the later of the record's own instants;
 3. the later time of observation;
 4. the later place in its input;
-5. the greater content, as text: any fixed rule would do.
+5. the greater content, as digests of its columns: any fixed rule would do.
 
 This is a total order on what an observation holds. So the outcome is its maximum, whatever came first and however the
 observations were grouped into batches.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 
 from runmart.ingest.flatten import OBSERVATION, Batches
-from runmart.models.columns import JSON, Column
+from runmart.models.columns import JSON, VARCHAR, Column
 from runmart.models.statuses import LIFECYCLE_INSTANTS, TERMINAL_STATUSES
 from runmart.models.tables import TABLES
 
@@ -138,12 +138,17 @@ def _rank(connection: "DuckDBPyConnection") -> None:
         where latest.{OBSERVATION} is not null""")
 
 
+def _digested(column: Column[Any]) -> str:
+    """A column's part of the content; of texts, which may be large, and of JSON as the text that it is, the digest."""
+    return f"md5(cast({column.name} as varchar))" if column.type in {VARCHAR, JSON} else column.name
+
+
 def _contents(prefix: str, observation: str) -> str:
     """All that each contested observation says of its run, as one text."""
     parts = " union all ".join(
         f"""
             select run_id, {observation} as {OBSERVATION}, '{table.name}' as part, cast(json_array({
-            ", ".join(_as_sent(column) for column in table.columns if column.name not in _OF_OBSERVATION)
+            ", ".join(_digested(column) for column in table.columns if column.name not in _OF_OBSERVATION)
         }) as varchar) as text
             from {prefix}{table.name} where run_id in (select run_id from contests)"""
         for table in TABLES
@@ -152,8 +157,3 @@ def _contents(prefix: str, observation: str) -> str:
             select run_id, {OBSERVATION}, string_agg(text, '' order by part, text) as content
             from ({parts}) as parts
             group by run_id, {OBSERVATION}"""
-
-
-def _as_sent(column: Column[Any]) -> str:
-    """The column's value; JSON as the text it is: as a value, texts that differ in blanks or escapes would be equal."""
-    return f"cast({column.name} as varchar)" if column.type == JSON else column.name

@@ -91,7 +91,8 @@ class _Reading:
 
     def read(self, item: Input) -> None:
         """Read one input; what is wrong with it is recorded, and the load goes on."""
-        origin = Origin(self._source, self._observed_at or item.modified_at, self._load.load_id)
+        observed_at = item.modified_at if self._observed_at is None else self._observed_at
+        origin = Origin(self._source, observed_at, self._load.load_id)
         position = 0
         try:
             if self._is_unchanged(item):

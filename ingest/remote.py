@@ -23,7 +23,10 @@ def inputs(source: str) -> Iterator[Input]:
     Raises:
         SourceError: Its scheme is unknown, or nothing is there.
     """
-    scheme = urlsplit(source).scheme
+    try:
+        scheme = urlsplit(source).scheme
+    except ValueError as error:
+        raise SourceError(f"{source.partition(':')[0]}://…: {error}; check the host") from None
     if scheme in {"http", "https"}:
         yield _response(source)
     elif scheme in {"s3", "gs", "gcs", "abfs", "abfss", "file", "hdfs"}:
@@ -106,11 +109,20 @@ def _objects(url: str) -> Iterator[Input]:
             info = system.get_file_info(path)
             found = [info] if info.type == fs.FileType.File else _files(system, path)
     except (OSError, ArrowException) as error:
-        raise SourceError(f"{address}: cannot be listed: {str(error).splitlines()[0]}") from None
+        raise SourceError(f"{address}: cannot be listed: {_reason(error, url)}") from None
     scheme = address.partition("://")[0]
     for info in found:
         modified_at = info.mtime_ns // 1000 if info.mtime_ns else time.time_ns() // 1000
         yield Input(f"{scheme}://{info.path}", info.size, modified_at, _opener(system, info.path))
+
+
+def _reason(error: Exception, url: str) -> str:
+    """What a library says, unless it repeats a part of `url` that may be a secret."""
+    parts = urlsplit(url)
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    said = str(error).splitlines()[0]
+    is_secret = any(part and part in said for part in (user, password, parts.query, parts.fragment))
+    return "the address is not well-formed" if is_secret else said
 
 
 def _files(system: Any, path: str) -> list[Any]:

@@ -28,7 +28,7 @@ def inputs(sources: Iterable[str]) -> Iterator[Input]:
     """
     sources = list(sources)
     for source in sources:
-        if _is_local(source) and not Path(source).exists() and not _matches(source):
+        if _is_local(source) and not os.path.exists(source) and not _matches(source):  # noqa: PTH110 - never raises
             raise SourceError(f"{source}: no such file or folder, and no file matches it; check the path")
     for source in sources:
         if source in _STANDARD_INPUTS:
@@ -50,11 +50,11 @@ def _matches(source: str) -> list[str]:
 
 
 def _local(source: str) -> Iterator[Input]:
-    for path in [source] if Path(source).exists() else _matches(source):
-        if Path(path).is_dir():
-            yield from _walk(Path(path))
-        else:
-            yield _file(path, Path(path).stat())
+    for path in map(Path, [source] if os.path.exists(source) else _matches(source)):  # noqa: PTH110 - never raises
+        try:
+            yield from _walk(path) if path.is_dir() else [_file(path, path.stat())]
+        except OSError as error:
+            yield _unreadable(path, error)
 
 
 def _walk(folder: Path) -> Iterator[Input]:
@@ -72,26 +72,31 @@ def _walk(folder: Path) -> Iterator[Input]:
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(Path(entry.path))
             elif stat.S_ISREG((status := entry.stat()).st_mode):
-                yield _file(entry.path, status)
+                yield _file(Path(entry.path), status)
         except OSError as error:
             yield _unreadable(Path(entry.path), error)
 
 
-def _file(path: str, status: os.stat_result) -> Input:
+def _file(path: Path, status: os.stat_result) -> Input:
     is_regular = stat.S_ISREG(status.st_mode)
     return Input(
-        os.path.abspath(path),  # noqa: PTH100 - resolve() would follow links, and they are part of the address
+        _address(path),
         status.st_size if is_regular else None,
         status.st_mtime_ns // 1000 if is_regular else time.time_ns() // 1000,
-        lambda: Path(path).open("rb"),
+        lambda: path.open("rb"),
     )
+
+
+def _address(path: Path) -> str:
+    """The absolute path, its links as they are; what is not UTF-8 in it is written with escapes."""
+    return os.fsencode(os.path.abspath(path)).decode(errors="backslashreplace")  # noqa: PTH100 - resolve() follows links
 
 
 def _unreadable(path: Path, error: OSError) -> Input:
     def fail() -> BinaryIO:
         raise InputError(f"cannot be read: {error.strerror or error}")
 
-    return Input(os.path.abspath(path), None, time.time_ns() // 1000, fail)  # noqa: PTH100
+    return Input(_address(path), None, time.time_ns() // 1000, fail)
 
 
 def _standard_input() -> Input:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 STORAGE_VERSION = "v1.4.0"
 """Every DuckDB shell since 1.4 opens a file of this storage version."""
 
+WRITER_MEMORY = "512MB"
+"""What DuckDB may keep in memory while it loads; by default it keeps what it has written, up to most of the RAM."""
+
 DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
 _RETRY_SECONDS = 0.1
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
@@ -80,7 +83,7 @@ def _connect(path: Path, lock_timeout_seconds: float, *, read_only: bool) -> "Du
 
     config: dict[str, str | bool | int | float | list[str]] = {}
     if not read_only:
-        config["storage_compatibility_version"] = STORAGE_VERSION
+        config |= {"storage_compatibility_version": STORAGE_VERSION, "memory_limit": WRITER_MEMORY}
     deadline = time.monotonic() + lock_timeout_seconds
     while True:
         try:

@@ -184,4 +184,4 @@ def test_a_value_of_two_gigabytes_is_refused_without_reading_it_into_memory(ware
         file.write(b'"}')
     done = command("ingest", pages, "--warehouse", warehouse)
     assert done.returncode == 3
-    assert "more than 256 MiB" in query(warehouse, "select reason from runmart.rejects")[0][0]
+    assert "more than 64 MiB" in query(warehouse, "select reason from runmart.rejects")[0][0]
