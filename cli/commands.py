@@ -1,0 +1,30 @@
+"""Which commands there are. They are imported when they run, so that `runmart --help` stays quick."""
+
+from cyclopts import App
+
+EPILOGUE = """Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, with rejects; 4 a check failed; \
+5 the warehouse is locked; 130 interrupted."""
+
+
+def _version() -> str:
+    from runmart.ingest.version import VERSION
+
+    return VERSION
+
+
+app = App(
+    name="runmart",
+    help="Load LLM run records (ListRuns pages) into DuckDB and ask how slow, how often failed, how many tokens.",
+    help_epilogue=EPILOGUE,
+    help_flags=["--help", "-h"],
+    help_format="plaintext",  # others import a Markdown parser
+    version=_version,
+    exit_on_error=False,
+    suppress_keyboard_interrupt=False,
+    result_action="return_value",
+)
+app.command("runmart.cli.ingest:ingest", name="ingest", help="Load pages of runs into the warehouse.")
+app.command("runmart.cli.status:status", name="status", help="Tell what the warehouse holds.")
+app.command("runmart.cli.views:views", name="views", help="List the views, or show one.")
+app.command("runmart.cli.rejects:rejects", name="rejects", help="Show what could not be loaded, or try it again.")
+app.command("runmart.cli.demo:demo", name="demo", help="Load a sample of real pages and print what they answer.")
