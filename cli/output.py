@@ -58,6 +58,9 @@ def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]])
     for row in rows:
         table.add_row(*(Text(cell(value)) for value in row))
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    if console.measure(table).minimum > console.width:
+        for column in table.columns:
+            column.no_wrap = False  # rather broken than cut
     console.print(Text(title, "bold"), table)
 
 

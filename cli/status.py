@@ -15,7 +15,6 @@ _LOADS = {
     "load_id": "load",
     "started_at": "started",
     "state": "state",
-    "observations": "seen",
     "new_runs": "new",
     "updated_runs": "updated",
     "rejected": "rejected",
@@ -70,7 +69,7 @@ def _facts(connection: "DuckDBPyConnection", options: Options) -> dict[str, Any]
             connection,
             """
             select
-                load_id, command, source, strftime(started_at, '%Y-%m-%d %H:%M:%S') as started_at, state, seconds,
+                load_id, command, source, strftime(started_at, '%Y-%m-%d %H:%M') as started_at, state, seconds,
                 inputs, inputs_unchanged, pages, observations, new_runs, updated_runs, unchanged, rejected, skipped
             from runmart.loads order by load_id desc limit 5""",
         ),

@@ -112,14 +112,16 @@ class Load:
     def abandon(self, state: str) -> None:
         """Drop what was not committed, and record how the load ended if anything of it was committed."""
         self._roll_back()
-        self._connection.execute(
-            "update runmart.loads set state = ?, finished_at = make_timestamptz(?), seconds = ? where load_id = ?",
-            [state, time.time_ns() // 1000, (time.time_ns() - self._started) / 1e9, self.load_id],
-        )  # the counts stay those of the last batch that was committed
+        now = time.time_ns()
+        with suppress(duckdb.FatalException):  # of a full disk; then the next load finds this one killed
+            self._connection.execute(
+                "update runmart.loads set state = ?, finished_at = make_timestamptz(?), seconds = ? where load_id = ?",
+                [state, now // 1000, (now - self._started) / 1e9, self.load_id],
+            )  # the counts stay those of the last batch that was committed
 
     def _roll_back(self) -> None:
         """Leave the transaction if one is open: Ctrl-C and a full disk may come between any two steps."""
-        with suppress(duckdb.TransactionException):
+        with suppress(duckdb.TransactionException, duckdb.FatalException):
             self._connection.execute("rollback")
 
     def _write(self, state: str) -> None:
