@@ -24,6 +24,7 @@ def ingest(
     source: str = "default",
     observed_at: datetime | None = None,
     reload: Annotated[bool, Parameter(negative="")] = False,
+    workers: int | None = None,
     log_format: Literal["text", "json"] = "text",
     options: Options = DEFAULT,
 ) -> int:
@@ -38,6 +39,8 @@ def ingest(
         source: A label for these runs: which organisation, project or server.
         observed_at: When the runs were observed, instead of each file's modification time; UTC without an offset.
         reload: Read inputs again that were loaded before.
+        workers: Processes that decode beside this one, when there is much to do; 0 for none. By default one for each
+            core but one.
         log_format: json logs events as JSON lines on standard error, for schedulers.
     """
     from runmart.ingest.pipeline import ingest as load_sources
@@ -51,6 +54,7 @@ def ingest(
                 source=source,
                 observed_at=_microseconds(observed_at),
                 reload=reload,
+                workers=workers,
                 progress=show,
             )
         event("load finished", **summary(load, options))

@@ -6,7 +6,7 @@ import msgspec
 
 from runmart.ingest import kinds, scan
 from runmart.ingest.blocks import Block, Lines
-from runmart.ingest.decoded import Decoded
+from runmart.ingest.decoded import Pieces
 from runmart.ingest.members import UnfitError, object_members
 from runmart.ingest.observe import Observer
 from runmart.models.observations import Origin, Reject
@@ -27,13 +27,12 @@ class _Value(NamedTuple):
 class Careful:
     """Decodes one block run by run."""
 
-    def __init__(self, observer: Observer, origin: Origin, position: int) -> None:
+    def __init__(self, observer: Observer, origin: Origin) -> None:
         self._observer = observer
         self._origin = origin
-        self._position = position
-        self.result = Decoded()
+        self.result = Pieces()
 
-    def decode(self, block: Block) -> Decoded:
+    def decode(self, block: Block) -> Pieces:
         """Everything the block holds, in order."""
         if block.problem is not None:
             path = f"{block.path}[{block.index}]"
@@ -86,12 +85,12 @@ class Careful:
 
     def item(self, text: bytes, path: str, line: int) -> None:
         """Take one JSON value: a run, another object, or neither."""
-        place = self._position + self.result.items
+        place = self.result.items
         try:
             text.decode()
             kind = kinds.kind(text)
             if kind == kinds.RUN:
-                self.result.observations.append(self._observer.observe_one(text, self._origin, place))
+                self.result.take(place, *self._observer.check(text))
             else:
                 object_members(text)
                 self.skip(kind)
@@ -106,7 +105,7 @@ class Careful:
 
     def reject(self, text: bytes, reason: str, path: str, line: int) -> None:
         """Set aside what cannot be a run."""
-        place = self._position + self.result.items
+        place = self.result.items
         self.result.rejects.append(Reject(self._origin, place, line, reason, path, text))
 
     def skip(self, kind: str) -> None:

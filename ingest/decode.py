@@ -1,28 +1,53 @@
 """Decode: bytes in, observations out. No I/O, no clock, no database.
 
-A block is decoded whole, by one call of msgspec, where it can be. Where it can't be (a bad run, a quirk, damage) it is
-taken apart by `careful`, run by run. Both ways give the same observations.
+Blocks are decoded whole, by one call of msgspec each, where they can be, and looked at together, a column at a time.
+Where a block can't be (a bad run, a quirk, damage) it is taken apart by `careful`, run by run. Both ways give the same
+observations.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from runmart.ingest import events, kinds
 from runmart.ingest.blocks import Block
 from runmart.ingest.careful import Careful
-from runmart.ingest.decoded import Decoded
+from runmart.ingest.decoded import Counts, Decoded, Pieces
 from runmart.ingest.learn import WireTypes
-from runmart.ingest.ledger import is_complete
+from runmart.ingest.ledger import may_be_counted
 from runmart.ingest.members import UnaccountedError, UnfitError
-from runmart.ingest.observe import Extra, Observer
-from runmart.models.observations import Observation, Origin
-from runmart.models.records import ABSENT
-from runmart.models.statuses import RUN_EVENT_PREFIX, RUN_OBJECT, RUN_STEP_EVENT_PREFIX
+from runmart.ingest.observe import COMMON, Observer
+from runmart.models.observations import Observations, Origin
+from runmart.models.records import ABSENT, RunRecord
+from runmart.models.sent import Sent
+from runmart.models.statuses import RUN_EVENT_PREFIX, RUN_STEP_EVENT_PREFIX
 
 Shape = Callable[[bytes], tuple[list[Any], int, int]]
 """Decodes a block of one shape: its records, how many pages they fill, and the colons around them."""
+
+
+class _Whole(NamedTuple):
+    """A block that was decoded by one call."""
+
+    number: int
+    """Which of the blocks, from 0."""
+    origin: Origin
+    runs: int
+    pages: int
+    colons: int
+    """In its text, but for those around the runs."""
+
+
+class _Group:
+    """Blocks that were decoded whole, into records of one type."""
+
+    def __init__(self, record: type[Struct]) -> None:
+        self.record = record
+        self.sent = Sent(record, COMMON)
+        self.wholes: list[_Whole] = []
 
 
 class Decoder:
@@ -36,23 +61,87 @@ class Decoder:
         self._observer = Observer()
         self._shapes: list[Shape] = [self._page, self._lines, self._array]
 
-    def decode(self, block: Block, origin: Origin, position: int = 0) -> Decoded:
-        """The observations of `block`, in order.
+    def decode(self, blocks: Sequence[tuple[Block, Origin]]) -> Decoded:
+        """The observations of `blocks`, each with where it comes from; positions are those in the block."""
+        result = Decoded(rejects=[[] for _ in blocks], counts=[Counts(0, 0, 0)] * len(blocks))
+        rest = set(range(len(blocks)))
+        for group in self._groups(range(len(blocks)), blocks):
+            for observed, wholes in self._together(group, blocks):
+                result.observations += [observed] if len(observed) else []
+                for whole in wholes:
+                    result.pages += whole.pages
+                    result.counts[whole.number] = Counts(whole.runs, 0, whole.runs)
+                    rest.remove(whole.number)
+        self._add_rest([(number, *blocks[number]) for number in sorted(rest)], result)
+        return result
 
-        Args:
-            block: The text.
-            origin: Where it comes from.
-            position: The place of the block's first item in its input, from 0.
-        """
+    def _groups(self, numbers: Iterable[int], blocks: Sequence[tuple[Block, Origin]]) -> list[_Group]:
+        """The blocks with these numbers that can be decoded whole."""
+        groups: list[_Group] = []
+        for number in numbers:
+            block, origin = blocks[number]
+            decoded = self._whole(block)
+            if decoded is None:
+                continue
+            records, pages, around = decoded
+            if not groups or groups[-1].record is not self._types.run:
+                groups.append(_Group(self._types.run))
+            groups[-1].sent.add(records)
+            whole = _Whole(number, origin, len(records), pages, block.data.count(b":") - around)
+            groups[-1].wholes.append(whole)
+        return groups
+
+    def _together(
+        self, group: _Group, blocks: Sequence[tuple[Block, Origin]]
+    ) -> list[tuple[Observations, list[_Whole]]]:
+        """The observations of a group; without the blocks in it that have to be taken apart."""
+        try:
+            return [(self._observe(group, blocks), group.wholes)]
+        except (UnfitError, UnaccountedError):
+            if len(group.wholes) == 1:
+                return []
+        alone = [self._groups([whole.number], blocks) for whole in group.wholes]
+        return [found for [one] in alone for found in self._together(one, blocks)]
+
+    def _observe(self, group: _Group, blocks: Sequence[tuple[Block, Origin]]) -> Observations:
+        sent, wholes = group.sent, group.wholes
+        colons = sent.colons()
+        if sum(colons) != sum(whole.colons for whole in wholes):
+            raise UnaccountedError
+        if colons.decoded and not all(may_be_counted(blocks[whole.number][0].data) for whole in wholes):
+            raise UnaccountedError
+        origins = [(whole.origin, whole.runs) for whole in wholes]
+        positions = list(chain.from_iterable(range(whole.runs) for whole in wholes))
+        learnt = [(name, column) for name, column in self._types.extras if column in sent]
+        return self._observer.observe(sent, origins, positions, learnt)
+
+    def _add_rest(self, blocks: Sequence[tuple[int, Block, Origin]], result: Decoded) -> None:
+        """Add what `blocks` hold, each with its number, one run after another."""
+        pieces = [(number, origin, self._apart(block, origin)) for number, block, origin in blocks]
+        for number, _, found in pieces:
+            result.pages += found.pages
+            result.rejects[number] = found.rejects
+            result.skipped += found.skipped
+            result.counts[number] = Counts(len(found.records), len(found.rejects), found.items)
+        records = list(chain.from_iterable(found.records for _, _, found in pieces))
+        if records:
+            origins = [(origin, len(found.records)) for _, origin, found in pieces]
+            positions = list(chain.from_iterable(found.positions for _, _, found in pieces))
+            extras = list(chain.from_iterable(found.extras for _, _, found in pieces))
+            sent = Sent(RunRecord, COMMON)
+            sent.add(records)
+            result.observations.append(self._observer.observe(sent, origins, positions, extras=extras))
+
+    def _apart(self, block: Block, origin: Origin) -> Pieces:
+        """The runs of a block, one after another."""
         if block.is_events:
-            return self._events(block, origin, position)
+            return self._events(block, origin)
         if not block.data.strip():
-            return Decoded()
-        found = None if block.problem else self._whole(block.data, origin, position)
-        return found or Careful(self._observer, origin, position).decode(block)
+            return Pieces()
+        return Careful(self._observer, origin).decode(block)
 
-    def _events(self, block: Block, origin: Origin, position: int) -> Decoded:
-        careful = Careful(self._observer, origin, position)
+    def _events(self, block: Block, origin: Origin) -> Pieces:
+        careful = Careful(self._observer, origin)
         for event in events.events(block.data):
             name, line = event.name, block.line + event.line
             is_run = name.startswith(RUN_EVENT_PREFIX) and not name.startswith(RUN_STEP_EVENT_PREFIX)
@@ -66,34 +155,22 @@ class Decoder:
                 careful.item(event.data, "$", line)
         return careful.result
 
-    def _whole(self, data: bytes, origin: Origin, position: int) -> Decoded | None:
-        """Everything in `data` by one call; None where that can't be."""
-        if not _is_utf8(data):
+    def _whole(self, block: Block) -> tuple[list[Any], int, int] | None:
+        """The records of a block by one call, as a `Shape` gives them; None where that can't be."""
+        data = block.data
+        if block.is_events or block.problem or not _is_utf8(data):
             return None
         for shape in list(self._shapes):
             try:
                 records, pages, around = self._decode(shape, data)
             except (msgspec.DecodeError, RecursionError):
                 continue
-            observations = self._observations(data, records, around, origin, position)
-            if observations is None:
+            if not all(map(kinds.is_run_object, {record.object for record in records})):
                 return None
             self._shapes.remove(shape)
             self._shapes.insert(0, shape)  # inputs come in rows of one shape
-            return Decoded(observations, pages=pages)
+            return records, pages, around
         return None
-
-    def _observations(
-        self, data: bytes, records: list[Any], around: int, origin: Origin, position: int
-    ) -> list[Observation] | None:
-        if not all(record.object == RUN_OBJECT for record in records):
-            return None
-        if not is_complete(data, around + self._types.run_ledger.colons(records)):
-            return None
-        try:
-            return self._observer.observe(records, self._extras(records), origin, position)
-        except (msgspec.DecodeError, RecursionError, UnaccountedError, UnfitError):
-            return None
 
     def _decode(self, shape: Shape, data: bytes) -> tuple[list[Any], int, int]:
         """What `shape` makes of `data`, after learning the fields that it did not know."""
@@ -117,16 +194,6 @@ class Decoder:
 
     def _array(self, data: bytes) -> tuple[list[Any], int, int]:
         return self._types.runs.decode(data), 0, 0
-
-    def _extras(self, records: Sequence[Any]) -> list[Extra]:
-        """The learnt fields of each record."""
-        learnt = self._types.extras
-        if not learnt:
-            return [[]] * len(records)
-        return [
-            [(name, bytes(value)) for name, attribute in learnt if (value := getattr(record, attribute)) is not ABSENT]
-            for record in records
-        ]
 
 
 def _is_run_of(name: str, data: bytes) -> bool:

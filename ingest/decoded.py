@@ -2,21 +2,58 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from runmart.models.observations import Observation, Reject
+from runmart.models.observations import Observations, Reject
+from runmart.models.records import RunRecord
+
+Extra = list[tuple[str, bytes]]
+"""Fields of a run that are none of the 27: name and value as sent."""
 
 
 @dataclass(slots=True)
-class Decoded:
-    """What a block held."""
+class Pieces:
+    """What a block held that was taken apart."""
 
-    observations: list[Observation] = field(default_factory=list[Observation])
+    records: list[RunRecord] = field(default_factory=list[RunRecord])
+    extras: list[Extra] = field(default_factory=list[Extra])
+    positions: list[int] = field(default_factory=list[int])
+    """The place of each record in the block, from 0; runs, rejected and skipped items all count."""
     rejects: list[Reject] = field(default_factory=list[Reject])
     skipped: Counter[str] = field(default_factory=Counter[str])
     """Objects that are no runs, by kind."""
     pages: int = 0
 
+    def take(self, position: int, record: RunRecord, extra: Extra) -> None:
+        """Add a run."""
+        self.records.append(record)
+        self.extras.append(extra)
+        self.positions.append(position)
+
     @property
     def items(self) -> int:
-        """How many places of its input the block took: runs, rejected and skipped items."""
-        return len(self.observations) + len(self.rejects) + self.skipped.total()
+        """How many places of its input the block took so far."""
+        return len(self.records) + len(self.rejects) + self.skipped.total()
+
+
+class Counts(NamedTuple):
+    """What a block held."""
+
+    observations: int
+    rejected: int
+    items: int
+    """Runs, rejected and skipped items: how many places of its input the block took."""
+
+
+@dataclass(slots=True)
+class Decoded:
+    """What some blocks held."""
+
+    observations: list[Observations] = field(default_factory=list[Observations])
+    rejects: list[list[Reject]] = field(default_factory=list[list[Reject]])
+    """Of each block."""
+    skipped: Counter[str] = field(default_factory=Counter[str])
+    """Objects that are no runs, by kind."""
+    pages: int = 0
+    counts: list[Counts] = field(default_factory=list[Counts])
+    """Of each block."""

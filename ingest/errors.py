@@ -3,6 +3,7 @@
     RunmartError                a sentence to show, and the exit code that goes with it
     ├── InputError              an input cannot be read; the load goes on without it
     ├── SourceError             a source names nothing that could be read
+    ├── WorkerError             a process that converts inputs has ended unexpectedly
     └── WarehouseError          the warehouse cannot be used
         └── LockedError         ... now, because another process uses it
 
@@ -22,6 +23,10 @@ class InputError(RunmartError):
 
 class SourceError(RunmartError):
     """A source named on the command line names nothing that could be read."""
+
+
+class WorkerError(RunmartError):
+    """A process that converts inputs has ended unexpectedly."""
 
 
 class WarehouseError(RunmartError):

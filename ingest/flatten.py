@@ -5,11 +5,13 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from runmart.models import errors, tools, usage
-from runmart.models.columns import BIGINT, Table, arrow_array, record_batch
+from runmart.models import arrow, errors, tools, usage
+from runmart.models.arrow import Array, compute
+from runmart.models.columns import BIGINT, JSON, Table
 from runmart.models.errors import ERRORS
-from runmart.models.observations import Observation
+from runmart.models.observations import Observations
 from runmart.models.runs import RUNS
+from runmart.models.tables import TABLES
 from runmart.models.tools import TOOLS
 from runmart.models.usage import USAGE
 
@@ -17,8 +19,14 @@ OBSERVATION = "observation"
 """The first column of each batch: which observation of the batch the row belongs to, from 0."""
 
 
+POSITION = "observed_position"
+
+
 class Batches(NamedTuple):
-    """The four tables of some observations (n): `runs` has n rows, the others as many as there are."""
+    """The four tables of some observations (n): `runs` has n rows, the others as many as there are.
+
+    A column whose values repeat is a dictionary; `declared` gives each column the type that its table declares.
+    """
 
     runs: pa.RecordBatch
     usage: pa.RecordBatch
@@ -26,18 +34,49 @@ class Batches(NamedTuple):
     errors: pa.RecordBatch
 
 
-def flatten(observations: Sequence[Observation]) -> Batches:
-    """The rows that `observations` make, each table with the column `observation` before its own."""
-    used, offered, failed = usage.rows(observations), tools.rows(observations), errors.rows(observations)
+def flatten(runs: Observations) -> Batches:
+    """The rows that `runs` make, each table with the column `observation` before its own."""
+    used, offered, failed = usage.rows(runs), tools.rows(runs), errors.rows(runs)
     return Batches(
-        _batch(RUNS, observations, range(len(observations))),
-        _batch(USAGE, used, [row.observation for row in used]),
-        _batch(TOOLS, offered, [row.observation for row in offered]),
-        _batch(ERRORS, failed, [row.observation for row in failed]),
+        _batch(RUNS, runs, arrow.array(range(len(runs)), BIGINT)),
+        _batch(USAGE, used, used.observation),
+        _batch(TOOLS, offered, offered.observation),
+        _batch(ERRORS, failed, failed.observation),
     )
 
 
-def _batch(table: Table[Any], rows: Sequence[Any], observations: Sequence[int]) -> pa.RecordBatch:
-    columns = [arrow_array(observations, BIGINT), *(column.array(rows) for column in table.columns)]
-    fields: list[pa.Field[Any]] = [pa.field(OBSERVATION, BIGINT), *table.schema]
-    return record_batch(columns, pa.schema(fields))
+def _batch(table: Table[Any], rows: Any, observation: Array) -> pa.RecordBatch:
+    columns = [observation.cast(BIGINT), *(column.getter(rows) for column in table.columns)]
+    return _record_batch(table, columns)
+
+
+def _record_batch(table: Table[Any], columns: Sequence[Array]) -> pa.RecordBatch:
+    names = [OBSERVATION, *(column.name for column in table.columns)]
+    return arrow.record_batch(columns, names)
+
+
+def moved(batches: Batches, by: int, column: str) -> Batches:
+    """The same rows, with `by` added to a column of whole numbers in each of the tables that have it."""
+    return Batches(*(_moved(batch, by, column) if column in batch.schema.names else batch for batch in batches))
+
+
+def _moved(batch: Any, by: int, column: str) -> pa.RecordBatch:
+    index = batch.schema.get_field_index(column)
+    return batch.set_column(index, batch.schema.field(index), compute.add(batch.column(index), by)) if by else batch
+
+
+def declared(batches: Batches) -> Batches:
+    """The same rows in the types that the tables declare: dictionaries taken apart, JSON as JSON."""
+    return Batches(*(_declared(table, batch) for table, batch in zip(TABLES, batches, strict=True)))
+
+
+def _declared(table: Table[Any], batch: Any) -> pa.RecordBatch:
+    types = [BIGINT, *(column.type for column in table.columns)]
+    columns = [_typed(column, arrow_type) for column, arrow_type in zip(batch.columns, types, strict=True)]
+    return _record_batch(table, columns)
+
+
+def _typed(column: Array, arrow_type: pa.DataType) -> Array:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return JSON.wrap_array(column) if arrow_type == JSON else column

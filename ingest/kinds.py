@@ -1,7 +1,7 @@
 """What kind of object a text holds: a run, a page, or something else of the same APIs."""
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from runmart.ingest.members import UnfitError, object_members
 from runmart.models.records import ABSENT
@@ -73,11 +73,18 @@ def holds_run(text: bytes) -> bool:
 def other_kind(peek: Peek) -> str | None:
     """The kind of an object that is known not to be a run, else None."""
     name = _text(peek.object)
-    if name is not None and name != RUN_OBJECT and (name.startswith("thread.") or name in OTHER_OBJECTS):
+    if not is_run_object(name):
         return name
     if peek.id is ABSENT and peek.status is ABSENT and bytes(peek.error)[:1] in {b"{", b'"'}:
         return API_ERROR
     return None
+
+
+def is_run_object(name: str | UnsetType | None) -> bool:
+    """Whether an object that says that it is a `name`, or says nothing, may be a run."""
+    if name is None or name is UNSET or name == RUN_OBJECT:
+        return True
+    return not name.startswith("thread.") and name not in OTHER_OBJECTS
 
 
 def is_run(peek: Peek) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from runmart.ingest.ledger import Ledger
 from runmart.models.records import ABSENT, ListRunsResponse, RunRecord
 
 MAX_LEARNT = 64
@@ -23,7 +22,7 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(.+?)`(?: - at `(\$[^`]*)
 
 
 class WireTypes:
-    """The record types of the moment, with their decoders and ledgers."""
+    """The record types of the moment, with their decoders."""
 
     def __init__(self) -> None:
         self._run_fields: dict[str, str] = {}
@@ -36,7 +35,6 @@ class WireTypes:
         self.pages: msgspec.json.Decoder[Any] = msgspec.json.Decoder(page)
         self.runs: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[self.run])
         self.lines: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self.run)
-        self.run_ledger = Ledger(self.run)
         self.page_fields = [field.name for field in msgspec.structs.fields(page) if field.name != "data"]
 
     @property

@@ -3,25 +3,28 @@
 import base64
 import time
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from runmart.ingest.flatten import flatten
+from runmart.ingest.convert import Converted
+from runmart.ingest.flatten import POSITION, Batches, moved
 from runmart.ingest.merge import Counts, merge
 from runmart.ingest.version import VERSION
+from runmart.models import arrow
 from runmart.models.bookkeeping import INPUTS, LOADS, REJECTS, Book
-from runmart.models.columns import arrow_array, record_batch
-from runmart.models.observations import Observation, Reject
+from runmart.models.observations import Reject
 
-if TYPE_CHECKING:
-    from runmart.ingest.decoded import Decoded
+BATCH_OBSERVATIONS = 500_000
+"""So many make a transaction: a few of DuckDB's row groups, which it writes to the file as they fill."""
 
-BATCH_OBSERVATIONS = 10_000
-BATCH_BYTES = 32 << 20
+MERGE_OBSERVATIONS = 30_000
+MERGE_BYTES = 32 << 20
+"""So many are merged at a time, while the next are converted."""
 
 
 @dataclass(slots=True)
@@ -59,8 +62,11 @@ class Load:
         self._command = command
         self._source = source
         self._started = time.time_ns()
-        self._observations: list[Observation] = []
+        self._batches: list[Batches] = []
+        self._waiting = 0
         self._bytes = 0
+        self._merged = 0
+        self._is_open = False
         self._rejects: list[tuple[str, Reject]] = []
         self._inputs: list[ReadInput] = []
         self._done_rejects: list[int] = []
@@ -71,16 +77,30 @@ class Load:
         rows = connection.execute("select coalesce(max(load_id), 0) + 1 from runmart.loads").fetchall()
         self.load_id: int = rows[0][0]
 
-    def add(self, address: str, decoded: "Decoded", size: int) -> None:
-        """Take what a block of `size` bytes held; commits when the batch is full."""
-        self._observations += decoded.observations
-        self._bytes += size
-        self._rejects += [(address, reject) for reject in decoded.rejects]
-        self.totals.pages += decoded.pages
-        self.totals.observations += len(decoded.observations)
-        self.totals.rejected += len(decoded.rejects)
-        self.totals.skipped.update(decoded.skipped)
-        if len(self._observations) >= BATCH_OBSERVATIONS or self._bytes >= BATCH_BYTES:
+    def add(self, found: Converted, inputs: Sequence[tuple[str, int]]) -> None:
+        """Take what some blocks held; merges, and commits, when there is enough.
+
+        Args:
+            found: What they held.
+            inputs: The input of each block: its address, and how many of its items came before.
+        """
+        self._rejects += [
+            (address, reject._replace(position=reject.position + before))
+            for (address, before), rejects in zip(inputs, found.rejects, strict=True)
+            for reject in rejects
+        ]
+        before = max((before for _, before in inputs), default=0)  # only a block that is alone comes behind others
+        self._batches += [moved(batches, before, POSITION) for batches in found.batches]
+        observations = sum(counts.observations for counts in found.counts)
+        self._waiting += observations
+        self._bytes += sum(batch.nbytes for batches in found.batches for batch in batches)
+        self.totals.pages += found.pages
+        self.totals.observations += observations
+        self.totals.rejected += sum(counts.rejected for counts in found.counts)
+        self.totals.skipped.update(found.skipped)
+        if self._waiting >= min(MERGE_OBSERVATIONS, BATCH_OBSERVATIONS) or self._bytes >= MERGE_BYTES:
+            self._merge()
+        if self._merged >= BATCH_OBSERVATIONS:
             self.commit()
 
     def reject(self, address: str, reject: Reject) -> None:
@@ -98,16 +118,33 @@ class Load:
         self._done_rejects.append(reject_id)
 
     def commit(self, state: str = "running") -> None:
-        """Write what was collected, and the load's record, in one transaction."""
-        self._connection.execute("begin")
-        try:
+        """Write what was collected, and the load's record, in the transaction that holds what was merged."""
+        self._merge()
+        with self._transaction():
             self._write(state)
             self._connection.execute("commit")
+        self._is_open, self._merged = False, 0
+        self._rejects, self._inputs, self._done_rejects = [], [], []
+
+    def _merge(self) -> None:
+        """Merge the observations that wait."""
+        if self._batches:
+            with self._transaction():
+                self._count(merge(self._connection, self._batches))
+        self._merged += self._waiting
+        self._batches, self._waiting, self._bytes = [], 0, 0
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        """The open transaction, or a new one; rolled back when something goes wrong."""
+        try:
+            if not self._is_open:
+                self._connection.execute("begin")
+                self._is_open = True
+            yield
         except BaseException:
             self._roll_back()
             raise
-        self._observations, self._bytes = [], 0
-        self._rejects, self._inputs, self._done_rejects = [], [], []
 
     def abandon(self, state: str) -> None:
         """Drop what was not committed, and record how the load ended if anything of it was committed."""
@@ -121,12 +158,11 @@ class Load:
 
     def _roll_back(self) -> None:
         """Leave the transaction if one is open: Ctrl-C and a full disk may come between any two steps."""
+        self._is_open = False
         with suppress(duckdb.TransactionException, duckdb.FatalException):
             self._connection.execute("rollback")
 
     def _write(self, state: str) -> None:
-        if self._observations:
-            self._count(merge(self._connection, flatten(self._observations)))
         if self._done_rejects:
             self._connection.execute(
                 "delete from runmart.rejects where list_contains(?, reject_id)", [self._done_rejects]
@@ -225,12 +261,14 @@ def _append(
 ) -> None:
     """Insert rows into a bookkeeping table, but those already there by `distinct_by`."""
     columns = zip(book.columns, zip(*rows, strict=True), strict=True)
-    arrays = [arrow_array(values, note.type) for note, values in columns]
+    arrays = [arrow.array(values, note.type) for note, values in columns]
     condition = "true"
     if distinct_by:
         same = " and ".join(f"old.{name} is not distinct from new.{name}" for name in distinct_by)
         condition = f"not exists (select 1 from runmart.{book.name} as old where {same})"
-    connection.register("new_rows", pa.Table.from_batches([record_batch(arrays, book.schema)]))
+    connection.register(
+        "new_rows", pa.Table.from_batches([arrow.record_batch(arrays, [note.name for note in book.columns])])
+    )
     try:
         connection.execute(f"insert into runmart.{book.name} select * from new_rows as new where {condition}")
     finally:

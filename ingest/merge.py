@@ -12,11 +12,12 @@ This is a total order on what an observation holds. So the outcome is its maximu
 observations were grouped into batches.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from runmart.ingest.flatten import OBSERVATION, Batches
+from runmart.ingest.flatten import OBSERVATION, Batches, moved
 from runmart.models.columns import JSON, VARCHAR, Column
 from runmart.models.statuses import LIFECYCLE_INSTANTS, TERMINAL_STATUSES
 from runmart.models.tables import TABLES
@@ -44,11 +45,16 @@ class Counts(NamedTuple):
     unchanged: int
 
 
-def merge(connection: "DuckDBPyConnection", batches: Batches) -> Counts:
+def merge(connection: "DuckDBPyConnection", batches: Sequence[Batches]) -> Counts:
     """Merge a batch, within the transaction that the caller has open."""
-    for table, batch in zip(TABLES, batches, strict=True):
-        connection.register(f"incoming_{table.name}", pa.Table.from_batches([batch]))
-    counts = _merge(connection, batches.runs.num_rows)
+    numbered: list[Batches] = []
+    observations = 0
+    for some in batches:
+        numbered.append(moved(some, observations, OBSERVATION))
+        observations += some.runs.num_rows
+    for table, parts in zip(TABLES, zip(*numbered, strict=True), strict=True):
+        connection.register(f"incoming_{table.name}", pa.Table.from_batches(parts))
+    counts = _merge(connection, observations)
     for table in TABLES:
         connection.unregister(f"incoming_{table.name}")
     return counts

@@ -1,149 +1,87 @@
-"""The objects inside a run (usage, errors, truncation), decoded column by column.
+"""The objects inside a run (errors, truncation, required actions), one text at a time: see `distinct`."""
 
-A batch's values of one field are joined to one JSON array and decoded in one call. Only when that call or the ledger
-objects is each value looked at on its own.
-"""
-
-from collections.abc import Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
-from runmart.ingest.ledger import Ledger, is_complete
-from runmart.ingest.members import UnaccountedError, UnfitError, json_object, object_members, unfit
-from runmart.models.getters import compact
-from runmart.models.observations import Usage
-from runmart.models.quirks import NOTHING
-from runmart.models.records import (
-    ABSENT,
-    CompletionUsage,
-    IncompleteDetails,
-    LastError,
-    RequiredAction,
-    TokensDetails,
-    TruncationObject,
-)
+from runmart.ingest import texts
+from runmart.ingest.members import UnfitError, json_object, object_members, unfit
+from runmart.models.quirks import NOTHING, NULL_WORDS, normalise
+from runmart.models.records import RequiredAction
 
-Nested = TypeVar("Nested", bound=Struct)
+Record = TypeVar("Record", bound=Struct)
 
-_DETAILS = msgspec.json.Decoder(TokensDetails)
-_ACTIONS = msgspec.json.Decoder(list[RequiredAction])
+_ACTION = msgspec.json.Decoder(RequiredAction)
+_JSON_STARTS = {"metadata": b"{", "tool_choice": b'{"', "response_format": b'{"'}
 
 
-class NestedDecoder(Generic[Nested]):
-    """Decodes one object-valued field of many runs."""
+class Known(NamedTuple, Generic[Record]):
+    """What a record knows of an object."""
 
-    def __init__(self, field: str, record: type[Nested]) -> None:
-        self.field = field
-        self._known = {field.encode_name for field in msgspec.structs.fields(record)}
-        self._record = msgspec.json.Decoder(record)
-        self._records = msgspec.json.Decoder(list[record])
-        self._ledger = Ledger(record)
-        self._empty = record()
+    record: Record | None
+    """None for each spelling of null."""
+    unknown: list[tuple[str, bytes]]
+    """The members that the record does not know."""
 
-    def decode(self, raws: Sequence[Raw]) -> list[Nested | None]:
-        """The records of a column of values (shape: n, n); None for each spelling of null.
 
-        Raises:
-            msgspec.DecodeError: A value does not fit.
-            UnaccountedError: A value holds an unknown or a repeated key.
-        """
-        texts = [bytes(raw) for raw in raws]
-        present = [index for index, text in enumerate(texts) if text and text not in NOTHING]
-        found: list[Nested | None] = [None] * len(texts)
-        if not present:
-            return found
-        joined = b"[" + b",".join([texts[index] for index in present]) + b"]"
-        records = self._records.decode(joined)
-        if not is_complete(joined, self._ledger.colons(records)):
-            raise UnaccountedError
-        for index, record in zip(present, records, strict=True):
-            found[index] = record
-        if self._empty in records:  # `{ }`, with whitespace
-            return [None if record == self._empty else record for record in found]
-        return found
+def nested(field: str, record: type[Record]) -> Callable[[bytes], Known[Record]]:
+    """How the objects of `field` are decoded.
 
-    def decode_known(self, raw: Raw) -> tuple[Nested | None, list[tuple[str, bytes]]]:
-        """One value's record, and the members that the record does not know.
+    Raises:
+        UnfitError: A value does not fit, or holds a repeated key.
+    """
+    known_names = {member.encode_name for member in msgspec.structs.fields(record)}
+    decoder = msgspec.json.Decoder(record)
+    path = f"$.{field}"
 
-        Raises:
-            UnfitError: The value does not fit, or holds a repeated key.
-        """
-        text = bytes(raw)
+    def decode(sent: bytes) -> Known[Record]:
+        text = normalise(field, sent)
         if not text or text in NOTHING:
-            return None, []
-        path = f"$.{self.field}"
+            return Known(None, [])
         try:
             members = object_members(text, path)
-            known = json_object([(name, bytes(value)) for name, value in members.items() if name in self._known])
-            record = self._record.decode(known or b"{}")
+            known = [(name, bytes(value)) for name, value in members.items() if name in known_names]
+            found = decoder.decode(json_object(known) or b"{}")
         except msgspec.DecodeError as error:
             raise unfit(error, path) from None
         if not members:
-            return None, []
-        return record, [(name, bytes(value)) for name, value in members.items() if name not in self._known]
+            return Known(None, [])
+        return Known(found, [(name, bytes(value)) for name, value in members.items() if name not in known_names])
+
+    return decode
 
 
-USAGES = NestedDecoder("usage", CompletionUsage)
-LAST_ERRORS = NestedDecoder("last_error", LastError)
-INCOMPLETE = NestedDecoder("incomplete_details", IncompleteDetails)
-TRUNCATIONS = NestedDecoder("truncation_strategy", TruncationObject)
-
-
-def usage(tokens: CompletionUsage | None, unknown: Sequence[tuple[str, bytes]] = ()) -> Usage | None:
-    """The usage with its details taken apart; `unknown` members join them.
+def kept_json(field: str) -> Callable[[bytes], bytes | None]:
+    """How a field is decoded that stays JSON: compact, or None for each spelling of null.
 
     Raises:
-        UnfitError: A detail does not fit.
+        UnfitError: It is no object, and no text where one is allowed.
     """
-    if tokens is None:
-        return None
-    sent: list[tuple[str, bytes]] = list(unknown)
-    cached = reasoning = None
-    for name in ("prompt_tokens_details", "prompt_token_details", "input_tokens_details"):
-        raw = getattr(tokens, name)
-        if raw is not ABSENT:
-            details = _details(sent, name, raw)
-            cached = details.cached_tokens if cached is None else cached
-    for name in ("completion_tokens_details", "output_tokens_details"):
-        raw = getattr(tokens, name)
-        if raw is not ABSENT:
-            details = _details(sent, name, raw)
-            reasoning = details.reasoning_tokens if reasoning is None else reasoning
-    for name, other in (("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens")):
-        value = getattr(tokens, name)
-        if isinstance(value, int) and isinstance(getattr(tokens, other), int):
-            sent.append((name, str(value).encode()))  # both names are there: today's fills the column
-    details_json = json_object(sent) if sent else None
-    return Usage(tokens, cached, reasoning, details_json)
+    starts, expected = _JSON_STARTS[field], "an object" if field == "metadata" else "a text or an object"
+    nulls = NULL_WORDS if field == "metadata" else NOTHING
+
+    def decode(sent: bytes) -> bytes | None:
+        text = normalise(field, sent)
+        if text and text[0] not in starts and text not in nulls:
+            got = sent[:40].decode(errors="replace")
+            raise UnfitError(f"Expected {expected} or null, got `{got}`", f"$.{field}")
+        return texts.kept(text, nulls)
+
+    return decode
 
 
-_NO_DETAILS = TokensDetails()
-
-
-def _details(sent: list[tuple[str, bytes]], name: str, raw: Raw) -> TokensDetails:
-    text = bytes(raw)
-    if text in NOTHING:
-        return _NO_DETAILS
-    sent.append((name, compact(text)))
-    try:
-        return _DETAILS.decode(text)
-    except msgspec.DecodeError as error:
-        raise unfit(error, f"$.usage.{name}") from None
-
-
-def check_actions(raws: Sequence[Raw]) -> None:
-    """See that each required action has the shape that SQL over it will rely on.
+def action(sent: bytes) -> bytes | None:
+    """A required action, compact; SQL over it will rely on its shape.
 
     Raises:
-        UnfitError: One has not.
+        UnfitError: It has another.
     """
-    present = [text for text in map(bytes, raws) if text and text not in NOTHING]
-    if present:
+    text = normalise("required_action", sent)
+    if text and text not in NOTHING:
         try:
-            _ACTIONS.decode(b"[" + b",".join(present) + b"]")
+            _ACTION.decode(text)
         except msgspec.DecodeError as error:
-            problem = unfit(error)
-            where = problem.json_path.partition("]")[2]
-            raise UnfitError(problem.reason, f"$.required_action{where}") from None
+            raise unfit(error, "$.required_action") from None
+    return texts.kept(text, NOTHING)

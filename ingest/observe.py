@@ -1,115 +1,184 @@
-"""Records become observations: what hangs below runs is decoded, and no field is left behind."""
+"""Records become observations: what hangs below runs is decoded, a column at a time, and no field is left behind."""
 
-from collections.abc import Sequence
-from operator import attrgetter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Struct
 
-from runmart.ingest import nested
+from runmart.ingest import texts, usage
+from runmart.ingest.decoded import Extra
+from runmart.ingest.distinct import DistinctDecoder
 from runmart.ingest.members import UnfitError, json_object, object_members, unfit
-from runmart.ingest.tools import ToolDecoder
-from runmart.models.observations import Observation, Origin
-from runmart.models.quirks import INSTANTS, NULL_WORDS, normalise
-from runmart.models.records import INSTANT_LIMIT, RunRecord
-
-Extra = list[tuple[str, bytes]]
-"""Fields that are none of the 27: name and value as sent."""
+from runmart.ingest.nested import Known, action, kept_json, nested
+from runmart.ingest.tools import tools
+from runmart.models import arrow
+from runmart.models.arrow import Array, compute
+from runmart.models.columns import BINARY, VARCHAR
+from runmart.models.observations import Distinct, Observations, Origin
+from runmart.models.quirks import INSTANTS, normalise
+from runmart.models.records import INSTANT_LIMIT, IncompleteDetails, LastError, RunRecord, TruncationObject
+from runmart.models.sent import Sent
 
 _FIELDS = frozenset(field.name for field in msgspec.structs.fields(RunRecord))
+_TEXT = msgspec.json.Decoder(str | None)
 _RUN = msgspec.json.Decoder(RunRecord)
-_JSON_STARTS = {"metadata": b"{", "tool_choice": b'{"', "response_format": b'{"'}
+_OBJECTS: dict[str, type[Struct]] = {
+    "last_error": LastError,
+    "incomplete_details": IncompleteDetails,
+    "truncation_strategy": TruncationObject,
+}
+_NULL = arrow.scalar(None, BINARY)
+_metadata = kept_json("metadata")
+
+
+COMMON = frozenset(
+    {"object", "assistant_id", "status", "model", "instructions", "tools", "tool_choice", "response_format"}
+    | {"required_action", *_OBJECTS}
+)
+"""Fields whose texts many runs share."""
 
 
 class Observer:
-    """Makes observations of records; remembers tool lists, which all runs of an assistant share."""
+    """Makes observations of records; remembers texts that runs have in common, such as the tools of an assistant."""
 
     def __init__(self) -> None:
-        self._tools = ToolDecoder()
+        self._texts = DistinctDecoder(_instructions)
+        self._tools = DistinctDecoder(tools)
+        self._objects = {name: DistinctDecoder(nested(name, record)) for name, record in _OBJECTS.items()}
+        self._json = {
+            "tool_choice": DistinctDecoder(kept_json("tool_choice")),
+            "response_format": DistinctDecoder(kept_json("response_format")),
+            "required_action": DistinctDecoder(action),
+        }
 
     def observe(
-        self, records: Sequence[RunRecord], extras: Sequence[Extra], origin: Origin, position: int
-    ) -> list[Observation]:
-        """Observations of `records` (shape: n, n), their objects decoded column by column.
+        self,
+        sent: Sent,
+        origins: Sequence[tuple[Origin, int]],
+        positions: Sequence[int],
+        learnt: Iterable[tuple[str, str]] = (),
+        extras: Sequence[Extra] | None = None,
+    ) -> Observations:
+        """Observations of records (n).
+
+        Args:
+            sent: The columns of the records.
+            origins: Where they come from, in order: an origin, and how many of the records have it.
+            positions: The place of each in its input (shape: n).
+            learnt: Fields that are none of the 27 and have a column: name as sent, name of the column.
+            extras: Those that have none (shape: n).
 
         Raises:
-            msgspec.DecodeError: A value below a run does not fit.
-            UnaccountedError: It holds an unknown or a repeated key.
-            UnfitError: A run's tools do not fit.
+            UnfitError: A value below a run does not fit.
         """
-        for name in _JSON_STARTS:
-            for raw in map(attrgetter(name), records):
-                _check_json(name, bytes(raw))
-        nested.check_actions([record.required_action for record in records])
-        columns = zip(
-            records,
-            map(nested.usage, nested.USAGES.decode([record.usage for record in records])),
-            map(self._tools.decode, [record.tools for record in records]),
-            nested.LAST_ERRORS.decode([record.last_error for record in records]),
-            nested.INCOMPLETE.decode([record.incomplete_details for record in records]),
-            nested.TRUNCATIONS.decode([record.truncation_strategy for record in records]),
-            map(_extra_json, records, extras),
-            strict=True,
+        objects = {name: decoder.decode(sent.encoded(name)) for name, decoder in self._objects.items()}
+        json = {
+            name: decoder.decode(sent.encoded(name)).array(lambda text: text, VARCHAR)
+            for name, decoder in self._json.items()
+        }
+        json["metadata"] = _json_of_metadata(sent.texts("metadata"))
+        return Observations(
+            sent,
+            origins,
+            positions,
+            json | {"extra": _extra(sent, learnt, objects, extras)},
+            self._texts.decode(sent.encoded("instructions")),
+            usage.decode(sent.texts("usage")),
+            self._tools.decode(sent.encoded("tools")),
+            *(_records(found) for found in objects.values()),
         )
-        return [
-            Observation(run, origin, place, usage, offered, error, details, truncation, extra)
-            for place, (run, usage, offered, error, details, truncation, extra) in enumerate(columns, position)
-        ]
 
-    def observe_one(self, text: bytes, origin: Origin, position: int) -> Observation:
-        """The observation of one run's JSON, its quirks normalised.
+    def check(self, text: bytes) -> tuple[RunRecord, Extra]:
+        """The record of one run's JSON, its quirks normalised, and its fields that are none of the 27.
 
         Raises:
             UnfitError: It cannot be stored.
         """
-        members = _members(text)
+        try:
+            members = object_members(text)
+        except msgspec.DecodeError as error:
+            raise unfit(error) from None
         known = {name: normalise(name, bytes(value)) for name, value in members.items() if name in _FIELDS}
         extra = [(name, bytes(value)) for name, value in members.items() if name not in _FIELDS]
         try:
             run = _RUN.decode(json_object(list(known.items())) or b"{}")
         except msgspec.DecodeError as error:
             raise _explained(unfit(error), known) from None
-        for name in _JSON_STARTS:
-            _check_json(name, bytes(getattr(run, name)))
-        nested.check_actions([run.required_action])
-        tokens, unknown = nested.USAGES.decode_known(run.usage)
-        error, more = nested.LAST_ERRORS.decode_known(run.last_error)
-        details, also = nested.INCOMPLETE.decode_known(run.incomplete_details)
-        truncation, besides = nested.TRUNCATIONS.decode_known(run.truncation_strategy)
-        for name, rest in (
-            ("last_error", more),
-            ("incomplete_details", also),
-            ("truncation_strategy", besides),
-        ):
-            if rest:
-                extra.append((name, known[name]))
-        usage = nested.usage(tokens, unknown)
-        offered = self._tools.decode(run.tools)
-        return Observation(run, origin, position, usage, offered, error, details, truncation, _extra_json(run, extra))
+        for decoders in (self._objects, self._json):
+            for name, decoder in decoders.items():
+                decoder.decode_one(bytes(getattr(run, name)))
+        _metadata(bytes(run.metadata))
+        self._texts.decode_one(bytes(run.instructions))
+        usage.check(bytes(run.usage))
+        self._tools.decode_one(bytes(run.tools))
+        return run, extra
 
 
-def _members(text: bytes) -> dict[str, Raw]:
+def _records(found: Distinct[Known[Any]]) -> Distinct[Any]:
+    return Distinct(found.indices, [known.record for known in found.values])
+
+
+def _instructions(sent: bytes) -> str | None:
+    """The instructions of one run.
+
+    Raises:
+        UnfitError: They are no text.
+    """
     try:
-        return object_members(text)
+        return _TEXT.decode(sent) if sent else None
     except msgspec.DecodeError as error:
-        raise unfit(error) from None
+        raise unfit(error, "$.instructions") from None
 
 
-def _check_json(name: str, text: bytes) -> None:
-    if text and text[0] not in _JSON_STARTS[name] and text not in NULL_WORDS and not _is_quirk(name, text):
-        expected = "an object" if name == "metadata" else "a text or an object"
-        raise UnfitError(f"Expected {expected} or null, got `{text[:40].decode(errors='replace')}`", f"$.{name}")
+def _json_of_metadata(sent: Array) -> Array:
+    """Metadata (shape: n), compact; hardly any two are alike."""
+    is_object = compute.starts_with(sent, b"{")
+    if compute.all(is_object).as_py():
+        return texts.compacted(sent).view(VARCHAR)
+    return arrow.array(list(map(_metadata, sent.to_pylist())), VARCHAR)
 
 
-def _is_quirk(name: str, text: bytes) -> bool:
-    return normalise(name, text) != text
+def _extra(
+    sent: Sent,
+    learnt: Iterable[tuple[str, str]],
+    objects: Mapping[str, Distinct[Known[Any]]],
+    extras: Sequence[Extra] | None,
+) -> Array:
+    """All that has no column of its own (shape: n), in JSON objects: unknown fields, objects with unknown members."""
+    members = [(name, _or_null(sent.texts(column))) for name, column in learnt if sent.is_sent(column)]
+    members += [
+        (name, compute.if_else(found.where(lambda known: bool(known.unknown)), sent.texts(name), _NULL))
+        for name, found in objects.items()
+        if any(known.unknown for known in found.values)
+    ]
+    members += _agents(sent)
+    if extras is None:
+        return texts.objects(members, sent.count)
+    found = [list(extra) for extra in extras]
+    for name, column in members:
+        for extra, text in zip(found, column.to_pylist(), strict=True):
+            if text is not None:
+                extra.append((name, text))
+    return arrow.array(map(json_object, found), VARCHAR)
 
 
-def _extra_json(run: RunRecord, extra: Extra) -> bytes | None:
-    if run.agent_id is not UNSET and run.agent_id != run.assistant_id and isinstance(run.assistant_id, str):
-        return json_object([*extra, ("agent_id", msgspec.json.encode(run.agent_id))])
-    return json_object(extra) if extra else None
+def _or_null(sent: Array) -> Array:
+    """Texts (shape: n); null where there is none."""
+    is_empty = compute.equal(compute.binary_length(sent), 0)
+    return compute.if_else(is_empty, _NULL, sent) if compute.any(is_empty).as_py() else sent
+
+
+def _agents(sent: Sent) -> list[tuple[str, Array]]:
+    """Azure's `agent_id` where it is another than the assistant's id."""
+    if not sent.is_sent("agent_id") or not sent.is_sent("assistant_id"):
+        return []
+    pairs = zip(sent.values("agent_id"), sent.values("assistant_id"), strict=True)
+    differing = [
+        msgspec.json.encode(agent) if agent is not UNSET and agent != assistant and isinstance(assistant, str) else None
+        for agent, assistant in pairs
+    ]
+    return [("agent_id", arrow.array(differing, BINARY))] if any(differing) else []
 
 
 def _explained(error: UnfitError, known: dict[str, Any]) -> UnfitError:

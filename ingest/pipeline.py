@@ -1,24 +1,34 @@
 """The whole way of a load: sources, blocks, observations, batches, one after another."""
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from runmart.ingest.blocks import Block, blocks
-from runmart.ingest.decode import Decoder
+from runmart.ingest.blocks import BLOCK_BYTES, Block, blocks
+from runmart.ingest.convert import Converted, Converter
 from runmart.ingest.errors import InputError
 from runmart.ingest.inputs import Input
 from runmart.ingest.load import Load, ReadInput, Totals, original
 from runmart.ingest.read import content_hash, open_input
 from runmart.ingest.sources import inputs
 from runmart.ingest.warehouse import is_interrupt
+from runmart.ingest.workers import Workers
 from runmart.models.observations import Origin, Reject
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from duckdb import DuckDBPyConnection
 
+GROUP_BYTES = 4 << 20
+"""Small inputs are converted together: so much at a time is quickest."""
+
+MAX_GROUPS = 32
+"""So many may wait for one before them that takes longer."""
+
 Progress = Callable[[str, Totals], None]
-"""Told after each block: the address of the input, and what the load did so far."""
+"""Told after each group of blocks: the address of the input, and what the load did so far."""
 
 
 def ingest(
@@ -29,6 +39,7 @@ def ingest(
     command: str = "ingest",
     observed_at: int | None = None,
     reload: bool = False,
+    workers: int | None = None,
     progress: Progress = lambda _address, _totals: None,
 ) -> Load:
     """Load what `sources` name.
@@ -40,16 +51,19 @@ def ingest(
         command: What the load is called in the bookkeeping.
         observed_at: When the runs were observed, in microseconds since 1970; each input's own time when None.
         reload: Read inputs even if they were read before.
-        progress: Called after each block.
+        workers: How many processes convert inputs beside this one; by the number of cores when None.
+        progress: Called after each group of blocks.
 
     Raises:
         SourceError: A source names nothing.
+        WorkerError: A worker has ended unexpectedly; the batch at hand is rolled back.
         duckdb.Error: The warehouse fails; the batch at hand is rolled back.
     """
-    with _loading(connection, command, source) as load:
-        reading = _Reading(connection, load, source, observed_at, reload=reload, progress=progress)
+    with _loading(connection, command, source) as load, Workers(workers) as converting:
+        reading = _Reading(connection, load, source, observed_at, converting, reload=reload, progress=progress)
         for item in inputs(sources):
             reading.read(item)
+        reading.finish()
     return load
 
 
@@ -68,8 +82,36 @@ def _loading(connection: "DuckDBPyConnection", command: str, source: str) -> Gen
         raise
 
 
+class _Taken:
+    """An input, and how much of it was taken."""
+
+    __slots__ = ("item", "observations", "origin", "position", "rejected")
+
+    def __init__(self, item: Input, origin: Origin) -> None:
+        self.item = item
+        self.origin = origin
+        self.position = self.observations = self.rejected = 0
+
+
+class _Group(NamedTuple):
+    """Blocks that are converted together: several small inputs, or a part of a large one."""
+
+    converted: "Future[Converted]"
+    inputs: list[_Taken]
+    """Of each block."""
+
+
+class _End(NamedTuple):
+    """The end of an input: its size and hash, or why it could not be read to its end."""
+
+    of: _Taken
+    size: int
+    content_hash: str
+    error: InputError | None = None
+
+
 class _Reading:
-    """Reads inputs into a load."""
+    """Reads inputs, has them converted, and puts what they held into a load, in the order of the inputs."""
 
     def __init__(
         self,
@@ -77,6 +119,7 @@ class _Reading:
         load: Load,
         source: str,
         observed_at: int | None,
+        workers: Workers,
         *,
         reload: bool,
         progress: Progress,
@@ -84,51 +127,107 @@ class _Reading:
         self._load = load
         self._source = source
         self._observed_at = observed_at
+        self._workers = workers
         self._progress = progress
-        self._decoder = Decoder()
         self._known = set[tuple[str, int, str]]() if reload else _known_inputs(connection, source)
         self._known_sizes = {known[:2] for known in self._known}
+        self._blocks: list[tuple[Block, Origin]] = []
+        self._inputs: list[_Taken] = []
+        self._ends: list[_End] = []
+        self._bytes = self._groups = 0
+        self._pending = deque[_Group | _End]()
 
     def read(self, item: Input) -> None:
         """Read one input; what is wrong with it is recorded, and the load goes on."""
         observed_at = item.modified_at if self._observed_at is None else self._observed_at
-        origin = Origin(self._source, observed_at, self._load.load_id)
-        position = 0
+        of = _Taken(item, Origin(self._source, observed_at, self._load.load_id))
         try:
             if self._is_unchanged(item):
                 self._load.totals.inputs_unchanged += 1
                 return
-            position = self._read(item, origin)
+            end = self._read(of)
         except InputError as error:
-            self._load.reject(item.address, Reject(origin, position, 1, str(error), "$", b""))
-        self._progress(item.address, self._load.totals)
+            end = _End(of, 0, "", error)
+        self._ends.append(end)
+        if not self._blocks:
+            self._submit()
+
+    def finish(self) -> None:
+        """Take all that was read."""
+        self._submit()
+        while self._pending:
+            self._take()
 
     def _is_unchanged(self, item: Input) -> bool:
         if (item.address, item.size) not in self._known_sizes:
             return False
         return (item.address, *content_hash(item)) in self._known
 
-    def _read(self, item: Input, origin: Origin) -> int:
-        reader = open_input(item)
-        position = observations = rejected = 0
-        blank = True
+    def _read(self, of: _Taken) -> _End:
+        reader = open_input(of.item)
+        is_blank = is_first = True
         try:
-            for block in blocks(reader.chunks()):
-                blank = blank and not block.data.strip()
-                decoded = self._decoder.decode(block, origin, position)
-                position += decoded.items
-                observations += len(decoded.observations)
-                rejected += len(decoded.rejects)
-                self._load.add(item.address, decoded, len(block.data))
-                self._progress(item.address, self._load.totals)
+            parts = blocks(reader.chunks(), BLOCK_BYTES)
+            block = next(parts, None)
+            while block is not None:
+                following = next(parts, None)
+                is_blank = is_blank and (not block.data or block.data.isspace())
+                if following or not is_first:
+                    self._submit()  # a part of a large input goes alone
+                self._put(block, of)
+                if following or not is_first or self._bytes >= GROUP_BYTES:
+                    self._submit()
+                block, is_first = following, False
         finally:
             reader.close()
-        if blank:
+        if is_blank:
             raise InputError("there is nothing but whitespace in it: a failed download?")
-        self._load.finish_input(
-            ReadInput(item.address, reader.size, reader.content_hash, item.modified_at, observations, rejected)
-        )
-        return position
+        return _End(of, reader.size, reader.content_hash)
+
+    def _put(self, block: Block, of: _Taken) -> None:
+        self._blocks.append((block, of.origin))
+        self._inputs.append(of)
+        self._bytes += len(block.data)
+
+    def _submit(self) -> None:
+        """Have the collected blocks converted, and take what is done."""
+        if self._blocks:
+            self._pending.append(_Group(self._workers.submit(self._blocks), self._inputs))
+            self._groups += 1
+            self._blocks, self._inputs, self._bytes = [], [], 0
+        self._pending += self._ends
+        self._ends = []
+        while self._pending and (self._is_done(self._pending[0]) or self._groups > MAX_GROUPS):
+            self._take()
+
+    @staticmethod
+    def _is_done(entry: _Group | _End) -> bool:
+        return isinstance(entry, _End) or entry.converted.done()
+
+    def _take(self) -> None:
+        """Put the next of what is pending into the load."""
+        entry = self._pending.popleft()
+        if isinstance(entry, _End):
+            self._finish(entry)
+            return
+        self._groups -= 1
+        found = entry.converted.result()
+        self._load.add(found, [(of.item.address, of.position) for of in entry.inputs])
+        for of, counts in zip(entry.inputs, found.counts, strict=True):
+            of.position += counts.items
+            of.observations += counts.observations
+            of.rejected += counts.rejected
+        self._progress(entry.inputs[-1].item.address, self._load.totals)
+
+    def _finish(self, end: _End) -> None:
+        of, item = end.of, end.of.item
+        if end.error is not None:
+            self._load.reject(item.address, Reject(of.origin, of.position, 1, str(end.error), "$", b""))
+            self._progress(item.address, self._load.totals)
+        else:
+            self._load.finish_input(
+                ReadInput(item.address, end.size, end.content_hash, item.modified_at, of.observations, of.rejected)
+            )
 
 
 def _known_inputs(connection: "DuckDBPyConnection", source: str) -> set[tuple[str, int, str]]:
@@ -147,19 +246,16 @@ def retry_rejects(connection: "DuckDBPyConnection") -> Load:
     rows = connection.execute("""
         select reject_id, source, input, position, line, epoch_us(observed_at), raw, raw_encoding
         from runmart.rejects where raw is not null order by reject_id""").fetchall()
-    decoder = Decoder()
+    converter = Converter()
     with _loading(connection, "rejects --retry", "") as load:
         for reject_id, source, address, position, line, observed_at, raw, encoding in rows:
             data = original(raw, encoding)
             block = next(blocks([data]), Block(b""))
-            decoded = decoder.decode(
-                Block(block.data, line, is_events=block.is_events),
-                Origin(source, observed_at, load.load_id),
-                position,
-            )
-            if decoded.rejects or not decoded.items:
+            again = Block(block.data, line, is_events=block.is_events)
+            found = converter.convert([(again, Origin(source, observed_at, load.load_id))])
+            if found.counts[0].rejected or not found.counts[0].items:
                 load.totals.rejected += 1
                 continue
             load.clear_reject(reject_id)
-            load.add(address, decoded, len(data))
+            load.add(found, [(address, position)])
     return load

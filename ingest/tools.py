@@ -1,43 +1,25 @@
-"""The tools offered to runs, each distinct list decoded once."""
+"""The tools offered to a run."""
 
 import msgspec
 from msgspec import Raw
 
 from runmart.ingest.members import Members, json_object, object_members, unfit
-from runmart.models.getters import compact
+from runmart.ingest.texts import compact
 from runmart.models.observations import OfferedTool
-from runmart.models.quirks import NOTHING
+from runmart.models.quirks import NOTHING, normalise
 from runmart.models.records import ABSENT, TOOL_DEFINITIONS, FunctionDefinition
 
 _FUNCTION = msgspec.json.Decoder(FunctionDefinition)
 _TOOLS = msgspec.json.Decoder(list[Raw])
 
 
-class ToolDecoder:
-    """Decodes the tools of runs, each distinct text once: all runs of an assistant share theirs."""
+def tools(sent: bytes) -> tuple[OfferedTool, ...]:
+    """The tools of one run.
 
-    _MAX_KNOWN = 10_000
-
-    def __init__(self) -> None:
-        self._known: dict[bytes, tuple[OfferedTool, ...]] = {}
-
-    def decode(self, raw: Raw) -> tuple[OfferedTool, ...]:
-        """The tools of one run.
-
-        Raises:
-            UnfitError: They do not fit.
-        """
-        text = bytes(raw)
-        tools = self._known.get(text)
-        if tools is None:
-            tools = _tools(text)
-            if len(self._known) >= self._MAX_KNOWN:
-                self._known.clear()
-            self._known[text] = tools
-        return tools
-
-
-def _tools(text: bytes) -> tuple[OfferedTool, ...]:
+    Raises:
+        UnfitError: They do not fit.
+    """
+    text = normalise("tools", sent)
     if not text or text in NOTHING:
         return ()
     try:

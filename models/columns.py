@@ -4,16 +4,18 @@ A column is declared once. From the declaration come the Arrow schema, the DuckD
 merges a batch, and the data dictionary.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 
-Row = TypeVar("Row")
+from runmart.models.arrow import Array
 
-Getter = Callable[[Sequence[Row]], Sequence[Any]]
-"""Takes the rows of a batch (shape: n), gives the column's n values."""
+Rows = TypeVar("Rows")
+
+Getter = Callable[[Rows], Array]
+"""Takes the n rows of a batch, gives the column (shape: n): of its type, or a dictionary of values of its type."""
 
 VARCHAR = pa.string()
 BIGINT = pa.int64()
@@ -22,6 +24,7 @@ DOUBLE = pa.float64()
 BOOLEAN = pa.bool_()
 TIMESTAMPTZ = pa.timestamp("us", tz="UTC")
 JSON = pa.json_()
+BINARY = pa.binary()
 
 _DUCKDB_TYPES: dict[pa.DataType, str] = {
     VARCHAR: "VARCHAR",
@@ -39,23 +42,13 @@ def duckdb_type(arrow_type: pa.DataType) -> str:
     return _DUCKDB_TYPES[arrow_type]
 
 
-def arrow_array(values: Sequence[Any], arrow_type: pa.DataType) -> "pa.Array[Any]":
-    """`values` (shape: n) as an Arrow array of n."""
-    return pa.array(values, arrow_type)  # pyright: ignore[reportUnknownMemberType] - an overload of the stubs
-
-
-def record_batch(columns: "Sequence[pa.Array[Any]]", schema: pa.Schema) -> pa.RecordBatch:
-    """Columns of equal length as a record batch."""
-    return pa.RecordBatch.from_arrays(columns, schema=schema)  # pyright: ignore[reportUnknownMemberType] - likewise
-
-
 @dataclass(frozen=True, slots=True)
-class Column(Generic[Row]):
+class Column(Generic[Rows]):
     """One column of a table."""
 
     name: str
     type: pa.DataType
-    getter: Getter[Row]
+    getter: Getter[Rows]
     meaning: str
 
     @property
@@ -63,22 +56,15 @@ class Column(Generic[Row]):
         """The type as DuckDB writes it."""
         return duckdb_type(self.type)
 
-    def array(self, rows: Sequence[Row]) -> "pa.Array[Any]":
-        """The column's values of `rows` (shape: n) as an Arrow array of n."""
-        values = self.getter(rows)
-        if self.type == JSON:
-            return JSON.wrap_array(arrow_array(values, VARCHAR))
-        return arrow_array(values, self.type)
-
 
 @dataclass(frozen=True, slots=True)
-class Table(Generic[Row]):
+class Table(Generic[Rows]):
     """One table: its columns in order, what a row is, and what the table is for."""
 
     name: str
     grain: str
     purpose: str
-    columns: tuple[Column[Row], ...]
+    columns: tuple[Column[Rows], ...]
 
     @property
     def schema(self) -> pa.Schema:

@@ -1,59 +1,68 @@
 """The table `errors`: one row per problem a run reports."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
-from runmart.models.columns import TIMESTAMPTZ, VARCHAR, Column, Table
-from runmart.models.getters import field, instant
-from runmart.models.observations import Observation
-from runmart.models.records import RunRecord
+from runmart.models import arrow
+from runmart.models.arrow import Array, compute
+from runmart.models.columns import BIGINT, TIMESTAMPTZ, VARCHAR, Column, Table
+from runmart.models.observations import Distinct, Observations
 
 LAST_ERROR = "last_error"
 INCOMPLETE_DETAILS = "incomplete_details"
 
 
-class ErrorRow(NamedTuple):
-    """What one row is made of."""
+class ErrorRows(NamedTuple):
+    """What the rows (m) are made of."""
 
-    observation: int
-    run_id: str
-    kind: str
-    code: str | UnsetType | None
-    message: str | UnsetType | None
-    occurred_at: float | None
+    observation: Array
+    run_id: Array
+    kind: Array
+    code: Array
+    message: Array
+    occurred_at: Array
 
 
-def rows(observations: Sequence[Observation]) -> list[ErrorRow]:
+def rows(runs: Observations) -> ErrorRows:
     """Rows for each observation's last error and incomplete details."""
-    found: list[ErrorRow] = []
-    for index, observation in enumerate(observations):
-        run, error, details = observation.run, observation.last_error, observation.incomplete_details
-        if error is not None:
-            found.append(ErrorRow(index, run.id, LAST_ERROR, error.code, error.message, _ended(run)))
-        if details is not None:
-            found.append(ErrorRow(index, run.id, INCOMPLETE_DETAILS, details.reason, None, _ended(run)))
-    return found
+    errors = _problems(runs.last_error, LAST_ERROR, "code", "message")
+    details = _problems(runs.incomplete_details, INCOMPLETE_DETAILS, "reason", None)
+    columns = [arrow.concatenated(both) for both in zip(errors, details, strict=True)]
+    order = compute.sort_indices(columns[0])
+    observation, kind, code, message = (column.take(order) for column in columns)
+    ended_at = compute.coalesce(*map(runs.instants, ("failed_at", "completed_at", "cancelled_at")))
+    run_id = runs.sent.array("id").take(observation)
+    return ErrorRows(observation, run_id, kind, code, message, ended_at.take(observation))
 
 
-def _ended(run: RunRecord) -> float | None:
-    """When the problem ended the run: its failure, else its completion or cancellation, else null."""
-    for ended_at in (run.failed_at, run.completed_at, run.cancelled_at):
-        if ended_at is not UNSET and ended_at:
-            return ended_at
-    return None
+def _problems(sent: Distinct[Any], kind: str, code: str, message: str | None) -> tuple[Array, Array, Array, Array]:
+    """Observation, kind, code and message of the rows that one kind of problem makes."""
+    observation = compute.indices_nonzero(sent.where(lambda problem: problem is not None)).cast(BIGINT)
+    indices = sent.indices.take(observation)
+    return (
+        observation,
+        arrow.repeat(kind, len(observation), VARCHAR),
+        _texts(sent, code).take(indices),
+        _texts(sent, message).take(indices) if message else arrow.nulls(len(observation), VARCHAR),
+    )
 
 
-ERRORS: Table[ErrorRow] = Table(
+def _texts(sent: Distinct[Any], name: str) -> Array:
+    """A text of each distinct value; null where it was null or not sent."""
+    texts = [getattr(problem, name, None) for problem in sent.values]
+    return arrow.array([None if text is UNSET else text for text in texts], VARCHAR)
+
+
+ERRORS: Table[ErrorRows] = Table(
     "errors",
     grain="one row per problem a run reports",
     purpose="Why runs failed (last_error) or stopped short (incomplete_details).",
     columns=(
-        Column("run_id", VARCHAR, field("run_id"), "The run"),
-        Column("kind", VARCHAR, field("kind"), "last_error or incomplete_details"),
-        Column("code", VARCHAR, field("code"), "The error's code; of incomplete_details its reason"),
-        Column("message", VARCHAR, field("message"), "The error's message"),
-        Column("occurred_at", TIMESTAMPTZ, instant("occurred_at"), "When the run failed, completed or was cancelled, whichever is set first"),
+        Column("run_id", VARCHAR, lambda rows: rows.run_id, "The run"),
+        Column("kind", VARCHAR, lambda rows: rows.kind, "last_error or incomplete_details"),
+        Column("code", VARCHAR, lambda rows: rows.code, "The error's code; of incomplete_details its reason"),
+        Column("message", VARCHAR, lambda rows: rows.message, "The error's message"),
+        Column("occurred_at", TIMESTAMPTZ, lambda rows: rows.occurred_at.view(TIMESTAMPTZ), "When the run failed, completed or was cancelled, whichever is set first"),
     ),
 )  # fmt: skip

@@ -1,91 +1,71 @@
-"""How a column's values are taken from a batch of observations.
+"""How the columns of `runs` are taken from a batch: by calls of Arrow over all of it."""
 
-One pass per column over the whole batch, in C wherever there is a C way: `map` with `attrgetter`, not a loop per run.
-"""
-
-from collections.abc import Sequence
-from contextlib import suppress
-from operator import attrgetter
+from collections.abc import Callable
+from itertools import chain, repeat
 from typing import Any
 
-import msgspec
-from msgspec import UNSET, Raw
+import pyarrow as pa
+from msgspec import UNSET
 
-from runmart.models.columns import Getter
-from runmart.models.observations import Observation
-from runmart.models.quirks import NOTHING, NULL_WORDS, microseconds
-
-
-def field(path: str) -> Getter[Any]:
-    """The values at `path` (attribute names joined by dots); null where a server sent nothing."""
-    get = attrgetter(path)
-
-    def values(rows: Sequence[Any]) -> list[Any]:
-        found = list(map(get, rows))
-        return [None if value is UNSET else value for value in found] if UNSET in found else found
-
-    return values
+from runmart.models import arrow
+from runmart.models.arrow import Array, compute
+from runmart.models.columns import BIGINT, TIMESTAMPTZ, VARCHAR, Getter
+from runmart.models.observations import Observations, Origin
 
 
-def instant(path: str) -> Getter[Any]:
-    """The instants at `path` in microseconds since 1970, by the rules of `quirks.microseconds`."""
-    sent = field(path)
-
-    def values(rows: Sequence[Any]) -> list[int | None]:
-        return [None if value is None else microseconds(value) for value in sent(rows)]
-
-    return values
+def field(name: str) -> Getter[Observations]:
+    """A field as sent; null where a server sent nothing."""
+    return lambda runs: runs.sent.array(name)
 
 
-def compact(raw: bytes) -> bytes:
-    """JSON without insignificant whitespace, otherwise as it was: numbers and escapes stay as sent."""
-    if b"\n" in raw or b'": ' in raw or b", " in raw:
-        with suppress(RecursionError):  # nested deep: left as it is
-            return msgspec.json.format(raw, indent=-1)
-    return raw
+def common(name: str) -> Getter[Observations]:
+    """As `field`, for texts that many runs have in common."""
+    return lambda runs: runs.sent.encoded(name).array
 
 
-def json(path: str, nulls: frozenset[bytes] = NULL_WORDS) -> Getter[Any]:
-    """The JSON at `path`, compact; SQL null for a field not sent and for each spelling in `nulls`."""
-    get = attrgetter(path)
+def instant(name: str) -> Getter[Observations]:
+    """A field that holds instants."""
+    return lambda runs: runs.instants(name).view(TIMESTAMPTZ)
 
-    def value(raw: Raw) -> bytes | None:
-        text = bytes(raw)
-        if not text or text in nulls:
-            return None
-        kept = compact(text)
-        return None if kept is not text and kept in nulls else kept
 
-    def values(rows: Sequence[Any]) -> list[bytes | None]:
-        return [value(get(row)) for row in rows]
+def json(name: str) -> Getter[Observations]:
+    """A field that is kept as JSON."""
+    return lambda runs: runs.json[name]
+
+
+def origin(get: Callable[[Origin], Any], arrow_type: pa.DataType) -> Getter[Observations]:
+    """What `get` finds in the origin of each run."""
+
+    def values(runs: Observations) -> Array:
+        found = chain.from_iterable(repeat(get(of), count) for of, count in runs.origins)
+        return arrow.array(list(found), arrow_type)
 
     return values
 
 
-def object_json(path: str) -> Getter[Any]:
-    """As `json`, for a field in which an empty object means null."""
-    return json(path, NOTHING)
+def position(runs: Observations) -> Array:
+    """The place of each run in its input."""
+    return arrow.array(runs.positions, BIGINT)
 
 
-def metadata(rows: Sequence[Observation]) -> list[bytes | None]:
-    """The metadata; PHP's empty list is an empty object."""
-    return [b"{}" if text == b"[]" else text for text in json("run.metadata")(rows)]
-
-
-def assistant_id(rows: Sequence[Observation]) -> list[str | None]:
+def assistant_id(runs: Observations) -> Array:
     """`assistant_id`, or Azure's `agent_id` where that is missing or null."""
-    assistants = field("run.assistant_id")(rows)
-    if None not in assistants:
-        return list(assistants)
-    agents = field("run.agent_id")(rows)
-    return [agent if assistant is None else assistant for assistant, agent in zip(assistants, agents, strict=True)]
+    assistants = runs.sent.encoded("assistant_id").array
+    if runs.sent.is_sent("agent_id"):
+        return compute.coalesce(runs.sent.array("assistant_id"), runs.sent.array("agent_id")).dictionary_encode()
+    return assistants
 
 
-def truncation(name: str) -> Getter[Any]:
+def instructions(runs: Observations) -> Array:
+    """The instructions; null where a server sent nothing."""
+    return runs.instructions.array(lambda text: text, VARCHAR)
+
+
+def truncation(name: str, arrow_type: pa.DataType) -> Getter[Observations]:
     """A field of the truncation strategy; null where there is none."""
 
-    def values(rows: Sequence[Observation]) -> list[Any]:
-        found = [getattr(row.truncation, name, None) for row in rows]
-        return [None if value is UNSET else value for value in found]
+    def value(found: Any) -> Any:
+        sent = getattr(found, name, UNSET)
+        return None if sent is UNSET else sent
 
-    return values
+    return lambda runs: runs.truncation.array(value, arrow_type)

@@ -1,16 +1,20 @@
-"""What the decoder hands to the flattener: runs as one input showed them at one moment."""
+"""What the decoder hands to the flattener: runs as inputs showed them, a column per field."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, TypeVar
 
+import pyarrow as pa
 from msgspec import Struct
 
-from runmart.models.records import (
-    CompletionUsage,
-    IncompleteDetails,
-    LastError,
-    RunRecord,
-    TruncationObject,
-)
+from runmart.models import arrow
+from runmart.models.arrow import Array, DictionaryArray
+from runmart.models.columns import BOOLEAN
+from runmart.models.instants import instants
+from runmart.models.records import IncompleteDetails, LastError, TruncationObject
+from runmart.models.sent import Sent
+
+Value = TypeVar("Value")
 
 
 class Origin(Struct, frozen=True):
@@ -22,7 +26,7 @@ class Origin(Struct, frozen=True):
     load_id: int
 
 
-class OfferedTool(Struct, frozen=True):
+class OfferedTool(NamedTuple):
     """One entry of a run's `tools`."""
 
     position: int
@@ -34,29 +38,65 @@ class OfferedTool(Struct, frozen=True):
     config: bytes | None
 
 
-class Usage(Struct, frozen=True):
-    """A run's tokens under today's names, with the detail objects as sent."""
+@dataclass(frozen=True, slots=True)
+class Distinct(Generic[Value]):
+    """A column in which few values differ."""
 
-    tokens: CompletionUsage
-    cached_prompt_tokens: int | None
-    reasoning_tokens: int | None
-    details: bytes | None
+    indices: Array
+    """Which of `values` each run has (shape: n)."""
+    values: Sequence[Value]
+
+    def array(self, get: Callable[[Value], Any], arrow_type: pa.DataType) -> DictionaryArray:
+        """What `get` finds in each run's value (shape: n)."""
+        return arrow.dictionary(self.indices, map(get, self.values), arrow_type)
+
+    def where(self, get: Callable[[Value], bool]) -> Array:
+        """Whether `get` holds for each run's value (shape: n)."""
+        return arrow.array(map(get, self.values), BOOLEAN).take(self.indices)
 
 
-class Observation(Struct, gc=False):
-    """One run as one page, file or stream showed it at one moment."""
+@dataclass(frozen=True, slots=True)
+class Usages:
+    """The usage of those runs that report it (shape of each: m)."""
 
-    run: RunRecord
-    origin: Origin
-    position: int
-    """The place in its input, from 0; runs, rejected and skipped items all count."""
-    usage: Usage | None
-    tools: tuple[OfferedTool, ...]
-    last_error: LastError | None
-    incomplete_details: IncompleteDetails | None
-    truncation: TruncationObject | None
-    extra: bytes | None
-    """The fields that are none of the 27, as one JSON object, names in order, values byte for byte."""
+    runs: Array
+    """Which run, from 0."""
+    sent: Sent
+    """The columns of `CompletionUsage`."""
+    cached_prompt_tokens: Array
+    reasoning_tokens: Array
+    details: Array
+
+
+@dataclass(slots=True)
+class Observations:
+    """Runs (n) as inputs showed them at one moment each."""
+
+    sent: Sent
+    """The columns of `RunRecord`."""
+    origins: Sequence[tuple[Origin, int]]
+    """Where the runs come from, in order: an origin, and how many of its runs there are."""
+    positions: Sequence[int]
+    """The place of each in its input, from 0; runs, rejected and skipped items all count."""
+    json: dict[str, Array]
+    """The fields that are kept as JSON, and `extra`: those that are none of the 27, in one object, byte for byte."""
+    instructions: Distinct[str | None]
+    usage: Usages
+    tools: Distinct[tuple[OfferedTool, ...]]
+    last_error: Distinct[LastError | None]
+    incomplete_details: Distinct[IncompleteDetails | None]
+    truncation: Distinct[TruncationObject | None]
+    _instants: dict[str, Array] = field(default_factory=dict[str, Any], init=False)
+
+    def __len__(self) -> int:
+        """How many runs there are."""
+        return self.sent.count
+
+    def instants(self, name: str) -> Array:
+        """A field that holds instants (shape: n), in microseconds since 1970, by the rules of `quirks`."""
+        if name not in self._instants:
+            self._instants[name] = instants(self.sent, name)
+        return self._instants[name]
 
 
 class Reject(NamedTuple):

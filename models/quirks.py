@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
-from msgspec import Raw
 
 INSTANTS = ("created_at", "started_at", "expires_at", "completed_at", "failed_at", "cancelled_at")
 OBJECTS = ("required_action", "last_error", "incomplete_details", "usage", "truncation_strategy")
@@ -25,7 +24,7 @@ NULL_WORDS = frozenset({b"null", b'"null"', b'""'})
 NOTHING = NULL_WORDS | {b"{}", b"{ }", b"[]", b"[ ]", b"0", b"false"}
 """Spellings of null where an object with content is expected."""
 
-_MILLISECONDS_FROM = 10**11  # as seconds, the year 5138
+MILLISECONDS_FROM = 10**11  # as seconds, the year 5138
 _WHOLE = re.compile(rb"-?\d{1,18}\Z")
 _WHOLE_FLOAT = re.compile(rb"(-?\d{1,18})\.0+\Z")
 _NUMBER = re.compile(rb"-?\d{1,18}(\.\d+)?\Z")
@@ -35,7 +34,7 @@ def microseconds(instant: float | None) -> int | None:
     """An instant as sent, in microseconds since 1970: seconds or, from the year 5138 on, milliseconds; 0 is null."""
     if not instant:
         return None
-    if -_MILLISECONDS_FROM < instant < _MILLISECONDS_FROM:
+    if -MILLISECONDS_FROM < instant < MILLISECONDS_FROM:
         return round(instant * 1_000_000)
     return round(instant * 1000)
 
@@ -103,7 +102,7 @@ QUIRKS: tuple[Quirk, ...] = (
     Quirk(
         "milliseconds",
         INSTANTS,
-        lambda raw: _NUMBER.match(raw) is not None and _MILLISECONDS_FROM <= abs(float(raw)) < 10**14,
+        lambda raw: _NUMBER.match(raw) is not None and MILLISECONDS_FROM <= abs(float(raw)) < 10**14,
         lambda raw: repr(float(raw) / 1000).encode(),
         "Read as seconds, the instant would lie after the year 5138.",
         ("1699075592123", "1699075592.123"),
@@ -203,9 +202,3 @@ def normalise(field: str, raw: bytes) -> bytes:
         if raw != b"null" and quirk.name != "milliseconds" and quirk.sent(raw):
             raw = quirk.meaning(raw)
     return raw
-
-
-def is_nothing(raw: Raw) -> bool:
-    """Whether an object-valued field holds one of the spellings of null, or was not sent."""
-    text = bytes(raw)
-    return not text or text in NOTHING

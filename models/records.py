@@ -5,7 +5,8 @@ Azure's `ThreadRun`. Two rules hold for every record here:
 
 * `UNSET` means that the server did not send the field, `None` that it sent null. The tables treat both alike; the
   decoder needs the difference to prove that no key was sent twice.
-* A field kept as JSON is a `Raw`: its bytes exactly as sent, not parsed until somebody asks.
+* A field kept as JSON is a `Raw`: its bytes exactly as sent, not parsed until somebody asks. So are the instructions,
+  a long text that all runs of an assistant share: it is parsed once.
 """
 
 from typing import Annotated, Generic, TypeVar
@@ -49,7 +50,7 @@ class RunRecord(Struct, forbid_unknown_fields=True, gc=False):
     completed_at: Instant | UnsetType | None = UNSET
     incomplete_details: Raw = ABSENT
     model: str | UnsetType | None = UNSET
-    instructions: str | UnsetType | None = UNSET
+    instructions: Raw = ABSENT
     tools: Raw = ABSENT
     metadata: Raw = ABSENT
     usage: Raw = ABSENT

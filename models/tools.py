@@ -1,42 +1,60 @@
 """The table `tools`: one row per tool offered to a run."""
 
 from collections.abc import Sequence
+from itertools import accumulate, chain
 from typing import NamedTuple
 
-from runmart.models.columns import BOOLEAN, INTEGER, JSON, VARCHAR, Column, Table
-from runmart.models.getters import field
-from runmart.models.observations import Observation, OfferedTool
+import pyarrow as pa
+
+from runmart.models import arrow
+from runmart.models.arrow import Array, compute
+from runmart.models.columns import BOOLEAN, INTEGER, JSON, VARCHAR, Column, Getter, Table
+from runmart.models.observations import Observations, OfferedTool
 
 
-class ToolRow(NamedTuple):
-    """What one row is made of."""
+class ToolRows(NamedTuple):
+    """What the rows (m) are made of."""
 
-    observation: int
-    run_id: str
-    tool: OfferedTool
+    observation: Array
+    run_id: Array
+    tools: Sequence[OfferedTool]
+    """The tools of each distinct list, one list after another."""
+    indices: Array
+    """Which of `tools` each row is."""
 
 
-def rows(observations: Sequence[Observation]) -> list[ToolRow]:
+def rows(runs: Observations) -> ToolRows:
     """A row for each tool of each observation."""
-    return [
-        ToolRow(index, observation.run.id, tool)
-        for index, observation in enumerate(observations)
-        for tool in observation.tools
-    ]
+    lists = runs.tools.values
+    tools = list(chain.from_iterable(lists))
+    numbers = arrow.array(range(len(tools)), INTEGER)
+    offered = arrow.lists(accumulate(map(len, lists), initial=0), numbers).take(runs.tools.indices)
+    observation = compute.list_parent_indices(offered)
+    return ToolRows(observation, runs.sent.array("id").take(observation), tools, offered.flatten())
 
 
-TOOLS: Table[ToolRow] = Table(
+def _tool(name: str, arrow_type: pa.DataType) -> Getter[ToolRows]:
+    """A field of the tool."""
+    return lambda rows: arrow.dictionary(rows.indices, [getattr(tool, name) for tool in rows.tools], arrow_type)
+
+
+def _plain(name: str, arrow_type: pa.DataType) -> Getter[ToolRows]:
+    """As `_tool`, for values smaller than an index."""
+    return lambda rows: arrow.array([getattr(tool, name) for tool in rows.tools], arrow_type).take(rows.indices)
+
+
+TOOLS: Table[ToolRows] = Table(
     "tools",
     grain="one row per tool offered to a run",
     purpose="Tools the model could call.",
     columns=(
-        Column("run_id", VARCHAR, field("run_id"), "The run"),
-        Column("position", INTEGER, field("tool.position"), "The tool's place in the run's list, from 0"),
-        Column("type", VARCHAR, field("tool.type"), "function, code_interpreter, file_search, ..."),
-        Column("name", VARCHAR, field("tool.name"), "The function's name"),
-        Column("description", VARCHAR, field("tool.description"), "What the model is told of it"),
-        Column("strict", BOOLEAN, field("tool.strict"), "Whether arguments must match the parameters exactly"),
-        Column("parameters", JSON, field("tool.parameters"), "JSON Schema of the arguments"),
-        Column("config", JSON, field("tool.config"), "The tool's other settings, as sent"),
+        Column("run_id", VARCHAR, lambda rows: rows.run_id, "The run"),
+        Column("position", INTEGER, _plain("position", INTEGER), "The tool's place in the run's list, from 0"),
+        Column("type", VARCHAR, _tool("type", VARCHAR), "function, code_interpreter, file_search, ..."),
+        Column("name", VARCHAR, _tool("name", VARCHAR), "The function's name"),
+        Column("description", VARCHAR, _tool("description", VARCHAR), "What the model is told of it"),
+        Column("strict", BOOLEAN, _plain("strict", BOOLEAN), "Whether arguments must match the parameters exactly"),
+        Column("parameters", JSON, _tool("parameters", VARCHAR), "JSON Schema of the arguments"),
+        Column("config", JSON, _tool("config", VARCHAR), "The tool's other settings, as sent"),
     ),
 )

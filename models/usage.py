@@ -1,58 +1,46 @@
 """The table `usage`: one row per run that reports tokens."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from msgspec import UNSET, UnsetType
-
+from runmart.models.arrow import Array, compute
 from runmart.models.columns import BIGINT, JSON, VARCHAR, Column, Getter, Table
-from runmart.models.getters import field
-from runmart.models.observations import Observation, Usage
+from runmart.models.observations import Observations, Usages
 
 
-class UsageRow(NamedTuple):
-    """What one row is made of."""
+class UsageRows(NamedTuple):
+    """What the rows (m) are made of."""
 
-    observation: int
-    run_id: str
-    usage: Usage
+    observation: Array
+    run_id: Array
+    usage: Usages
 
 
-def rows(observations: Sequence[Observation]) -> list[UsageRow]:
+def rows(runs: Observations) -> UsageRows:
     """A row for each observation that reports usage."""
-    return [
-        UsageRow(index, observation.run.id, observation.usage)
-        for index, observation in enumerate(observations)
-        if observation.usage is not None
-    ]
+    return UsageRows(runs.usage.runs, runs.sent.array("id").take(runs.usage.runs), runs.usage)
 
 
-def _first(name: str, other: str) -> Getter[UsageRow]:
+def _first(name: str, other: str) -> Getter[UsageRows]:
     """The tokens under `name`, or under `other`, the name of the Responses API."""
 
-    def values(rows: Sequence[UsageRow]) -> list[int | None]:
-        return [_known(getattr(row.usage.tokens, name), getattr(row.usage.tokens, other)) for row in rows]
+    def values(rows: UsageRows) -> Array:
+        sent = rows.usage.sent
+        return compute.coalesce(sent.array(name), sent.array(other)) if sent.is_sent(other) else sent.array(name)
 
     return values
 
 
-def _known(value: int | UnsetType | None, other: int | UnsetType | None) -> int | None:
-    if value is None or value is UNSET:
-        return None if other is UNSET else other
-    return value
-
-
-USAGE: Table[UsageRow] = Table(
+USAGE: Table[UsageRows] = Table(
     "usage",
     grain="one row per run that reports usage",
     purpose="Tokens per run. Cached tokens are part of prompt tokens, reasoning tokens part of completion tokens.",
     columns=(
-        Column("run_id", VARCHAR, field("run_id"), "The run"),
+        Column("run_id", VARCHAR, lambda rows: rows.run_id, "The run"),
         Column("prompt_tokens", BIGINT, _first("prompt_tokens", "input_tokens"), "Tokens read, the cached ones included"),
-        Column("cached_prompt_tokens", BIGINT, field("usage.cached_prompt_tokens"), "Prompt tokens that came from the cache"),
+        Column("cached_prompt_tokens", BIGINT, lambda rows: rows.usage.cached_prompt_tokens, "Prompt tokens that came from the cache"),
         Column("completion_tokens", BIGINT, _first("completion_tokens", "output_tokens"), "Tokens written, the reasoning ones included"),
-        Column("reasoning_tokens", BIGINT, field("usage.reasoning_tokens"), "Completion tokens spent on reasoning"),
-        Column("total_tokens", BIGINT, field("usage.tokens.total_tokens"), "Total as sent"),
-        Column("details", JSON, field("usage.details"), "The detail objects and whatever else usage holds, as sent"),
+        Column("reasoning_tokens", BIGINT, lambda rows: rows.usage.reasoning_tokens, "Completion tokens spent on reasoning"),
+        Column("total_tokens", BIGINT, lambda rows: rows.usage.sent.array("total_tokens"), "Total as sent"),
+        Column("details", JSON, lambda rows: rows.usage.details, "The detail objects and whatever else usage holds, as sent"),
     ),
 )  # fmt: skip

@@ -2,13 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from runmart.ingest.blocks import BLOCK_BYTES, blocks
 from runmart.ingest.decode import Decoder
-from runmart.ingest.flatten import flatten
-from runmart.models.observations import Observation, Origin
+from runmart.ingest.flatten import OBSERVATION, POSITION, Batches, declared, flatten, moved
+from runmart.models.observations import Origin
 
 ORIGIN = Origin("test", 1_700_000_000_000_000, 1)
 
@@ -58,23 +58,31 @@ def pieces(data: bytes, size: int) -> Iterator[bytes]:
 def decode(data: bytes, *, block: int = BLOCK_BYTES, chunk: int = 1 << 20, decoder: Decoder | None = None) -> Seen:
     """What an input gives that is read in chunks and cut into blocks."""
     decoder = decoder or Decoder()
-    observations: list[Observation] = []
+    found: list[Batches] = []
     rejects: list[Rejected] = []
     skipped = Counter[str]()
     pages = position = 0
     for part in blocks(pieces(data, chunk), block):
-        decoded = decoder.decode(part, ORIGIN, position)
-        position += decoded.items
+        decoded = decoder.decode([(part, ORIGIN)])
+        found += [moved(flatten(some), position, POSITION) for some in decoded.observations]
+        rejects += [
+            Rejected(*reject._replace(position=reject.position + position)[1:]) for reject in decoded.rejects[0]
+        ]
+        position += decoded.counts[0].items
         pages += decoded.pages
-        observations += decoded.observations
-        rejects += [Rejected(*reject[1:]) for reject in decoded.rejects]
         skipped += decoded.skipped
-    return Seen(rows_of(observations), rejects, skipped, pages)
+    return Seen(rows_of(found), rejects, skipped, pages)
 
 
-def rows_of(observations: Sequence[Observation]) -> Rows:
-    """The rows that observations make."""
-    return {name: batch.to_pylist() for name, batch in flatten(observations)._asdict().items()}
+def rows_of(batches: Iterable[Batches]) -> Rows:
+    """The rows of batches, observations numbered in order of their place in the input."""
+    runs = 0
+    rows: Rows = {name: [] for name in Batches._fields}
+    for batch in batches:
+        for name, part in declared(moved(batch, runs, OBSERVATION))._asdict().items():
+            rows[name] += part.to_pylist()
+        runs += batch.runs.num_rows
+    return rows
 
 
 def run_row(**fields: Any) -> dict[str, Any]:

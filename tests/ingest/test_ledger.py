@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from payloads import decode, reject_of, run
 
-from runmart.ingest.ledger import Ledger, is_complete
+from runmart.ingest.ledger import is_complete
 from runmart.models.records import LastError
+from runmart.models.sent import Sent
 
 FULL: dict[str, Any] = run(
     1,
@@ -107,4 +108,6 @@ def test_metadata_is_kept_as_it_was_sent() -> None:
 def test_the_ledger_balances_when_nothing_was_lost(text: bytes, balances: bool) -> None:
     """Each colon of the text is one that the records explain; an escaped one is not counted, but looked at."""
     records = msgspec.json.decode(text, type=list[LastError])
-    assert is_complete(text, Ledger(LastError).colons(records)) is balances
+    sent = Sent(LastError)
+    sent.add(records)
+    assert is_complete(text, sum(sent.colons())) is balances

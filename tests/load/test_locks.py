@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from warehouses import RUNMART, Tables, assert_sound, command, page, query, run, tables, write
+from warehouses import Tables, assert_sound, command, page, query, run, tables, write
 
 HOLDER = """
 import sys, time, duckdb
@@ -70,7 +70,15 @@ def wait_for_batch(warehouse: Path, process: "subprocess.Popen[str]") -> None:
 
 
 MANY_RUNS = 24_000
-"""More than two batches."""
+"""More than two of the batches of `SMALL_BATCHES`."""
+
+SMALL_BATCHES = """
+import runmart.ingest.load as load, runmart.ingest.pipeline as pipeline, runmart.ingest.workers as workers
+from runmart.cli.app import main
+load.BATCH_OBSERVATIONS, pipeline.GROUP_BYTES, workers.START_BYTES = 5000, 500_000, 0
+main()
+"""
+"""The command, with batches small enough that there are some; workers start at once."""
 
 
 @pytest.fixture(scope="module")
@@ -83,16 +91,27 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tables]:
     return folder / "pages", tables(folder / "calm.duckdb")
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(line) for line in found.stdout.split() if Path(f"/proc/{line}/cmdline").read_bytes()]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_load_ends_with_130_and_whole_batches(
-    number: signal.Signals, warehouse: Path, many: tuple[Path, Tables]
+    number: signal.Signals, workers: int, warehouse: Path, many: tuple[Path, Tables]
 ) -> None:
-    """Ctrl-C and a scheduler's SIGTERM: 130, no half batch; the same command completes the load."""
+    """Ctrl-C and a scheduler's SIGTERM: 130, no half batch, no stray process; the same command completes the load."""
     pages, calm = many
-    process = subprocess.Popen([RUNMART, "ingest", pages, "-w", warehouse], stderr=subprocess.PIPE, text=True)
+    load = [sys.executable, "-c", SMALL_BATCHES, "ingest", pages, "-w", warehouse, "--workers", str(workers)]
+    process = subprocess.Popen(load, stderr=subprocess.PIPE, text=True)
     wait_for_batch(warehouse, process)
+    started = children(process.pid)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
+    assert len(started) == workers
+    assert not any(Path(f"/proc/{pid}").exists() for pid in started)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert "interrupted" in errors

@@ -6,7 +6,7 @@ from typing import Any
 
 from runmart.ingest.blocks import Block
 from runmart.ingest.decode import Decoder
-from runmart.ingest.flatten import OBSERVATION, Batches, flatten
+from runmart.ingest.flatten import OBSERVATION, POSITION, Batches, declared, flatten, moved
 from runmart.models.columns import duckdb_type
 from runmart.models.observations import Origin
 from runmart.models.records import RunRecord
@@ -159,9 +159,10 @@ EXPECTED: dict[str, list[dict[str, Any]]] = {
 
 def _batches(*runs: dict[str, Any]) -> Batches:
     data = json.dumps({"data": runs}, separators=(",", ":")).encode()
-    decoded = Decoder().decode(Block(data), ORIGIN, 18)
-    assert decoded.rejects == []
-    return flatten(decoded.observations)
+    decoded = Decoder().decode([(Block(data), ORIGIN)])
+    assert decoded.rejects == [[]]
+    [observations] = decoded.observations
+    return declared(moved(flatten(observations), 18, POSITION))
 
 
 def test_every_column_holds_its_own_field() -> None:
@@ -180,7 +181,7 @@ def test_the_run_has_every_field() -> None:
 
 def test_a_column_exists_with_its_type_even_when_every_value_is_null() -> None:
     """The batches have the declared columns and types, whatever was sent."""
-    for batches in (_batches(FULL), _batches({"id": "a", "status": "b"}), _batches()):
+    for batches in (_batches(FULL), _batches({"id": "a", "status": "b"})):
         for table, batch in zip(TABLES, batches, strict=True):
             assert batch.schema.names == [OBSERVATION, *(column.name for column in table.columns)]
             assert batch.schema.types[1:] == [column.type for column in table.columns]

@@ -1,0 +1,57 @@
+"""Arrow, as far as it is used here, with types that a checker can follow."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_arrow: Any = pa
+compute: Any = pc
+"""Arrow's functions on columns."""
+
+Array: TypeAlias = Any
+"""A column, `pyarrow.Array`. To a checker it may be anything: the stubs of Arrow leave most methods unknown."""
+
+DictionaryArray: TypeAlias = Any
+"""A column of indices into distinct values, `pyarrow.DictionaryArray`."""
+
+
+def array(values: Iterable[Any], arrow_type: pa.DataType | None = None) -> Array:
+    """`values` (shape: n) as a column of `arrow_type`, or of what they suggest."""
+    return _arrow.array(values, arrow_type)
+
+
+def nulls(count: int, arrow_type: pa.DataType) -> Array:
+    """A column (shape: `count`) without values."""
+    return _arrow.nulls(count, arrow_type)
+
+
+def repeat(value: Any, count: int, arrow_type: pa.DataType) -> Array:
+    """A column (shape: `count`) of one value."""
+    return _arrow.repeat(scalar(value, arrow_type), count)
+
+
+def scalar(value: Any, arrow_type: pa.DataType) -> Any:
+    """One value, to be used with columns."""
+    return _arrow.scalar(value, arrow_type)
+
+
+def dictionary(indices: Array, values: Iterable[Any], arrow_type: pa.DataType) -> DictionaryArray:
+    """The value of `values` at each of `indices` (shape: n)."""
+    return _arrow.DictionaryArray.from_arrays(indices, array(values, arrow_type))
+
+
+def lists(offsets: Iterable[int], values: Array) -> Any:
+    """A column of lists: `values` cut at `offsets` (shape: n + 1)."""
+    return _arrow.ListArray.from_arrays(array(offsets, pa.int32()), values)
+
+
+def concatenated(columns: Sequence[Array]) -> Array:
+    """Columns of one type, one behind the other."""
+    return _arrow.concat_arrays(columns)
+
+
+def record_batch(columns: Sequence[Array], names: Sequence[str]) -> pa.RecordBatch:
+    """Columns of equal length as a record batch."""
+    return _arrow.RecordBatch.from_arrays(columns, names=names)

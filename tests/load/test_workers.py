@@ -1,0 +1,168 @@
+"""Workers: the same tables as without, and a clear end when one of them dies."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from test_locks import MANY_RUNS, SMALL_BATCHES, children
+from warehouses import Tables, assert_sound, command, load, page, query, run, tables, write
+
+import runmart.ingest.load as load_module
+from runmart.ingest import pipeline, workers
+from runmart.ingest.blocks import Block
+from runmart.ingest.convert import Converted, Converter
+from runmart.ingest.errors import WorkerError
+from runmart.ingest.pipeline import ingest
+from runmart.ingest.warehouse import open_for_writing
+from runmart.models.observations import Origin
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers start with the first input, and get every group that there is."""
+    monkeypatch.setattr(workers, "START_BYTES", 0)
+    monkeypatch.setattr(pipeline, "GROUP_BYTES", 2000)
+    start = workers.Workers._start  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+    def start_and_wait(converting: workers.Workers) -> None:
+        start(converting)
+        assert not converting.pids or converting._ready.wait(30)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+    monkeypatch.setattr(workers.Workers, "_start", start_and_wait)
+
+
+@pytest.fixture(name="here")
+def _here(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many blocks this process converts itself, in each call."""
+    convert, calls = Converter.convert, list[int]()
+
+    def counted(converter: Converter, blocks: Sequence[tuple[Block, Origin]]) -> Converted:
+        calls.append(len(blocks))
+        return convert(converter, blocks)
+
+    monkeypatch.setattr(Converter, "convert", counted)
+    return calls
+
+
+def _observations(count: int) -> list[bytes]:
+    """Pages in which runs are seen again and again, some of them bad."""
+    random_ = random.Random(7)
+    pages = [
+        page(
+            *(
+                run(
+                    f"run_{random_.randrange(300)}",
+                    random_.choice(["queued", "completed", "failed"]),
+                    created_at=random_.choice([1_700_000_000, 1_700_000_001, "soon", None]),
+                    usage=random_.choice([None, {}, {"total_tokens": 1}, {"total_tokens": 2, "more": 3}]),
+                    tools=random_.choice([[], [{"type": "file_search"}], [{"type": "mcp"}, {"type": "mcp"}]]),
+                    **random_.choice([{}, {"unheard_of": 1}]),
+                )
+                for _ in range(20)
+            )
+        )
+        for _ in range(count)
+    ]
+    return [*pages, b"{" * 50, b"", b"[1, 2]"]
+
+
+@pytest.mark.parametrize("batch", [500, 500_000])
+def test_workers_give_the_tables_that_one_process_gives(
+    pages: Path, tmp_path: Path, batch: int, here: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any order of the inputs, with and without workers: the same tables, rejects and bookkeeping."""
+    for number, data in enumerate(_observations(150)):
+        write(pages / f"{number:03}.json", data, 1_700_000_000 + number % 7)
+    monkeypatch.setattr(load_module, "BATCH_OBSERVATIONS", batch)
+    paths = sorted(pages.iterdir())
+    found: list[tuple[Tables, list[tuple[object, ...]]]] = []
+    for count in (0, 1, 3):
+        here.clear()
+        warehouse = tmp_path / f"{count}.duckdb"
+        with open_for_writing(warehouse, 0) as connection:
+            ingest(connection, map(str, paths), source="default", workers=count)
+        assert_sound(warehouse)
+        assert (sum(here) == len(paths) - 1) is (count == 0)  # the empty one is not converted
+        books = query(
+            warehouse,
+            """
+            select 'inputs', address, observations, rejected from runmart.inputs
+            union all select 'rejects', input, position, reject_id from runmart.rejects order by all""",
+        )
+        found.append((tables(warehouse), books))
+        random.Random(count).shuffle(paths)
+    assert found[0][0] == found[1][0] == found[2][0]
+    assert len(found[0][1]) == len(found[1][1]) == len(found[2][1]) > 150
+
+
+def test_parts_of_a_large_input_keep_their_places(pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Positions, lines and counts do not depend on who converts the parts of a file."""
+    monkeypatch.setattr(pipeline, "BLOCK_BYTES", 3000)
+    data = b"\n".join([*_observations(0), *(page(run(f"run_{number}"), {"id": 1}) for number in range(400))])
+    write(pages / "large.jsonl", data)
+    places = "select run_id, observed_position from runs order by all"
+    rejects = "select position, line, json_path, raw from runmart.rejects order by all"
+    found: list[object] = []
+    for count in (0, 2):
+        warehouse = tmp_path / f"{count}.duckdb"
+        with open_for_writing(warehouse, 0) as connection:
+            ingest(connection, [str(pages)], source="default", workers=count)
+        found.append((query(warehouse, places), query(warehouse, rejects)))
+    assert found[0] == found[1]
+    assert query(tmp_path / "2.duckdb", "select count(*) from runs where observed_position >= 400")[0][0] > 190
+
+
+def test_a_killed_worker_ends_the_load_and_leaves_the_warehouse_unharmed(tmp_path: Path, pages: Path) -> None:
+    """A clear error and exit 1; what was committed before stays; the same command completes the load."""
+    generate = Path(__file__).parents[2] / "benchmarks" / "generate.py"
+    subprocess.run([sys.executable, generate, pages, str(MANY_RUNS)], check=True)
+    warehouse = tmp_path / "killed.duckdb"
+    given = ["ingest", pages, "-w", warehouse, "--workers", "1"]
+    process = subprocess.Popen([sys.executable, "-c", SMALL_BATCHES, *given], stderr=subprocess.PIPE, text=True)
+    while not (started := children(process.pid)):
+        time.sleep(0.01)
+    time.sleep(0.5)  # it is at work
+    os.kill(started[0], signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1, errors
+    assert "a worker process was killed by signal 9" in errors
+    assert "Traceback" not in errors
+    assert_sound(warehouse)
+    assert query(warehouse, "select distinct state from runmart.loads") in ([], [("failed",)])
+    assert command("ingest", pages, "-w", warehouse).returncode == 0
+    assert query(warehouse, "select count(*) from runs") == [(MANY_RUNS,)]
+
+
+def test_workers_that_do_not_start_are_not_needed(
+    pages: Path, warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no process can be started that imports runmart, this one does the work."""
+    monkeypatch.undo()
+    monkeypatch.setattr(workers, "START_BYTES", 0)
+    monkeypatch.setattr(workers, "_PROGRAM", "raise SystemExit(3)")
+    for number in range(50):
+        write(pages / f"{number}.json", page(run(f"run_{number}")))
+    assert load(warehouse, pages).totals.new_runs == 50
+
+
+def test_an_error_within_a_worker_is_one_of_the_load() -> None:
+    """What a worker could not foresee is raised by the load, as it would be without workers."""
+    with workers.Workers(1) as converting:
+        converting.submit([])
+        with pytest.raises(AttributeError):
+            converting.submit([("no block", "no origin")]).result()  # type: ignore[list-item]
+
+
+def test_a_worker_that_dies_at_work_says_so() -> None:
+    """The error names the signal and what to do."""
+    with workers.Workers(1) as converting:
+        converting.submit([])
+        os.kill(converting.pids[0], signal.SIGKILL)
+        with pytest.raises(WorkerError, match=r"killed by signal 9 .*--workers 0"):
+            converting.submit([]).result()
