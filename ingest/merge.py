@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from runmart.ingest.flatten import OBSERVATION, Batches, moved
 from runmart.models.columns import JSON, VARCHAR, Column
+from runmart.models.runs import RUNS
 from runmart.models.statuses import LIFECYCLE_INSTANTS, TERMINAL_STATUSES
 from runmart.models.tables import TABLES
 
@@ -61,54 +62,70 @@ def merge(connection: "DuckDBPyConnection", batches: Sequence[Batches]) -> Count
 
 
 def _merge(connection: "DuckDBPyConnection", observations: int) -> Counts:
-    connection.execute(f"""
-        create or replace temp table contenders as
-        select run_id, {OBSERVATION}, {_RANK} from incoming_runs
-        union all
-        select run_id, null as {OBSERVATION}, {_RANK} from main.runs
-        where run_id in (select run_id from incoming_runs)""")
-    contested = connection.execute(
-        "select count(*) - count(distinct run_id), count(distinct run_id) from contenders"
-    ).fetchall()[0]
-    if contested[0] == 0:
+    connection.execute("""
+        create or replace temp table found as
+        select rowid as row_id, run_id from main.runs where run_id in (select run_id from incoming_runs)""")
+    stored, distinct = connection.execute("""
+        select (select count(*) from found), (select count(distinct run_id) from incoming_runs)""").fetchall()[0]
+    if not stored and distinct == observations:
         for table in TABLES:
             _insert(connection, table.name, "true")
-        return Counts(contested[1], 0, 0)
-    _rank(connection)
+        return Counts(distinct, 0, 0)
+    of_found = _of_found(connection)
+    _rank(connection, of_found)
     counts = connection.execute("""
         select
-            count(*) filter (where is_new),
-            count(*) filter (where is_changed and not is_new)
+            count(*) filter (where row_id is null),
+            count(*) filter (where is_changed and row_id is not null)
         from winners""").fetchall()[0]
     connection.execute(f"""
         update main.runs set {", ".join(f"{name} = winner.{name}" for name in _OF_OBSERVATION)}
         from (
-            select incoming_runs.* from incoming_runs
-            semi join (select * from winners where not is_changed) as winners using ({OBSERVATION})
+            select incoming_runs.*, winners.row_id from incoming_runs
+            join winners using ({OBSERVATION}) where not is_changed
         ) as winner
-        where runs.run_id = winner.run_id""")
+        where runs.rowid = winner.row_id""")
     for table in TABLES:
-        connection.execute(f"""
-            delete from main.{table.name}
-            where run_id in (select run_id from winners where is_changed and not is_new)""")
+        replaced = "select {} from winners where is_changed and row_id is not null"
+        if table is RUNS:
+            connection.execute(f"delete from main.runs where rowid in ({replaced.format('row_id')})")
+        else:
+            connection.execute(
+                f"delete from main.{table.name} where run_id in ({replaced.format('run_id')}) and {of_found}"
+            )
         _insert(connection, table.name, f"{OBSERVATION} in (select {OBSERVATION} from winners where is_changed)")
     return Counts(counts[0], counts[1], observations - sum(counts))
 
 
+def _of_found(connection: "DuckDBPyConnection") -> str:
+    """A condition that all child rows of the found runs meet, and that lets DuckDB skip rows of other times."""
+    earliest, latest, unknown = connection.execute("""
+        select cast(min(created_at) as varchar), cast(max(created_at) as varchar), count(*) - count(created_at)
+        from main.runs where rowid in (select row_id from found)""").fetchall()[0]
+    within = f"run_created_at between '{earliest}' and '{latest}'" if earliest else "false"
+    return f"({within} or run_created_at is null)" if unknown else f"({within})"
+
+
 def _insert(connection: "DuckDBPyConnection", table: str, condition: str) -> None:
     columns = ", ".join(column.name for declared in TABLES if declared.name == table for column in declared.columns)
-    connection.execute(f"insert into main.{table} select {columns} from incoming_{table} where {condition}")
+    connection.execute(f"insert into main.{table} ({columns}) select {columns} from incoming_{table} where {condition}")
 
 
-def _rank(connection: "DuckDBPyConnection") -> None:
+def _rank(connection: "DuckDBPyConnection", of_found: str) -> None:
     """Make the table `winners`: the incoming observations that are to be stored, and what they do to the run."""
+    connection.execute(f"""
+        create or replace temp table contenders as
+        select run_id, {OBSERVATION}, cast(null as bigint) as row_id, {_RANK} from incoming_runs
+        union all
+        select run_id, null as {OBSERVATION}, rowid as row_id, {_RANK} from main.runs
+        where rowid in (select row_id from found)""")
     connection.execute(f"""
         create or replace temp table contested as
         with contests as (
             select run_id from contenders group by run_id having count(*) > 1
         ),
-        incoming_contents as ({_contents("incoming_", OBSERVATION)}),
-        stored_contents as ({_contents("main.", "null")})
+        incoming_contents as ({_contents("incoming_", OBSERVATION, "true", "true")}),
+        stored_contents as ({_contents("main.", "null", "rowid in (select row_id from found)", of_found)})
         select contenders.*, contents.content
         from contenders
         join (select * from incoming_contents union all select * from stored_contents) as contents
@@ -136,10 +153,10 @@ def _rank(connection: "DuckDBPyConnection") -> None:
         select
             latest.run_id,
             latest.{OBSERVATION},
-            stored.run_id is null as is_new,
-            stored.run_id is null or stored.content is distinct from latest.content as is_changed
+            stored.row_id,
+            stored.row_id is null or stored.content is distinct from latest.content as is_changed
         from latest
-        left join (select run_id, content from contested where {OBSERVATION} is null) as stored
+        left join (select run_id, row_id, content from contested where {OBSERVATION} is null) as stored
             on stored.run_id = latest.run_id
         where latest.{OBSERVATION} is not null""")
 
@@ -149,14 +166,15 @@ def _digested(column: Column[Any]) -> str:
     return f"md5(cast({column.name} as varchar))" if column.type in {VARCHAR, JSON} else column.name
 
 
-def _contents(prefix: str, observation: str) -> str:
+def _contents(prefix: str, observation: str, of_runs: str, of_others: str) -> str:
     """All that each contested observation says of its run, as one text."""
     parts = " union all ".join(
         f"""
             select run_id, {observation} as {OBSERVATION}, '{table.name}' as part, cast(json_array({
             ", ".join(_digested(column) for column in table.columns if column.name not in _OF_OBSERVATION)
         }) as varchar) as text
-            from {prefix}{table.name} where run_id in (select run_id from contests)"""
+            from {prefix}{table.name}
+            where run_id in (select run_id from contests) and {of_runs if table is RUNS else of_others}"""
         for table in TABLES
     )
     return f"""

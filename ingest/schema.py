@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.version import VERSION
-from runmart.models.bookkeeping import BOOKS, SCHEMA
+from runmart.models.bookkeeping import BOOKS, INSTALLED_VIEWS, SCHEMA, Book
+from runmart.models.columns import Table
+from runmart.models.observations import RUN_CREATED_AT
 from runmart.models.tables import TABLES
 
 if TYPE_CHECKING:
@@ -24,16 +26,18 @@ class Migration:
 
 def create_tables(connection: "DuckDBPyConnection") -> None:
     """Create the four tables and the bookkeeping, with their comments."""
-    statements = [f"create schema if not exists {SCHEMA}"]
+    connection.execute(f"create schema if not exists {SCHEMA}")
     for prefix, tables in (("main", TABLES), (SCHEMA, BOOKS)):
         for table in tables:
-            name = f"{prefix}.{table.name}"
-            columns = ", ".join(f"{column.name} {column.duckdb_type}" for column in table.columns)
-            statements.append(f"create table {name} ({columns})")
-            statements.append(f"comment on table {name} is {_quoted(f'{table.purpose} Grain: {table.grain}.')}")
-            statements += [
-                f"comment on column {name}.{column.name} is {_quoted(column.meaning)}" for column in table.columns
-            ]
+            _create_table(connection, prefix, table)
+
+
+def _create_table(connection: "DuckDBPyConnection", schema: str, table: Table[Any] | Book) -> None:
+    name = f"{schema}.{table.name}"
+    columns = ", ".join(f"{column.name} {column.duckdb_type}" for column in table.columns)
+    statements = [f"create table if not exists {name} ({columns})"]
+    statements.append(f"comment on table {name} is {_quoted(f'{table.purpose} Grain: {table.grain}.')}")
+    statements += [f"comment on column {name}.{column.name} is {_quoted(column.meaning)}" for column in table.columns]
     connection.execute(";".join(statements))
 
 
@@ -41,7 +45,29 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-MIGRATIONS = (Migration(1, "create the tables", create_tables),)
+def add_run_created_at(connection: "DuckDBPyConnection") -> None:
+    """Tell the children when their run was created."""
+    for table in TABLES:
+        if RUN_CREATED_AT not in table.columns:
+            continue
+        name = f"main.{table.name}"
+        connection.execute(f"alter table {name} add column if not exists run_created_at timestamp with time zone")
+        connection.execute(f"""
+            update {name} set run_created_at = runs.created_at
+            from main.runs where runs.run_id = {table.name}.run_id""")
+        connection.execute(f"comment on column {name}.run_created_at is {_quoted(RUN_CREATED_AT.meaning)}")
+
+
+def add_installed_views(connection: "DuckDBPyConnection") -> None:
+    """Remember which views are installed."""
+    _create_table(connection, SCHEMA, INSTALLED_VIEWS)
+
+
+MIGRATIONS = (
+    Migration(1, "create the tables", create_tables),
+    Migration(2, "add run_created_at to usage, tools and errors", add_run_created_at),
+    Migration(3, "add runmart.installed_views", add_installed_views),
+)
 """In order. A released migration is never changed: a new one follows it."""
 
 

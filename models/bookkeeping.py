@@ -114,4 +114,11 @@ SCHEMA_VERSION = Book(
     ),
 )
 
-BOOKS = (LOADS, INPUTS, REJECTS, SCHEMA_VERSION)
+INSTALLED_VIEWS = Book(
+    "installed_views",
+    grain="one row",
+    purpose="The views that were installed last, so that they are installed again only when they have changed.",
+    columns=(Note("digest", VARCHAR, "Of their texts and comments"),),
+)
+
+BOOKS = (LOADS, INPUTS, REJECTS, SCHEMA_VERSION, INSTALLED_VIEWS)

@@ -7,7 +7,7 @@ from msgspec import UNSET
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
 from runmart.models.columns import BIGINT, TIMESTAMPTZ, VARCHAR, Column, Table
-from runmart.models.observations import Distinct, Observations
+from runmart.models.observations import RUN_CREATED_AT, Distinct, Observations
 
 LAST_ERROR = "last_error"
 INCOMPLETE_DETAILS = "incomplete_details"
@@ -18,6 +18,7 @@ class ErrorRows(NamedTuple):
 
     observation: Array
     run_id: Array
+    run_created_at: Array
     kind: Array
     code: Array
     message: Array
@@ -32,8 +33,7 @@ def rows(runs: Observations) -> ErrorRows:
     order = compute.sort_indices(columns[0])
     observation, kind, code, message = (column.take(order) for column in columns)
     ended_at = compute.coalesce(*map(runs.instants, ("failed_at", "completed_at", "cancelled_at")))
-    run_id = runs.sent.array("id").take(observation)
-    return ErrorRows(observation, run_id, kind, code, message, ended_at.take(observation))
+    return ErrorRows(observation, *runs.keys(observation), kind, code, message, ended_at.take(observation))
 
 
 def _problems(sent: Distinct[Any], kind: str, code: str, message: str | None) -> tuple[Array, Array, Array, Array]:
@@ -64,5 +64,6 @@ ERRORS: Table[ErrorRows] = Table(
         Column("code", VARCHAR, lambda rows: rows.code, "The error's code; of incomplete_details its reason"),
         Column("message", VARCHAR, lambda rows: rows.message, "The error's message"),
         Column("occurred_at", TIMESTAMPTZ, lambda rows: rows.occurred_at.view(TIMESTAMPTZ), "When the run failed, completed or was cancelled, whichever is set first"),
+        RUN_CREATED_AT,
     ),
 )  # fmt: skip

@@ -9,12 +9,20 @@ from msgspec import Struct
 
 from runmart.models import arrow
 from runmart.models.arrow import Array, DictionaryArray
-from runmart.models.columns import BOOLEAN
+from runmart.models.columns import BOOLEAN, TIMESTAMPTZ, Column
 from runmart.models.instants import instants
 from runmart.models.records import IncompleteDetails, LastError, TruncationObject
 from runmart.models.sent import Sent
 
 Value = TypeVar("Value")
+
+RUN_CREATED_AT: Column[Any] = Column(
+    "run_created_at",
+    TIMESTAMPTZ,
+    lambda rows: rows.run_created_at,
+    "When the run was created; ask for a period to skip the rest",
+)
+"""What lets DuckDB skip the rows of other times: they lie in the order in which they came."""
 
 
 class Origin(Struct, frozen=True):
@@ -91,6 +99,10 @@ class Observations:
     def __len__(self) -> int:
         """How many runs there are."""
         return self.sent.count
+
+    def keys(self, observation: Array) -> tuple[Array, Array]:
+        """The id of the run that each row (m) belongs to, and when that run was created."""
+        return self.sent.array("id").take(observation), self.instants("created_at").take(observation).view(TIMESTAMPTZ)
 
     def instants(self, name: str) -> Array:
         """A field that holds instants (shape: n), in microseconds since 1970, by the rules of `quirks`."""

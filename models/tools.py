@@ -9,7 +9,7 @@ import pyarrow as pa
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
 from runmart.models.columns import BOOLEAN, INTEGER, JSON, VARCHAR, Column, Getter, Table
-from runmart.models.observations import Observations, OfferedTool
+from runmart.models.observations import RUN_CREATED_AT, Observations, OfferedTool
 
 
 class ToolRows(NamedTuple):
@@ -17,6 +17,7 @@ class ToolRows(NamedTuple):
 
     observation: Array
     run_id: Array
+    run_created_at: Array
     tools: Sequence[OfferedTool]
     """The tools of each distinct list, one list after another."""
     indices: Array
@@ -30,7 +31,7 @@ def rows(runs: Observations) -> ToolRows:
     numbers = arrow.array(range(len(tools)), INTEGER)
     offered = arrow.lists(accumulate(map(len, lists), initial=0), numbers).take(runs.tools.indices)
     observation = compute.list_parent_indices(offered)
-    return ToolRows(observation, runs.sent.array("id").take(observation), tools, offered.flatten())
+    return ToolRows(observation, *runs.keys(observation), tools, offered.flatten())
 
 
 def _tool(name: str, arrow_type: pa.DataType) -> Getter[ToolRows]:
@@ -56,5 +57,6 @@ TOOLS: Table[ToolRows] = Table(
         Column("strict", BOOLEAN, _plain("strict", BOOLEAN), "Whether arguments must match the parameters exactly"),
         Column("parameters", JSON, _tool("parameters", VARCHAR), "JSON Schema of the arguments"),
         Column("config", JSON, _tool("config", VARCHAR), "The tool's other settings, as sent"),
+        RUN_CREATED_AT,
     ),
 )

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from runmart.models.arrow import Array, compute
 from runmart.models.columns import BIGINT, JSON, VARCHAR, Column, Getter, Table
-from runmart.models.observations import Observations, Usages
+from runmart.models.observations import RUN_CREATED_AT, Observations, Usages
 
 
 class UsageRows(NamedTuple):
@@ -12,12 +12,14 @@ class UsageRows(NamedTuple):
 
     observation: Array
     run_id: Array
+    run_created_at: Array
     usage: Usages
 
 
 def rows(runs: Observations) -> UsageRows:
     """A row for each observation that reports usage."""
-    return UsageRows(runs.usage.runs, runs.sent.array("id").take(runs.usage.runs), runs.usage)
+    observation = runs.usage.runs
+    return UsageRows(observation, *runs.keys(observation), runs.usage)
 
 
 def _first(name: str, other: str) -> Getter[UsageRows]:
@@ -42,5 +44,6 @@ USAGE: Table[UsageRows] = Table(
         Column("reasoning_tokens", BIGINT, lambda rows: rows.usage.reasoning_tokens, "Completion tokens spent on reasoning"),
         Column("total_tokens", BIGINT, lambda rows: rows.usage.sent.array("total_tokens"), "Total as sent"),
         Column("details", JSON, lambda rows: rows.usage.details, "The detail objects and whatever else usage holds, as sent"),
+        RUN_CREATED_AT,
     ),
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """Views get into a warehouse: created or replaced, each with its comments."""
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from runmart.queries.catalog import prelude, views
@@ -9,13 +10,15 @@ if TYPE_CHECKING:
 
 
 def install(connection: "DuckDBPyConnection") -> None:
-    """Create or replace all views and the functions they use, in one transaction.
+    """Create or replace all views and the functions they use, in one transaction, unless these very ones are there.
 
-    The warehouse's four tables must be there.
+    The warehouse's tables must be there.
 
     Raises:
         duckdb.Error: They are not, or the connection is read-only.
     """
+    if (_digest(connection),) in connection.execute("select digest from runmart.installed_views").fetchall():
+        return
     connection.execute("begin")
     try:
         connection.execute(prelude("duckdb"))
@@ -26,10 +29,23 @@ def install(connection: "DuckDBPyConnection") -> None:
                 f"comment on column {view.name}.{column.name} is {_quoted(column.meaning)}" for column in view.columns
             ]
             connection.execute(";".join(comments))
+        connection.execute("delete from runmart.installed_views")
+        connection.execute("insert into runmart.installed_views values (?)", [_digest(connection)])
     except BaseException:
         connection.execute("rollback")
         raise
     connection.execute("commit")
+
+
+def _digest(connection: "DuckDBPyConnection") -> str:
+    """A digest of the views as they should be, and as they are in the database."""
+    found = connection.execute("""
+        select view_name, sql from duckdb_views()
+        where schema_name = 'main' and not internal order by all""").fetchall()
+    ours = {view.name: view.sql for view in views()}
+    texts = [prelude("duckdb"), *(text for item in ours.items() for text in item)]
+    texts += [text for name, text in found if name in ours]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 def _quoted(text: str) -> str:

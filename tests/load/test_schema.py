@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
+NEXT = len(MIGRATIONS) + 1
+
+
 def add_column(connection: "DuckDBPyConnection") -> None:
     """A change of the schema."""
     connection.execute("alter table main.runs add column later VARCHAR")
@@ -60,18 +63,34 @@ def test_a_migration_and_its_record_are_one_transaction(warehouse: Path) -> None
     """A migration that fails leaves the schema, its record and the data as they were."""
     with open_for_writing(warehouse, 0) as connection:
         with pytest.raises(OSError, match="disk is full"):
-            migrate(connection, (*MIGRATIONS, Migration(2, "fails", fail)))
-        assert schema_version(connection) == 1
+            migrate(connection, (*MIGRATIONS, Migration(NEXT, "fails", fail)))
+        assert schema_version(connection) == NEXT - 1
         assert "half" not in {row[0] for row in connection.execute("describe runs").fetchall()}
-        migrate(connection, (*MIGRATIONS, Migration(2, "adds a column", add_column)))
-        assert schema_version(connection) == 2
+        migrate(connection, (*MIGRATIONS, Migration(NEXT, "adds a column", add_column)))
+        assert schema_version(connection) == NEXT
         assert "later" in {row[0] for row in connection.execute("describe runs").fetchall()}
-        migrate(connection, (*MIGRATIONS, Migration(2, "adds a column", add_column)))
+        migrate(connection, (*MIGRATIONS, Migration(NEXT, "adds a column", add_column)))
     versions = query(warehouse, "select version, description from runmart.schema_version order by version")
-    assert versions == [(1, "create the tables"), (2, "adds a column")]
+    assert versions[0] == (1, "create the tables")
+    assert versions[-1] == (NEXT, "adds a column")
 
 
 def test_the_first_migration_creates_the_declared_tables() -> None:
     """A warehouse is made by its migrations, from the first on."""
     assert MIGRATIONS[0].apply is create_tables
     assert [migration.version for migration in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
+
+
+def test_a_warehouse_of_the_first_schema_is_brought_up_to_date(warehouse: Path, pages: Path) -> None:
+    """Columns that came later are filled from what is there; the next load goes on as if they had always been."""
+    write(pages / "1.json", page(run("a", created_at=1_700_000_000, usage={"total_tokens": 1}), run("b", usage={})))
+    load(warehouse, pages)
+    with duckdb.connect(warehouse) as connection:
+        for table in ("usage", "tools", "errors"):
+            connection.execute(f"alter table {table} drop column run_created_at")
+        connection.execute("drop table runmart.installed_views")
+        connection.execute("delete from runmart.schema_version where version > 1")
+    write(pages / "2.json", page(run("a", created_at=1_700_000_000, usage={"total_tokens": 2})), 1_800_000_000)
+    assert load(warehouse, pages).totals.updated_runs == 1
+    assert query(warehouse, "select total_tokens, epoch_us(run_created_at) from usage") == [(2, 1_700_000_000_000_000)]
+    assert query(warehouse, "select count(*) from runmart.schema_version") == [(len(MIGRATIONS),)]

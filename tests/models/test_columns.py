@@ -107,6 +107,7 @@ EXPECTED: dict[str, list[dict[str, Any]]] = {
         {
             "observation": 0,
             "run_id": "the-id",
+            "run_created_at": _at(1_700_000_002),
             "prompt_tokens": 8,
             "cached_prompt_tokens": 11,
             "completion_tokens": 9,
@@ -120,6 +121,7 @@ EXPECTED: dict[str, list[dict[str, Any]]] = {
         {
             "observation": 0,
             "run_id": "the-id",
+            "run_created_at": _at(1_700_000_002),
             "position": 0,
             "type": "function",
             "name": "the-name",
@@ -131,6 +133,7 @@ EXPECTED: dict[str, list[dict[str, Any]]] = {
         {
             "observation": 0,
             "run_id": "the-id",
+            "run_created_at": _at(1_700_000_002),
             "position": 1,
             "type": "the-type",
             **dict.fromkeys(["name", "description", "strict", "parameters", "config"]),
@@ -140,6 +143,7 @@ EXPECTED: dict[str, list[dict[str, Any]]] = {
         {
             "observation": 0,
             "run_id": "the-id",
+            "run_created_at": _at(1_700_000_002),
             "kind": "last_error",
             "code": "the-code",
             "message": "the-message",
@@ -148,6 +152,7 @@ EXPECTED: dict[str, list[dict[str, Any]]] = {
         {
             "observation": 0,
             "run_id": "the-id",
+            "run_created_at": _at(1_700_000_002),
             "kind": "incomplete_details",
             "code": "the-reason",
             "message": None,
