@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
+import pyarrow as pa
 from msgspec import Struct
 
 from runmart.ingest import events, kinds
@@ -19,7 +20,9 @@ from runmart.ingest.decoded import Counts, Decoded, Pieces
 from runmart.ingest.learn import WireTypes
 from runmart.ingest.ledger import may_be_counted
 from runmart.ingest.members import UnaccountedError, UnfitError
-from runmart.ingest.observe import COMMON, Observer
+from runmart.ingest.observe import COMMON, LONG, Observer
+from runmart.models import arrow
+from runmart.models.columns import VARCHAR
 from runmart.models.observations import Observations, Origin
 from runmart.models.records import ABSENT, RunRecord
 from runmart.models.sent import Sent
@@ -46,7 +49,7 @@ class _Group:
 
     def __init__(self, record: type[Struct]) -> None:
         self.record = record
-        self.sent = Sent(record, COMMON)
+        self.sent = Sent(record, COMMON, LONG)
         self.wholes: list[_Whole] = []
 
 
@@ -128,7 +131,7 @@ class Decoder:
             origins = [(origin, len(found.records)) for _, origin, found in pieces]
             positions = list(chain.from_iterable(found.positions for _, _, found in pieces))
             extras = list(chain.from_iterable(found.extras for _, _, found in pieces))
-            sent = Sent(RunRecord, COMMON)
+            sent = Sent(RunRecord, COMMON, LONG)
             sent.add(records)
             result.observations.append(self._observer.observe(sent, origins, positions, extras=extras))
 
@@ -202,13 +205,10 @@ def _is_run_of(name: str, data: bytes) -> bool:
 
 
 def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
     try:
-        data.decode()
-    except UnicodeDecodeError:
+        return data.isascii() or bool(arrow.binary(data, (0, len(data))).cast(VARCHAR))
+    except pa.ArrowInvalid:
         return False
-    return True
 
 
 def _holds_runs(data: bytes, *, in_page: bool) -> bool:

@@ -17,3 +17,5 @@ class Input:
     """Microseconds since 1970: when the input last changed, or was answered."""
     open: Callable[[], BinaryIO]
     """Opens it for reading. Raises OSError or InputError."""
+    changed_at: int = 0
+    """As `modified_at`, where the clock of the file system cannot be set back by who writes the file; else 0."""

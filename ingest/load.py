@@ -5,8 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -42,8 +42,7 @@ class Totals:
     skipped: Counter[str] = field(default_factory=Counter[str])
 
 
-@dataclass(frozen=True, slots=True)
-class ReadInput:
+class ReadInput(NamedTuple):
     """An input that was read to its end."""
 
     address: str
@@ -186,7 +185,7 @@ class Load:
         _append(
             self._connection,
             INPUTS,
-            [(self._source, *astuple(read), self.load_id) for read in self._inputs],
+            [(self._source, *read, self.load_id) for read in self._inputs],
             distinct_by=("source", "address", "size", "content_hash"),
         )
 

@@ -68,8 +68,7 @@ def _merge(connection: "DuckDBPyConnection", observations: int) -> Counts:
     stored, distinct = connection.execute("""
         select (select count(*) from found), (select count(distinct run_id) from incoming_runs)""").fetchall()[0]
     if not stored and distinct == observations:
-        for table in TABLES:
-            _insert(connection, table.name, "true")
+        _insert(connection, "true")
         return Counts(distinct, 0, 0)
     of_found = _of_found(connection)
     _rank(connection, of_found)
@@ -93,7 +92,7 @@ def _merge(connection: "DuckDBPyConnection", observations: int) -> Counts:
             connection.execute(
                 f"delete from main.{table.name} where run_id in ({replaced.format('run_id')}) and {of_found}"
             )
-        _insert(connection, table.name, f"{OBSERVATION} in (select {OBSERVATION} from winners where is_changed)")
+    _insert(connection, f"{OBSERVATION} in (select {OBSERVATION} from winners where is_changed)")
     return Counts(counts[0], counts[1], observations - sum(counts))
 
 
@@ -106,9 +105,14 @@ def _of_found(connection: "DuckDBPyConnection") -> str:
     return f"({within} or run_created_at is null)" if unknown else f"({within})"
 
 
-def _insert(connection: "DuckDBPyConnection", table: str, condition: str) -> None:
-    columns = ", ".join(column.name for declared in TABLES if declared.name == table for column in declared.columns)
-    connection.execute(f"insert into main.{table} ({columns}) select {columns} from incoming_{table} where {condition}")
+def _insert(connection: "DuckDBPyConnection", condition: str) -> None:
+    """Insert what meets `condition`, on one thread: more get in each other's way, and in that of the workers."""
+    connection.execute("set threads = 1")
+    for table in TABLES:
+        columns = ", ".join(column.name for column in table.columns)
+        connection.execute(f"""
+            insert into main.{table.name} ({columns}) select {columns} from incoming_{table.name} where {condition}""")
+    connection.execute("reset threads")
 
 
 def _rank(connection: "DuckDBPyConnection", of_found: str) -> None:

@@ -11,6 +11,7 @@ from runmart.ingest.decoded import Extra
 from runmart.ingest.distinct import DistinctDecoder
 from runmart.ingest.members import UnfitError, json_object, object_members, unfit
 from runmart.ingest.nested import Known, action, kept_json, nested
+from runmart.ingest.texts import Member
 from runmart.ingest.tools import tools
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
@@ -37,6 +38,10 @@ COMMON = frozenset(
     | {"required_action", *_OBJECTS}
 )
 """Fields whose texts many runs share."""
+
+
+LONG = frozenset({"instructions", "tools", "usage"})
+"""Fields that are kept as JSON and hold more than some words."""
 
 
 class Observer:
@@ -146,30 +151,27 @@ def _extra(
     extras: Sequence[Extra] | None,
 ) -> Array:
     """All that has no column of its own (shape: n), in JSON objects: unknown fields, objects with unknown members."""
-    members = [(name, _or_null(sent.texts(column))) for name, column in learnt if sent.is_sent(column)]
-    members += [
-        (name, compute.if_else(found.where(lambda known: bool(known.unknown)), sent.texts(name), _NULL))
-        for name, found in objects.items()
-        if any(known.unknown for known in found.values)
+    members = [
+        Member(name, encoded.array.indices, [text or None for text in encoded.distinct])
+        for name, encoded in ((name, sent.encoded(column)) for name, column in learnt if sent.is_sent(column))
     ]
+    for name, found in objects.items():
+        if any(known.unknown for known in found.values):
+            pairs = zip(found.values, sent.encoded(name).distinct, strict=True)
+            members.append(Member(name, found.indices, [text if known.unknown else None for known, text in pairs]))
     members += _agents(sent)
     if extras is None:
         return texts.objects(members, sent.count)
-    found = [list(extra) for extra in extras]
-    for name, column in members:
-        for extra, text in zip(found, column.to_pylist(), strict=True):
-            if text is not None:
-                extra.append((name, text))
-    return arrow.array(map(json_object, found), VARCHAR)
+    whole = [list(extra) for extra in extras]
+    for member in members:
+        indices: list[int] = member.indices.to_pylist()
+        for extra, index in zip(whole, indices, strict=True):
+            if (text := member.values[index]) is not None:
+                extra.append((member.name, text))
+    return arrow.array(map(json_object, whole), VARCHAR)
 
 
-def _or_null(sent: Array) -> Array:
-    """Texts (shape: n); null where there is none."""
-    is_empty = compute.equal(compute.binary_length(sent), 0)
-    return compute.if_else(is_empty, _NULL, sent) if compute.any(is_empty).as_py() else sent
-
-
-def _agents(sent: Sent) -> list[tuple[str, Array]]:
+def _agents(sent: Sent) -> list[Member]:
     """Azure's `agent_id` where it is another than the assistant's id."""
     if not sent.is_sent("agent_id") or not sent.is_sent("assistant_id"):
         return []
@@ -178,7 +180,7 @@ def _agents(sent: Sent) -> list[tuple[str, Array]]:
         msgspec.json.encode(agent) if agent is not UNSET and agent != assistant and isinstance(assistant, str) else None
         for agent, assistant in pairs
     ]
-    return [("agent_id", arrow.array(differing, BINARY))] if any(differing) else []
+    return [Member("agent_id", arrow.array(range(sent.count)), differing)] if any(differing) else []
 
 
 def _explained(error: UnfitError, known: dict[str, Any]) -> UnfitError:

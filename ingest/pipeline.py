@@ -3,14 +3,16 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from runmart.ingest.blocks import BLOCK_BYTES, Block, blocks
 from runmart.ingest.convert import Converted, Converter
 from runmart.ingest.errors import InputError
 from runmart.ingest.inputs import Input
+from runmart.ingest.known import unread
 from runmart.ingest.load import Load, ReadInput, Totals, original
-from runmart.ingest.read import content_hash, open_input
+from runmart.ingest.read import open_input
 from runmart.ingest.sources import inputs
 from runmart.ingest.warehouse import is_interrupt
 from runmart.ingest.workers import Workers
@@ -60,9 +62,13 @@ def ingest(
         duckdb.Error: The warehouse fails; the batch at hand is rolled back.
     """
     with _loading(connection, command, source) as load, Workers(workers) as converting:
-        reading = _Reading(connection, load, source, observed_at, converting, reload=reload, progress=progress)
-        for item in inputs(sources):
-            reading.read(item)
+        reading = _Reading(load, source, observed_at, converting, progress)
+        found = inputs(sources)
+        for item, is_known in zip(found, repeat(None)) if reload else unread(connection, found, source):
+            if is_known:
+                load.totals.inputs_unchanged += 1
+            else:
+                reading.read(item)
         reading.finish()
     return load
 
@@ -113,24 +119,12 @@ class _End(NamedTuple):
 class _Reading:
     """Reads inputs, has them converted, and puts what they held into a load, in the order of the inputs."""
 
-    def __init__(
-        self,
-        connection: "DuckDBPyConnection",
-        load: Load,
-        source: str,
-        observed_at: int | None,
-        workers: Workers,
-        *,
-        reload: bool,
-        progress: Progress,
-    ) -> None:
+    def __init__(self, load: Load, source: str, observed_at: int | None, workers: Workers, progress: Progress) -> None:
         self._load = load
         self._source = source
         self._observed_at = observed_at
         self._workers = workers
         self._progress = progress
-        self._known = set[tuple[str, int, str]]() if reload else _known_inputs(connection, source)
-        self._known_sizes = {known[:2] for known in self._known}
         self._blocks: list[tuple[Block, Origin]] = []
         self._inputs: list[_Taken] = []
         self._ends: list[_End] = []
@@ -142,9 +136,6 @@ class _Reading:
         observed_at = item.modified_at if self._observed_at is None else self._observed_at
         of = _Taken(item, Origin(self._source, observed_at, self._load.load_id))
         try:
-            if self._is_unchanged(item):
-                self._load.totals.inputs_unchanged += 1
-                return
             end = self._read(of)
         except InputError as error:
             end = _End(of, 0, "", error)
@@ -157,11 +148,6 @@ class _Reading:
         self._submit()
         while self._pending:
             self._take()
-
-    def _is_unchanged(self, item: Input) -> bool:
-        if (item.address, item.size) not in self._known_sizes:
-            return False
-        return (item.address, *content_hash(item)) in self._known
 
     def _read(self, of: _Taken) -> _End:
         reader = open_input(of.item)
@@ -228,13 +214,6 @@ class _Reading:
             self._load.finish_input(
                 ReadInput(item.address, end.size, end.content_hash, item.modified_at, of.observations, of.rejected)
             )
-
-
-def _known_inputs(connection: "DuckDBPyConnection", source: str) -> set[tuple[str, int, str]]:
-    rows = connection.execute(
-        "select address, size, content_hash from runmart.inputs where source = ?", [source]
-    ).fetchall()
-    return {(address, size, digest) for address, size, digest in rows}
 
 
 def retry_rejects(connection: "DuckDBPyConnection") -> Load:

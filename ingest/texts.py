@@ -1,9 +1,9 @@
 """JSON as text: what is kept as sent but for whitespace."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from operator import itemgetter
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -45,31 +45,43 @@ def array_of(texts: Array) -> bytes:
     return b"[" + joined + b"]"
 
 
-def objects(members: Sequence[tuple[str, Array]], count: int) -> Array:
-    """JSON objects (shape: n) of columns of values as sent (shape of each: n), names in order.
+class Member(NamedTuple):
+    """A member of n JSON objects."""
 
-    A null value is no member; an object without members is null.
-    """
+    name: str
+    indices: Array
+    """Which of `values` each object has (shape: n)."""
+    values: Sequence[bytes | None]
+    """JSON as sent; None where there is no such member."""
+
+
+def objects(members: Iterable[Member], count: int) -> Array:
+    """JSON objects (shape: n) of members, names in order; null where an object has none."""
+    members = sorted(members, key=attrgetter("name"))
     if not members:
         return arrow.nulls(count, VARCHAR)
-    if len(members) == 1:
-        [(name, values)] = members
-        return _join(b"{" + _key(name), values, b"}").view(VARCHAR)
-    parts = [_join(b"," + _key(name), values) for name, values in sorted(members, key=itemgetter(0))]
+    is_opened = None not in members[0].values
+    parts = [
+        _part(b"{" if is_opened and member is members[0] else b",", member).take(member.indices) for member in members
+    ]
     joined = compute.binary_join_element_wise(*parts, _EMPTY, null_handling="replace")
-    whole = compute.replace_substring(_join(b"{", joined, b"}"), b"{,", b"{", max_replacements=1)
+    if is_opened:
+        return _closed(joined).view(VARCHAR)
+    whole = compute.replace_substring(_closed(_joined(_OPENING, joined)), b"{,", b"{", max_replacements=1)
     return compute.if_else(compute.equal(joined, _EMPTY), arrow.scalar(None, BINARY), whole).view(VARCHAR)
 
 
-_EMPTY = arrow.scalar(b"", BINARY)
+_OPENING, _CLOSING, _EMPTY = arrow.scalar(b"{", BINARY), arrow.scalar(b"}", BINARY), arrow.scalar(b"", BINARY)
 
 
-def _join(*parts: Any) -> Array:
-    """Texts put together (shape: n); null where one is."""
-    return compute.binary_join_element_wise(
-        *(arrow.scalar(p, BINARY) if isinstance(p, bytes) else p for p in parts), _EMPTY
-    )
+def _part(opening: bytes, member: Member) -> Array:
+    start = opening + msgspec.json.encode(member.name) + b":"
+    return arrow.array([None if value is None else start + value for value in member.values], BINARY)
 
 
-def _key(name: str) -> bytes:
-    return msgspec.json.encode(name) + b":"
+def _closed(texts: Array) -> Array:
+    return _joined(texts, _CLOSING)
+
+
+def _joined(*parts: Any) -> Array:
+    return compute.binary_join_element_wise(*parts, _EMPTY)

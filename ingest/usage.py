@@ -8,6 +8,7 @@ from msgspec import Raw
 from runmart.ingest import texts
 from runmart.ingest.members import json_object, unfit
 from runmart.ingest.nested import nested
+from runmart.ingest.texts import Member
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
 from runmart.models.columns import BIGINT, BINARY, VARCHAR
@@ -64,7 +65,7 @@ def _decode_all(runs: Array, found: Array) -> Usages | None:
         return None
     if sent.array("prompt_tokens").null_count and _EMPTY in records:
         return None
-    details: list[tuple[str, Array]] = []
+    details: list[Member] = []
     try:
         cached = _parts(sent, PROMPT_DETAILS, "cached_tokens", details)
         reasoning = _parts(sent, COMPLETION_DETAILS, "reasoning_tokens", details)
@@ -80,7 +81,7 @@ def _both(sent: Sent, name: str, other: str) -> bool:
     return bool(compute.any(compute.and_(sent.array(name).is_valid(), sent.array(other).is_valid())).as_py())
 
 
-def _parts(sent: Sent, names: Sequence[str], part: str, details: list[tuple[str, Array]]) -> Array:
+def _parts(sent: Sent, names: Sequence[str], part: str, details: list[Member]) -> Array:
     """One part of a token count, from the first of the detail objects that tells; the objects join `details`."""
     found: list[Array] = []
     for name in filter(sent.is_sent, names):
@@ -88,7 +89,7 @@ def _parts(sent: Sent, names: Sequence[str], part: str, details: list[tuple[str,
         values = [_DETAILS.decode(text) if _is_there(text) else _NO_DETAILS for text in distinct]
         kept = [texts.compact(text) if _is_there(text) else None for text in distinct]
         found.append(arrow.array([getattr(value, part) for value in values], BIGINT).take(array.indices))
-        details.append((name, arrow.array(kept, BINARY).take(array.indices)))
+        details.append(Member(name, array.indices, kept))
     return compute.coalesce(*found) if found else arrow.nulls(sent.count, BIGINT)
 
 

@@ -26,7 +26,7 @@ Task = Sequence[tuple[Block, Origin]]
 START_BYTES = 8 << 20
 """With less to convert, workers would be ready too late."""
 
-_QUEUED = 4
+_QUEUED = 8
 """Tasks that wait for each worker: enough for the time that this process spends on loading a batch."""
 
 _GONE = (OSError, EOFError, ValueError, pickle.UnpicklingError)

@@ -22,6 +22,12 @@ def array(values: Iterable[Any], arrow_type: pa.DataType | None = None) -> Array
     return _arrow.array(values, arrow_type)
 
 
+def binary(data: bytes, offsets: Iterable[int]) -> Array:
+    """The parts of `data` between `offsets` (shape: n + 1) as a column of bytes (shape: n); nothing is copied."""
+    ends = _arrow.array(list(offsets), pa.int32())
+    return _arrow.Array.from_buffers(pa.binary(), len(ends) - 1, [None, ends.buffers()[1], pa.py_buffer(data)])
+
+
 def nulls(count: int, arrow_type: pa.DataType) -> Array:
     """A column (shape: `count`) without values."""
     return _arrow.nulls(count, arrow_type)

@@ -5,6 +5,7 @@ From here on, work is done on columns: a step costs a call per column and batch,
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache
+from itertools import accumulate
 from typing import Any, NamedTuple, get_args
 
 import msgspec
@@ -45,11 +46,12 @@ class Colons(NamedTuple):
 class Sent:
     """The columns of n records of one type."""
 
-    def __init__(self, record: type[Struct], common: Collection[str] = ()) -> None:
-        """Columns of `record`s; `common` names texts that many records share."""
+    def __init__(self, record: type[Struct], common: Collection[str] = (), long: Collection[str] = ()) -> None:
+        """Columns of `record`s; `common` names texts that many records share, `long` JSON of more than some words."""
         self.count = 0
         self._types = _types(record)
         self._common = common
+        self._lengths: dict[str, list[int]] = {name: [] for name in long}
         self._values: dict[str, list[Any]] = {name: [] for name in self._types}
         self._sent = dict.fromkeys(self._types, 0)
         self._arrays: dict[str, Array] = {}
@@ -61,7 +63,11 @@ class Sent:
         self.count += count
         columns = zip(*map(astuple, records), strict=True)
         for (name, arrow_type), column in zip(self._types.items(), columns, strict=False):
-            if arrow_type is BINARY:
+            if name in self._lengths:
+                self._sent[name] += count - column.count(_ABSENT)
+                self._lengths[name].extend(map(len, map(memoryview, column)))
+                self._values[name].append(b"".join(column))
+            elif arrow_type is BINARY:
                 sent = count - column.count(_ABSENT)
                 self._sent[name] += sent
                 self._values[name].append(SEPARATOR.join(column) if sent else SEPARATOR * (count - 1))
@@ -136,8 +142,10 @@ class Sent:
     def _texts(self, name: str) -> Array:
         if not self._sent[name]:
             return arrow.repeat(b"", self.count, BINARY)
+        if name in self._lengths:  # to look for separators in long texts takes longer
+            return arrow.binary(b"".join(self._values[name]), accumulate(self._lengths[name], initial=0))
         text = SEPARATOR.join(self._values[name])
-        return compute.split_pattern(arrow.array([text], BINARY), SEPARATOR).values
+        return compute.split_pattern(arrow.binary(text, (0, len(text))), SEPARATOR).values
 
 
 @cache

@@ -16,7 +16,11 @@ def _row(tool: Any) -> dict[str, Any]:
     [row] = seen.rows["tools"]
     for name in ("parameters", "config"):
         row[name] = None if row[name] is None else json.loads(row[name])
-    return {name: value for name, value in row.items() if name not in {"observation", "run_id", "position"}}
+    return {
+        name: value
+        for name, value in row.items()
+        if name not in {"observation", "run_id", "run_created_at", "position"}
+    }
 
 
 def _expected(kind: str | None, config: Any = None, **defined: Any) -> dict[str, Any]:

@@ -10,9 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from warehouses import RUNMART, command, load, page, query, run, write
+
+from runmart.ingest.inputs import Input
+from runmart.ingest.read import content_hash
 
 
 def stored(warehouse: Path) -> list[str]:
@@ -200,3 +204,27 @@ def test_pages_in_a_bucket_are_read(bucket: dict[str, str], warehouse: Path) -> 
         assert done.returncode == 0, done
         assert stored(warehouse) == expected
     assert command("ingest", "s3://nowhere/x", "-w", warehouse, environment=bucket).returncode == 1
+
+
+def test_what_was_read_long_ago_is_not_read_again(
+    warehouse: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Size and time tell that a file is the same; its bytes are read only where the time may be wrong."""
+    read: list[str] = []
+
+    def recorded(item: Input) -> tuple[int, str]:
+        read.append(Path(item.address).name)
+        return content_hash(item)
+
+    monkeypatch.setattr("runmart.ingest.known.content_hash", recorded)
+    for name in "abc":
+        write(pages / f"{name}.json", page(run(name)))
+    load(warehouse, pages)
+    assert load(warehouse, pages).totals.inputs_unchanged == 3
+    assert read == ["a.json", "b.json", "c.json"], "they were written at the very moment when they were read"
+    with duckdb.connect(warehouse) as connection:
+        connection.execute("update runmart.loads set started_at = started_at + interval 1 hour")
+    os.utime(pages / "c.json", (1_600_000_000, 1_600_000_000))
+    read.clear()
+    assert load(warehouse, pages).totals.inputs_unchanged == 3
+    assert read == ["c.json"]
