@@ -48,7 +48,7 @@ format: $(VENV)/.dev  ## Put the code into its standard form
 docs: $(VENV)/.dev  ## Write the generated documentation
 	$(VENV)/bin/python docs/generate.py
 
-bench: $(VENV)/.dev  ## Time runmart beside DuckDB's own reader, on the same runs
+bench: $(VENV)/.dev  ## Time runmart beside its peers, on the same runs
 	$(VENV)/bin/python benchmarks/bench.py
 
 clean:  ## Remove what the other targets made

@@ -1,84 +1,135 @@
-"""Times runmart beside DuckDB's own `read_json`, in turns, each as a process of its own, on the same generated runs.
+"""Times runmart beside its peers, in turns, each as a process of its own, on the same generated runs.
 
-Both end with the same four tables, committed and checkpointed. The peer validates nothing, keeps no rejects and no
-unknown fields, and merges nothing. Machines differ: the ratio counts, not the seconds.
+All end with the same four tables, committed and check-pointed. Machines differ: the ratios count, not the seconds.
 """
 
 import argparse
-import json
-import os
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 import generate
+from measure import RUNMART, Timing, machine, table, timed
+from results import save
 
-BIN = Path(sys.executable).parent
-READ_JSON = Path(__file__).parent / "read_json.py"
-
-
-class Timing(NamedTuple):
-    """One run of one loader."""
-
-    wall_seconds: float
-    cpu_seconds: float
-    peak_megabytes: float
+PEERS = Path(__file__).parent / "peers"
+DLT_RUNS = 10_000
+DUCKDB_LEAVES_OUT = "validation, rejects, unknown fields, merge, bookkeeping"
+COLUMNS = ("loader", "wall s", "CPU s", "peak MB", "runs/s", "MB/s", "wall / runmart", "leaves out")
 
 
-def timed(command: list[str]) -> Timing:
-    """Run `command` and measure it from outside."""
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"{' '.join(command)} ended with status {os.waitstatus_to_exitcode(status)}")
-    return Timing(time.perf_counter() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+class Loader(NamedTuple):
+    """One way to load the runs."""
+
+    name: str
+    command: Callable[[Path], list[str | Path]]
+    """Given the warehouse."""
+    leaves_out: str
+    share: float = 1.0
+    """Of the runs that it loads; its times are scaled to all of them."""
 
 
-def loaders(pages: Path, lines: Path, warehouse: Path) -> dict[str, list[str]]:
-    """The commands, by what they are called in the table."""
-    runmart = [str(BIN / "runmart"), "ingest", "--warehouse", str(warehouse)]
-    read_json = [sys.executable, str(READ_JSON), str(warehouse)]
-    return {
-        "runmart, page files": [*runmart, str(pages)],
-        "runmart, JSON Lines": [*runmart, str(lines)],
-        "DuckDB read_json, JSON Lines, schema given": [*read_json, "lines", str(lines)],
-        "DuckDB read_json, page files, auto-detected": [*read_json, "pages", str(pages / "*.json")],
-    }
+class Inputs(NamedTuple):
+    """The same runs, in two shapes, and a few of them."""
+
+    pages: Path
+    lines: Path
+    few_pages: Path
 
 
-def measure(count: int, rounds: int) -> dict[str, list[Timing]]:
-    """Generate `count` runs and time each loader `rounds` times, in turns, after one round that does not count."""
-    with tempfile.TemporaryDirectory() as folder:
-        pages, lines, warehouse = Path(folder) / "pages", Path(folder) / "runs.jsonl", Path(folder) / "w.duckdb"
-        generate.write_pages(pages, count)
-        with lines.open("w") as file:
-            file.writelines(json.dumps(run, separators=(",", ":")) + "\n" for run in generate.runs(count))
-        timings: dict[str, list[Timing]] = {}
-        for number in range(rounds + 1):
-            for name, command in loaders(pages, lines, warehouse).items():
-                timing = timed(command)
-                warehouse.unlink()
-                if number:
-                    timings.setdefault(name, []).append(timing)
-        return timings
-
-
-def table(timings: dict[str, list[Timing]], count: int) -> str:
-    """The medians as Markdown; the ratio is each loader's wall time over that of runmart on page files."""
-    medians = {name: Timing(*map(statistics.median, zip(*runs, strict=True))) for name, runs in timings.items()}
-    base = next(iter(medians.values()))
-    lines = ["| loader | wall s | CPU s | peak MB | runs/s | wall / runmart |", "|---|---|---|---|---|---|"]
-    lines += [
-        f"| {name} | {t.wall_seconds:.1f} | {t.cpu_seconds:.1f} | {t.peak_megabytes:.0f} "
-        f"| {count / t.wall_seconds:,.0f} | {t.wall_seconds / base.wall_seconds:.2f} |"
-        for name, t in medians.items()
+def loaders(inputs: Inputs, runs: int, dlt_python: str | None) -> list[Loader]:
+    """What is compared; the first is what the others are compared with."""
+    pages, lines, few = inputs
+    python = sys.executable
+    found = [
+        Loader("runmart, page files", lambda to: [RUNMART, "ingest", "-w", to, pages], "nothing"),
+        Loader("runmart, JSON Lines", lambda to: [RUNMART, "ingest", "-w", to, lines], "nothing"),
+        Loader(
+            "DuckDB `read_json`, JSON Lines, schema given",
+            lambda to: [python, PEERS / "read_json.py", to, "lines", lines],
+            DUCKDB_LEAVES_OUT,
+        ),
+        Loader(
+            "DuckDB, page files (`read_text`, `json_transform`)",
+            lambda to: [python, PEERS / "read_json.py", to, "pages", pages / "*.json"],
+            DUCKDB_LEAVES_OUT,
+        ),
+        Loader(
+            "polars `read_ndjson`, schema given, then DuckDB",
+            lambda to: [python, PEERS / "polars_ndjson.py", to, lines],
+            f"{DUCKDB_LEAVES_OUT}; of JSON only what the schema names",
+        ),
+        Loader(
+            "Arrow `read_json`, schema given, then DuckDB",
+            lambda to: [python, PEERS / "pyarrow_json.py", to, lines],
+            f"{DUCKDB_LEAVES_OUT}; of JSON only what the schema names; response_format",
+        ),
     ]
-    return "\n".join(lines)
+    if dlt_python:
+        found.append(
+            Loader(
+                f"dlt, merge by id (scaled from {DLT_RUNS:,} runs)",
+                lambda to: [dlt_python, PEERS / "dlt_merge.py", to, few],
+                "rejects; makes tables of its own shape",
+                DLT_RUNS / runs,
+            )
+        )
+    return found
+
+
+def measure(found: list[Loader], folder: Path, rounds: int) -> dict[str, Timing]:
+    """The medians of `rounds` rounds, in each of which every loader has its turn, after one that does not count."""
+    timings: dict[str, list[Timing]] = {loader.name: [] for loader in found}
+    for number in range(rounds + 1):
+        sums = dict[str, tuple[int, ...]]()
+        for loader in found:
+            warehouse = folder / "w.duckdb"
+            timing = timed(loader.command(warehouse))
+            if number:
+                timings[loader.name].append(_scaled(timing, loader.share))
+            elif loader.share == 1:
+                sums[loader.name] = totals(warehouse)
+            warehouse.unlink()
+        if len(set(sums.values())) > 1:
+            sys.exit(f"the loaders do not agree: {sums}")
+    return {name: Timing(*map(median, zip(*of, strict=True))) for name, of in timings.items()}
+
+
+def _scaled(timing: Timing, share: float) -> Timing:
+    return Timing(timing.wall_seconds / share, timing.cpu_seconds / share, timing.peak_megabytes)
+
+
+def totals(warehouse: Path) -> tuple[int, ...]:
+    """What all warehouses must have in common."""
+    import duckdb
+
+    tables = ("runs", "usage", "tools", "errors")
+    counts = ", ".join(f"(select count(*) from {name})" for name in tables)
+    with duckdb.connect(warehouse, read_only=True) as connection:
+        query = f"select {counts}, cast((select sum(prompt_tokens + cached_prompt_tokens) from usage) as bigint)"
+        return connection.execute(query).fetchall()[0]
+
+
+def rows(found: list[Loader], timings: dict[str, Timing], runs: int, megabytes: float) -> list[list[str]]:
+    """The rows of the table."""
+    base = timings[found[0].name].wall_seconds
+    return [
+        [
+            loader.name,
+            f"{timing.wall_seconds:.2f}",
+            f"{timing.cpu_seconds:.2f}",
+            f"{timing.peak_megabytes:.0f}",
+            f"{runs / timing.wall_seconds:,.0f}",
+            f"{megabytes / timing.wall_seconds:,.0f}",
+            f"{timing.wall_seconds / base:.2f}",
+            loader.leaves_out,
+        ]
+        for loader in found
+        for timing in [timings[loader.name]]
+    ]
 
 
 def main() -> None:
@@ -86,8 +137,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--dlt-python", help="the Python of an environment in which `pip install dlt[duckdb]` was done")
+    parser.add_argument("--save", action="store_true", help="put the table into RESULTS.md")
     arguments = parser.parse_args()
-    print(table(measure(arguments.runs, arguments.rounds), arguments.runs))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        inputs = Inputs(folder / "pages", folder / "runs.jsonl", folder / "few")
+        generate.write_pages(inputs.pages, generate.runs(arguments.runs))
+        generate.write_lines(inputs.lines, generate.runs(arguments.runs))
+        generate.write_pages(inputs.few_pages, generate.runs(min(DLT_RUNS, arguments.runs)))
+        megabytes = inputs.lines.stat().st_size / 1e6
+        found = loaders(inputs, arguments.runs, arguments.dlt_python)
+        timings = measure(found, folder, arguments.rounds)
+    text = table(COLUMNS, rows(found, timings, arguments.runs, megabytes))
+    text = f"{arguments.runs:,} runs, {megabytes:,.0f} MB, {arguments.rounds} rounds; {machine()}\n\n{text}"
+    print(text)
+    if arguments.save:
+        save("loaders", text)
 
 
 if __name__ == "__main__":

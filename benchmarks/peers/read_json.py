@@ -1,5 +1,6 @@
 """The peer: DuckDB's own reader makes the same four tables. Arguments: WAREHOUSE lines|pages SOURCE."""
 
+import json
 import sys
 
 import duckdb
@@ -26,6 +27,26 @@ COLUMNS = {
     "tools": 'STRUCT("type" VARCHAR, "function" '
     'STRUCT("name" VARCHAR, description VARCHAR, "strict" BOOLEAN, parameters JSON))[]',
 }
+
+STRUCTURE = {
+    **COLUMNS,
+    "truncation_strategy": {"type": "VARCHAR", "last_messages": "BIGINT"},
+    "last_error": {"code": "VARCHAR", "message": "VARCHAR"},
+    "incomplete_details": {"reason": "VARCHAR"},
+    "usage": {
+        **dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), "BIGINT"),
+        "prompt_token_details": {"cached_tokens": "BIGINT"},
+        "completion_tokens_details": {"reasoning_tokens": "BIGINT"},
+    },
+    "tools": [
+        {
+            "type": "VARCHAR",
+            "function": {"name": "VARCHAR", "description": "VARCHAR", "strict": "BOOLEAN", "parameters": "JSON"},
+        }
+    ],
+}
+"""The same, as `json_transform` wants it: the quickest way through page files. `read_json` with this schema takes three
+times as long, with its own guess at the types one and a half times."""
 
 INSTANTS = ("created_at", "started_at", "expires_at", "completed_at", "failed_at", "cancelled_at")
 
@@ -54,12 +75,17 @@ select id, 'incomplete_details', incomplete_details.reason, null from sent where
 def main() -> None:
     """Load."""
     warehouse, shape, source = sys.argv[1:]
-    connection = duckdb.connect(warehouse)
+    connection = duckdb.connect(warehouse, config={"storage_compatibility_version": "v1.4.0"})
     if shape == "lines":
         columns = ", ".join(f"'{name}': '{kind}'" for name, kind in COLUMNS.items())
         sent = f"select * from read_json('{source}', format = 'newline_delimited', columns = {{{columns}}})"
     else:
-        sent = f"select unnest(data, max_depth := 2) from read_json('{source}')"
+        sent = f"""
+            select unnest(json_transform(run, '{json.dumps(STRUCTURE)}'))
+            from (
+                select unnest(json_transform(content, '{{"data": ["JSON"]}}').data) as run
+                from read_text('{source}')
+            )"""
     connection.execute(f"create temp table sent as {sent}")
     connection.execute(TABLES)
     connection.execute("checkpoint")
