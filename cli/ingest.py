@@ -15,6 +15,7 @@ from runmart.ingest.kinds import API_ERROR
 
 if TYPE_CHECKING:
     from runmart.ingest.load import Load
+    from runmart.ingest.workers import Workers
 
 
 def ingest(
@@ -43,10 +44,10 @@ def ingest(
             core but one.
         log_format: json logs events as JSON lines on standard error, for schedulers.
     """
-    from runmart.ingest.pipeline import ingest as load_sources
-
     signal.signal(signal.SIGTERM, _interrupt)
-    with options.writing() as connection, log(log_format) as event:
+    with _workers(workers, sources, options) as converting, options.writing() as connection, log(log_format) as event:
+        from runmart.ingest.pipeline import ingest as load_sources
+
         with progress() as show:
             load = load_sources(
                 connection,
@@ -54,7 +55,7 @@ def ingest(
                 source=source,
                 observed_at=_microseconds(observed_at),
                 reload=reload,
-                workers=workers,
+                workers=converting,
                 progress=show,
             )
         event("load finished", **summary(load, options))
@@ -63,6 +64,18 @@ def ingest(
     else:
         _tell(load, options, quiet=log_format == "json")
     return EXIT_REJECTS if load.totals.rejected else 0
+
+
+def _workers(count: int | None, sources: list[str], options: Options) -> "Workers":
+    """Workers, started already when there is much that may be new: so they are ready when this process is."""
+    from runmart.ingest.sources import amount
+    from runmart.ingest.workers import START_BYTES, Workers
+
+    workers = Workers(count)
+    since = options.warehouse.stat().st_mtime if options.warehouse.exists() else 0.0
+    if amount(sources, since, START_BYTES) >= START_BYTES:
+        workers.start()
+    return workers
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -41,7 +41,7 @@ def ingest(
     command: str = "ingest",
     observed_at: int | None = None,
     reload: bool = False,
-    workers: int | None = None,
+    workers: Workers | int | None = None,
     progress: Progress = lambda _address, _totals: None,
 ) -> Load:
     """Load what `sources` name.
@@ -53,7 +53,7 @@ def ingest(
         command: What the load is called in the bookkeeping.
         observed_at: When the runs were observed, in microseconds since 1970; each input's own time when None.
         reload: Read inputs even if they were read before.
-        workers: How many processes convert inputs beside this one; by the number of cores when None.
+        workers: Processes that convert inputs beside this one, or how many; by the number of cores when None.
         progress: Called after each group of blocks.
 
     Raises:
@@ -61,7 +61,10 @@ def ingest(
         WorkerError: A worker has ended unexpectedly; the batch at hand is rolled back.
         duckdb.Error: The warehouse fails; the batch at hand is rolled back.
     """
-    with _loading(connection, command, source) as load, Workers(workers) as converting:
+    with (
+        workers if isinstance(workers, Workers) else Workers(workers) as converting,
+        _loading(connection, command, source) as load,
+    ):
         reading = _Reading(load, source, observed_at, converting, progress)
         found = inputs(sources)
         for item, is_known in zip(found, repeat(None)) if reload else unread(connection, found, source):

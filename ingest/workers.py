@@ -14,14 +14,17 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import IO, Self, cast
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Self, TypeAlias, cast
 
-from runmart.ingest.blocks import Block
-from runmart.ingest.convert import Converted, Converter
 from runmart.ingest.errors import WorkerError
-from runmart.models.observations import Origin
 
-Task = Sequence[tuple[Block, Origin]]
+if TYPE_CHECKING:  # what takes long to import is imported while the workers start
+    from runmart.ingest.blocks import Block
+    from runmart.ingest.convert import Converted, Converter
+    from runmart.models.observations import Origin
+
+Task: TypeAlias = "Sequence[tuple[Block, Origin]]"
 
 START_BYTES = 8 << 20
 """With less to convert, workers would be ready too late."""
@@ -46,9 +49,8 @@ class Workers:
     def __init__(self, count: int | None = None) -> None:
         count = default_count() if count is None else count
         self._count = count if sys.executable else 0
-        self._converter = Converter()
         self._bytes = 0
-        self._tasks = queue.Queue[tuple[Task, Future[Converted]] | None](_QUEUED * max(count, 1))
+        self._tasks: queue.Queue[tuple[Task, Future[Converted]] | None] = queue.Queue(_QUEUED * max(count, 1))
         self._processes: list[subprocess.Popen[bytes]] = []
         self._threads: list[threading.Thread] = []
         self._ready = threading.Event()
@@ -68,10 +70,10 @@ class Workers:
 
     def submit(self, task: Task) -> "Future[Converted]":
         """Convert `task`, now or soon; the future may hold a `WorkerError`."""
-        future = Future[Converted]()
+        future: Future[Converted] = Future()
         self._bytes += sum(len(block.data) for block, _ in task)
-        if self._bytes >= START_BYTES and not self._threads:
-            self._start()
+        if self._bytes >= START_BYTES:
+            self.start()
         if self._ready.is_set():
             try:
                 self._tasks.put_nowait((task, future))
@@ -82,8 +84,15 @@ class Workers:
         future.set_result(self._converter.convert(task))
         return future
 
-    def _start(self) -> None:
-        for _ in range(self._count):
+    @cached_property
+    def _converter(self) -> "Converter":
+        from runmart.ingest.convert import Converter
+
+        return Converter()
+
+    def start(self) -> None:
+        """Start the workers, unless they were started."""
+        for _ in range(self._count - len(self._processes)):
             process = _process()
             self._processes.append(process)
             thread = threading.Thread(target=self._serve, args=(process,), daemon=True)

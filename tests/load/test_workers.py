@@ -28,13 +28,13 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers start with the first input, and get every group that there is."""
     monkeypatch.setattr(workers, "START_BYTES", 0)
     monkeypatch.setattr(pipeline, "GROUP_BYTES", 2000)
-    start = workers.Workers._start  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    start = workers.Workers.start
 
     def start_and_wait(converting: workers.Workers) -> None:
         start(converting)
         assert not converting.pids or converting._ready.wait(30)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
-    monkeypatch.setattr(workers.Workers, "_start", start_and_wait)
+    monkeypatch.setattr(workers.Workers, "start", start_and_wait)
 
 
 @pytest.fixture(name="here")
