@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 BIN = Path(sys.executable).parent
 RUNMART = str(BIN / "runmart")
-_SAMPLE_SECONDS = 0.02
+_SAMPLE_SECONDS = 0.1
 
 
 class Timing(NamedTuple):
@@ -74,11 +74,11 @@ def _family(pid: int) -> list[int]:
     """A process and its descendants."""
     found = [pid]
     for parent in found:
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            try:
+        try:
+            for task in Path(f"/proc/{parent}/task").glob("*/children"):
                 found += map(int, task.read_text().split())
-            except OSError:
-                continue
+        except OSError:
+            continue  # it has ended
     return found
 
 

@@ -4,15 +4,18 @@ import argparse
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import generate
 from measure import RUNMART, Timing, best_of, machine, table, timed
 from results import save
 from warehouses import BASE_RUNS, multiply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TOP_UP_RUNS = 10_000
 TINY = (
@@ -137,17 +140,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="top-ups of each kind")
     parser.add_argument("--save", action="store_true", help="put the tables into RESULTS.md")
     arguments = parser.parse_args()
-    sections: list[tuple[str, str]] = []
-    with tempfile.TemporaryDirectory() as name:
-        if arguments.times:
-            sections.append(("top-ups", top_ups(Path(name), arguments.times, arguments.rounds)))
-        if arguments.sizes:
-            sections.append(("growth", growth(Path(name), arguments.sizes)))
-        if arguments.files:
-            sections.append(("tiny files", tiny_files(Path(name), arguments.files)))
-    for section, found in sections:
-        text = f"{machine()}\n\n{found}"
-        print(text, file=sys.stdout)
+    parts: dict[str, Callable[[Path], str]] = {}
+    if arguments.times:
+        parts["top-ups"] = lambda folder: top_ups(folder, arguments.times, arguments.rounds)
+    if arguments.sizes:
+        parts["growth"] = lambda folder: growth(folder, arguments.sizes)
+    if arguments.files:
+        parts["tiny files"] = lambda folder: tiny_files(folder, arguments.files)
+    for section, part in parts.items():
+        with tempfile.TemporaryDirectory() as name:
+            text = f"{machine()}\n\n{part(Path(name))}"
+        print(text, flush=True)
         if arguments.save:
             save(section, text)
 

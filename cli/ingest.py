@@ -41,7 +41,7 @@ def ingest(
         observed_at: When the runs were observed, instead of each file's modification time; UTC without an offset.
         reload: Read inputs again that were loaded before.
         workers: Processes that decode beside this one, when there is much to do; 0 for none. By default one for each
-            core but one.
+            core but one, at most 3.
         log_format: json logs events as JSON lines on standard error, for schedulers.
     """
     signal.signal(signal.SIGTERM, _interrupt)

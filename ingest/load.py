@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from runmart.ingest.convert import Converted
 from runmart.ingest.flatten import POSITION, Batches, moved
-from runmart.ingest.merge import Counts, merge
+from runmart.ingest.merge import Counts, Merger
 from runmart.ingest.version import VERSION
 from runmart.models import arrow
 from runmart.models.bookkeeping import INPUTS, LOADS, REJECTS, Book
@@ -22,8 +22,8 @@ from runmart.models.observations import Reject
 BATCH_OBSERVATIONS = 500_000
 """So many make a transaction: a few of DuckDB's row groups, which it writes to the file as they fill."""
 
-MERGE_OBSERVATIONS = 30_000
-MERGE_BYTES = 32 << 20
+MERGE_OBSERVATIONS = 60_000
+MERGE_BYTES = 48 << 20
 """So many are merged at a time, while the next are converted."""
 
 
@@ -58,6 +58,7 @@ class Load:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, command: str, source: str) -> None:
         self._connection = connection
+        self._merger = Merger(connection)
         self._command = command
         self._source = source
         self._started = time.time_ns()
@@ -129,7 +130,7 @@ class Load:
         """Merge the observations that wait."""
         if self._batches:
             with self._transaction():
-                self._count(merge(self._connection, self._batches))
+                self._count(self._merger.merge(self._batches))
         self._merged += self._waiting
         self._batches, self._waiting, self._bytes = [], 0, 0
 

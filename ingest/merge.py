@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 
 from runmart.ingest.flatten import OBSERVATION, Batches, moved
-from runmart.models.columns import JSON, VARCHAR, Column
+from runmart.models.columns import BIGINT, JSON, VARCHAR, Column, Table
 from runmart.models.runs import RUNS
 from runmart.models.statuses import LIFECYCLE_INSTANTS, TERMINAL_STATUSES
 from runmart.models.tables import TABLES
@@ -46,19 +46,46 @@ class Counts(NamedTuple):
     unchanged: int
 
 
-def merge(connection: "DuckDBPyConnection", batches: Sequence[Batches]) -> Counts:
-    """Merge a batch, within the transaction that the caller has open."""
-    numbered: list[Batches] = []
-    observations = 0
-    for some in batches:
-        numbered.append(moved(some, observations, OBSERVATION))
-        observations += some.runs.num_rows
-    for table, parts in zip(TABLES, zip(*numbered, strict=True), strict=True):
-        connection.register(f"incoming_{table.name}", pa.Table.from_batches(parts))
-    counts = _merge(connection, observations)
-    for table in TABLES:
-        connection.unregister(f"incoming_{table.name}")
-    return counts
+class _Incoming:
+    """One of the tables of the batch at hand, for DuckDB to read.
+
+    It is registered once. To register each batch within a transaction would keep all of them until its end.
+    """
+
+    def __init__(self, table: Table[Any]) -> None:
+        fields = [(column.name, VARCHAR if column.type == JSON else column.type) for column in table.columns]
+        self.empty = pa.schema([(OBSERVATION, BIGINT), *fields]).empty_table()
+        self.rows: Any = self.empty
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The Arrow PyCapsule interface."""
+        return self.rows.__arrow_c_stream__(requested_schema)
+
+
+class Merger:
+    """Merges batches into the warehouse behind a connection."""
+
+    def __init__(self, connection: "DuckDBPyConnection") -> None:
+        """No transaction may be open."""
+        self._connection = connection
+        self._incoming = [_Incoming(table) for table in TABLES]
+        for table, incoming in zip(TABLES, self._incoming, strict=True):
+            connection.register(f"incoming_{table.name}", incoming)
+
+    def merge(self, batches: Sequence[Batches]) -> Counts:
+        """Merge a batch, within the transaction that the caller has open."""
+        numbered: list[Batches] = []
+        observations = 0
+        for some in batches:
+            numbered.append(moved(some, observations, OBSERVATION))
+            observations += some.runs.num_rows
+        for incoming, parts in zip(self._incoming, zip(*numbered, strict=True), strict=True):
+            incoming.rows = pa.Table.from_batches(parts)
+        try:
+            return _merge(self._connection, observations)
+        finally:
+            for incoming in self._incoming:
+                incoming.rows = incoming.empty
 
 
 def _merge(connection: "DuckDBPyConnection", observations: int) -> Counts:

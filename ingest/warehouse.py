@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 STORAGE_VERSION = "v1.4.0"
 """Every DuckDB shell since 1.4 opens a file of this storage version."""
 
-WRITER_MEMORY = "512MB"
+WRITER_MEMORY = "256MB"
 """What DuckDB may keep in memory while it loads; by default it keeps what it has written, up to most of the RAM."""
 
 DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0

@@ -30,7 +30,7 @@ START_BYTES = 8 << 20
 """With less to convert, workers would be ready too late."""
 
 _QUEUED = 8
-"""Tasks that wait for each worker: enough for the time that this process spends on loading a batch."""
+"""Tasks that wait for the workers: enough for the time that this process spends on merging a batch."""
 
 _GONE = (OSError, EOFError, ValueError, pickle.UnpicklingError)
 """What reading from or writing to a process that has ended raises; it may end in the middle of an answer."""
@@ -40,7 +40,7 @@ _PROGRAM = "import sys; sys.path[:] = {path!r}; from runmart.ingest.worker impor
 
 def default_count() -> int:
     """One for each core but the one that reads and loads; few, since that one is soon busy."""
-    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 5) - 1
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 4) - 1
 
 
 class Workers:
@@ -50,7 +50,7 @@ class Workers:
         count = default_count() if count is None else count
         self._count = count if sys.executable else 0
         self._bytes = 0
-        self._tasks: queue.Queue[tuple[Task, Future[Converted]] | None] = queue.Queue(_QUEUED * max(count, 1))
+        self._tasks: queue.Queue[tuple[Task, Future[Converted]] | None] = queue.Queue(_QUEUED + count)
         self._processes: list[subprocess.Popen[bytes]] = []
         self._threads: list[threading.Thread] = []
         self._ready = threading.Event()

@@ -1,0 +1,37 @@
+"""Columns in which few values differ."""
+
+from runmart.ingest import distinct
+from runmart.ingest.distinct import DistinctDecoder
+from runmart.models import arrow
+from runmart.models.columns import BIGINT, BINARY
+from runmart.models.sent import Encoded
+
+
+def _encoded(*texts: bytes) -> Encoded:
+    array = arrow.array(texts, BINARY).dictionary_encode()
+    return Encoded(array, array.dictionary.to_pylist())
+
+
+def test_each_text_is_parsed_once() -> None:
+    """In a batch, and in those that come later."""
+    parsed: list[bytes] = []
+
+    def parse(text: bytes) -> int:
+        parsed.append(text)
+        return len(text)
+
+    decoder = DistinctDecoder(parse)
+    for _ in range(2):
+        found = decoder.decode(_encoded(b"a", b"bb", b"a", b"bb"))
+        assert found.array(lambda value: value, BIGINT).to_pylist() == [1, 2, 1, 2]
+        assert found.where(lambda value: value == 2).to_pylist() == [False, True, False, True]
+    assert parsed == [b"a", b"bb"]
+
+
+def test_not_more_than_some_megabytes_are_remembered() -> None:
+    """Texts that hardly repeat do not fill the memory; the answers stay the same."""
+    decoder = DistinctDecoder(len)
+    text = b"x" * (distinct._MAX_BYTES // 4)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    for number in range(20):
+        assert decoder.decode_one(text + b"%d" % number) == len(text) + len(str(number))
+        assert len(decoder._known) <= 4  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
