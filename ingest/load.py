@@ -22,6 +22,10 @@ from runmart.models.observations import Reject
 BATCH_OBSERVATIONS = 500_000
 """So many make a transaction: a few of DuckDB's row groups, which it writes to the file as they fill."""
 
+BATCH_INPUTS = 50_000
+BATCH_REJECTED_BYTES = 32 << 20
+"""Or so many inputs, or so much that was rejected: both wait in memory."""
+
 MERGE_OBSERVATIONS = 60_000
 MERGE_BYTES = 48 << 20
 """So many are merged at a time, while the next are converted."""
@@ -66,6 +70,7 @@ class Load:
         self._waiting = 0
         self._bytes = 0
         self._merged = 0
+        self._rejected_bytes = 0
         self._is_open = False
         self._rejects: list[tuple[str, Reject]] = []
         self._inputs: list[ReadInput] = []
@@ -100,7 +105,8 @@ class Load:
         self.totals.skipped.update(found.skipped)
         if self._waiting >= min(MERGE_OBSERVATIONS, BATCH_OBSERVATIONS) or self._bytes >= MERGE_BYTES:
             self._merge()
-        if self._merged >= BATCH_OBSERVATIONS:
+        self._rejected_bytes += sum(len(reject.raw) for rejects in found.rejects for reject in rejects)
+        if self._merged >= BATCH_OBSERVATIONS or self._rejected_bytes >= BATCH_REJECTED_BYTES:
             self.commit()
 
     def reject(self, address: str, reject: Reject) -> None:
@@ -112,6 +118,8 @@ class Load:
         """Record that an input was read to its end, in the transaction that holds its last observations."""
         self._inputs.append(read)
         self.totals.inputs += 1
+        if len(self._inputs) >= BATCH_INPUTS:
+            self.commit()
 
     def clear_reject(self, reject_id: int) -> None:
         """Forget a reject, in the transaction that holds what became of it."""
@@ -123,7 +131,7 @@ class Load:
         with self._transaction():
             self._write(state)
             self._connection.execute("commit")
-        self._is_open, self._merged = False, 0
+        self._is_open, self._merged, self._rejected_bytes = False, 0, 0
         self._rejects, self._inputs, self._done_rejects = [], [], []
 
     def _merge(self) -> None:

@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from warehouses import RUNMART, query
+from warehouses import RUNMART, load, page, query, run, write
+
+from runmart.ingest.load import Load
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -26,3 +28,26 @@ def test_200_000_runs_load_below_700_megabytes(workers: str, warehouse: Path, pa
     done = subprocess.run(load, check=True, capture_output=True, text=True, cwd=BENCHMARKS)
     assert query(warehouse, "select count(*) from runs") == [(200_000,)]
     assert float(done.stdout) < 700
+
+
+@pytest.mark.parametrize(("limit", "value"), [("BATCH_INPUTS", 10), ("BATCH_REJECTED_BYTES", 60)])
+def test_what_waits_in_memory_is_written_when_it_is_much(
+    limit: str, value: int, warehouse: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Very many small inputs, and very much that is rejected, do not wait for a full batch of runs."""
+    commits: list[int] = []
+    commit = Load.commit
+
+    def counted(load: Load, state: str = "running") -> None:
+        commits.append(load.totals.inputs)
+        commit(load, state)
+
+    monkeypatch.setattr(Load, "commit", counted)
+    monkeypatch.setattr(f"runmart.ingest.load.{limit}", value)
+    for number in range(40):
+        write(pages / f"{number}.json", page(run(f"run_{number}"), {"id": f"bad_{number}"}))
+    monkeypatch.setattr("runmart.ingest.pipeline.GROUP_BYTES", 300)
+    assert load(warehouse, pages).totals.new_runs == 40
+    assert len(commits) >= 4
+    assert query(warehouse, "select count(*) from runmart.inputs") == [(40,)]
+    assert query(warehouse, "select count(*) from runmart.rejects") == [(40,)]
