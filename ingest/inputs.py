@@ -19,3 +19,5 @@ class Input:
     """Opens it for reading. Raises OSError or InputError."""
     changed_at: int = 0
     """As `modified_at`, where the clock of the file system cannot be set back by who writes the file; else 0."""
+    path: str | None = None
+    """Where any process of this machine can read it; None where only `open` can."""

@@ -1,13 +1,13 @@
 """The whole way of a load: sources, blocks, observations, batches, one after another."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from runmart.ingest.blocks import BLOCK_BYTES, Block, blocks
-from runmart.ingest.convert import Converted, Converter
+from runmart.ingest.convert import Converter
 from runmart.ingest.errors import InputError
 from runmart.ingest.inputs import Input
 from runmart.ingest.known import unread
@@ -15,6 +15,7 @@ from runmart.ingest.load import Load, ReadInput, Totals, original
 from runmart.ingest.read import open_input
 from runmart.ingest.sources import inputs
 from runmart.ingest.warehouse import is_interrupt
+from runmart.ingest.work import ReadToEnd, not_blank
 from runmart.ingest.workers import Workers
 from runmart.models.observations import Origin, Reject
 
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
+    from runmart.ingest.work import Done
+
 GROUP_BYTES = 4 << 20
-"""Small inputs are converted together: so much at a time is quickest."""
+GROUP_INPUTS = 4096
+"""Small inputs are read and converted together: so much at a time is quickest, and so many files."""
 
 MAX_GROUPS = 32
 """So many may wait for one before them that takes longer."""
@@ -94,33 +98,32 @@ def _loading(connection: "DuckDBPyConnection", command: str, source: str) -> Gen
 class _Taken:
     """An input, and how much of it was taken."""
 
-    __slots__ = ("item", "observations", "origin", "position", "rejected")
+    __slots__ = ("is_large", "item", "observations", "origin", "position", "rejected")
 
     def __init__(self, item: Input, origin: Origin) -> None:
         self.item = item
         self.origin = origin
+        self.is_large = item.path is None or item.size is None or item.size > GROUP_BYTES
         self.position = self.observations = self.rejected = 0
 
 
 class _Group(NamedTuple):
-    """Blocks that are converted together: several small inputs, or a part of a large one."""
+    """What is converted together: several small inputs, or a part of a large one."""
 
-    converted: "Future[Converted]"
+    done: "Future[Done]"
     inputs: list[_Taken]
-    """Of each block."""
+    """Of each part."""
 
 
 class _End(NamedTuple):
-    """The end of an input: its size and hash, or why it could not be read to its end."""
+    """The end of a large input, behind its parts."""
 
     of: _Taken
-    size: int
-    content_hash: str
-    error: InputError | None = None
+    read: ReadToEnd
 
 
 class _Reading:
-    """Reads inputs, has them converted, and puts what they held into a load, in the order of the inputs."""
+    """Has inputs read and converted, and puts what they held into a load, in the order of the inputs."""
 
     def __init__(self, load: Load, source: str, observed_at: int | None, workers: Workers, progress: Progress) -> None:
         self._load = load
@@ -128,94 +131,97 @@ class _Reading:
         self._observed_at = observed_at
         self._workers = workers
         self._progress = progress
-        self._blocks: list[tuple[Block, Origin]] = []
-        self._inputs: list[_Taken] = []
-        self._ends: list[_End] = []
+        self._small: list[tuple[str, _Taken]] = []
         self._bytes = self._groups = 0
         self._pending = deque[_Group | _End]()
+        self._large: list[_Taken] = []
 
     def read(self, item: Input) -> None:
         """Read one input; what is wrong with it is recorded, and the load goes on."""
         observed_at = item.modified_at if self._observed_at is None else self._observed_at
         of = _Taken(item, Origin(self._source, observed_at, self._load.load_id))
-        try:
-            end = self._read(of)
-        except InputError as error:
-            end = _End(of, 0, "", error)
-        self._ends.append(end)
-        if not self._blocks:
-            self._submit()
+        if of.is_large:
+            self._submit_small()
+            self._read_large(of)
+            return
+        self._small.append((item.path or "", of))
+        self._bytes += item.size or 0
+        if self._bytes >= GROUP_BYTES or len(self._small) >= GROUP_INPUTS:
+            self._submit_small()
+            while self._large:
+                self._read_large(self._large.pop())
 
     def finish(self) -> None:
         """Take all that was read."""
-        self._submit()
-        while self._pending:
-            self._take()
+        self._submit_small()
+        while self._pending or self._large:
+            while self._pending:
+                self._take()
+            if self._large:
+                self._read_large(self._large.pop())
 
-    def _read(self, of: _Taken) -> _End:
-        reader = open_input(of.item)
-        is_blank = is_first = True
+    def _read_large(self, of: _Taken) -> None:
+        """Read an input here, and have its blocks converted."""
         try:
-            parts = blocks(reader.chunks(), BLOCK_BYTES)
-            block = next(parts, None)
-            while block is not None:
-                following = next(parts, None)
-                is_blank = is_blank and (not block.data or block.data.isspace())
-                if following or not is_first:
-                    self._submit()  # a part of a large input goes alone
-                self._put(block, of)
-                if following or not is_first or self._bytes >= GROUP_BYTES:
-                    self._submit()
-                block, is_first = following, False
-        finally:
-            reader.close()
-        if is_blank:
-            raise InputError("there is nothing but whitespace in it: a failed download?")
-        return _End(of, reader.size, reader.content_hash)
+            reader = open_input(of.item)
+            try:
+                for block in not_blank(blocks(reader.chunks(), BLOCK_BYTES)):
+                    self._submit([(block, of)], len(block.data))
+            finally:
+                reader.close()
+            read = ReadToEnd(reader.size, reader.content_hash)
+        except InputError as error:
+            read = ReadToEnd(0, "", str(error))
+        self._pending.append(_End(of, read))
 
-    def _put(self, block: Block, of: _Taken) -> None:
-        self._blocks.append((block, of.origin))
-        self._inputs.append(of)
-        self._bytes += len(block.data)
+    def _submit_small(self) -> None:
+        """Have the collected inputs read and converted."""
+        if self._small:
+            self._submit(self._small, self._bytes)
+            self._small, self._bytes = [], 0
 
-    def _submit(self) -> None:
-        """Have the collected blocks converted, and take what is done."""
-        if self._blocks:
-            self._pending.append(_Group(self._workers.submit(self._blocks), self._inputs))
-            self._groups += 1
-            self._blocks, self._inputs, self._bytes = [], [], 0
-        self._pending += self._ends
-        self._ends = []
+    def _submit(self, parts: Sequence[tuple[Block | str, _Taken]], size: int) -> None:
+        """Have something converted, and take what is done."""
+        done = self._workers.submit([(part, of.origin) for part, of in parts], size)
+        self._pending.append(_Group(done, [of for _, of in parts]))
+        self._groups += 1
         while self._pending and (self._is_done(self._pending[0]) or self._groups > MAX_GROUPS):
             self._take()
 
     @staticmethod
     def _is_done(entry: _Group | _End) -> bool:
-        return isinstance(entry, _End) or entry.converted.done()
+        return isinstance(entry, _End) or entry.done.done()
 
     def _take(self) -> None:
         """Put the next of what is pending into the load."""
         entry = self._pending.popleft()
         if isinstance(entry, _End):
-            self._finish(entry)
+            self._finish(entry.of, entry.read)
             return
         self._groups -= 1
-        found = entry.converted.result()
+        while not entry.done.done() and self._workers.help():
+            pass
+        found, ends = entry.done.result()
         self._load.add(found, [(of.item.address, of.position) for of in entry.inputs])
-        for of, counts in zip(entry.inputs, found.counts, strict=True):
+        for of, counts, end in zip(entry.inputs, found.counts, ends, strict=True):
             of.position += counts.items
             of.observations += counts.observations
             of.rejected += counts.rejected
+            if end is not None:
+                self._finish(of, end)
+            elif not of.is_large:
+                of.is_large = True
+                self._large.append(of)
         self._progress(entry.inputs[-1].item.address, self._load.totals)
 
-    def _finish(self, end: _End) -> None:
-        of, item = end.of, end.of.item
-        if end.error is not None:
-            self._load.reject(item.address, Reject(of.origin, of.position, 1, str(end.error), "$", b""))
+    def _finish(self, of: _Taken, read: ReadToEnd) -> None:
+        item = of.item
+        if read.error is not None:
+            self._load.reject(item.address, Reject(of.origin, of.position, 1, read.error, "$", b""))
             self._progress(item.address, self._load.totals)
         else:
             self._load.finish_input(
-                ReadInput(item.address, end.size, end.content_hash, item.modified_at, of.observations, of.rejected)
+                ReadInput(item.address, read.size, read.content_hash, item.modified_at, of.observations, of.rejected)
             )
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, Literal
 
 import pyarrow as pa
@@ -147,7 +147,20 @@ def open_input(source: Input) -> Reader:
     Raises:
         InputError: It cannot be opened.
     """
+    return _opened(source.open)
+
+
+def open_file(path: str) -> Reader:
+    """Open a file.
+
+    Raises:
+        InputError: It cannot be opened.
+    """
+    return _opened(lambda: open(path, "rb", buffering=0))  # noqa: PTH123 - quicker
+
+
+def _opened(opener: Callable[[], BinaryIO]) -> Reader:
     try:
-        return Reader(source.open())
+        return Reader(opener())
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}") from None

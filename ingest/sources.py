@@ -103,6 +103,7 @@ def _file(path: Path, status: os.stat_result) -> Input:
         status.st_mtime_ns // 1000 if is_regular else time.time_ns() // 1000,
         lambda: path.open("rb"),
         status.st_ctime_ns // 1000,
+        str(path) if is_regular else None,
     )
 
 

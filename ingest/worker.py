@@ -1,11 +1,11 @@
-"""A worker process: takes blocks from its standard input, gives back what they held, until nobody asks any more."""
+"""A worker process: takes tasks from its standard input, gives back what came of them, until nobody asks any more."""
 
 import os
 import pickle
 import sys
 from contextlib import suppress
 
-from runmart.ingest.convert import Converter
+from runmart.ingest.work import Work
 
 READY = "ready"
 
@@ -15,7 +15,7 @@ def main() -> None:
     tasks = os.fdopen(os.dup(0), "rb", buffering=1 << 16)
     answers = os.fdopen(os.dup(1), "wb", buffering=1 << 16)
     os.dup2(2, 1)  # whatever prints must not print into an answer
-    converter = Converter()
+    work = Work()
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         answer: object = READY
         while True:
@@ -23,7 +23,7 @@ def main() -> None:
             answers.flush()
             task = pickle.load(tasks)  # noqa: S301 - from our parent
             try:
-                answer = converter.convert(task)
+                answer = work.do(task)
             except Exception as error:  # noqa: BLE001 - to be raised there
                 answer = error
     os._exit(0)  # nothing to clean up, and no time to lose

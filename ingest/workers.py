@@ -1,7 +1,7 @@
-"""Workers: processes that convert blocks beside this one, which reads and loads.
+"""Workers: processes that read and convert beside this one, which loads.
 
-They are started when there is enough to do, and work is given to them when they are ready; until then, and whenever
-all of them have enough, this process converts a block itself. So a small load costs nothing more, and no core waits.
+They are started when there is enough to do, and work is given to them when they are ready; until then, and while
+all of them have enough, this process does tasks itself. So a small load costs nothing more, and no core waits.
 """
 
 import os
@@ -11,26 +11,23 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Self, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, Self, cast
 
 from runmart.ingest.errors import WorkerError
 
 if TYPE_CHECKING:  # what takes long to import is imported while the workers start
-    from runmart.ingest.blocks import Block
-    from runmart.ingest.convert import Converted, Converter
-    from runmart.models.observations import Origin
-
-Task: TypeAlias = "Sequence[tuple[Block, Origin]]"
+    from runmart.ingest.work import Done, Task, Work
 
 START_BYTES = 8 << 20
 """With less to convert, workers would be ready too late."""
 
-_QUEUED = 8
-"""Tasks that wait for the workers: enough for the time that this process spends on merging a batch."""
+_QUEUED = 24
+_QUEUED_BYTES = 64 << 20
+"""Tasks that wait for the workers, and what they hold: enough for the time that this process takes to merge a batch."""
 
 _GONE = (OSError, EOFError, ValueError, pickle.UnpicklingError)
 """What reading from or writing to a process that has ended raises; it may end in the middle of an answer."""
@@ -44,13 +41,13 @@ def default_count() -> int:
 
 
 class Workers:
-    """Converts tasks, here or in up to `count` other processes."""
+    """Does tasks, here or in up to `count` other processes."""
 
     def __init__(self, count: int | None = None) -> None:
         count = default_count() if count is None else count
         self._count = count if sys.executable else 0
         self._bytes = 0
-        self._tasks: queue.Queue[tuple[Task, Future[Converted]] | None] = queue.Queue(_QUEUED + count)
+        self._tasks: queue.Queue[tuple[Task, Future[Done]] | None] = queue.Queue(_QUEUED)
         self._processes: list[subprocess.Popen[bytes]] = []
         self._threads: list[threading.Thread] = []
         self._ready = threading.Event()
@@ -68,27 +65,38 @@ class Workers:
         """The processes, once they were started."""
         return [process.pid for process in self._processes]
 
-    def submit(self, task: Task) -> "Future[Converted]":
-        """Convert `task`, now or soon; the future may hold a `WorkerError`."""
-        future: Future[Converted] = Future()
-        self._bytes += sum(len(block.data) for block, _ in task)
+    def submit(self, task: "Task", size: int) -> "Future[Done]":
+        """Do `task`, of about `size` bytes, now or soon; the future may hold a `WorkerError`."""
+        future: Future[Done] = Future()
+        self._bytes += size
         if self._bytes >= START_BYTES:
             self.start()
-        if self._ready.is_set():
-            try:
-                self._tasks.put_nowait((task, future))
-            except queue.Full:
-                pass
-            else:
-                return future
-        future.set_result(self._converter.convert(task))
+        if not self._ready.is_set():
+            future.set_result(self._work.do(task))
+            return future
+        while (self._tasks.full() or self._held() >= _QUEUED_BYTES) and self.help():
+            pass
+        self._tasks.put((task, future))
         return future
 
-    @cached_property
-    def _converter(self) -> "Converter":
-        from runmart.ingest.convert import Converter
+    def help(self) -> bool:
+        """Do the task that has waited longest here; whether there was one."""
+        for task, future in self._waiting():
+            future.set_result(self._work.do(task))
+            return True
+        return False
 
-        return Converter()
+    def _held(self) -> int:
+        """The bytes of the blocks that wait; files wait on the disk."""
+        with self._tasks.mutex:
+            waiting = list(self._tasks.queue)
+        return sum(len(part.data) for task, _ in filter(None, waiting) for part, _ in task if not isinstance(part, str))
+
+    @cached_property
+    def _work(self) -> "Work":
+        from runmart.ingest.work import Work
+
+        return Work()
 
     def start(self) -> None:
         """Start the workers, unless they were started."""
@@ -112,7 +120,7 @@ class Workers:
             try:
                 pickle.dump(task, tasks, protocol=5)
                 tasks.flush()
-                answer: Converted | Exception = pickle.load(answers)  # noqa: S301
+                answer: Done | Exception = pickle.load(answers)  # noqa: S301
             except _GONE:
                 self._ready.clear()
                 error = WorkerError(_epitaph(process))
@@ -125,7 +133,7 @@ class Workers:
             else:
                 future.set_result(answer)
 
-    def _waiting(self) -> Iterator[tuple[Task, "Future[Converted]"]]:
+    def _waiting(self) -> Iterator[tuple["Task", "Future[Done]"]]:
         """Take the tasks that wait out of the queue."""
         with suppress(queue.Empty):
             while (taken := self._tasks.get_nowait()) is not None:

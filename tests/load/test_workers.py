@@ -1,5 +1,7 @@
 """Workers: the same tables as without, and a clear end when one of them dies."""
 
+import gzip
+import json
 import os
 import random
 import signal
@@ -88,7 +90,7 @@ def test_workers_give_the_tables_that_one_process_gives(
         with open_for_writing(warehouse, 0) as connection:
             ingest(connection, map(str, paths), source="default", workers=count)
         assert_sound(warehouse)
-        assert (sum(here) == len(paths) - 1) is (count == 0)  # the empty one is not converted
+        assert (sum(here) == len(paths)) is (count == 0)
         books = query(
             warehouse,
             """
@@ -116,6 +118,22 @@ def test_parts_of_a_large_input_keep_their_places(pages: Path, tmp_path: Path, m
         found.append((query(warehouse, places), query(warehouse, rejects)))
     assert found[0] == found[1]
     assert query(tmp_path / "2.duckdb", "select count(*) from runs where observed_position >= 400")[0][0] > 190
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_small_file_that_is_large_when_decompressed_is_loaded_once(pages: Path, warehouse: Path, count: int) -> None:
+    """It is handed back by the process that met it, and read in blocks; a bad run in it keeps its place."""
+    lines = [json.dumps(run(f"run_{number}", instructions="x" * 4000)) for number in range(2500)]
+    lines.insert(2400, "{broken")
+    write(pages / "large.jsonl.gz", gzip.compress("\n".join(lines).encode()))
+    write(pages / "small.json", page(run("run_small")))
+    with open_for_writing(warehouse, 0) as connection:
+        totals = ingest(connection, [str(pages)], source="default", workers=count).totals
+    assert (pages / "large.jsonl.gz").stat().st_size < 100_000
+    assert (totals.inputs, totals.observations, totals.new_runs, totals.rejected) == (2, 2501, 2501, 1)
+    assert query(warehouse, "select position, line from runmart.rejects") == [(2400, 2401)]
+    assert query(warehouse, "select observed_position from runs where run_id = 'run_2499'") == [(2500,)]
+    assert query(warehouse, "select max(observations) from runmart.inputs") == [(2500,)]
 
 
 def test_a_killed_worker_ends_the_load_and_leaves_the_warehouse_unharmed(tmp_path: Path, pages: Path) -> None:
@@ -154,15 +172,15 @@ def test_workers_that_do_not_start_are_not_needed(
 def test_an_error_within_a_worker_is_one_of_the_load() -> None:
     """What a worker could not foresee is raised by the load, as it would be without workers."""
     with workers.Workers(1) as converting:
-        converting.submit([])
+        converting.submit([], 0)
         with pytest.raises(AttributeError):
-            converting.submit([("no block", "no origin")]).result()  # type: ignore[list-item]
+            converting.submit([(3, "no origin")], 0).result()  # type: ignore[list-item]
 
 
 def test_a_worker_that_dies_at_work_says_so() -> None:
     """The error names the signal and what to do."""
     with workers.Workers(1) as converting:
-        converting.submit([])
+        converting.submit([], 0)
         os.kill(converting.pids[0], signal.SIGKILL)
         with pytest.raises(WorkerError, match=r"killed by signal 9 .*--workers 0"):
-            converting.submit([]).result()
+            converting.submit([], 0).result()
