@@ -11,14 +11,13 @@ import difflib
 import re
 from dataclasses import dataclass
 from functools import cache
+from graphlib import TopologicalSorter
 from importlib.resources import files
 
 _PURPOSE = re.compile(r"^-- purpose: (.+)$", re.MULTILINE)
 _GRAIN = re.compile(r"^-- grain: (.+)$", re.MULTILINE)
+_FROM = re.compile(r"^\s*(?:from|(?:left |inner |cross )?join) (\w+)", re.MULTILINE)
 _COLUMN = re.compile(r"^-- column (\w+) ([A-Z ]+): (.+)$", re.MULTILINE)
-
-BASE = "run_facts"
-"""The view that all others are made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,8 @@ def views() -> tuple[View, ...]:
         for file in files("runmart.queries").iterdir()
         if file.name.endswith(".sql")
     }
-    return tuple(_parsed(name, texts[name]) for name in sorted(texts, key=lambda name: (name != BASE, name)))
+    made_of = {name: sorted(texts.keys() & set(_FROM.findall(texts[name]))) for name in sorted(texts)}
+    return tuple(_parsed(name, texts[name]) for name in TopologicalSorter(made_of).static_order())
 
 
 def find(name: str) -> View:

@@ -21,7 +21,7 @@ with run_counts as (
         count(*) filter (where status = 'expired') as expired,
         count(*) filter (where status = 'incomplete') as incomplete,
         count(*) filter (where status = 'cancelled') as cancelled
-    from run_facts
+    from run_times
     group by model
 ),
 

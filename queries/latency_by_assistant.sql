@@ -29,7 +29,7 @@ with completed_runs as (
         queue_seconds,
         run_seconds,
         total_seconds
-    from run_facts
+    from run_times
     where status = 'completed'
 )
 

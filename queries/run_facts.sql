@@ -1,4 +1,4 @@
--- purpose: Runs with their durations, tokens and errors: what every other view builds on.
+-- purpose: Runs with their durations, tokens, tools and errors, side by side.
 -- grain: one row per run
 -- column run_id VARCHAR: The run
 -- column source VARCHAR: Which organisation, project or server it comes from
@@ -38,49 +38,23 @@ run_tools as (
         count(*) as tool_count
     from tools
     group by run_id
-),
-
-finished_runs as (
-    select
-        run_id,
-        coalesce(
-            case status
-                when 'completed' then completed_at
-                when 'failed' then failed_at
-                when 'cancelled' then cancelled_at
-                when 'expired' then expires_at
-            end,
-            greatest(completed_at, failed_at, cancelled_at)
-        ) as finished_at
-    from runs
-),
-
-run_durations as (
-    select
-        runs.run_id,
-        finished_runs.finished_at,
-        seconds_between(runs.created_at, runs.started_at) as queue_seconds,
-        seconds_between(runs.started_at, finished_runs.finished_at) as run_seconds,
-        seconds_between(runs.created_at, finished_runs.finished_at) as total_seconds
-    from runs
-    inner join finished_runs on finished_runs.run_id = runs.run_id
 )
 
 select
-    runs.run_id,
-    runs.source,
-    runs.thread_id,
-    runs.assistant_id,
-    runs.model,
-    runs.status,
-    runs.status in ('completed', 'failed', 'cancelled', 'expired', 'incomplete') as is_terminal,
-    runs.status in ('failed', 'expired', 'incomplete') as is_failure,
-    runs.created_at,
-    runs.started_at,
-    run_durations.finished_at,
-    case when run_durations.queue_seconds >= 0 then run_durations.queue_seconds end as queue_seconds,
-    case when run_durations.run_seconds >= 0 then run_durations.run_seconds end as run_seconds,
-    case when run_durations.total_seconds >= 0 then run_durations.total_seconds end as total_seconds,
+    run_times.run_id,
+    run_times.source,
+    run_times.thread_id,
+    run_times.assistant_id,
+    run_times.model,
+    run_times.status,
+    run_times.is_terminal,
+    run_times.is_failure,
+    run_times.created_at,
+    run_times.started_at,
+    run_times.finished_at,
+    run_times.queue_seconds,
+    run_times.run_seconds,
+    run_times.total_seconds,
     usage.prompt_tokens,
     usage.cached_prompt_tokens,
     usage.prompt_tokens - coalesce(usage.cached_prompt_tokens, 0) as uncached_prompt_tokens,
@@ -90,8 +64,7 @@ select
     run_errors.error_code,
     run_errors.incomplete_reason,
     coalesce(run_tools.tool_count, 0) as tool_count
-from runs
-inner join run_durations on run_durations.run_id = runs.run_id
-left join usage on usage.run_id = runs.run_id
-left join run_errors on run_errors.run_id = runs.run_id
-left join run_tools on run_tools.run_id = runs.run_id
+from run_times
+left join usage on usage.run_id = run_times.run_id
+left join run_errors on run_errors.run_id = run_times.run_id
+left join run_tools on run_tools.run_id = run_times.run_id

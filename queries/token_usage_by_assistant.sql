@@ -16,18 +16,28 @@
 -- column completion_tokens_per_second DOUBLE: Completion tokens over run_seconds, of the completed runs that have both
 with token_runs as (
     select
-        assistant_id,
-        prompt_tokens,
-        cached_prompt_tokens,
-        uncached_prompt_tokens,
-        completion_tokens,
-        reasoning_tokens,
-        total_tokens,
-        case when status = 'completed' and run_seconds is not null then completion_tokens end as timed_tokens,
-        case when status = 'completed' and completion_tokens is not null then run_seconds end as timed_seconds,
-        coalesce(prompt_tokens, completion_tokens, total_tokens, cached_prompt_tokens, reasoning_tokens) is not null
-            as has_usage
-    from run_facts
+        run_times.assistant_id,
+        usage.prompt_tokens,
+        usage.cached_prompt_tokens,
+        usage.prompt_tokens - coalesce(usage.cached_prompt_tokens, 0) as uncached_prompt_tokens,
+        usage.completion_tokens,
+        usage.reasoning_tokens,
+        usage.total_tokens,
+        case
+            when run_times.status = 'completed' and run_times.run_seconds is not null then usage.completion_tokens
+        end as timed_tokens,
+        case
+            when run_times.status = 'completed' and usage.completion_tokens is not null then run_times.run_seconds
+        end as timed_seconds,
+        coalesce(
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            usage.total_tokens,
+            usage.cached_prompt_tokens,
+            usage.reasoning_tokens
+        ) is not null as has_usage
+    from run_times
+    left join usage on usage.run_id = run_times.run_id
 )
 
 select

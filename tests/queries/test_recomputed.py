@@ -14,6 +14,10 @@ from runmart.queries import views
 Row = dict[str, Any]
 
 TERMINAL = ("completed", "failed", "cancelled", "expired", "incomplete")
+TIMES = (
+    *("run_id", "source", "thread_id", "assistant_id", "model", "status", "is_terminal", "is_failure"),
+    *("created_at", "started_at", "finished_at", "queue_seconds", "run_seconds", "total_seconds"),
+)
 FAILURES = ("failed", "expired", "incomplete")
 
 
@@ -189,6 +193,7 @@ def token_usage(rows: list[Row]) -> Row:
 
 EXPECTED: dict[str, tuple[str, Callable[[list[Row]], list[Row]]]] = {
     "run_facts": ("run_id", lambda facts: facts),
+    "run_times": ("run_id", lambda facts: [{name: row[name] for name in TIMES} for row in facts]),
     "latency_by_model": ("model", lambda facts: grouped(facts, "model", latency)),
     "latency_by_assistant": ("assistant_id", lambda facts: grouped(facts, "assistant_id", latency)),
     "failure_rates_by_model": ("model", lambda facts: grouped(facts, "model", failure_rates)),

@@ -1,0 +1,56 @@
+-- purpose: Runs with their durations: what is known of a run without its tokens, tools and errors, and so quicker than run_facts.
+-- grain: one row per run
+-- column run_id VARCHAR: The run
+-- column source VARCHAR: Which organisation, project or server it comes from
+-- column thread_id VARCHAR: The thread it belongs to
+-- column assistant_id VARCHAR: The assistant that ran
+-- column model VARCHAR: The language model, as sent
+-- column status VARCHAR: The status, as sent
+-- column is_terminal BOOLEAN: Whether it has ended: completed, failed, cancelled, expired or incomplete
+-- column is_failure BOOLEAN: Whether it ended without its result: failed, expired or incomplete
+-- column created_at TIMESTAMP WITH TIME ZONE: When it was created
+-- column started_at TIMESTAMP WITH TIME ZONE: When it started
+-- column finished_at TIMESTAMP WITH TIME ZONE: When it ended: the instant that belongs to the status (of an expired run, expires_at), else the latest of completed_at, failed_at and cancelled_at
+-- column queue_seconds DOUBLE: Seconds from created to started; null when negative
+-- column run_seconds DOUBLE: Seconds from started to finished; null when negative
+-- column total_seconds DOUBLE: Seconds from created to finished; null when negative
+with finished_runs as (
+    select
+        *,
+        coalesce(
+            case status
+                when 'completed' then completed_at
+                when 'failed' then failed_at
+                when 'cancelled' then cancelled_at
+                when 'expired' then expires_at
+            end,
+            greatest(completed_at, failed_at, cancelled_at)
+        ) as finished_at
+    from runs
+),
+
+run_durations as (
+    select
+        *,
+        seconds_between(created_at, started_at) as signed_queue_seconds,
+        seconds_between(started_at, finished_at) as signed_run_seconds,
+        seconds_between(created_at, finished_at) as signed_total_seconds
+    from finished_runs
+)
+
+select
+    run_id,
+    source,
+    thread_id,
+    assistant_id,
+    model,
+    status,
+    status in ('completed', 'failed', 'cancelled', 'expired', 'incomplete') as is_terminal,
+    status in ('failed', 'expired', 'incomplete') as is_failure,
+    created_at,
+    started_at,
+    finished_at,
+    case when signed_queue_seconds >= 0 then signed_queue_seconds end as queue_seconds,
+    case when signed_run_seconds >= 0 then signed_run_seconds end as run_seconds,
+    case when signed_total_seconds >= 0 then signed_total_seconds end as total_seconds
+from run_durations
