@@ -61,8 +61,7 @@ class Load:
     """One load: collects until a batch is full, then commits it."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, command: str, source: str) -> None:
-        self._connection = connection
-        self._merger = Merger(connection)
+        self.use(connection)
         self._command = command
         self._source = source
         self._started = time.time_ns()
@@ -75,12 +74,18 @@ class Load:
         self._rejects: list[tuple[str, Reject]] = []
         self._inputs: list[ReadInput] = []
         self._done_rejects: list[int] = []
+        self._notes: list[tuple[Book, list[tuple[Any, ...]], tuple[str, ...]]] = []
         self._recorded = False
         self.state = "running"
         self.seconds = 0.0
         self.totals = Totals()
         rows = connection.execute("select coalesce(max(load_id), 0) + 1 from runmart.loads").fetchall()
         self.load_id: int = rows[0][0]
+
+    def use(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Go on with another connection to the warehouse; what was collected must have been committed."""
+        self._connection = connection
+        self._merger = Merger(connection)
 
     def add(self, found: Converted, inputs: Sequence[tuple[str, int]]) -> None:
         """Take what some blocks held; merges, and commits, when there is enough.
@@ -125,6 +130,10 @@ class Load:
         """Forget a reject, in the transaction that holds what became of it."""
         self._done_rejects.append(reject_id)
 
+    def note(self, book: Book, rows: list[tuple[Any, ...]], by: tuple[str, ...]) -> None:
+        """Replace rows of a bookkeeping table, the same `by` some columns, in the transaction of what was added."""
+        self._notes.append((book, rows, by))
+
     def commit(self, state: str = "running") -> None:
         """Write what was collected, and the load's record, in the transaction that holds what was merged."""
         self._merge()
@@ -132,7 +141,7 @@ class Load:
             self._write(state)
             self._connection.execute("commit")
         self._is_open, self._merged, self._rejected_bytes = False, 0, 0
-        self._rejects, self._inputs, self._done_rejects = [], [], []
+        self._rejects, self._inputs, self._done_rejects, self._notes = [], [], [], []
 
     def _merge(self) -> None:
         """Merge the observations that wait."""
@@ -177,6 +186,8 @@ class Load:
             )
         self._write_inputs()
         self._write_rejects()
+        for book, new, by in self._notes:
+            _replace(self._connection, book, new, by)
         self._write_load(state)
 
     def _count(self, counts: Counts) -> None:
@@ -261,6 +272,31 @@ def original(text: str, encoding: str) -> bytes:
     return base64.b64decode(text) if encoding == "base64" else text.encode()
 
 
+def _replace(
+    connection: duckdb.DuckDBPyConnection, book: Book, rows: list[tuple[Any, ...]], by: tuple[str, ...]
+) -> None:
+    """Delete the rows of a bookkeeping table that are the same `by` some columns as new ones, and insert these."""
+    if not rows:
+        return
+    with _registered(connection, book, rows):
+        same = " and ".join(f"old.{name} = new_rows.{name}" for name in by)
+        connection.execute(f"delete from runmart.{book.name} as old using new_rows where {same}")
+        connection.execute(f"insert into runmart.{book.name} select * from new_rows")
+
+
+@contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, book: Book, rows: list[tuple[Any, ...]]) -> Generator[None]:
+    """The table `new_rows` while it is needed."""
+    columns = zip(book.columns, zip(*rows, strict=True), strict=True)
+    arrays = [arrow.array(values, note.type) for note, values in columns]
+    batch = arrow.record_batch(arrays, [note.name for note in book.columns])
+    connection.register("new_rows", pa.Table.from_batches([batch]))
+    try:
+        yield
+    finally:
+        connection.unregister("new_rows")
+
+
 def _append(
     connection: duckdb.DuckDBPyConnection,
     book: Book,
@@ -268,16 +304,9 @@ def _append(
     distinct_by: tuple[str, ...] = (),
 ) -> None:
     """Insert rows into a bookkeeping table, but those already there by `distinct_by`."""
-    columns = zip(book.columns, zip(*rows, strict=True), strict=True)
-    arrays = [arrow.array(values, note.type) for note, values in columns]
     condition = "true"
     if distinct_by:
         same = " and ".join(f"old.{name} is not distinct from new.{name}" for name in distinct_by)
         condition = f"not exists (select 1 from runmart.{book.name} as old where {same})"
-    connection.register(
-        "new_rows", pa.Table.from_batches([arrow.record_batch(arrays, [note.name for note in book.columns])])
-    )
-    try:
+    with _registered(connection, book, rows):
         connection.execute(f"insert into runmart.{book.name} select * from new_rows as new where {condition}")
-    finally:
-        connection.unregister("new_rows")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.version import VERSION
-from runmart.models.bookkeeping import BOOKS, INSTALLED_VIEWS, SCHEMA, Book
+from runmart.models.bookkeeping import BOOKS, GIVEN_UP_RUNS, INSTALLED_VIEWS, SCHEMA, THREADS, Book
 from runmart.models.columns import Table
 from runmart.models.observations import RUN_CREATED_AT
 from runmart.models.tables import TABLES
@@ -63,10 +63,17 @@ def add_installed_views(connection: "DuckDBPyConnection") -> None:
     _create_table(connection, SCHEMA, INSTALLED_VIEWS)
 
 
+def add_threads(connection: "DuckDBPyConnection") -> None:
+    """Remember how far threads were pulled."""
+    for book in (THREADS, GIVEN_UP_RUNS):
+        _create_table(connection, SCHEMA, book)
+
+
 MIGRATIONS = (
     Migration(1, "create the tables", create_tables),
     Migration(2, "add run_created_at to usage, tools and errors", add_run_created_at),
     Migration(3, "add runmart.installed_views", add_installed_views),
+    Migration(4, "add runmart.threads and runmart.given_up_runs", add_threads),
 )
 """In order. A released migration is never changed: a new one follows it."""
 

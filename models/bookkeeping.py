@@ -121,4 +121,38 @@ INSTALLED_VIEWS = Book(
     columns=(Note("digest", VARCHAR, "Of their texts and comments"),),
 )
 
-BOOKS = (LOADS, INPUTS, REJECTS, SCHEMA_VERSION, INSTALLED_VIEWS)
+THREADS = Book(
+    "threads",
+    grain="one row per source and thread that was pulled",
+    purpose="Threads: how far each has been pulled from its server.",
+    columns=(
+        Note("source", VARCHAR, "The label of the server"),
+        Note("thread_id", VARCHAR, "The thread"),
+        Note("state", VARCHAR, "complete, partial (see gap_after), failed (see error), gone (the server forgot it)"),
+        Note("newest_run_id", VARCHAR, "The newest run that was seen"),
+        Note("newest_created_at", TIMESTAMPTZ, "When that was created"),
+        Note("page_digest", VARCHAR, "SHA-256 of the newest page: while it stays, nothing is new"),
+        Note("gap_after", VARCHAR, "Runs behind this one are still to come; null when none are missing"),
+        Note("gap_until_run_id", VARCHAR, "The newest run below the gap; null when there is none"),
+        Note("gap_until", TIMESTAMPTZ, "When that was created"),
+        Note("since", TIMESTAMPTZ, "Runs created before were not asked for; null when all were"),
+        Note("changed_at", TIMESTAMPTZ, "When something new was in it"),
+        Note("checked_at", TIMESTAMPTZ, "When it was asked for last, as far as that was worth a row"),
+        Note("error", VARCHAR, "Why it could not be read; null when it could"),
+    ),
+)
+
+GIVEN_UP_RUNS = Book(
+    "given_up_runs",
+    grain="one row per source and run that is not asked for any more",
+    purpose="Runs that never ended: stored as open, long past their time.",
+    columns=(
+        Note("source", VARCHAR, "The label of the server"),
+        Note("run_id", VARCHAR, "The run"),
+        Note("thread_id", VARCHAR, "Its thread"),
+        Note("given_up_at", TIMESTAMPTZ, "When"),
+        Note("reason", VARCHAR, "Why"),
+    ),
+)
+
+BOOKS = (LOADS, INPUTS, REJECTS, SCHEMA_VERSION, INSTALLED_VIEWS, THREADS, GIVEN_UP_RUNS)

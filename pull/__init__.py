@@ -1,0 +1,1 @@
+"""Pull: runs from live servers into the warehouse."""

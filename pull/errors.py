@@ -1,0 +1,37 @@
+"""What can go wrong between a server and the warehouse.
+
+PullError        the pull cannot go on
+SettingsError    its settings are wrong
+ThreadError      one thread cannot be read; the pull goes on without it
+RefusedError     ... because the server will not give it
+GoneError        ... because the server does not know it
+CursorError      ... any further, because the server does not know the run to go on from
+"""
+
+from runmart.ingest.errors import RunmartError
+
+
+class PullError(RunmartError):
+    """The pull cannot go on."""
+
+
+class SettingsError(RunmartError):
+    """The settings of a pull are wrong."""
+
+    exit_code = 2
+
+
+class ThreadError(Exception):
+    """A thread, or a run of it, cannot be read."""
+
+
+class RefusedError(ThreadError):
+    """The server will not give a thread or a run."""
+
+
+class GoneError(RefusedError):
+    """The server does not know a thread or a run."""
+
+
+class CursorError(ThreadError):
+    """The server does not know the run to go on from."""

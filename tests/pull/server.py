@@ -1,0 +1,379 @@
+"""A server that speaks the threads/runs API, for tests: a world of threads whose runs advance, and faults by script.
+
+It plays all profiles at once, below `/openai`, `/azure`, `/foundry` and `/compatible`. Tests steer it at `/_admin/…`.
+"""
+
+import argparse
+import asyncio
+import random
+import socket
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from email.utils import formatdate
+from itertools import count
+from typing import Any
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+KEY = "sk-test-4f9a8b7c6d5e"
+Run = dict[str, Any]
+
+_ENDS = ("completed", "completed", "completed", "failed", "cancelled", "expired", "incomplete")
+_TOOLS: list[Run] = [{"type": "code_interpreter"}, {"type": "function", "function": {"name": "look_up", "parameters": {}}}]
+
+
+class Settings(msgspec.Struct):
+    """How the server behaves; shares are chances, 0 to 1."""
+
+    seed: int = 0
+    advance_every: int = 0
+    """Requests after which something happens in the world; 0 for never."""
+    page_cap: int = 100
+    throttled: float = 0.0
+    retry_after: str = "0"
+    """Seconds, or `date`."""
+    storm: int = 0
+    """So many requests are throttled, then no more."""
+    broken: float = 0.0
+    reset: float = 0.0
+    slow: float = 0.0
+    truncated: float = 0.0
+    lying_has_more: float = 0.0
+    """`has_more` is false though more is to come."""
+    always_more: bool = False
+    """`has_more` is true though nothing is to come."""
+    repeated: float = 0.0
+    """The first page comes instead of the one that was asked for."""
+    ascending: bool = False
+    """`order` is ignored."""
+    bare: bool = False
+    """Lists are bare arrays, without paging."""
+    skew_seconds: float = 0.0
+    """Runs of a thread are dated by clocks that differ so much; the list is ordered by these dates."""
+    clock_offset: float = 0.0
+    """Of the `Date` header."""
+    redirect_to: str = ""
+    missing: list[str] = []
+    forbidden: list[str] = []
+    malformed: list[str] = []
+    """Threads."""
+    delay_seconds: float = 0.0
+    lists_threads: bool = True
+
+
+class World:
+    """Threads and their runs."""
+
+    def __init__(self, threads: int = 0, runs: int = 0, seed: int = 0, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self._random = random.Random(seed)
+        self.faults = random.Random(self.settings.seed)
+        self._ids = count(1)
+        self.now = float(int(time.time()))
+        self.threads: dict[str, list[Run]] = {f"thread_{number:06}": [] for number in range(threads)}
+        self.by_id: dict[str, Run] = {}
+        self.open: list[Run] = []
+        self.requests: Counter[str] = Counter()
+        self.paths: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        names = list(self.threads)
+        for _ in range(runs):
+            self.add_run(self._random.choice(names))
+            while len(self.open) > runs // 100 + 1:
+                self._step_one()
+
+    def chance(self, share: float) -> bool:
+        """Whether a fault happens now."""
+        return share > 0 and self.faults.random() < share
+
+    def add_run(self, thread_id: str, **fields: Any) -> Run:
+        """A new run in a thread."""
+        self.now += self._random.choice((0, 0, 1, 7))
+        skew = self._random.uniform(-1, 1) * self.settings.skew_seconds
+        created = int(self.now + skew)
+        run: Run = {
+            "id": f"run_{next(self._ids):08}",
+            "object": "thread.run",
+            "created_at": created,
+            "assistant_id": f"asst_{self._random.randrange(20)}",
+            "thread_id": thread_id,
+            "status": "queued",
+            "started_at": None,
+            "expires_at": created + 600,
+            "cancelled_at": None,
+            "failed_at": None,
+            "completed_at": None,
+            "required_action": None,
+            "last_error": None,
+            "incomplete_details": None,
+            "model": self._random.choice(("gpt-4o", "gpt-4o-mini")),
+            "instructions": "Answer briefly.",
+            "tools": _TOOLS,
+            "metadata": {"ticket": str(self._random.randrange(1000))},
+            "usage": None,
+            "temperature": 1.0,
+            "top_p": 1.0,
+            "max_prompt_tokens": None,
+            "max_completion_tokens": None,
+            "truncation_strategy": {"type": "auto", "last_messages": None},
+            "tool_choice": "auto",
+            "parallel_tool_calls": True,
+            "response_format": "auto",
+            **fields,
+        }
+        self.threads.setdefault(thread_id, []).append(run)
+        self.by_id[run["id"]] = run
+        if run["status"] not in _ENDS:
+            self.open.append(run)
+        return run
+
+    def _step_one(self) -> None:
+        place = self._random.randrange(len(self.open))
+        run = self.open[place]
+        now = int(self.now)
+        if run["status"] == "queued":
+            run |= {"status": "in_progress", "started_at": max(now, run["created_at"])}
+        elif run["status"] == "in_progress" and self._random.random() < 0.1:
+            call = {"id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+            action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [call]}}
+            run |= {"status": "requires_action", "required_action": action}
+        else:
+            self.end(run, self._random.choice(_ENDS))
+
+    def end(self, run: Run, status: str) -> None:
+        """End a run."""
+        now = max(int(self.now) + 1, run["created_at"] + 1)
+        prompt, completion = self._random.randrange(5000), self._random.randrange(500)
+        usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+        run |= {"status": status, "required_action": None, "usage": usage}
+        if status in ("completed", "failed", "cancelled"):
+            run[f"{status}_at"] = now
+        if status == "failed":
+            run["last_error"] = {"code": "server_error", "message": "Sorry."}
+        if status == "incomplete":
+            run |= {"incomplete_details": {"reason": "max_completion_tokens"}, "completed_at": now}
+        if run in self.open:
+            self.open.remove(run)
+
+    def advance(self, steps: int) -> None:
+        """Let something happen."""
+        names = list(self.threads)
+        for _ in range(steps):
+            self.now += self._random.choice((0, 1, 3))
+            if names and (not self.open or self._random.random() < 0.3):
+                self.add_run(self._random.choice(names))
+            else:
+                self._step_one()
+
+    def finish(self) -> None:
+        """End all runs but for a few."""
+        for run in list(self.open)[::2]:
+            self.end(run, "completed")
+
+    def steps(self, run_id: str) -> list[Run]:
+        """The steps of a run."""
+        run = self.by_id[run_id]
+        common = {
+            "object": "thread.run.step",
+            "created_at": run["started_at"] or run["created_at"],
+            "assistant_id": run["assistant_id"],
+            "thread_id": run["thread_id"],
+            "run_id": run_id,
+            "expired_at": None,
+            "cancelled_at": None,
+            "failed_at": None,
+            "completed_at": run["completed_at"],
+            "last_error": None,
+            "status": "completed" if run["status"] == "completed" else "in_progress",
+            "usage": run["usage"],
+        }
+        calls = [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}", "output": "1"}}]
+        tools = {"type": "tool_calls", "tool_calls": calls}
+        message = {"type": "message_creation", "message_creation": {"message_id": "msg_1"}}
+        return [
+            {"id": f"step_{run_id}_{place}", **common, "type": details["type"], "step_details": details}
+            for place, details in enumerate((tools, message))
+        ]
+
+
+world = World()
+
+
+def _encoded(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(value), status, {"content-type": "application/json", **(headers or {})})
+
+
+def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    return _encoded({"error": {"message": message, "type": "error", "code": None}}, status, headers)
+
+
+def _refused(request: Request) -> Response | None:
+    """What the profile demands of a request: the key, and headers and parameters of its own."""
+    profile, headers = request.url.path.split("/")[1], request.headers
+    given = headers.get("api-key") if profile == "azure" else headers.get("authorization", "").removeprefix("Bearer ")
+    if given != KEY:
+        return _error(401, f"Incorrect API key provided: {given}")
+    if profile == "openai" and headers.get("openai-beta") != "assistants=v2":
+        return _error(400, "You must provide the 'OpenAI-Beta' header")
+    needs_version = profile in ("azure", "foundry") and "/openai/v1/" not in request.url.path
+    if needs_version and "api-version" not in request.query_params:
+        return _error(404, "Resource not found")
+    return None
+
+
+def _fault(thread_id: str) -> Response | None:
+    settings = world.settings
+    if settings.storm > 0 or world.chance(settings.throttled):
+        settings.storm -= settings.storm > 0
+        world.requests["throttled"] += 1
+        after = settings.retry_after
+        if after == "date":
+            after = formatdate(time.time() + settings.clock_offset + 1, usegmt=True)
+        return _error(429, "Too many requests", {"retry-after": after})
+    if world.chance(settings.broken):
+        return _error(world.faults.choice((500, 502, 503)), "Oops")
+    if thread_id in settings.missing:
+        return _error(404, "No thread found")
+    if thread_id in settings.forbidden:
+        return _error(403, "Not yours")
+    if thread_id in settings.malformed:
+        return Response(b"<html>maintenance</html>", media_type="text/html")
+    return None
+
+
+async def _sent(value: Any) -> Response:
+    """An answer, or what becomes of it on the way."""
+    settings, data = world.settings, msgspec.json.encode(value)
+    headers = {"content-type": "application/json", "date": formatdate(time.time() + settings.clock_offset, usegmt=True)}
+    if settings.delay_seconds:
+        await asyncio.sleep(settings.delay_seconds)
+    if world.chance(settings.truncated):
+        return Response(data[: len(data) // 2], headers=headers)
+    is_reset, is_slow = world.chance(settings.reset), world.chance(settings.slow)
+    if not is_reset and not is_slow:
+        return Response(data, headers=headers)
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield data[: len(data) // 2]
+        await asyncio.sleep(0.05)
+        if is_reset:
+            raise ConnectionResetError
+        yield data[len(data) // 2 :]
+
+    return StreamingResponse(parts(), headers={**headers, "content-length": str(len(data))})
+
+
+def _listed(items: list[Run], request: Request, kind: str) -> Any:
+    """A page of items, which come oldest first."""
+    settings, parameters = world.settings, request.query_params
+    newest_first = parameters.get("order", "desc") == "desc" and not settings.ascending
+    ordered = sorted(items, key=lambda item: item.get("created_at", 0), reverse=newest_first)
+    if newest_first and not settings.skew_seconds:
+        ordered = list(reversed(items))
+    if settings.bare:
+        return ordered
+    after = parameters.get("after")
+    if after is not None and not (kind == "runs" and world.chance(settings.repeated)):
+        places = [place for place, item in enumerate(ordered) if item["id"] == after]
+        if not places:
+            return None
+        ordered = ordered[places[0] + 1 :]
+    size = min(int(parameters.get("limit", 20)), settings.page_cap)
+    found = ordered[:size]
+    has_more = settings.always_more or (len(ordered) > size and not world.chance(settings.lying_has_more))
+    ends = {"first_id": found[0]["id"] if found else None, "last_id": found[-1]["id"] if found else None}
+    return {"object": "list", "data": found, **ends, "has_more": has_more}
+
+
+async def api(request: Request) -> Response:
+    """All of the API."""
+    world.requests["all"] += 1
+    world.paths.append(request.url.path)
+    world.headers.append(dict(request.headers))
+    settings = world.settings
+    if settings.redirect_to:
+        return Response(status_code=307, headers={"location": settings.redirect_to + request.url.path})
+    thread_id, run_id = request.path_params.get("thread_id", ""), request.path_params.get("run_id")
+    if answer := _refused(request) or _fault(thread_id):
+        return answer
+    if settings.advance_every and world.requests["all"] % settings.advance_every == 0:
+        world.advance(3)
+    if not thread_id:
+        if not settings.lists_threads:
+            return _error(404, "Unknown route")
+        items = [{"id": name, "object": "thread", "created_at": int(world.now)} for name in world.threads]
+        found = _listed(items, request, "threads")
+    elif thread_id not in world.threads or (run_id and run_id not in world.by_id):
+        return _error(404, "Not found")
+    elif run_id is None:
+        found = _listed(world.threads[thread_id], request, "runs")
+    elif request.url.path.endswith("/steps"):
+        found = _listed(world.steps(run_id), request, "steps")
+    else:
+        found = world.by_id[run_id]
+    return _error(404, "No such run to go on from") if found is None else await _sent(found)
+
+
+async def admin(request: Request) -> Response:
+    """Steer the world."""
+    global world  # noqa: PLW0603 - there is one
+    action, body = request.path_params["action"], await request.body()
+    given: dict[str, Any] = msgspec.json.decode(body) if body else {}
+    answer: Any = None
+    if action == "world":
+        settings = msgspec.convert(given.pop("settings", {}), Settings)
+        world = World(**given, settings=settings)
+    elif action == "settings":
+        world.settings = msgspec.convert({**msgspec.to_builtins(world.settings), **given}, Settings)
+    elif action == "advance":
+        world.advance(given["steps"])
+    elif action == "finish":
+        world.finish()
+    elif action == "run":
+        answer = world.add_run(**given)
+    elif action == "change":
+        world.by_id[given["id"]].update(given)
+        world.open = [run for run in world.open if run["status"] not in _ENDS]
+    elif action == "delete":
+        run = world.by_id.pop(given["id"])
+        world.threads[run["thread_id"]].remove(run)
+    elif action == "log":
+        answer = {"requests": world.requests, "paths": world.paths, "headers": world.headers}
+        world.requests, world.paths, world.headers = Counter(), [], []
+    else:
+        answer = [run for runs in world.threads.values() for run in runs]
+    return _encoded(answer)
+
+
+_THREADS = ("/openai/v1/threads", "/azure/openai/threads", "/azure/openai/v1/threads", "/foundry/threads")
+_ROUTES = [
+    Route(f"{base}{rest}", api)
+    for base in (*_THREADS, "/compatible/api/threads")
+    for rest in (
+        "",
+        "/{thread_id}/runs",
+        "/{thread_id}/runs/{run_id}",
+        "/{thread_id}/runs/{run_id}/steps",
+    )
+]
+app = Starlette(routes=[*_ROUTES, Route("/_admin/{action}", admin, methods=["GET", "POST"])])
+
+
+def main() -> None:
+    """Serve on a free port of loopback, which is printed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    bound = socket.create_server(("127.0.0.1", parser.parse_args().port))
+    print(bound.getsockname()[1], flush=True)  # noqa: T201
+    config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off")
+    uvicorn.Server(config).run(sockets=[bound])
+
+
+if __name__ == "__main__":
+    main()
