@@ -107,6 +107,7 @@ def summary(load: "Load", options: Options) -> dict[str, Any]:
         "updated_runs": totals.updated_runs,
         "unchanged": totals.unchanged,
         "rejected": totals.rejected,
+        "steps": totals.steps,
         "skipped": dict(totals.skipped),
     }
 

@@ -9,6 +9,7 @@ from runmart.ingest.blocks import Block, Lines
 from runmart.ingest.decoded import Pieces
 from runmart.ingest.members import UnfitError, object_members
 from runmart.ingest.observe import Observer
+from runmart.ingest.steps import STEP_OBJECT, step
 from runmart.models.observations import Origin, Reject
 
 _MAX_PAGE_DEPTH = 2
@@ -91,6 +92,8 @@ class Careful:
             kind = kinds.kind(text)
             if kind == kinds.RUN:
                 self.result.take(place, *self._observer.check(text))
+            elif kind == STEP_OBJECT:
+                self.result.steps.append(step(text, self._origin, place))
             else:
                 object_members(text)
                 self.skip(kind)

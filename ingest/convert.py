@@ -6,11 +6,14 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+import pyarrow as pa
+
 from runmart.ingest.blocks import Block
 from runmart.ingest.decode import Decoder
 from runmart.ingest.decoded import Counts
 from runmart.ingest.flatten import Batches, flatten
 from runmart.models.observations import Origin, Reject
+from runmart.models.steps import batch
 
 
 class Converted(NamedTuple):
@@ -24,6 +27,8 @@ class Converted(NamedTuple):
     skipped: Counter[str]
     """Objects that are no runs, by kind."""
     pages: int
+    steps: pa.RecordBatch | None
+    """Steps of runs; None when there are none."""
 
 
 class Converter:
@@ -37,7 +42,8 @@ class Converter:
         with _no_garbage_collection():
             decoded = self._decoder.decode(blocks)
             batches = [flatten(observations) for observations in decoded.observations]
-        return Converted(batches, decoded.rejects, decoded.counts, decoded.skipped, decoded.pages)
+            steps = batch(decoded.steps) if decoded.steps else None
+        return Converted(batches, decoded.rejects, decoded.counts, decoded.skipped, decoded.pages, steps)
 
 
 @contextmanager

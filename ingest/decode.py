@@ -125,6 +125,7 @@ class Decoder:
             result.pages += found.pages
             result.rejects[number] = found.rejects
             result.skipped += found.skipped
+            result.steps += found.steps
             result.counts[number] = Counts(len(found.records), len(found.rejects), found.items)
         records = list(chain.from_iterable(found.records for _, _, found in pieces))
         if records:

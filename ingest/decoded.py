@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from runmart.models.observations import Observations, Reject
 from runmart.models.records import RunRecord
+from runmart.models.steps import StepRow
 
 Extra = list[tuple[str, bytes]]
 """Fields of a run that are none of the 27: name and value as sent."""
@@ -22,6 +23,7 @@ class Pieces:
     rejects: list[Reject] = field(default_factory=list[Reject])
     skipped: Counter[str] = field(default_factory=Counter[str])
     """Objects that are no runs, by kind."""
+    steps: list[StepRow] = field(default_factory=list[StepRow])
     pages: int = 0
 
     def take(self, position: int, record: RunRecord, extra: Extra) -> None:
@@ -33,7 +35,7 @@ class Pieces:
     @property
     def items(self) -> int:
         """How many places of its input the block took so far."""
-        return len(self.records) + len(self.rejects) + self.skipped.total()
+        return len(self.records) + len(self.rejects) + len(self.steps) + self.skipped.total()
 
 
 class Counts(NamedTuple):
@@ -42,7 +44,7 @@ class Counts(NamedTuple):
     observations: int
     rejected: int
     items: int
-    """Runs, rejected and skipped items: how many places of its input the block took."""
+    """Runs, steps, rejected and skipped items: how many places of its input the block took."""
 
 
 @dataclass(slots=True)
@@ -55,5 +57,6 @@ class Decoded:
     skipped: Counter[str] = field(default_factory=Counter[str])
     """Objects that are no runs, by kind."""
     pages: int = 0
+    steps: list[StepRow] = field(default_factory=list[StepRow])
     counts: list[Counts] = field(default_factory=list[Counts])
     """Of each block."""

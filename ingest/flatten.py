@@ -57,10 +57,11 @@ def _record_batch(table: Table[Any], columns: Sequence[Array]) -> pa.RecordBatch
 
 def moved(batches: Batches, by: int, column: str) -> Batches:
     """The same rows, with `by` added to a column of whole numbers in each of the tables that have it."""
-    return Batches(*(_moved(batch, by, column) if column in batch.schema.names else batch for batch in batches))
+    return Batches(*(moved_rows(batch, by, column) if column in batch.schema.names else batch for batch in batches))
 
 
-def _moved(batch: Any, by: int, column: str) -> pa.RecordBatch:
+def moved_rows(batch: Any, by: int, column: str) -> pa.RecordBatch:
+    """The same rows, with `by` added to a column of whole numbers."""
     index = batch.schema.get_field_index(column)
     return batch.set_column(index, batch.schema.field(index), compute.add(batch.column(index), by)) if by else batch
 

@@ -12,8 +12,9 @@ import duckdb
 import pyarrow as pa
 
 from runmart.ingest.convert import Converted
-from runmart.ingest.flatten import POSITION, Batches, moved
+from runmart.ingest.flatten import POSITION, Batches, moved, moved_rows
 from runmart.ingest.merge import Counts, Merger
+from runmart.ingest.merge_steps import merge_steps
 from runmart.ingest.version import VERSION
 from runmart.models import arrow
 from runmart.models.bookkeeping import INPUTS, LOADS, REJECTS, Book
@@ -44,6 +45,7 @@ class Totals:
     unchanged: int = 0
     rejected: int = 0
     skipped: Counter[str] = field(default_factory=Counter[str])
+    steps: int = 0
 
 
 class ReadInput(NamedTuple):
@@ -66,6 +68,7 @@ class Load:
         self._source = source
         self._started = time.time_ns()
         self._batches: list[Batches] = []
+        self._steps: list[pa.RecordBatch] = []
         self._waiting = 0
         self._bytes = 0
         self._merged = 0
@@ -101,6 +104,10 @@ class Load:
         ]
         before = max((before for _, before in inputs), default=0)  # only a block that is alone comes behind others
         self._batches += [moved(batches, before, POSITION) for batches in found.batches]
+        if found.steps is not None:
+            self._steps.append(moved_rows(found.steps, before, POSITION))
+            self._bytes += found.steps.nbytes
+            self.totals.steps += found.steps.num_rows
         observations = sum(counts.observations for counts in found.counts)
         self._waiting += observations
         self._bytes += sum(batch.nbytes for batches in found.batches for batch in batches)
@@ -148,8 +155,11 @@ class Load:
         if self._batches:
             with self._transaction():
                 self._count(self._merger.merge(self._batches))
+        if self._steps:
+            with self._transaction():
+                merge_steps(self._connection, self._steps)
         self._merged += self._waiting
-        self._batches, self._waiting, self._bytes = [], 0, 0
+        self._batches, self._steps, self._waiting, self._bytes = [], [], 0, 0
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
@@ -241,6 +251,7 @@ class Load:
             totals.rejected,
             totals.skipped.total(),
             VERSION,
+            totals.steps,
         )
         if not self._recorded:
             self._connection.execute(

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.version import VERSION
-from runmart.models.bookkeeping import BOOKS, GIVEN_UP_RUNS, INSTALLED_VIEWS, SCHEMA, THREADS, Book
+from runmart.models.bookkeeping import BOOKS, GIVEN_UP_RUNS, INSTALLED_VIEWS, LOADS, SCHEMA, THREADS, Book
 from runmart.models.columns import Table
 from runmart.models.observations import RUN_CREATED_AT
-from runmart.models.tables import TABLES
+from runmart.models.steps import STEPS
+from runmart.models.tables import ALL_TABLES, TABLES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -25,9 +26,9 @@ class Migration:
 
 
 def create_tables(connection: "DuckDBPyConnection") -> None:
-    """Create the four tables and the bookkeeping, with their comments."""
+    """Create the tables and the bookkeeping, with their comments."""
     connection.execute(f"create schema if not exists {SCHEMA}")
-    for prefix, tables in (("main", TABLES), (SCHEMA, BOOKS)):
+    for prefix, tables in (("main", ALL_TABLES), (SCHEMA, BOOKS)):
         for table in tables:
             _create_table(connection, prefix, table)
 
@@ -69,11 +70,20 @@ def add_threads(connection: "DuckDBPyConnection") -> None:
         _create_table(connection, SCHEMA, book)
 
 
+def add_steps(connection: "DuckDBPyConnection") -> None:
+    """Hold the steps of runs, and count them."""
+    _create_table(connection, "main", STEPS)
+    name, steps = f"{SCHEMA}.{LOADS.name}", LOADS.columns[-1]
+    connection.execute(f"alter table {name} add column if not exists {steps.name} {steps.duckdb_type} default 0")
+    connection.execute(f"comment on column {name}.{steps.name} is {_quoted(steps.meaning)}")
+
+
 MIGRATIONS = (
     Migration(1, "create the tables", create_tables),
     Migration(2, "add run_created_at to usage, tools and errors", add_run_created_at),
     Migration(3, "add runmart.installed_views", add_installed_views),
     Migration(4, "add runmart.threads and runmart.given_up_runs", add_threads),
+    Migration(5, "add steps, and their number in runmart.loads", add_steps),
 )
 """In order. A released migration is never changed: a new one follows it."""
 

@@ -44,7 +44,7 @@ LOADS = Book(
     purpose="Loads: invocations of the command that write.",
     columns=(
         Note("load_id", BIGINT, "Numbers the loads from 1"),
-        Note("command", VARCHAR, "What was run: ingest, rejects --retry, demo"),
+        Note("command", VARCHAR, "What was run: ingest, pull, rejects --retry, demo"),
         Note("source", VARCHAR, "The label given with --source"),
         Note("started_at", TIMESTAMPTZ, "When it started"),
         Note("finished_at", TIMESTAMPTZ, "When it ended; null while it runs, or when it was killed"),
@@ -58,8 +58,9 @@ LOADS = Book(
         Note("updated_runs", BIGINT, "Times that a later observation changed a run"),
         Note("unchanged", BIGINT, "Observations that told nothing new"),
         Note("rejected", BIGINT, "Items that could not be decoded"),
-        Note("skipped", BIGINT, "Items that are no runs: steps, messages, error responses"),
+        Note("skipped", BIGINT, "Items that are no runs: messages, events of steps, error responses"),
         Note("version", VARCHAR, "The version of runmart"),
+        Note("steps", BIGINT, "Steps of runs seen"),
     ),
 )
 

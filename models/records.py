@@ -64,6 +64,29 @@ class RunRecord(Struct, forbid_unknown_fields=True, gc=False):
     parallel_tool_calls: bool | UnsetType | None = UNSET
 
 
+class RunStepRecord(Struct, gc=False):
+    """A step of a run: the API's `thread.run.step` object, as far as it is stored.
+
+    OpenAI sends `expired_at`; its recorded answers have `expires_at`, too.
+    """
+
+    id: NonEmpty
+    status: NonEmpty
+    run_id: str | UnsetType | None = UNSET
+    type: str | UnsetType | None = UNSET
+    thread_id: str | UnsetType | None = UNSET
+    assistant_id: str | UnsetType | None = UNSET
+    created_at: Instant | UnsetType | None = UNSET
+    expired_at: Instant | UnsetType | None = UNSET
+    expires_at: Instant | UnsetType | None = UNSET
+    cancelled_at: Instant | UnsetType | None = UNSET
+    failed_at: Instant | UnsetType | None = UNSET
+    completed_at: Instant | UnsetType | None = UNSET
+    last_error: Raw = ABSENT
+    step_details: Raw = ABSENT
+    usage: Raw = ABSENT
+
+
 Run = TypeVar("Run")
 
 

@@ -18,3 +18,7 @@ RUN_OBJECT = "thread.run"
 RUN_EVENT_PREFIX = "thread.run."
 RUN_STEP_EVENT_PREFIX = "thread.run.step."
 """Events of an assistant stream: `thread.run.*` carry a run, all but `thread.run.step.*`, which carry a step."""
+
+TERMINAL_STEP_STATUSES = ("completed", "failed", "cancelled", "expired")
+STEP_INSTANTS = ("created_at", "completed_at", "failed_at", "cancelled_at")
+"""When something happened to a step; when it expires is set from the beginning."""

@@ -107,15 +107,18 @@ class Plan:
             ).fetchall()
             return found[0][0] >= len(set(ids))
 
-    def threads(self, now: float, size: int, *, full: bool) -> Iterator[list[Thread]]:
+    def threads(
+        self, now: float, size: int, since: float | None = None, *, full: bool = False
+    ) -> Iterator[list[Thread]]:
         """The threads that are due, `size` at a time, those that were never asked for first.
 
         Args:
             now: Seconds since 1970.
             size: So many at a time.
+            since: What was created before is not wanted; a thread of which less is known is never left out.
             full: All of them, the long quiet and the forgotten ones, too.
         """
-        self._prepare(now, full=full)
+        self._prepare(now, since, full=full)
         offset = 0
         while rows := self._connection.execute(
             f"select thread_id, {_STATE} from due order by place limit {size} offset {offset}"
@@ -124,7 +127,7 @@ class Plan:
             opened = self._open_runs([row[0] for row in rows])
             yield [Thread(*row, open_runs=tuple(opened.get(row[0], ()))) for row in rows]
 
-    def _prepare(self, now: float, *, full: bool) -> None:
+    def _prepare(self, now: float, since: float | None, *, full: bool) -> None:
         connection = self._connection
         connection.execute("""
             create or replace table known as select
@@ -142,7 +145,9 @@ class Plan:
             with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
                 self._copy(warehouse)
         terminal = f"coalesce(state, '') = '{COMPLETE}' and error is null"
-        is_quiet = f"""({terminal} and changed_at is not null and checked_at is not null
+        reaches_back = "since is not null" if since is None else f"epoch(since) > {since}"
+        is_quiet = f"""({terminal} and not coalesce({reaches_back}, false)
+            and changed_at is not null and checked_at is not null
             and not exists (select 1 from opened where opened.thread_id = known.thread_id)
             and {now} - epoch(changed_at) >= {DAY_SECONDS}
             and {now} - epoch(checked_at)

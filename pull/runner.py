@@ -140,7 +140,7 @@ class _Pull:
                 await self._single_runs()
                 await self._collect_threads()
                 now = time.time()
-                for chunk in self._plan.threads(now, CHUNK_THREADS, full=self._request.full):
+                for chunk in self._plan.threads(now, CHUNK_THREADS, self._request.since, full=self._request.full):
                     await self._ask(chunk)
         except TimeoutError:
             self.outcome.is_late = True

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 from runmart.ingest.blocks import BLOCK_BYTES, blocks
 from runmart.ingest.decode import Decoder
+from runmart.ingest.decoded import Decoded
 from runmart.ingest.flatten import OBSERVATION, POSITION, Batches, declared, flatten, moved
+from runmart.ingest.steps import STEP_OBJECT
 from runmart.models.observations import Origin
 
 ORIGIN = Origin("test", 1_700_000_000_000_000, 1)
@@ -32,6 +34,7 @@ class Seen(NamedTuple):
     rows: Rows
     rejects: list[Rejected]
     skipped: Counter[str]
+    """Steps are counted here, too."""
     pages: int
 
     @property
@@ -70,8 +73,13 @@ def decode(data: bytes, *, block: int = BLOCK_BYTES, chunk: int = 1 << 20, decod
         ]
         position += decoded.counts[0].items
         pages += decoded.pages
-        skipped += decoded.skipped
+        skipped += skipped_and_steps(decoded)
     return Seen(rows_of(found), rejects, skipped, pages)
+
+
+def skipped_and_steps(decoded: Decoded) -> Counter[str]:
+    """Objects that are no runs, by kind."""
+    return decoded.skipped + Counter([STEP_OBJECT] * len(decoded.steps))
 
 
 def rows_of(batches: Iterable[Batches]) -> Rows:

@@ -9,7 +9,7 @@ import pytest
 from generated import WRITERS, Run, Writer, as_page, inputs, others, runs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from payloads import ORIGIN, Rejected, Seen, decode, page, rows_of, run
+from payloads import ORIGIN, Rejected, Seen, decode, page, rows_of, run, skipped_and_steps
 
 from runmart.ingest.blocks import Block
 from runmart.ingest.decode import Decoder
@@ -23,7 +23,7 @@ KNOWN_FIELDS = dict.fromkeys(["created_at", "thread_id", "assistant_id", "starte
 
 def _seen(decoded: Decoded) -> Seen:
     rejects = [Rejected(*reject[1:]) for rejects in decoded.rejects for reject in rejects]
-    return Seen(rows_of(map(flatten, decoded.observations)), rejects, decoded.skipped, decoded.pages)
+    return Seen(rows_of(map(flatten, decoded.observations)), rejects, skipped_and_steps(decoded), decoded.pages)
 
 
 class _Apart(Decoder):

@@ -69,7 +69,7 @@ def wait_for_batch(warehouse: Path, process: "subprocess.Popen[str]") -> None:
         time.sleep(0.02)
 
 
-MANY_RUNS = 24_000
+MANY_RUNS = 40_000
 """More than two of the batches of `SMALL_BATCHES`."""
 
 SMALL_BATCHES = """

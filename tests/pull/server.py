@@ -25,7 +25,10 @@ KEY = "sk-test-4f9a8b7c6d5e"
 Run = dict[str, Any]
 
 _ENDS = ("completed", "completed", "completed", "failed", "cancelled", "expired", "incomplete")
-_TOOLS: list[Run] = [{"type": "code_interpreter"}, {"type": "function", "function": {"name": "look_up", "parameters": {}}}]
+_TOOLS: list[Run] = [
+    {"type": "code_interpreter"},
+    {"type": "function", "function": {"name": "look_up", "parameters": {}}},
+]
 
 
 class Settings(msgspec.Struct):

@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from runmart.models.tables import TABLES
+from runmart.models.tables import ALL_TABLES
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Rows by table; a column that a row leaves out is null."""
@@ -16,7 +16,7 @@ Fill = Callable[[Rows], duckdb.DuckDBPyConnection]
 
 def insert(connection: duckdb.DuckDBPyConnection, tables: Rows) -> None:
     """Insert rows; instants are Unix seconds."""
-    for table in TABLES:
+    for table in ALL_TABLES:
         rows = tables.get(table.name, [])
         if not rows:
             continue

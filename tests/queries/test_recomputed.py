@@ -27,7 +27,7 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
     def maybe(value: Any, chance: float = 0.85) -> Any:
         return value if random_.random() < chance else None
 
-    tables: dict[str, list[Row]] = {"runs": [], "usage": [], "tools": [], "errors": []}
+    tables: dict[str, list[Row]] = {"runs": [], "usage": [], "tools": [], "errors": [], "steps": []}
     for number in range(count):
         run_id, created_at = f"run_{number:05}", random_.randrange(1_700_000_000, 1_800_000_000)
         tables["runs"].append(
@@ -59,6 +59,19 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
             )
         for position in range(random_.choice((0, 0, 1, 3))):
             tables["tools"].append({"run_id": run_id, "position": position, "type": "function"})
+        for place in range(random_.choice((0, 1, 2))):
+            ended = random_.choice(("completed", "completed", "failed", "in_progress"))
+            tables["steps"].append(
+                {
+                    "step_id": f"step_{number}_{place}",
+                    "run_id": maybe(run_id, 0.95),
+                    "type": random_.choice(("message_creation", "tool_calls", None)),
+                    "status": ended,
+                    "created_at": maybe(created_at),
+                    "completed_at": maybe(created_at + round(random_.uniform(-1, 30), 3)),
+                    "tool_calls": maybe(random_.randrange(4), 0.5),
+                }
+            )
         for kind in ("last_error", "incomplete_details"):
             if random_.random() < 0.2:
                 tables["errors"].append({"run_id": run_id, "kind": kind, "code": random_.choice(("x", "y", None))})
@@ -191,6 +204,26 @@ def token_usage(rows: list[Row]) -> Row:
     }
 
 
+def step_latency(tables: dict[str, list[Row]]) -> list[Row]:
+    """Durations of completed steps, by type and model."""
+    models = {run["run_id"]: run["model"] for run in tables["runs"]}
+    groups: dict[tuple[Any, Any], list[Row]] = {}
+    for step in tables["steps"]:
+        groups.setdefault((step["type"], models.get(step["run_id"])), []).append(step)
+    rows: list[Row] = []
+    for (kind, model), steps in sorted(groups.items(), key=lambda item: [(key is None, key or "") for key in item[0]]):
+        completed = [step for step in steps if step["status"] == "completed"]
+        durations = [seconds(step["created_at"], step["completed_at"]) for step in completed]
+        values = [value for value in durations if value is not None]
+        row: Row = {"type": kind, "model": model, "steps": len(steps), "completed": len(completed)}
+        row |= {"failed": sum(step["status"] == "failed" for step in steps)}
+        row |= {"tool_calls": total(present(steps, "tool_calls"))}
+        row |= {f"step_seconds_p{share}": percentile(values, share / 100) for share in (50, 90, 95, 99)}
+        row |= {"step_seconds_max": max(values, default=None), "step_seconds_missing": len(durations) - len(values)}
+        rows.append(row)
+    return rows
+
+
 EXPECTED: dict[str, tuple[str, Callable[[list[Row]], list[Row]]]] = {
     "run_facts": ("run_id", lambda facts: facts),
     "run_times": ("run_id", lambda facts: [{name: row[name] for name in TIMES} for row in facts]),
@@ -209,8 +242,9 @@ def test_every_view_gives_what_plain_python_gives(seed: int, filled: Fill) -> No
     tables = random_tables(random.Random(seed), 400)
     connection: duckdb.DuckDBPyConnection = filled(tables)
     facts = run_facts(tables)
-    for name, (key, compute) in EXPECTED.items():
-        expected = compute(facts)
+    expectations = {name: (key, compute(facts)) for name, (key, compute) in EXPECTED.items()}
+    expectations["step_latency"] = ("all", step_latency(tables))
+    for name, (key, expected) in expectations.items():
         found = records(connection, name, key)
         assert {frozenset(row) for row in found} == {frozenset(row) for row in expected}, name
         assert_rows(found, expected)
@@ -218,4 +252,4 @@ def test_every_view_gives_what_plain_python_gives(seed: int, filled: Fill) -> No
 
 def test_every_view_is_recomputed() -> None:
     """No view is left out here."""
-    assert set(EXPECTED) == {view.name for view in views()}
+    assert {*EXPECTED, "step_latency"} == {view.name for view in views()}

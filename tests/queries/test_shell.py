@@ -27,7 +27,8 @@ def closed(filled: Fill, warehouse: Path) -> Path:
     """A warehouse with one run that nobody has open."""
     runs = [{"run_id": "a", "status": "completed", "model": "m", "created_at": 1, "started_at": 2, "completed_at": 5}]
     usage = [{"run_id": "a", "prompt_tokens": 9, "total_tokens": 9}]
-    filled({"runs": runs, "usage": usage}).close()
+    steps = [{"step_id": "a1", "run_id": "a", "type": "tool_calls", "status": "completed"}]
+    filled({"runs": runs, "usage": usage, "steps": steps}).close()
     return warehouse
 
 

@@ -1,0 +1,114 @@
+"""Settings: `runmart.toml`, which the environment overrides, which options override."""
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from runmart.pull.errors import SettingsError
+from runmart.pull.profiles import ProfileName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE = Path("runmart.toml")
+FILE_VARIABLE = "RUNMART_CONFIG"
+
+
+class SourceSettings(Struct, kw_only=True, forbid_unknown_fields=True):
+    """One server to pull from; each setting is an option of `runmart pull`, and an environment variable RUNMART_…."""
+
+    base_url: str | None = None
+    profile: ProfileName | None = None
+    api_version: str | None = None
+    api_key_env: str | None = None
+    api_key_file: str | None = None
+    api_key_command: str | None = None
+    entra: bool | None = None
+    threads: str | None = None
+    threads_sql: str | None = None
+    known: bool | None = None
+    list_threads: bool | None = None
+    steps: bool | None = None
+    since: str | None = None
+    concurrency: int | None = None
+    deadline: str | None = None
+    save: str | None = None
+
+
+class File(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What `runmart.toml` may hold."""
+
+    sources: dict[str, SourceSettings] = {}
+
+
+def read(path: Path | None) -> File:
+    """The settings in a file; in RUNMART_CONFIG or ./runmart.toml when None, and nothing where there is none.
+
+    Raises:
+        SettingsError: It is not there, or not as it should be.
+    """
+    named = path or (Path(os.environ[FILE_VARIABLE]) if FILE_VARIABLE in os.environ else None)
+    try:
+        text = (named or FILE).read_text("utf-8")
+    except FileNotFoundError:
+        if named is None:
+            return File()
+        raise SettingsError(f"{named}: no such file; check --config") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{named or FILE} cannot be read: {error}") from None
+    try:
+        return msgspec.convert(_without_secrets(tomllib.loads(text)), File)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{named or FILE} is no TOML: {error}") from None
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{named or FILE}: {_explained(str(error))}") from None
+
+
+def _without_secrets(given: dict[str, Any]) -> dict[str, Any]:
+    """What was read, unless a key is in it."""
+    sources: dict[str, Any] = given.get("sources", {})
+    for name, source in sources.items():
+        if any(word in source for word in ("api_key", "key", "token")):
+            raise SettingsError(
+                f"sources.{name}: a key does not belong in this file; name where it is: api_key_env, api_key_file or "
+                "api_key_command"
+            )
+    return given
+
+
+def _explained(message: str) -> str:
+    """What msgspec says, with the setting that was probably meant."""
+    name = message.partition("unknown field `")[2].partition("`")[0]
+    close = difflib.get_close_matches(name, SourceSettings.__struct_fields__, n=1) if name else []
+    return f"{message}; did you mean {close[0]}?" if close else message
+
+
+def from_environment() -> SourceSettings:
+    """The settings in the environment.
+
+    Raises:
+        SettingsError: One is not as it should be.
+    """
+    given = {
+        name: os.environ[variable]
+        for name in SourceSettings.__struct_fields__
+        if (variable := f"RUNMART_{name.upper()}") in os.environ
+    }
+    try:
+        return msgspec.convert(given, SourceSettings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"environment variables RUNMART_…: {error}") from None
+
+
+def merged(*settings: SourceSettings) -> SourceSettings:
+    """Settings of which the later ones count, where they say something."""
+    found: dict[str, Any] = {}
+    for one in settings:
+        values: Mapping[str, Any] = msgspec.structs.asdict(one)
+        found |= {name: value for name, value in values.items() if value is not None}
+    return SourceSettings(**found)

@@ -1,0 +1,106 @@
+"""The table `steps`: one row per step of a run."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+from msgspec import UNSET
+
+from runmart.models import arrow
+from runmart.models.columns import BIGINT, JSON, TIMESTAMPTZ, VARCHAR, Column, Getter, Table
+from runmart.models.observations import Origin
+from runmart.models.quirks import microseconds
+from runmart.models.records import RunStepRecord
+
+
+class StepRow(NamedTuple):
+    """A step as an input showed it."""
+
+    origin: Origin
+    position: int
+    """Its place in its input, from 0."""
+    record: RunStepRecord
+    tokens: dict[str, int | None]
+    """The columns of its usage."""
+    tool_types: list[str] | None
+    """The types of its tool calls, in order; None of a step that calls none."""
+    error: tuple[str | None, str | None]
+    """Code and message of its last error."""
+
+
+StepRows = Sequence[StepRow]
+
+
+def _each(get: Callable[[StepRow], Any], arrow_type: pa.DataType) -> Getter[StepRows]:
+    return lambda rows: arrow.array([get(row) for row in rows], arrow_type)
+
+
+def _sent(name: str, arrow_type: pa.DataType = VARCHAR) -> Getter[StepRows]:
+    """A field as sent; null where a server sent nothing."""
+
+    def value(row: StepRow) -> Any:
+        sent = getattr(row.record, name)
+        return None if sent is UNSET else sent
+
+    return _each(value, arrow_type)
+
+
+def _instant(name: str, other: str | None = None) -> Getter[StepRows]:
+    """A field that holds an instant, or another where that is missing."""
+
+    def value(row: StepRow) -> int | None:
+        for sent in (getattr(row.record, name), getattr(row.record, other) if other else None):
+            if sent is not None and sent is not UNSET and (instant := microseconds(sent)) is not None:
+                return instant
+        return None
+
+    return _each(value, TIMESTAMPTZ)
+
+
+def _tokens(name: str) -> Getter[StepRows]:
+    return _each(lambda row: row.tokens.get(name), BIGINT)
+
+
+def _tool_types(row: StepRow) -> bytes | None:
+    return None if row.tool_types is None else msgspec.json.encode(row.tool_types)
+
+
+STEPS: Table[StepRows] = Table(
+    "steps",
+    grain="one row per step of a run",
+    purpose="Steps of runs: messages written and tools called, at their latest observation.",
+    columns=(
+        Column("step_id", VARCHAR, _sent("id"), "The step"),
+        Column("source", VARCHAR, _each(lambda row: row.origin.source, VARCHAR), "The label given with --source"),
+        Column("run_id", VARCHAR, _sent("run_id"), "The run"),
+        Column("thread_id", VARCHAR, _sent("thread_id"), "The thread"),
+        Column("assistant_id", VARCHAR, _sent("assistant_id"), "The assistant"),
+        Column("type", VARCHAR, _sent("type"), "message_creation or tool_calls"),
+        Column("status", VARCHAR, _sent("status"), "in_progress, completed, failed, cancelled or expired"),
+        Column("created_at", TIMESTAMPTZ, _instant("created_at"), "When it was created"),
+        Column("expired_at", TIMESTAMPTZ, _instant("expired_at", "expires_at"), "When it expired, or will"),
+        Column("cancelled_at", TIMESTAMPTZ, _instant("cancelled_at"), "When it was cancelled"),
+        Column("failed_at", TIMESTAMPTZ, _instant("failed_at"), "When it failed"),
+        Column("completed_at", TIMESTAMPTZ, _instant("completed_at"), "When it was completed"),
+        Column("prompt_tokens", BIGINT, _tokens("prompt_tokens"), "Tokens read, the cached ones included"),
+        Column("cached_prompt_tokens", BIGINT, _tokens("cached_prompt_tokens"), "Prompt tokens that came from the cache"),
+        Column("completion_tokens", BIGINT, _tokens("completion_tokens"), "Tokens written, the reasoning ones included"),
+        Column("reasoning_tokens", BIGINT, _tokens("reasoning_tokens"), "Completion tokens spent on reasoning"),
+        Column("total_tokens", BIGINT, _tokens("total_tokens"), "Total as sent"),
+        Column("tool_calls", BIGINT, _each(lambda row: None if row.tool_types is None else len(row.tool_types), BIGINT), "How many tools it called; null of a step that calls none"),
+        Column("tool_types", JSON, _each(_tool_types, VARCHAR), "Their types, in order"),
+        Column("error_code", VARCHAR, _each(lambda row: row.error[0], VARCHAR), "The code of its last error"),
+        Column("error_message", VARCHAR, _each(lambda row: row.error[1], VARCHAR), "The message of its last error"),
+        Column("observed_at", TIMESTAMPTZ, _each(lambda row: row.origin.observed_at, TIMESTAMPTZ), "When the stored observation was made"),
+        Column("observed_position", BIGINT, _each(lambda row: row.position, BIGINT), "Its place in its input"),
+        Column("load_id", BIGINT, _each(lambda row: row.origin.load_id, BIGINT), "The load that wrote the stored observation"),
+    ),
+)  # fmt: skip
+
+
+def batch(rows: StepRows) -> pa.RecordBatch:
+    """Steps as a record batch; JSON as text."""
+    return arrow.record_batch(
+        [column.getter(rows) for column in STEPS.columns], [column.name for column in STEPS.columns]
+    )

@@ -1,0 +1,116 @@
+"""Walks: whatever a server says of its pages, nothing is left out and nothing goes on for ever."""
+
+import asyncio
+import random
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runmart.pull.client import Response
+from runmart.pull.errors import ThreadError
+from runmart.pull.walk import OVERLAP_SECONDS, Ground, walk
+from runmart.pull.wire import Page, page
+
+
+class Lists:
+    """A list of items, newest first, with the faults of servers."""
+
+    def __init__(self, created: list[float], size: int, seed: int, **faults: float) -> None:
+        self.items = [{"id": f"run_{place}", "created_at": when} for place, when in enumerate(created)]
+        self.size = size
+        self.requests = 0
+        self._random = random.Random(seed)
+        self._faults = faults
+
+    def _is(self, fault: str) -> bool:
+        return self._random.random() < self._faults.get(fault, 0)
+
+    async def get(self, after: str | None) -> Page:
+        """A page."""
+        self.requests += 1
+        start = 0
+        if after is not None and not self._is("repeats"):
+            start = [item["id"] for item in self.items].index(after) + 1
+        found = self.items[start : start + self.size]
+        has_more: Any = start + self.size < len(self.items)
+        if self._is("denies"):
+            has_more = False
+        if self._is("claims"):
+            has_more = True
+        body = msgspec.json.encode({"object": "list", "data": found, "has_more": has_more})
+        return page(Response("http://server/runs", body, 0))
+
+
+def walked(lists: Lists, ground: Ground) -> list[str]:
+    """The ids that a walk gives."""
+
+    async def collect() -> list[str]:
+        return [item.id async for one in walk(lists.get, ground) for item in one.items]
+
+    return asyncio.run(collect())
+
+
+instants = st.lists(st.integers(1_000_000_000, 1_000_100_000), max_size=60)
+
+
+@given(instants, st.integers(1, 20), st.integers(0, 99), st.floats(0, 1), st.floats(0, 0.9))
+def test_everything_is_found_whatever_is_said_of_more(
+    created: list[int], size: int, seed: int, denies: float, claims: float
+) -> None:
+    """`has_more` may be false with more to come, and true at the end; the order may be any."""
+    lists = Lists([float(when) for when in created], size, seed, denies=denies, claims=claims)
+    assert set(walked(lists, Ground())) == {item["id"] for item in lists.items}
+    assert lists.requests <= 3 * (len(created) // size + 2)
+
+
+@given(instants, st.integers(1, 20), st.integers(0, 99))
+def test_a_page_that_is_repeated_at_times_loses_nothing(created: list[int], size: int, seed: int) -> None:
+    """A repeated page is asked for again; where that does not help, it is an error, not an end."""
+    lists = Lists([float(when) for when in sorted(created, reverse=True)], size, seed, repeats=0.2)
+    with suppress(ThreadError):
+        assert set(walked(lists, Ground())) == {item["id"] for item in lists.items}
+
+
+def test_a_server_that_repeats_for_ever_is_an_error() -> None:
+    """It does not loop."""
+    lists = Lists([float(100 - place) for place in range(10)], 3, 0, repeats=1.0)
+    with pytest.raises(ThreadError, match="again and again"):
+        walked(lists, Ground())
+    assert lists.requests < 10
+
+
+@given(st.integers(1, 80), st.integers(0, 80), st.integers(1, 20), st.integers(0, 99), st.floats(0, 1))
+def test_what_is_newer_than_known_ground_is_found(count: int, new: int, size: int, seed: int, denies: float) -> None:
+    """However many are new, and whatever is said of more; clocks may differ by less than the overlap."""
+    new = min(new, count)
+    jitter = random.Random(seed)
+    created = [2e9 - 400 * place + jitter.uniform(-0.4, 0.4) * OVERLAP_SECONDS for place in range(count)]
+    lists = Lists(created, size, seed, denies=denies)
+    known = lists.items[new:]
+    newest = max(known, key=lambda item: item["created_at"], default=None)
+    ground = Ground(str(newest["id"]), float(newest["created_at"])) if newest else Ground()
+    assert {item["id"] for item in lists.items[:new]} <= set(walked(lists, ground))
+
+
+def test_a_quiet_list_is_one_page() -> None:
+    """What is known is not walked through."""
+    lists = Lists([2e9 - 3600 * place for place in range(1000)], 100, 0)
+    assert len(walked(lists, Ground("run_0", 2e9))) == 100
+    assert lists.requests == 1
+
+
+def test_since_bounds_a_walk() -> None:
+    """Pages that hold nothing younger are not asked for."""
+    lists = Lists([2e9 - 3600 * place for place in range(1000)], 100, 0)
+    assert len(walked(lists, Ground(since=2e9 - 3600 * 150))) == 200
+    assert lists.requests == 2
+
+
+def test_an_ascending_list_is_walked_to_its_end() -> None:
+    """A server that ignores the order has its newest items last: known ground at the beginning says nothing."""
+    lists = Lists([1e9 + place for place in range(100)], 30, 0)
+    assert len(walked(lists, Ground("run_50", 1e9 + 50))) == 100
