@@ -150,7 +150,8 @@ class _Pull:
     def rescue(self) -> None:
         """Store what was found before the pull was ended."""
         with suppress(Exception):
-            self._store.add(*self._taken())
+            if self._found or self._responses:
+                self._store.add(*self._taken())
         self._store.abandon("interrupted")
 
     async def _collect_threads(self) -> None:

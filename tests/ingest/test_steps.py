@@ -36,7 +36,7 @@ def test_recorded_steps_are_stored_with_their_tools_and_tokens() -> None:
     """Tool calls by kind, tokens, and instants, of steps that servers have sent."""
     rows = batch(recorded_steps()).to_pylist()
     assert len(rows) > 15
-    [searching] = [row for row in rows if row["step_id"] == "step_2w6GAqcNIcq3q53mgB2OjdOR" and row["expired_at"]][:1]
+    [searching] = [row for row in rows if row["step_id"] == "step_2w6GAqcNIcq3q53mgB2OjdOR" and row["total_tokens"]]
     assert (searching["type"], searching["tool_calls"], searching["tool_types"]) == ("tool_calls", 1, '["file_search"]')
     assert (searching["prompt_tokens"], searching["completion_tokens"], searching["total_tokens"]) == (850, 20, 870)
     assert searching["created_at"].timestamp() == 1728655047

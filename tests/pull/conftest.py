@@ -76,7 +76,7 @@ def given_key() -> Key:
     return Key("$TEST_KEY", lambda: (KEY, None))
 
 
-def request(server: TestServer, warehouse: Path, **changes: Any) -> Request:
+def request(server: TestServer, warehouse: Path, /, **changes: Any) -> Request:
     """A pull of all that the server lists, unless changed."""
     defaults: dict[str, Any] = {
         "server": Server(f"{server.url}/foundry", "azure-foundry"),
@@ -91,6 +91,6 @@ def request(server: TestServer, warehouse: Path, **changes: Any) -> Request:
     return Request(**{**defaults, **changes})
 
 
-def pulled(server: TestServer, warehouse: Path, **changes: Any) -> Outcome:
+def pulled(server: TestServer, warehouse: Path, /, **changes: Any) -> Outcome:
     """Pull."""
     return asyncio.run(pull(request(server, warehouse, **changes)))

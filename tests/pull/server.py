@@ -209,7 +209,12 @@ world = World()
 
 
 def _encoded(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(value), status, {"content-type": "application/json", **(headers or {})})
+    return Response(msgspec.json.encode(value), status, {**_common_headers(), **(headers or {})})
+
+
+def _common_headers() -> dict[str, str]:
+    date = formatdate(time.time() + world.settings.clock_offset, usegmt=True)
+    return {"content-type": "application/json", "date": date}
 
 
 def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
@@ -237,7 +242,7 @@ def _fault(thread_id: str) -> Response | None:
         world.requests["throttled"] += 1
         after = settings.retry_after
         if after == "date":
-            after = formatdate(time.time() + settings.clock_offset + 1, usegmt=True)
+            after = formatdate(time.time() + settings.clock_offset + 2, usegmt=True)
         return _error(429, "Too many requests", {"retry-after": after})
     if world.chance(settings.broken):
         return _error(world.faults.choice((500, 502, 503)), "Oops")
@@ -252,8 +257,7 @@ def _fault(thread_id: str) -> Response | None:
 
 async def _sent(value: Any) -> Response:
     """An answer, or what becomes of it on the way."""
-    settings, data = world.settings, msgspec.json.encode(value)
-    headers = {"content-type": "application/json", "date": formatdate(time.time() + settings.clock_offset, usegmt=True)}
+    settings, data, headers = world.settings, msgspec.json.encode(value), _common_headers()
     if settings.delay_seconds:
         await asyncio.sleep(settings.delay_seconds)
     if world.chance(settings.truncated):
@@ -374,7 +378,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     bound = socket.create_server(("127.0.0.1", parser.parse_args().port))
     print(bound.getsockname()[1], flush=True)  # noqa: T201
-    config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off")
+    config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off", date_header=False)
     uvicorn.Server(config).run(sockets=[bound])
 
 
