@@ -27,12 +27,15 @@ demo: $(VENV)/.demo  ## Load a sample of real pages and print what they answer
 	$(VENV)/bin/runmart demo
 
 test: $(VENV)/.dev  ## Run the quick tests
+	scripts/install-packages openssl:openssl
 	$(VENV)/bin/pytest -n 2 -m "not slow"
 
 test-all: $(VENV)/.dev  ## Run all tests
+	scripts/install-packages crontab:cron systemd-analyze:systemd openssl:openssl
 	$(VENV)/bin/pytest -n 2
 
 test-lowest: $(LOWEST)/.dev  ## Run the quick tests with the oldest versions that are supported
+	scripts/install-packages openssl:openssl
 	$(LOWEST)/bin/pytest -n 2 -m "not slow"
 
 lint: $(VENV)/.dev  ## Check style, types and the direction of imports

@@ -327,6 +327,15 @@ async def api(request: Request) -> Response:
     return _error(404, "No such run to go on from") if found is None else await _sent(found)
 
 
+async def identity(request: Request) -> Response:
+    """Azure's managed identity, as App Service offers it: a token for a resource."""
+    if request.headers.get("x-identity-header") != "proof":
+        return _error(401, "Who are you?")
+    resource = request.query_params["resource"]
+    token = KEY if resource == "https://ai.azure.com" else "sk-for-something-else"
+    return _encoded({"access_token": token, "expires_on": str(int(time.time()) + 3600), "token_type": "Bearer"})
+
+
 async def admin(request: Request) -> Response:
     """Steer the world."""
     global world  # noqa: PLW0603 - there is one
@@ -369,14 +378,18 @@ _ROUTES = [
         "/{thread_id}/runs/{run_id}/steps",
     )
 ]
-app = Starlette(routes=[*_ROUTES, Route("/_admin/{action}", admin, methods=["GET", "POST"])])
+app = Starlette(
+    routes=[*_ROUTES, Route("/_identity", identity), Route("/_admin/{action}", admin, methods=["GET", "POST"])]
+)
 
 
 def main() -> None:
     """Serve on a free port of loopback, which is printed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
-    bound = socket.create_server(("127.0.0.1", parser.parse_args().port))
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # so asyncio sets TCP_NODELAY
+    bound.bind(("127.0.0.1", parser.parse_args().port))
+    bound.listen(1024)
     print(bound.getsockname()[1], flush=True)  # noqa: T201
     config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off", date_header=False)
     uvicorn.Server(config).run(sockets=[bound])

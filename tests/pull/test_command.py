@@ -197,6 +197,19 @@ def test_metrics_are_what_prometheus_reads(server: TestServer, warehouse: Path) 
     assert metrics() == {"success": 0, "last_success_timestamp_seconds": found["last_success_timestamp_seconds"]}
 
 
+def test_entra_tokens_open_azure(server: TestServer, warehouse: Path) -> None:
+    """From a managed identity, here one over HTTP; without the package the message says what to install."""
+    server.world(threads=2, runs=10)
+    arguments = [*given(server, "-w", warehouse)[:5], "-w", warehouse, "--entra"]
+    identity = {"IDENTITY_ENDPOINT": f"{server.url}/_identity", "IDENTITY_HEADER": "proof"}
+    done = command(*arguments, **identity)
+    assert done.returncode == 0, done.stderr
+    assert query(warehouse, "select count(*) from runs") == [(10,)]
+    code = "import sys; sys.modules['azure.identity'] = None; from runmart.cli.app import main; main()"
+    missing = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert (missing.returncode, "pip install 'runmart[azure]'" in missing.stderr) == (2, True)
+
+
 def test_every_pulls_again_until_it_is_stopped(server: TestServer, warehouse: Path) -> None:
     """SIGTERM ends it cleanly; pulls do not overlap."""
     server.world(threads=2, runs=10)

@@ -1,0 +1,121 @@
+"""Recipes that can fail: each is checked by the system that it is for."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from runmart.cli.settings import File
+
+ROOT = Path(__file__).parents[2]
+PULL = (ROOT / "docs" / "pull.md").read_text()
+RUNMART = Path(sys.executable).parent / "runmart"
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of a language in docs/pull.md."""
+    return re.findall(rf"```{language}\n(.+?)```", PULL, re.DOTALL)
+
+
+def options(text: str) -> set[str]:
+    """The long options in a text."""
+    return set(re.findall(r"--[a-z][a-z-]+", text))
+
+
+def test_the_settings_are_valid() -> None:
+    """The runmart.toml shown is one that is read."""
+    [text] = blocks("toml")
+    assert set(msgspec.convert(tomllib.loads(text), File).sources) == {"production", "lab"}
+
+
+def test_every_option_of_pull_is_explained() -> None:
+    """And none is that does not exist."""
+    shown = subprocess.run([RUNMART, "pull", "--help"], capture_output=True, text=True, check=True).stdout
+    known = {name for name in options(shown) if f"{name} " in shown}
+    common = {"--concurrency", "--source", "--warehouse", "--help", "--version"}
+    assert known - options(PULL) - common == set()
+    foreign = {"--now", "--tag", "--volume", "--env"}
+    assert options(PULL) - known - foreign == set()
+
+
+@pytest.mark.slow
+def test_cron_takes_the_line(tmp_path: Path) -> None:
+    """`crontab -n` checks the syntax."""
+    [text] = blocks("cron")
+    crontab = shutil.which("crontab")
+    assert crontab, "install Debian's package cron"
+    for line, is_right in ((text, True), (text.replace("*/15", "61"), False)):
+        (tmp_path / "crontab").write_text(line)
+        done = subprocess.run([crontab, "-n", tmp_path / "crontab"], capture_output=True, check=False)
+        assert (done.returncode == 0) is is_right, done.stderr
+
+
+@pytest.mark.slow
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    """`systemd-analyze verify` knows every line."""
+    service, timer = blocks("ini")
+    program = re.search(r"^ExecStart=(\S+)", service, re.MULTILINE)
+    assert program
+    analyze = shutil.which("systemd-analyze")
+    assert analyze, "install Debian's package systemd"
+    for text, is_right in ((service, True), (service.replace("Type=oneshot", "Typ=oneshot"), False)):
+        (tmp_path / "runmart.service").write_text(text.replace(program[1], str(RUNMART)))
+        (tmp_path / "runmart.timer").write_text(timer)
+        units = [tmp_path / "runmart.service", tmp_path / "runmart.timer"]
+        done = subprocess.run([analyze, "verify", *units], capture_output=True, text=True, check=False)
+        ours = [line for line in done.stderr.splitlines() if "runmart" in line]
+        assert (done.returncode == 0 and not ours) is is_right, done.stderr
+    calendar = re.search(r"^OnCalendar=(.+)$", timer, re.MULTILINE)
+    assert calendar
+    subprocess.run([analyze, "calendar", calendar[1]], check=True, capture_output=True)
+
+
+@pytest.mark.slow
+def test_the_containerfile_builds_a_working_command(tmp_path: Path) -> None:
+    """Its steps, one by one, in a clean folder that stands for the container's root."""
+    folder = tmp_path
+    environment = {name: os.environ[name] for name in os.environ if name.startswith(("PATH", "HOME", "PIP", "SSL"))}
+    entry: list[str] = []
+    for line in (ROOT / "Containerfile").read_text().splitlines():
+        step, _, rest = line.partition(" ")
+        if step == "FROM":
+            assert re.fullmatch(r"docker\.io/library/python:3\.\d+-slim", rest)
+        elif step == "WORKDIR":
+            folder = tmp_path / rest.removeprefix("/")
+            folder.mkdir(parents=True, exist_ok=True)
+        elif step == "COPY":
+            *sources, target = rest.split()
+            for source in sources:
+                _copy(ROOT / source, folder / (source if target == "./" else target))
+        elif step == "RUN":
+            command = rest.replace("python -m venv", f"{shlex.quote(sys.executable)} -m venv")
+            subprocess.run(["sh", "-ec", command], cwd=folder, env=environment, check=True, capture_output=True)
+        elif step == "ENV":
+            name, _, value = rest.partition("=")
+            environment[name] = value.replace("/data", str(tmp_path / "data"))
+        elif step in {"ENTRYPOINT", "CMD"}:
+            entry += json.loads(rest)
+        else:
+            assert step in {"", "#", "VOLUME"}
+    program = tmp_path / entry[0].removeprefix("/")
+    ends: list[int] = []
+    for arguments in (entry[1:], ["demo", "--warehouse", "d.duckdb"]):
+        done = subprocess.run([program, *arguments], cwd=folder, env=environment, capture_output=True, check=False)
+        ends.append(done.returncode)
+    assert ends == [2, 0]  # there is no runmart.toml yet
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy what is committed."""
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
