@@ -129,7 +129,11 @@ THREADS = Book(
     columns=(
         Note("source", VARCHAR, "The label of the server"),
         Note("thread_id", VARCHAR, "The thread"),
-        Note("state", VARCHAR, "complete, partial (see gap_after), failed (see error), gone (the server forgot it)"),
+        Note(
+            "state",
+            VARCHAR,
+            "listed (not read yet), complete, partial (see gap_after), failed (see error), gone (the server forgot it)",
+        ),
         Note("newest_run_id", VARCHAR, "The newest run that was seen"),
         Note("newest_created_at", TIMESTAMPTZ, "When that was created"),
         Note("page_digest", VARCHAR, "SHA-256 of the newest page: while it stays, nothing is new"),

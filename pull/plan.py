@@ -53,6 +53,7 @@ class Plan:
         self._lock_timeout_seconds = lock_timeout_seconds
         self._connection = duckdb.connect()
         self._connection.execute("create table wanted (thread_id varchar)")
+        self._connection.execute("create table listed (thread_id varchar)")
         self.skipped_gone = self.skipped_quiet = 0
 
     def close(self) -> None:
@@ -61,9 +62,28 @@ class Plan:
 
     def add(self, ids: Iterable[str]) -> None:
         """Add threads."""
+        self._insert("wanted", ids)
+
+    def add_listed(self, ids: Iterable[str]) -> None:
+        """Add threads of the server's list; they count when the list was read as far as it is new: `accept_listed`."""
+        self._insert("listed", ids)
+
+    def accept_listed(self) -> None:
+        """The server's list has been read."""
+        self._connection.execute("insert into wanted from listed")
+
+    def _insert(self, table: str, ids: Iterable[str]) -> None:
         ids = iter(ids)
         while some := list(islice(ids, _ADDED)):
-            self._connection.execute("insert into wanted select unnest(?)", [some])
+            self._connection.execute(f"insert into {table} select unnest(?)", [some])
+
+    def new_listed(self, size: int) -> Iterator[list[str]]:
+        """The listed threads that the warehouse does not know, `size` at a time; after `prepare`."""
+        found = self._connection.cursor().execute("""
+            select distinct thread_id from listed
+            where thread_id <> '' and thread_id not in (select thread_id from known) order by thread_id""")
+        while rows := found.fetchmany(size):
+            yield [thread_id for (thread_id,) in rows]
 
     def select(self, sql: str) -> None:
         """Add the threads that a query names.
@@ -107,18 +127,19 @@ class Plan:
             ).fetchall()
             return found[0][0] >= len(set(ids))
 
-    def threads(
-        self, now: float, size: int, since: float | None = None, *, full: bool = False
-    ) -> Iterator[list[Thread]]:
-        """The threads that are due, `size` at a time, those that were never asked for first.
+    def prepare(self, now: float, since: float | None = None, *, full: bool = False) -> None:
+        """Find out what is known of the threads, and which are due.
 
         Args:
             now: Seconds since 1970.
-            size: So many at a time.
             since: What was created before is not wanted; a thread of which less is known is never left out.
-            full: All of them, the long quiet and the forgotten ones, too.
+            full: All of them are due, the long quiet and the forgotten ones, too.
         """
-        self._prepare(now, since, full=full)
+        self._read()
+        self._decide(now, since, full=full)
+
+    def threads(self, size: int) -> Iterator[list[Thread]]:
+        """The threads that are due, `size` at a time, those that were never asked for first."""
         offset = 0
         while rows := self._connection.execute(
             f"select thread_id, {_STATE} from due order by place limit {size} offset {offset}"
@@ -127,9 +148,9 @@ class Plan:
             opened = self._open_runs([row[0] for row in rows])
             yield [Thread(*row, open_runs=tuple(opened.get(row[0], ()))) for row in rows]
 
-    def _prepare(self, now: float, since: float | None, *, full: bool) -> None:
-        connection = self._connection
-        connection.execute("""
+    def _read(self) -> None:
+        """Take from the warehouse what it knows of the wanted threads."""
+        self._connection.execute("""
             create or replace table known as select
                 cast(null as varchar) as thread_id, cast(null as varchar) as state,
                 cast(null as varchar) as newest_run_id, cast(null as timestamptz) as newest_created_at,
@@ -144,6 +165,9 @@ class Plan:
         if self._warehouse.exists():
             with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
                 self._copy(warehouse)
+
+    def _decide(self, now: float, since: float | None, *, full: bool) -> None:
+        connection = self._connection
         terminal = f"coalesce(state, '') = '{COMPLETE}' and error is null"
         reaches_back = "since is not null" if since is None else f"epoch(since) > {since}"
         is_quiet = f"""({terminal} and not coalesce({reaches_back}, false)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from runmart.pull.errors import GoneError, PullError, RefusedError, SettingsErro
 from runmart.pull.plan import DAY_SECONDS, Plan, Selection
 from runmart.pull.profiles import PAGE_SIZE, Server
 from runmart.pull.store import Store
-from runmart.pull.threads import Api, Found, Thread, failed, news
+from runmart.pull.threads import LISTED, Api, Found, Thread, failed, news
 from runmart.pull.walk import Ground, walk
 from runmart.pull.wire import MalformedError, Page, item, page
 
@@ -139,8 +139,11 @@ class _Pull:
             async with asyncio.timeout(self._request.deadline_seconds):
                 await self._single_runs()
                 await self._collect_threads()
-                now = time.time()
-                for chunk in self._plan.threads(now, CHUNK_THREADS, self._request.since, full=self._request.full):
+                self._plan.prepare(time.time(), self._request.since, full=self._request.full)
+                for ids in self._plan.new_listed(CHUNK_THREADS):  # else the next pull would not hear of them again
+                    self._found += [Found(Thread(thread_id, LISTED)) for thread_id in ids]
+                    await self._flush()
+                for chunk in self._plan.threads(CHUNK_THREADS):
                     await self._ask(chunk)
         except TimeoutError:
             self.outcome.is_late = True
@@ -162,28 +165,30 @@ class _Pull:
         if request.selection.known:
             self._plan.add_known()
         if request.list_threads:
-            async for some in self._listed():
-                self._plan.add(one.id for one in some.items)
+            await self._list()
 
-    async def _listed(self) -> AsyncIterator[Page]:
-        """The server's own list of threads, from the newest on, until nothing is new."""
+    async def _list(self) -> None:
+        """Add the server's own list of threads, read from the newest on until nothing is new, and the known ones."""
 
         async def get(after: str | None) -> Page:
             return await self._page(self._request.server.threads, after)
 
         try:
             async for some in walk(get, Ground()):
-                yield some
                 ids = [one.id for one in some.items]
+                self._plan.add_listed(ids)
                 if not self._request.full and ids and await asyncio.to_thread(self._plan.knows, ids):
-                    return  # what is older is known; `known` adds it
+                    self._plan.add_known()  # what is older in the list
+                    break
         except RefusedError as error:
             raise SettingsError(
                 f"{self._request.server.base_url} lists no threads ({error}); "
                 "name them: --threads, --threads-sql, --known"
             ) from None
         except (ThreadError, MalformedError) as error:
-            self._fail("the list of threads", error)
+            self._fail("the list of threads", error)  # a part of it would pass for the whole the next time
+        else:
+            self._plan.accept_listed()
 
     async def _single_runs(self) -> None:
         for thread_id, run_id in self._request.runs:

@@ -14,7 +14,8 @@ GIVEN_UP_SECONDS = 86_400.0
 LONGEST_OPEN_SECONDS = 30 * 86_400.0
 """Or so long after it was created, where the server does not say when it expires."""
 
-COMPLETE, PARTIAL, FAILED, GONE = "complete", "partial", "failed", "gone"
+LISTED, COMPLETE, PARTIAL, FAILED, GONE = "listed", "complete", "partial", "failed", "gone"
+_NEVER_READ = {None, LISTED, FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ async def news(thread: Thread, api: Api, now: float, since: float | None, *, ful
     """
     if full or _reaches_back(thread, since):
         thread = Thread(thread.thread_id, open_runs=thread.open_runs, changed=thread.changed)
-    thread = replace(thread, since=since if thread.state in {None, FAILED} else thread.since)
+    thread = replace(thread, since=since if thread.state in _NEVER_READ else thread.since)
     seen: dict[str, Item] = {}
     first = await api.runs(None)
     is_quiet = thread.state == COMPLETE and first.digest == thread.page_digest
@@ -146,7 +147,7 @@ async def _walked(thread: Thread, api: Api, first: Page, now: float) -> AsyncIte
         newest_run_id=newest.id if newest else thread.newest_run_id,
         newest_created=newest.created if newest else thread.newest_created,
         page_digest=first.digest,
-        changed=(_latest(first.items) or now) if thread.state in {None, FAILED} else now,
+        changed=(_latest(first.items) or now) if thread.state in _NEVER_READ else now,
         checked=now,
         error=None,
     )

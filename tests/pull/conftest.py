@@ -1,53 +1,12 @@
-"""The server, and a pull from it."""
+"""Fixtures: the server, and where the warehouse is."""
 
-import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx2
-import msgspec
 import pytest
-from server import KEY
-
-from runmart.pull.client import Patience
-from runmart.pull.keys import Key
-from runmart.pull.plan import Selection
-from runmart.pull.profiles import Server
-from runmart.pull.runner import Outcome, Request, pull
-
-HURRIED = Patience(first_pause_seconds=0.01, longest_pause_seconds=0.05, answer_seconds=10)
-"""As patient as ever, in less time."""
-
-
-class TestServer:
-    """The server, steered."""
-
-    __test__ = False
-
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-
-    def steer(self, action: str, **fields: Any) -> Any:
-        """Tell it something."""
-        content = msgspec.json.encode(fields)
-        answer = httpx2.post(f"{self.url}/_admin/{action}", content=content, timeout=120)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def world(self, threads: int = 0, runs: int = 0, seed: int = 0, **settings: Any) -> None:
-        """A new world."""
-        self.steer("world", threads=threads, runs=runs, seed=seed, settings=settings)
-
-    def requests(self) -> int:
-        """How many requests came since this was asked last."""
-        return self.steer("log")["requests"].get("all", 0)
-
-    def truth(self) -> list[dict[str, Any]]:
-        """All runs as they are."""
-        return self.steer("truth")
+from pulls import TestServer
 
 
 @pytest.fixture(name="process", scope="session")
@@ -69,28 +28,3 @@ def _server(process: TestServer) -> TestServer:
 @pytest.fixture(name="warehouse")
 def _warehouse(tmp_path: Path) -> Path:
     return tmp_path / "w.duckdb"
-
-
-def given_key() -> Key:
-    """The key that the server wants."""
-    return Key("$TEST_KEY", lambda: (KEY, None))
-
-
-def request(server: TestServer, warehouse: Path, /, **changes: Any) -> Request:
-    """A pull of all that the server lists, unless changed."""
-    defaults: dict[str, Any] = {
-        "server": Server(f"{server.url}/foundry", "azure-foundry"),
-        "key": given_key(),
-        "warehouse": warehouse,
-        "source": "test",
-        "selection": Selection(known=True),
-        "list_threads": True,
-        "patience": HURRIED,
-        "lock_timeout_seconds": 5.0,
-    }
-    return Request(**{**defaults, **changes})
-
-
-def pulled(server: TestServer, warehouse: Path, /, **changes: Any) -> Outcome:
-    """Pull."""
-    return asyncio.run(pull(request(server, warehouse, **changes)))

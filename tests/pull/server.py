@@ -66,6 +66,8 @@ class Settings(msgspec.Struct):
     forbidden: list[str] = []
     malformed: list[str] = []
     """Threads."""
+    spent: bool = False
+    """The headers say that no request is left for 0.3 s."""
     delay_seconds: float = 0.0
     lists_threads: bool = True
 
@@ -214,7 +216,8 @@ def _encoded(value: Any, status: int = 200, headers: dict[str, str] | None = Non
 
 def _common_headers() -> dict[str, str]:
     date = formatdate(time.time() + world.settings.clock_offset, usegmt=True)
-    return {"content-type": "application/json", "date": date}
+    spent = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "300ms"}
+    return {"content-type": "application/json", "date": date, **(spent if world.settings.spent else {})}
 
 
 def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import KEY, TestServer
 from prometheus_client.parser import text_string_to_metric_families
+from pulls import KEY, TestServer
 from test_pull import assert_equals_truth, contents, query
 
 RUNMART = Path(sys.executable).parent / "runmart"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HURRIED, KEY, TestServer, given_key, pulled
+from pulls import HURRIED, KEY, TestServer, given_key, pulled
 from test_pull import assert_equals_truth, query
 
 from runmart.pull import client as client_module

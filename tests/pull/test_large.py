@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import TestServer, pulled
+from pulls import TestServer, pulled
 from test_pull import assert_equals_truth
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import msgspec
 import pytest
-from conftest import TestServer, pulled
+from pulls import TestServer, pulled
 
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse import open_for_writing

@@ -7,10 +7,11 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import TestServer, pulled, request
+from pulls import TestServer, pulled, request
 from test_pull import assert_equals_truth, query
 
 from runmart.pull import runner
+from runmart.pull.client import Patience
 from runmart.pull.errors import SettingsError
 from runmart.pull.plan import LONGEST_INTERVAL_SECONDS, Plan, Selection
 from runmart.pull.runner import pull
@@ -135,7 +136,8 @@ def test_since_bounds_a_backfill_and_can_be_taken_back(server: TestServer, wareh
 def _plan(warehouse: Path, now: float, *, full: bool = False) -> tuple[list[str], Plan]:
     plan = Plan(warehouse, "test", 1.0)
     plan.add_known()
-    ids = [thread.thread_id for some in plan.threads(now, 3, full=full) for thread in some]
+    plan.prepare(now, full=full)
+    ids = [thread.thread_id for some in plan.threads(3) for thread in some]
     return ids, plan
 
 
@@ -224,3 +226,37 @@ def test_the_deadline_stops_a_pull_and_the_next_one_goes_on(server: TestServer, 
     server.steer("settings", delay_seconds=0)
     pulled(server, warehouse)
     assert query(warehouse, "select count(*) from runs") == [(500,)]
+
+
+def test_listed_threads_that_were_not_reached_are_not_forgotten(server: TestServer, warehouse: Path) -> None:
+    """Though the list is not read again behind what is known."""
+    server.world(threads=300, runs=600, delay_seconds=0.02)
+    assert pulled(server, warehouse, deadline_seconds=0.6, concurrency=2).is_late
+    counts = dict(query(warehouse, "select state, count(*) from runmart.threads group by all"))
+    assert counts["listed"] > 0
+    assert sum(counts.values()) == 300
+    server.steer("settings", delay_seconds=0)
+    server.requests()
+    pulled(server, warehouse)
+    assert sum(path.endswith("/threads") for path in server.steer("log")["paths"]) <= 1
+    assert query(warehouse, "select count(*) from runs") == [(600,)]
+
+
+def test_a_list_that_breaks_off_is_read_again(server: TestServer, warehouse: Path) -> None:
+    """A part of it does not pass for the whole."""
+    server.world(threads=250, runs=500, seed=2, truncated=0.5)
+    for _ in range(6):
+        pulled(server, warehouse)
+    server.steer("settings", truncated=0)
+    pulled(server, warehouse)
+    assert query(warehouse, "select count(*) from runmart.threads") == [(250,)]
+    assert query(warehouse, "select count(*) from runs") == [(500,)]
+
+
+def test_rate_limit_headers_hold_requests_back(server: TestServer, warehouse: Path) -> None:
+    """When nothing is left, all wait until there is again."""
+    server.world(threads=3, runs=9, spent=True)
+    started = time.monotonic()
+    pulled(server, warehouse, concurrency=1, patience=Patience())
+    assert time.monotonic() - started > 3 * 0.3
+    assert query(warehouse, "select count(*) from runs") == [(9,)]
