@@ -1,9 +1,7 @@
 """`runmart ingest`: load files, folders, globs, standard input and URLs."""
 
-import signal
 from datetime import datetime
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -11,6 +9,7 @@ from runmart.cli.app import EXIT_REJECTS
 from runmart.cli.logs import log
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import hint, progress, say, say_json
+from runmart.ingest import interrupts
 from runmart.ingest.kinds import API_ERROR
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def ingest(
             core but one, at most 3.
         log_format: json logs events as JSON lines on standard error, for schedulers.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupts.catch()
     with _workers(workers, sources, options) as converting, options.writing() as connection, log(log_format) as event:
         from runmart.ingest.pipeline import ingest as load_sources
 
@@ -76,10 +75,6 @@ def _workers(count: int | None, sources: list[str], options: Options) -> "Worker
     if amount(sources, since, START_BYTES) >= START_BYTES:
         workers.start()
     return workers
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _microseconds(instant: datetime | None) -> int | None:

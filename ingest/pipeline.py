@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
+from runmart.ingest import interrupts
 from runmart.ingest.blocks import BLOCK_BYTES, Block, blocks
 from runmart.ingest.convert import Converter
 from runmart.ingest.errors import InputError
@@ -86,6 +87,7 @@ def _loading(connection: "DuckDBPyConnection", command: str, source: str) -> Gen
     load = Load(connection, command, source)
     try:
         yield load
+        interrupts.check()
         load.commit("done with rejects" if load.totals.rejected else "done")
     except BaseException as error:
         if is_interrupt(error):
@@ -194,6 +196,7 @@ class _Reading:
 
     def _take(self) -> None:
         """Put the next of what is pending into the load."""
+        interrupts.check()
         entry = self._pending.popleft()
         if isinstance(entry, _End):
             self._finish(entry.of, entry.read)

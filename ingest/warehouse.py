@@ -107,7 +107,8 @@ def _locked(message: str, waited_seconds: float) -> str:
 
 def is_interrupt(error: BaseException) -> bool:
     """Whether `error` is Ctrl-C: DuckDB turns it into an error of its own when it arrives in the middle of a query."""
-    return isinstance(error, KeyboardInterrupt) or "Query interrupted" in str(error) or "INTERRUPT Error" in str(error)
+    words = ("Query interrupted", "INTERRUPT Error", "KeyboardInterrupt")
+    return isinstance(error, KeyboardInterrupt) or any(word in str(error) for word in words)
 
 
 def _sentence(error: Exception) -> str:

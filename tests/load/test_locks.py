@@ -63,7 +63,7 @@ def wait_for_batch(warehouse: Path, process: "subprocess.Popen[str]") -> None:
     wal = warehouse.with_name(warehouse.name + ".wal")
     while time.monotonic() < until and process.poll() is None:
         if warehouse.exists() and (
-            warehouse.stat().st_size > 3_000_000 or (wal.exists() and wal.stat().st_size > 100_000)
+            warehouse.stat().st_size > 1_000_000 or (wal.exists() and wal.stat().st_size > 300_000)
         ):
             return
         time.sleep(0.02)
@@ -134,3 +134,29 @@ def test_events_for_schedulers_are_json_lines(warehouse: Path, pages: Path) -> N
     events = [json.loads(line) for line in done.stderr.splitlines()]
     assert [event["message"] for event in events] == ["load started", "load finished"]
     assert events[-1]["rejected"] == 1
+
+
+LOSING = """
+import os, signal, sys
+from runmart.ingest import load, pipeline
+from runmart.cli.app import main
+add = pipeline.Load.add
+def interrupted(self, *arguments):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        pass  # as a library may do
+    add(self, *arguments)
+pipeline.Load.add, pipeline.GROUP_BYTES = interrupted, 1
+main()
+"""
+
+
+def test_an_interrupt_that_gets_lost_on_the_way_still_ends_the_load(warehouse: Path, pages: Path) -> None:
+    """A library may swallow it: it is remembered."""
+    for number in range(3):
+        write(pages / f"{number}.json", page(run(str(number))))
+    load = [sys.executable, "-c", LOSING, "ingest", pages, "-w", warehouse, "--workers", "0"]
+    done = subprocess.run(load, capture_output=True, text=True, check=False)
+    assert (done.returncode, "interrupted" in done.stderr) == (130, True), done.stderr
+    assert query(warehouse, "select count(*) from runs") == [(0,)]
