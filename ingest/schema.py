@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runmart.ingest import prices
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.version import VERSION
 from runmart.models.bookkeeping import BOOKS, GIVEN_UP_RUNS, INSTALLED_VIEWS, LOADS, SCHEMA, THREADS, Book
 from runmart.models.columns import Table
 from runmart.models.observations import RUN_CREATED_AT
+from runmart.models.prices import MODEL_ALIASES, PRICES
 from runmart.models.steps import STEPS
 from runmart.models.tables import ALL_TABLES, TABLES
 
@@ -28,7 +30,7 @@ class Migration:
 def create_tables(connection: "DuckDBPyConnection") -> None:
     """Create the tables and the bookkeeping, with their comments."""
     connection.execute(f"create schema if not exists {SCHEMA}")
-    for prefix, tables in (("main", ALL_TABLES), (SCHEMA, BOOKS)):
+    for prefix, tables in (("main", (*ALL_TABLES, PRICES, MODEL_ALIASES)), (SCHEMA, BOOKS)):
         for table in tables:
             _create_table(connection, prefix, table)
 
@@ -74,8 +76,17 @@ def add_steps(connection: "DuckDBPyConnection") -> None:
     """Hold the steps of runs, and count them."""
     _create_table(connection, "main", STEPS)
     name, steps = f"{SCHEMA}.{LOADS.name}", LOADS.columns[-1]
-    connection.execute(f"alter table {name} add column if not exists {steps.name} {steps.duckdb_type} default 0")
-    connection.execute(f"comment on column {name}.{steps.name} is {_quoted(steps.meaning)}")
+    columns = {column for column, *_ in connection.execute(f"describe {name}").fetchall()}
+    if steps.name not in columns:
+        connection.execute(f"alter table {name} add column {steps.name} {steps.duckdb_type} default 0")
+        connection.execute(f"comment on column {name}.{steps.name} is {_quoted(steps.meaning)}")
+
+
+def add_prices(connection: "DuckDBPyConnection") -> None:
+    """Hold prices, those that come with runmart to begin with, and aliases of models."""
+    for book in (PRICES, MODEL_ALIASES):
+        _create_table(connection, "main", book)
+    prices.put(connection, prices.seed())
 
 
 MIGRATIONS = (
@@ -84,6 +95,7 @@ MIGRATIONS = (
     Migration(3, "add runmart.installed_views", add_installed_views),
     Migration(4, "add runmart.threads and runmart.given_up_runs", add_threads),
     Migration(5, "add steps, and their number in runmart.loads", add_steps),
+    Migration(6, "add prices and model_aliases", add_prices),
 )
 """In order. A released migration is never changed: a new one follows it."""
 

@@ -11,6 +11,7 @@ from runmart.ingest.schema import MIGRATIONS, Migration, create_tables, migrate,
 from runmart.ingest.storage import readable_by, storage_version
 from runmart.ingest.warehouse import open_for_writing
 from runmart.models.bookkeeping import BOOKS
+from runmart.models.prices import MODEL_ALIASES, PRICES
 from runmart.models.tables import ALL_TABLES
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def test_tables_have_the_declared_columns_and_comments(warehouse: Path) -> None:
     )
     declared = [
         (schema, table.name, column.name, column.duckdb_type, column.meaning)
-        for schema, tables in (("main", ALL_TABLES), ("runmart", BOOKS))
+        for schema, tables in (("main", (*ALL_TABLES, PRICES, MODEL_ALIASES)), ("runmart", BOOKS))
         for table in tables
         for column in table.columns
     ]

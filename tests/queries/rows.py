@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from runmart.models.prices import MODEL_ALIASES, PRICES
 from runmart.models.tables import ALL_TABLES
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -16,7 +17,7 @@ Fill = Callable[[Rows], duckdb.DuckDBPyConnection]
 
 def insert(connection: duckdb.DuckDBPyConnection, tables: Rows) -> None:
     """Insert rows; instants are Unix seconds."""
-    for table in ALL_TABLES:
+    for table in (*ALL_TABLES, PRICES, MODEL_ALIASES):
         rows = tables.get(table.name, [])
         if not rows:
             continue
@@ -32,11 +33,16 @@ def insert(connection: duckdb.DuckDBPyConnection, tables: Rows) -> None:
 def records(connection: duckdb.DuckDBPyConnection, view: str, key: str) -> list[dict[str, Any]]:
     """The rows of a view as Python values, by key with null last; instants are Unix seconds."""
     columns = connection.sql(f"describe {view}").fetchall()
-    values = [
-        f"epoch_us({name}) / 1000000" if kind.startswith("TIMESTAMP") else str(name) for name, kind, *_ in columns
-    ]
+    values = [_selected(name, kind) for name, kind, *_ in columns]
     rows = connection.sql(f"select {', '.join(values)} from {view} order by {key} nulls last").fetchall()
     return [dict(zip([column[0] for column in columns], row, strict=True)) for row in rows]
+
+
+def _selected(name: str, kind: str) -> str:
+    """A column as it is compared: instants as seconds, days and hours as text."""
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return f"epoch_us({name}) / 1000000"
+    return f"cast({name} as varchar)" if kind in {"DATE", "TIMESTAMP"} else name
 
 
 def assert_rows(found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]]) -> None:

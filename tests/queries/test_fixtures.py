@@ -13,8 +13,12 @@ FOLDER = Path(__file__).parent
 
 
 def fixture(view: View) -> dict[str, Any]:
-    """The rows of a view's fixture, by table, and `expected`."""
-    return tomllib.loads((FOLDER / f"{view.name}.toml").read_text())
+    """The rows of a view's fixture, by table, and `expected`; `rows_of` names another view whose rows they are."""
+    found = tomllib.loads((FOLDER / f"{view.name}.toml").read_text())
+    if "rows_of" in found:
+        others = tomllib.loads((FOLDER / f"{found.pop('rows_of')}.toml").read_text())
+        found = {**others, "expected": found["expected"]}
+    return found
 
 
 @pytest.mark.parametrize("view", views(), ids=lambda view: view.name)

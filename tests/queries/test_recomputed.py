@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from recomputed_costs import costs, grouped_by, model_prices, moment, random_prices, run_costs
 from rows import Fill, assert_rows, records
 
 from runmart.queries import views
@@ -75,7 +76,7 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
         for kind in ("last_error", "incomplete_details"):
             if random_.random() < 0.2:
                 tables["errors"].append({"run_id": run_id, "kind": kind, "code": random_.choice(("x", "y", None))})
-    return tables
+    return tables | random_prices(random_)
 
 
 def run_facts(tables: dict[str, list[Row]]) -> list[Row]:
@@ -236,6 +237,48 @@ EXPECTED: dict[str, tuple[str, Callable[[list[Row]], list[Row]]]] = {
 }
 
 
+def period(rows: list[Row]) -> Row:
+    """The runs of a day or an hour."""
+    counts = failure_rates(rows)
+    found: Row = {
+        name: value for name, value in counts.items() if name not in ("failure_rate_low", "failure_rate_high")
+    }
+    durations = [row["run_seconds"] for row in rows if row["status"] == "completed" and row["run_seconds"] is not None]
+    found |= {f"run_seconds_p{share}": percentile(durations, share / 100) for share in (50, 95)}
+    names = ("prompt_tokens", "cached_prompt_tokens", "completion_tokens", "total_tokens")
+    found |= {name: total(present(rows, name)) for name in names}
+    costing = [row for row in rows if row["cost"] is not None]
+    found["unpriced_runs"] = sum(row["has_usage"] and row["cost"] is None for row in rows)
+    return {**found, "cost": sum(row["cost"] for row in costing) if costing else None}
+
+
+def with_costs(tables: dict[str, list[Row]], facts: list[Row]) -> dict[str, list[Row]]:
+    """The views of costs, and those that hold them."""
+    found = run_costs(tables)
+    known = {row["run_id"]: row["cost"] for row in found}
+    runs = [{**row, "cost": known.get(row["run_id"]), "has_usage": row["run_id"] in known} for row in facts]
+    keys = ("source", "model", "assistant_id")
+    expected = {"model_prices": model_prices(tables), "run_costs": found}
+    for name, column in (("cost_by_model", "model"), ("cost_by_assistant", "assistant_id")):
+        names = (column, "currency")
+        expected[name] = grouped_by(found, lambda row, names=names: tuple(row[one] for one in names), names, costs)
+    names = ("day", *keys, "currency")
+    expected["costs_daily"] = grouped_by(
+        found,
+        lambda row: (moment(row["created_at"], "%Y-%m-%d"), *(row[one] for one in names[1:])),
+        names,
+        costs,
+    )
+    for view, unit, form in (("runs_daily", "day", "%Y-%m-%d"), ("runs_hourly", "hour", "%Y-%m-%d %H:00:00")):
+        expected[view] = grouped_by(
+            runs,
+            lambda row, form=form: (moment(row["created_at"], form), *(row[one] for one in keys)),
+            (unit, *keys),
+            period,
+        )
+    return expected
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_every_view_gives_what_plain_python_gives(seed: int, filled: Fill) -> None:
     """Each view equals an independent re-computation over random data."""
@@ -244,6 +287,7 @@ def test_every_view_gives_what_plain_python_gives(seed: int, filled: Fill) -> No
     facts = run_facts(tables)
     expectations = {name: (key, compute(facts)) for name, (key, compute) in EXPECTED.items()}
     expectations["step_latency"] = ("all", step_latency(tables))
+    expectations |= {name: ("all", expected) for name, expected in with_costs(tables, facts).items()}
     for name, (key, expected) in expectations.items():
         found = records(connection, name, key)
         assert {frozenset(row) for row in found} == {frozenset(row) for row in expected}, name
@@ -252,4 +296,5 @@ def test_every_view_gives_what_plain_python_gives(seed: int, filled: Fill) -> No
 
 def test_every_view_is_recomputed() -> None:
     """No view is left out here."""
-    assert {*EXPECTED, "step_latency"} == {view.name for view in views()}
+    tables = random_tables(random.Random(0), 3)
+    assert {*EXPECTED, "step_latency", *with_costs(tables, run_facts(tables))} == {view.name for view in views()}

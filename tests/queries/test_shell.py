@@ -25,10 +25,21 @@ def shell(warehouse: Path, query: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def closed(filled: Fill, warehouse: Path) -> Path:
     """A warehouse with one run that nobody has open."""
-    runs = [{"run_id": "a", "status": "completed", "model": "m", "created_at": 1, "started_at": 2, "completed_at": 5}]
+    runs = [
+        {
+            "run_id": "a",
+            "status": "completed",
+            "source": "s",
+            "model": "m",
+            "created_at": 1,
+            "started_at": 2,
+            "completed_at": 5,
+        }
+    ]
     usage = [{"run_id": "a", "prompt_tokens": 9, "total_tokens": 9}]
     steps = [{"step_id": "a1", "run_id": "a", "type": "tool_calls", "status": "completed"}]
-    filled({"runs": runs, "usage": usage, "steps": steps}).close()
+    price = {"provider": "openai", "model": "m", "valid_from": 0, "input": 1.0, "output": 1.0, "currency": "USD"}
+    filled({"prices": [price], "runs": runs, "usage": usage, "steps": steps}).close()
     return warehouse
 
 

@@ -1,0 +1,180 @@
+"""Prices: read from CSV, checked, and put into a warehouse."""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from runmart.ingest.errors import RunmartError
+from runmart.models.prices import PRICES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+REQUIRED = ("provider", "model", "valid_from", "input", "output", "currency", "source")
+OPTIONAL = ("valid_to", "cached_input")
+
+
+class PriceError(RunmartError):
+    """Prices are not as they should be."""
+
+
+class Price(NamedTuple):
+    """What a million tokens of a model cost in a time."""
+
+    provider: str
+    model: str
+    """A model, or a pattern for LIKE."""
+    valid_from: datetime
+    valid_to: datetime | None
+    """Exclusive."""
+    input: float
+    cached_input: float | None
+    output: float
+    currency: str
+    source: str
+
+
+def seed() -> list[Price]:
+    """The prices that come with runmart."""
+    lines = files("runmart.models").joinpath("prices.csv").read_text("utf-8").splitlines()
+    return parsed(csv.DictReader(lines), "prices.csv")
+
+
+def read(path: Path) -> list[Price]:
+    """The prices in a CSV file with the columns of the table.
+
+    Raises:
+        PriceError: It cannot be read, or a line is not as it should be.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return parsed(csv.DictReader(file), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise PriceError(f"{path} cannot be read: {reason}") from None
+
+
+def missing(connection: "DuckDBPyConnection", today: date) -> list[Price]:
+    """Prices of OpenAI's models that ran and have none, from the package genai-prices.
+
+    What that package dates holds from its date on, everything else from `today` on: history is not priced at the rates
+    of today. Where a price grows with the length of the prompt, it is that of short ones.
+
+    Raises:
+        PriceError: The package is not there.
+    """
+    try:
+        from genai_prices.data_snapshot import get_snapshot  # pyright: ignore
+    except ImportError:
+        raise PriceError("prices of today need another package: pip install 'runmart[prices]'") from None
+    snapshot: Any = get_snapshot()
+    rows = connection.execute("""
+        select distinct model from main.runs where model is not null
+        and not exists (select 1 from model_prices where model_prices.model = runs.model) order by model""").fetchall()
+    found: list[Price] = []
+    for (model,) in rows:
+        try:
+            provider, known = snapshot.find_provider_model(model, None, "openai", None)
+        except LookupError:
+            continue
+        source = (provider.pricing_urls or ["genai-prices"])[0]
+        for start, price in _dated(known.prices, today):
+            amounts = [_base(getattr(price, f"{name}_mtok")) for name in ("input", "cache_read", "output")]
+            if amounts[0] is not None and amounts[2] is not None:
+                begins = datetime(start.year, start.month, start.day, tzinfo=UTC)
+                found.append(Price("openai", model, begins, None, amounts[0], amounts[1], amounts[2], "USD", source))
+    return found
+
+
+def _dated(prices: Any, today: date) -> Iterator[tuple[date, Any]]:
+    """Each price with the day from which it holds; of those that have none, only one that holds today."""
+    if not isinstance(prices, list):
+        yield today, prices
+        return
+    for one in cast("list[Any]", prices):
+        start = getattr(one.constraint, "start_date", None)
+        if start is not None:
+            yield start, one.prices
+
+
+def _base(price: Any) -> float | None:
+    """An amount; of one that grows in steps, the first."""
+    return None if price is None else float(getattr(price, "base", price))
+
+
+def parsed(rows: "csv.DictReader[str]", name: str) -> list[Price]:
+    """Prices of the rows of a CSV file.
+
+    Raises:
+        PriceError: A column is missing, or a value is not as it should be.
+    """
+    columns = set(rows.fieldnames or ())
+    missing = [column for column in REQUIRED if column not in columns]
+    unknown = sorted(columns - {*REQUIRED, *OPTIONAL})
+    if missing or unknown:
+        what = f"the column {missing[0]} is missing" if missing else f"there is no column {unknown[0]}"
+        raise PriceError(f"{name}: {what}; the columns are {', '.join((*REQUIRED, *OPTIONAL))}")
+    return [_price(row, f"{name}, line {rows.line_num}") for row in rows]
+
+
+def _price(row: Mapping[str, str | None], where: str) -> Price:
+    given = {column: (value or "").strip() for column, value in row.items()}
+    empty = [column for column in REQUIRED if not given[column]]
+    if empty:
+        raise PriceError(f"{where}: {empty[0]} is empty")
+    price = Price(
+        given["provider"],
+        given["model"],
+        _instant(given["valid_from"], f"{where}: valid_from"),
+        _instant(given["valid_to"], f"{where}: valid_to") if given.get("valid_to") else None,
+        _amount(given["input"], f"{where}: input"),
+        _amount(given["cached_input"], f"{where}: cached_input") if given.get("cached_input") else None,
+        _amount(given["output"], f"{where}: output"),
+        given["currency"],
+        given["source"],
+    )
+    if price.valid_to is not None and price.valid_to <= price.valid_from:
+        raise PriceError(f"{where}: valid_to must be later than valid_from")
+    return price
+
+
+def _instant(text: str, where: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise PriceError(f"{where} must be a date such as 2024-10-02, not {text!r}") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _amount(text: str, where: str) -> float:
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = -1.0
+    if not 0 <= amount < float("inf"):
+        raise PriceError(f"{where} must be the price of a million tokens, such as 2.5, not {text!r}")
+    return amount
+
+
+def put(connection: "DuckDBPyConnection", prices: Iterable[Price]) -> None:
+    """Add prices, in the transaction that is open; those of the same provider, model and beginning are replaced."""
+    columns = list(zip(*prices, strict=True))
+    if not columns:
+        return
+    names = ", ".join(column.name for column in PRICES.columns)
+    given = ", ".join(f"cast(unnest(?) as {column.duckdb_type}) as {column.name}" for column in PRICES.columns)
+    values = [[_sent(value) for value in column] for column in columns]
+    connection.execute(f"create or replace temp table new_prices as select {given}", values)
+    connection.execute("""
+        delete from main.prices as old using new_prices as new
+        where old.provider = new.provider and old.model = new.model and old.valid_from = new.valid_from""")
+    connection.execute(f"insert into main.prices ({names}) select {names} from new_prices")
+    connection.execute("drop table new_prices")
+
+
+def _sent(value: object) -> object:
+    """A value as it is bound: instants as text, which needs no more than DuckDB."""
+    return value.isoformat() if isinstance(value, datetime) else value

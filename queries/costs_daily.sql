@@ -1,0 +1,29 @@
+-- purpose: What runs cost, per day, at the prices of that day.
+-- grain: one row per day (UTC), source, model, assistant and currency
+-- column day DATE: The day (UTC) on which the runs were created; null is a row of its own
+-- column source VARCHAR: Which organisation, project or server
+-- column model VARCHAR: The language model, as sent; null is a row of its own
+-- column assistant_id VARCHAR: The assistant; null is a row of its own
+-- column currency VARCHAR: The currency; null where nothing is priced
+-- column runs BIGINT: Runs that report usage
+-- column unpriced_runs BIGINT: ... of which the cost is not known, and which the costs leave out
+-- column uncached_input_cost DOUBLE: Cost of the prompt tokens that did not come from the cache; null when no run is priced
+-- column cached_input_cost DOUBLE: Cost of those that did
+-- column output_cost DOUBLE: Cost of the completion tokens
+-- column cost DOUBLE: Sum of the three
+-- column cost_per_run DOUBLE: Cost per priced run
+select
+    utc_day(created_at) as day,
+    source,
+    model,
+    assistant_id,
+    currency,
+    count(*) as runs,
+    count(*) filter (where not is_priced) as unpriced_runs,
+    sum(uncached_input_cost) filter (where is_priced) as uncached_input_cost,
+    sum(cached_input_cost) filter (where is_priced) as cached_input_cost,
+    sum(output_cost) filter (where is_priced) as output_cost,
+    sum(cost) as cost,
+    avg(cost) as cost_per_run
+from run_costs
+group by utc_day(created_at), source, model, assistant_id, currency

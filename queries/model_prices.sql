@@ -1,0 +1,71 @@
+-- purpose: What each model that ran costs, and when. The name in prices that fits a model most closely counts; a later price ends an earlier one.
+-- grain: one row per source, model and period in which a price holds
+-- column source VARCHAR: Which organisation, project or server the runs come from
+-- column model VARCHAR: The language model, as sent
+-- column provider VARCHAR: Whose price it is: openai, or that of the alias
+-- column priced_as VARCHAR: The pattern in prices that fits the model, or its alias
+-- column valid_from TIMESTAMP WITH TIME ZONE: From when it holds
+-- column valid_to TIMESTAMP WITH TIME ZONE: Until when, exclusive; null when it has no end
+-- column input DOUBLE: Price of a million input tokens
+-- column cached_input DOUBLE: Price of a million input tokens from the cache; that of input where there is no other
+-- column output DOUBLE: Price of a million output tokens
+-- column currency VARCHAR: The currency of the price
+with used_models as (
+    select distinct
+        source,
+        model
+    from runs
+    where model is not null
+),
+
+named_models as (
+    select
+        used_models.source,
+        used_models.model,
+        coalesce(model_aliases.provider, 'openai') as provider,
+        coalesce(model_aliases.priced_as, used_models.model) as priced_as
+    from used_models
+    left join model_aliases
+        on model_aliases.source = used_models.source and model_aliases.model = used_models.model
+),
+
+matches as (
+    select
+        named_models.source,
+        named_models.model,
+        named_models.provider,
+        prices.model as priced_as,
+        prices.valid_from,
+        prices.valid_to,
+        prices.input,
+        coalesce(prices.cached_input, prices.input) as cached_input,
+        prices.output,
+        prices.currency,
+        rank() over (
+            partition by named_models.source, named_models.model
+            order by length(replace(prices.model, '%', '')) desc, length(prices.model), prices.model
+        ) as place
+    from named_models
+    inner join prices on prices.provider = named_models.provider and named_models.priced_as like prices.model
+),
+
+periods as (
+    select
+        *,
+        lead(valid_from) over (partition by source, model order by valid_from) as next_from
+    from matches
+    where place = 1
+)
+
+select
+    source,
+    model,
+    provider,
+    priced_as,
+    valid_from,
+    case when valid_to is null or next_from < valid_to then next_from else valid_to end as valid_to,
+    input,
+    cached_input,
+    output,
+    currency
+from periods
