@@ -11,3 +11,7 @@ create or replace macro utc_day(instant) as
 -- The hour of an instant, in UTC, whatever the time zone of the session.
 create or replace macro utc_hour(instant) as
     date_trunc('hour', make_timestamp(epoch_us(instant)));
+
+-- A JSON path without its indices.
+create or replace macro without_indices(path) as
+    regexp_replace(path, '\[[0-9]+\]', '[]', 'g');

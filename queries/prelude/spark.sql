@@ -11,3 +11,7 @@ create or replace temporary function utc_day(instant timestamp) returns date
 -- The hour of an instant, in UTC, whatever the time zone of the session.
 create or replace temporary function utc_hour(instant timestamp) returns timestamp_ntz
     return timestamp_ntz '1970-01-01 00:00:00' + make_dt_interval(0, cast(floor(unix_micros(instant) / 3600000000) as int));
+
+-- A JSON path without its indices.
+create or replace temporary function without_indices(path string) returns string
+    return regexp_replace(path, r'\[[0-9]+\]', '[]');

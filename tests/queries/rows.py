@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from runmart.models.bookkeeping import LOADS, REJECTS
 from runmart.models.prices import MODEL_ALIASES, PRICES
 from runmart.models.tables import ALL_TABLES
 
@@ -17,16 +18,18 @@ Fill = Callable[[Rows], duckdb.DuckDBPyConnection]
 
 def insert(connection: duckdb.DuckDBPyConnection, tables: Rows) -> None:
     """Insert rows; instants are Unix seconds."""
-    for table in (*ALL_TABLES, PRICES, MODEL_ALIASES):
+    books = {"loads": LOADS, "rejects": REJECTS}
+    named = {table.name: table for table in (*ALL_TABLES, PRICES, MODEL_ALIASES)}
+    for name, table in {**named, **books}.items():
         rows = tables.get(table.name, [])
         if not rows:
             continue
         types = {column.name: column.duckdb_type for column in table.columns}
-        names = sorted({name for row in rows for name in row})
-        values = ", ".join("to_timestamp(?)" if types[name].startswith("TIMESTAMP") else "?" for name in names)
+        names = sorted({column for row in rows for column in row})
+        values = ", ".join("to_timestamp(?)" if types[one].startswith("TIMESTAMP") else "?" for one in names)
         connection.executemany(
-            f"insert into {table.name} ({', '.join(names)}) values ({values})",
-            [[row.get(name) for name in names] for row in rows],
+            f"insert into {'runmart.' if name in books else ''}{name} ({', '.join(names)}) values ({values})",
+            [[row.get(one) for one in names] for row in rows],
         )
 
 

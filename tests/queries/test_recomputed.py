@@ -7,6 +7,8 @@ from typing import Any
 
 import duckdb
 import pytest
+import recomputed_activity as activity
+from recomputed_activity import random_books
 from recomputed_costs import costs, grouped_by, model_prices, moment, random_prices, run_costs
 from rows import Fill, assert_rows, records
 
@@ -22,6 +24,9 @@ TIMES = (
 FAILURES = ("failed", "expired", "incomplete")
 
 
+BEGINNINGS = (1_700_000_000, 1_750_000_000, 1_770_000_000)
+
+
 def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
     """Runs in every state, with holes everywhere."""
 
@@ -30,10 +35,14 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
 
     tables: dict[str, list[Row]] = {"runs": [], "usage": [], "tools": [], "errors": [], "steps": []}
     for number in range(count):
-        run_id, created_at = f"run_{number:05}", random_.randrange(1_700_000_000, 1_800_000_000)
+        run_id, created_at = f"run_{number:05}", random_.choice(BEGINNINGS) + random_.randrange(1_500_000)
         tables["runs"].append(
             {
                 "run_id": run_id,
+                "thread_id": maybe(f"thread_{random_.randrange(30)}"),
+                "temperature": maybe(0.5),
+                "max_completion_tokens": maybe(100),
+                "observed_at": 1_800_000_001 + number,
                 "source": random_.choice(("a", "b")),
                 "status": random_.choice((*TERMINAL, "completed", "completed", "queued", "requires_action", "odd")),
                 "model": maybe(random_.choice(("gpt-4o", "gpt-4", "o3-mini"))),
@@ -59,7 +68,8 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
                 }
             )
         for position in range(random_.choice((0, 0, 1, 3))):
-            tables["tools"].append({"run_id": run_id, "position": position, "type": "function"})
+            name = random_.choice((None, "look_up", "add"))
+            tables["tools"].append({"run_id": run_id, "position": position, "type": "function", "name": name})
         for place in range(random_.choice((0, 1, 2))):
             ended = random_.choice(("completed", "completed", "failed", "in_progress"))
             tables["steps"].append(
@@ -76,7 +86,8 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
         for kind in ("last_error", "incomplete_details"):
             if random_.random() < 0.2:
                 tables["errors"].append({"run_id": run_id, "kind": kind, "code": random_.choice(("x", "y", None))})
-    return tables | random_prices(random_)
+                tables["errors"][-1]["message"] = random_.choice(("Sorry.", "Slow down.", None))
+    return tables | random_prices(random_) | random_books(random_)
 
 
 def run_facts(tables: dict[str, list[Row]]) -> list[Row]:
@@ -94,8 +105,7 @@ def run_facts(tables: dict[str, list[Row]]) -> list[Row]:
         prompt, cached = tokens.get("prompt_tokens"), tokens.get("cached_prompt_tokens")
         facts.append(
             {
-                **{name: run[name] for name in ("run_id", "source", "assistant_id", "model", "status")},
-                "thread_id": None,
+                **{name: run[name] for name in ("run_id", "source", "thread_id", "assistant_id", "model", "status")},
                 "is_terminal": run["status"] in TERMINAL,
                 "is_failure": run["status"] in FAILURES,
                 **{name: None if run[name] is None else float(run[name]) for name in ("created_at", "started_at")},
@@ -279,6 +289,25 @@ def with_costs(tables: dict[str, list[Row]], facts: list[Row]) -> dict[str, list
     return expected
 
 
+GROWING = ("age_seconds", "unseen_seconds", "created_seconds_ago", "observed_seconds_ago")
+"""Columns that depend on the moment of asking."""
+
+
+def of_activity(tables: dict[str, list[Row]], facts: list[Row]) -> dict[str, list[Row]]:
+    """The views of threads, tools, errors, open runs, periods and the bookkeeping."""
+    return {
+        "error_summary": activity.error_summary(tables, facts),
+        "open_runs": activity.open_runs(tables),
+        "thread_activity": activity.thread_activity(facts),
+        "tool_usage": activity.tool_usage(tables, facts),
+        "gen_ai_runs": activity.gen_ai_runs(tables, facts),
+        "data_freshness": activity.data_freshness(tables),
+        "load_history": activity.load_history(tables),
+        "reject_summary": activity.reject_summary(tables),
+        "period_comparison": activity.period_comparison(tables, facts),
+    }
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_every_view_gives_what_plain_python_gives(seed: int, filled: Fill) -> None:
     """Each view equals an independent re-computation over random data."""
@@ -287,14 +316,20 @@ def test_every_view_gives_what_plain_python_gives(seed: int, filled: Fill) -> No
     facts = run_facts(tables)
     expectations = {name: (key, compute(facts)) for name, (key, compute) in EXPECTED.items()}
     expectations["step_latency"] = ("all", step_latency(tables))
-    expectations |= {name: ("all", expected) for name, expected in with_costs(tables, facts).items()}
+    others = with_costs(tables, facts) | of_activity(tables, facts)
+    expectations |= {name: ("all", expected) for name, expected in others.items()}
     for name, (key, expected) in expectations.items():
-        found = records(connection, name, key)
+        found = [
+            {column: value for column, value in row.items() if column not in GROWING}
+            for row in records(connection, name, key)
+        ]
         assert {frozenset(row) for row in found} == {frozenset(row) for row in expected}, name
         assert_rows(found, expected)
 
 
 def test_every_view_is_recomputed() -> None:
     """No view is left out here."""
-    tables = random_tables(random.Random(0), 3)
-    assert {*EXPECTED, "step_latency", *with_costs(tables, run_facts(tables))} == {view.name for view in views()}
+    tables = random_tables(random.Random(0), 30)
+    facts = run_facts(tables)
+    names = {*EXPECTED, "step_latency", *with_costs(tables, facts), *of_activity(tables, facts)}
+    assert names == {view.name for view in views()}

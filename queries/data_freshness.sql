@@ -1,0 +1,45 @@
+-- purpose: How fresh the data are: when runs of each source were last seen, created and loaded.
+-- grain: one row per source
+-- column source VARCHAR: Which organisation, project or server
+-- column runs BIGINT: Its runs
+-- column open_runs BIGINT: ... that have not ended
+-- column last_created_at TIMESTAMP WITH TIME ZONE: When its newest run was created
+-- column last_observed_at TIMESTAMP WITH TIME ZONE: When a run of it was last seen
+-- column last_load_at TIMESTAMP WITH TIME ZONE: When the last load that brought something of it began
+-- column last_load_state VARCHAR: How that load ended
+-- column created_seconds_ago DOUBLE: Seconds from the creation of its newest run to now
+-- column observed_seconds_ago DOUBLE: Seconds since a run of it was last seen
+with latest_loads as (
+    select
+        source,
+        started_at,
+        state,
+        row_number() over (partition by source order by load_id desc) as place
+    from runmart.loads
+),
+
+source_runs as (
+    select
+        source,
+        count(*) as runs,
+        count(*) filter (
+            where coalesce(status, '') not in ('completed', 'failed', 'cancelled', 'expired', 'incomplete')
+        ) as open_runs,
+        max(created_at) as last_created_at,
+        max(observed_at) as last_observed_at
+    from runs
+    group by source
+)
+
+select
+    source_runs.source,
+    source_runs.runs,
+    source_runs.open_runs,
+    source_runs.last_created_at,
+    source_runs.last_observed_at,
+    latest_loads.started_at as last_load_at,
+    latest_loads.state as last_load_state,
+    seconds_between(source_runs.last_created_at, current_timestamp) as created_seconds_ago,
+    seconds_between(source_runs.last_observed_at, current_timestamp) as observed_seconds_ago
+from source_runs
+left join latest_loads on latest_loads.source = source_runs.source and latest_loads.place = 1
