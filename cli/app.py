@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-EXIT_FAILED, EXIT_USAGE, EXIT_REJECTS, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_FAILED, EXIT_USAGE, EXIT_REJECTS, EXIT_CHECK, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 
 STANDARD_INPUT = "/dev/stdin"
 """What the parser gets to see for `-`, which it would take for an option."""

@@ -25,6 +25,7 @@ app = App(
 )
 app.command("runmart.cli.ingest:ingest", name="ingest", help="Load pages of runs into the warehouse.")
 app.command("runmart.cli.pull:pull", name="pull", help="Bring the warehouse up to date with live servers.")
+app.command("runmart.cli.check:check", name="check", help="Check that a warehouse is sound and within limits.")
 app.command("runmart.cli.prices:prices", name="prices", help="Show the prices of models, or add to them.")
 app.command("runmart.cli.status:status", name="status", help="Tell what the warehouse holds.")
 app.command("runmart.cli.views:views", name="views", help="List the views, or show one.")

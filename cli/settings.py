@@ -4,10 +4,10 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from runmart.pull.errors import SettingsError
 from runmart.pull.profiles import ProfileName
@@ -40,10 +40,24 @@ class SourceSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     save: str | None = None
 
 
+class Checks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The limits of `runmart check`."""
+
+    max_failure_rate: Annotated[float, Meta(ge=0, le=1)] | None = None
+    max_run_seconds_p95: Annotated[float, Meta(ge=0)] | None = None
+    max_rejects: Annotated[int, Meta(ge=0)] | None = None
+    max_cost_per_day: Annotated[float, Meta(ge=0)] | None = None
+    max_age: str | None = None
+    per: tuple[Literal["overall", "model", "assistant"], ...] = ("overall",)
+    minimum_runs: Annotated[int, Meta(ge=1)] = 20
+    days: Annotated[float, Meta(gt=0)] = 7.0
+
+
 class File(Struct, kw_only=True, forbid_unknown_fields=True):
     """What `runmart.toml` may hold."""
 
     sources: dict[str, SourceSettings] = {}
+    checks: Checks = Checks()
 
 
 def read(path: Path | None) -> File:
@@ -84,7 +98,8 @@ def _without_secrets(given: dict[str, Any]) -> dict[str, Any]:
 def _explained(message: str) -> str:
     """What msgspec says, with the setting that was probably meant."""
     name = message.partition("unknown field `")[2].partition("`")[0]
-    close = difflib.get_close_matches(name, SourceSettings.__struct_fields__, n=1) if name else []
+    known = (*SourceSettings.__struct_fields__, *Checks.__struct_fields__, *File.__struct_fields__)
+    close = difflib.get_close_matches(name, known, n=1) if name else []
     return f"{message}; did you mean {close[0]}?" if close else message
 
 

@@ -69,13 +69,19 @@ def wait_for_batch(warehouse: Path, process: "subprocess.Popen[str]") -> None:
         time.sleep(0.02)
 
 
-MANY_RUNS = 40_000
+MANY_RUNS = 24_000
 """More than two of the batches of `SMALL_BATCHES`."""
 
 SMALL_BATCHES = """
+import time
 import runmart.ingest.load as load, runmart.ingest.pipeline as pipeline, runmart.ingest.workers as workers
 from runmart.cli.app import main
 load.BATCH_OBSERVATIONS, pipeline.GROUP_BYTES, workers.START_BYTES = 5000, 500_000, 0
+add = pipeline.Load.add
+def slowly(self, *arguments):
+    time.sleep(0.03)  # else it is over before anybody can disturb it
+    add(self, *arguments)
+pipeline.Load.add = slowly
 main()
 """
 """The command, with batches small enough that there are some; workers start at once."""

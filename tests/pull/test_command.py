@@ -214,16 +214,20 @@ def test_every_pulls_again_until_it_is_stopped(server: TestServer, warehouse: Pa
     """SIGTERM ends it cleanly; pulls do not overlap."""
     server.world(threads=2, runs=10)
     arguments = given(server, "-w", warehouse, "--every", "0.5s", "--log-format", "json")
+    found: list[dict[str, Any]] = []
     with subprocess.Popen([RUNMART, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(2.5)
-        server.steer("run", thread_id="thread_000001", status="completed")
-        time.sleep(1.2)
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=20)
-    assert process.returncode == 0, errors
-    events = [json.loads(line) for line in errors.splitlines()]
-    pulls = [event for event in events if event["message"] == "pull finished"]
-    assert len(pulls) >= 4
+        assert process.stderr
+        for line in process.stderr:
+            event = json.loads(line)
+            found += [event] if event["message"] == "pull finished" else []
+            if len(found) == 3:
+                server.steer("run", thread_id="thread_000001", status="completed")
+            if len(found) > 3 and event["new_runs"] == 1:
+                process.send_signal(signal.SIGTERM)
+                break
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert [event["new_runs"] for event in found[:3]] == [10, 0, 0]
     assert query(warehouse, "select count(*) from runs") == [(11,)]
 
 

@@ -1,0 +1,81 @@
+"""`runmart check`: what must hold in every warehouse, and the limits of its owner."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runmart.cli import durations, settings
+from runmart.cli.app import EXIT_CHECK, EXIT_FAILED
+from runmart.cli.options import DEFAULT, Options
+from runmart.cli.output import cell, hint, say, say_json, say_table
+
+if TYPE_CHECKING:
+    from runmart.queries.checks import Check, Limits, Offender
+
+
+def check(*, config: Path | None = None, junit: Path | None = None, options: Options = DEFAULT) -> int:
+    """Check that a warehouse is sound, and within the limits that runmart.toml sets; exit code 4 when it is not.
+
+    Always: keys are unique, nothing is without its run, totals reconcile. Limits stand in a table [checks]:
+    max_failure_rate (0 to 1), max_run_seconds_p95, max_cost_per_day, max_rejects, max_age (2h), per (overall, model,
+    assistant), minimum_runs (20) and days (7).
+
+    Args:
+        config: The settings; RUNMART_CONFIG or runmart.toml in this folder by default.
+        junit: Also write the outcome to this file, as JUnit XML.
+    """
+    from runmart.queries.checks import INVARIANTS, checks_of, offenders
+
+    limits = _limits(settings.read(config).checks)
+    with options.reading() as connection:
+        found = [(one, offenders(connection, one)) for one in (*INVARIANTS, *checks_of(limits))]
+    if junit is not None:
+        try:
+            junit.write_text(_junit(found), "utf-8")
+        except OSError as error:
+            hint(f"runmart: {junit} (--junit) cannot be written: {error.strerror}")
+            return EXIT_FAILED
+    bad = [(one, some) for one, some in found if some]
+    if options.json:
+        say_json({"warehouse": str(options.warehouse), "checks": len(found), "failed": [_shown(*one) for one in bad]})
+    elif bad:
+        rows = [(one.name, *offender) for one, some in bad for offender in some]
+        say_table(f"{options.warehouse}: {len(bad)} of {len(found)} checks failed", ("check", *_COLUMNS), rows)
+    else:
+        say(f"{options.warehouse}: all {len(found)} checks passed")
+    return EXIT_CHECK if bad else 0
+
+
+_COLUMNS = ("subject", "value", "limit")
+
+
+def _limits(given: settings.Checks) -> "Limits":
+    from runmart.queries.checks import Limits
+
+    return Limits(
+        given.max_failure_rate,
+        given.max_run_seconds_p95,
+        given.max_rejects,
+        given.max_cost_per_day,
+        None if given.max_age is None else durations.seconds(given.max_age, "max_age"),
+        given.per,
+        given.minimum_runs,
+        given.days,
+    )
+
+
+def _shown(one: "Check", some: "list[Offender]") -> dict[str, object]:
+    return {"check": one.name, "meaning": one.meaning, "offenders": [offender._asdict() for offender in some]}
+
+
+def _junit(found: "list[tuple[Check, list[Offender]]]") -> str:
+    """The outcome as JUnit XML, as CI servers read it."""
+    from xml.etree import ElementTree as Xml
+
+    bad = sum(bool(some) for _, some in found)
+    suite = Xml.Element("testsuite", name="runmart check", tests=str(len(found)), failures=str(bad))
+    for one, some in found:
+        case = Xml.SubElement(suite, "testcase", classname="runmart.check", name=one.name)
+        if some:
+            failure = Xml.SubElement(case, "failure", message=one.meaning)
+            failure.text = "\n".join(f"{subject}: {cell(value)}, limit {cell(limit)}" for subject, value, limit in some)
+    return Xml.tostring(suite, "unicode", xml_declaration=True) + "\n"

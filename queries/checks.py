@@ -1,0 +1,198 @@
+"""Checks: what must hold in every warehouse, and the limits that its owner has set. Each is a query of what offends."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from duckdb import DuckDBPyConnection
+
+Scope = Literal["overall", "model", "assistant"]
+
+_SHOWN = 100
+"""Offenders of a check that are read; more tell nothing new."""
+
+
+class Offender(NamedTuple):
+    """What offends a check."""
+
+    subject: str
+    value: float | int | str | None
+    limit: float | int | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: a query with the columns subject, value and limit, which gives no row when all is well."""
+
+    name: str
+    meaning: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the owner of a warehouse allows; None where nothing is asked."""
+
+    max_failure_rate: float | None = None
+    max_run_seconds_p95: float | None = None
+    max_rejects: int | None = None
+    max_cost_per_day: float | None = None
+    max_age_seconds: float | None = None
+    per: "Sequence[Scope]" = ("overall",)
+    minimum_runs: int = 20
+    """With fewer, a rate or a percentile says nothing."""
+    days: float = 7.0
+    """The time that is looked at, up to now."""
+
+
+def _unique(table: str, key: str) -> Check:
+    return Check(
+        f"unique_{table}",
+        f"{key} is there once in {table}",
+        f"select concat_ws(' ', {key}) as subject, count(*) as value, 1 as limit_ from {table} "
+        f"group by {key} having count(*) > 1",
+    )
+
+
+def _orphans(table: str) -> Check:
+    return Check(
+        f"orphans_{table}",
+        f"each row of {table} belongs to a run, and has its time",
+        f"select {table}.run_id as subject, count(*) as value, 0 as limit_ from {table} "
+        f"left join runs on runs.run_id = {table}.run_id "
+        f"where runs.run_id is null or runs.created_at is distinct from {table}.run_created_at "
+        f"group by {table}.run_id",
+    )
+
+
+def _equal(name: str, meaning: str, found: str, expected: str) -> Check:
+    sql = f"select '{name}' as subject, found as value, expected as limit_ from (select ({found}) as found, "
+    return Check(name, meaning, f"{sql}({expected}) as expected) as both_ where found is distinct from expected")
+
+
+INVARIANTS = (
+    _unique("runs", "run_id"),
+    _unique("usage", "run_id"),
+    _unique("tools", "run_id, position"),
+    _unique("errors", "run_id, kind"),
+    _unique("steps", "step_id"),
+    *(_orphans(table) for table in ("usage", "tools", "errors")),
+    Check(
+        "known_loads",
+        "each run was written by a load that is recorded",
+        "select run_id as subject, load_id as value, null as limit_ from runs "
+        "where load_id not in (select load_id from runmart.loads)",
+    ),
+    _equal(
+        "totals_of_runs",
+        "failure rates count each run once",
+        "select coalesce(sum(runs), 0) from failure_rates_by_model",
+        "select count(*) from runs",
+    ),
+    _equal(
+        "totals_of_days",
+        "days count each run once",
+        "select coalesce(sum(runs), 0) from runs_daily",
+        "select count(*) from runs",
+    ),
+    _equal(
+        "totals_of_tokens",
+        "token usage sums each token once",
+        "select sum(total_tokens) from token_usage_by_model",
+        "select sum(total_tokens) from usage",
+    ),
+    _equal(
+        "totals_of_costs",
+        "costs look at each run with usage once",
+        "select coalesce(sum(runs), 0) from cost_by_model",
+        "select count(*) from usage",
+    ),
+    _equal(
+        "durations",
+        "negative durations are null, and counted as missing",
+        "select coalesce(sum(run_seconds_missing), 0) from latency_by_model",
+        "select count(*) from runs where status = 'completed' and not coalesce(completed_at >= started_at, false)"
+        " and not coalesce(completed_at is null and greatest(failed_at, cancelled_at) >= started_at, false)",
+    ),
+)
+"""What runmart promises of every warehouse."""
+
+_SUBJECTS: dict[Scope, str] = {
+    "overall": "'all runs'",
+    "model": "coalesce('model ' || model, 'no model')",
+    "assistant": "coalesce('assistant ' || assistant_id, 'no assistant')",
+}
+
+
+def checks_of(limits: Limits) -> "Iterator[Check]":
+    """The checks that limits ask for."""
+    recent = f"created_at >= current_timestamp - interval '{limits.days * 86_400_000:.0f}' millisecond"
+    for scope in limits.per:
+        subject = _SUBJECTS[scope]
+        if limits.max_failure_rate is not None:
+            yield Check(
+                f"failure_rate_{scope}",
+                f"of {limits.minimum_runs} or more runs that ended in {limits.days:g} days, not too many failed",
+                f"""
+                with rates as (
+                    select {subject} as subject, cast(count(*) filter (where is_failure) as double) / count(*) as value
+                    from run_times where is_terminal and {recent}
+                    group by 1 having count(*) >= {limits.minimum_runs})
+                select subject, value, {limits.max_failure_rate!r} as limit_ from rates
+                where value > {limits.max_failure_rate!r}""",
+            )
+        if limits.max_run_seconds_p95 is not None:
+            yield Check(
+                f"run_seconds_p95_{scope}",
+                f"of {limits.minimum_runs} or more runs that completed in {limits.days:g} days, 95 % were quick enough",
+                f"""
+                with durations as (
+                    select {subject} as subject, percentile_cont(0.95) within group (order by run_seconds) as value
+                    from run_times where status = 'completed' and {recent}
+                    group by 1 having count(run_seconds) >= {limits.minimum_runs})
+                select subject, value, {limits.max_run_seconds_p95!r} as limit_ from durations
+                where value > {limits.max_run_seconds_p95!r}""",
+            )
+        if limits.max_cost_per_day is not None:
+            yield Check(
+                f"cost_per_day_{scope}",
+                f"no day of the last {limits.days:g} was too expensive",
+                f"""
+                with days as (
+                    select
+                        cast(utc_day(created_at) as varchar) || ', ' || {subject} || ', ' || currency as subject,
+                        sum(cost) as value
+                    from run_costs where is_priced and {recent} group by 1)
+                select subject, value, {limits.max_cost_per_day!r} as limit_ from days
+                where value > {limits.max_cost_per_day!r}""",
+            )
+    if limits.max_rejects is not None:
+        yield Check(
+            "rejects",
+            "not too much could not be loaded",
+            f"""
+            select 'rejects' as subject, count(*) as value, {limits.max_rejects} as limit_ from runmart.rejects
+            having count(*) > {limits.max_rejects}""",
+        )
+    if limits.max_age_seconds is not None:
+        yield Check(
+            "freshness",
+            "each source was seen lately",
+            f"""
+            select source as subject, observed_seconds_ago as value, {limits.max_age_seconds!r} as limit_
+            from data_freshness where observed_seconds_ago > {limits.max_age_seconds!r}""",
+        )
+
+
+def offenders(connection: "DuckDBPyConnection", check: Check) -> list[Offender]:
+    """What offends a check, the first of it.
+
+    Raises:
+        duckdb.Error: The warehouse cannot be read.
+    """
+    rows: list[tuple[Any, ...]] = connection.execute(
+        f"select subject, value, limit_ from ({check.sql}) as found order by subject limit {_SHOWN}"
+    ).fetchall()
+    return [Offender(*row) for row in rows]
