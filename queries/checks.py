@@ -126,6 +126,11 @@ _SUBJECTS: dict[Scope, str] = {
 }
 
 
+def _double(limit: float) -> str:
+    """A limit in SQL; DuckDB takes 0.1 for a decimal number."""
+    return f"cast({limit!r} as double)"
+
+
 def checks_of(limits: Limits) -> "Iterator[Check]":
     """The checks that limits ask for."""
     recent = f"created_at >= current_timestamp - interval '{limits.days * 86_400_000:.0f}' millisecond"
@@ -140,8 +145,8 @@ def checks_of(limits: Limits) -> "Iterator[Check]":
                     select {subject} as subject, cast(count(*) filter (where is_failure) as double) / count(*) as value
                     from run_times where is_terminal and {recent}
                     group by 1 having count(*) >= {limits.minimum_runs})
-                select subject, value, {limits.max_failure_rate!r} as limit_ from rates
-                where value > {limits.max_failure_rate!r}""",
+                select subject, value, {_double(limits.max_failure_rate)} as limit_ from rates
+                where value > {_double(limits.max_failure_rate)}""",
             )
         if limits.max_run_seconds_p95 is not None:
             yield Check(
@@ -152,8 +157,8 @@ def checks_of(limits: Limits) -> "Iterator[Check]":
                     select {subject} as subject, percentile_cont(0.95) within group (order by run_seconds) as value
                     from run_times where status = 'completed' and {recent}
                     group by 1 having count(run_seconds) >= {limits.minimum_runs})
-                select subject, value, {limits.max_run_seconds_p95!r} as limit_ from durations
-                where value > {limits.max_run_seconds_p95!r}""",
+                select subject, value, {_double(limits.max_run_seconds_p95)} as limit_ from durations
+                where value > {_double(limits.max_run_seconds_p95)}""",
             )
         if limits.max_cost_per_day is not None:
             yield Check(
@@ -165,8 +170,8 @@ def checks_of(limits: Limits) -> "Iterator[Check]":
                         cast(utc_day(created_at) as varchar) || ', ' || {subject} || ', ' || currency as subject,
                         sum(cost) as value
                     from run_costs where is_priced and {recent} group by 1)
-                select subject, value, {limits.max_cost_per_day!r} as limit_ from days
-                where value > {limits.max_cost_per_day!r}""",
+                select subject, value, {_double(limits.max_cost_per_day)} as limit_ from days
+                where value > {_double(limits.max_cost_per_day)}""",
             )
     if limits.max_rejects is not None:
         yield Check(
@@ -181,8 +186,8 @@ def checks_of(limits: Limits) -> "Iterator[Check]":
             "freshness",
             "each source was seen lately",
             f"""
-            select source as subject, observed_seconds_ago as value, {limits.max_age_seconds!r} as limit_
-            from data_freshness where observed_seconds_ago > {limits.max_age_seconds!r}""",
+            select source as subject, observed_seconds_ago as value, {_double(limits.max_age_seconds)} as limit_
+            from data_freshness where observed_seconds_ago > {_double(limits.max_age_seconds)}""",
         )
 
 
