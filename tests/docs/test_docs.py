@@ -40,17 +40,21 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return warehouse
 
 
-EXAMPLES = re.findall(r"```sql\n(.+?)\n```\n\n```text\n(.+?)\n```", README, re.DOTALL)
+RECIPES = (ROOT / "docs" / "recipes.md").read_text()
+EXAMPLES, RECIPE_EXAMPLES = (
+    re.findall(r"```sql\n(.+?)\n```\n\n```text\n(.+?)\n```", text, re.DOTALL) for text in (README, RECIPES)
+)
 
 
-def test_the_readme_has_three_examples() -> None:
-    """README shows three real examples with their output."""
+def test_every_query_is_shown_with_its_output() -> None:
+    """README has three real examples, and every recipe has one."""
     assert len(EXAMPLES) == 3
+    assert len(RECIPE_EXAMPLES) == RECIPES.count("```sql") == RECIPES.count("\n## ") == 9
 
 
-@pytest.mark.parametrize(("query", "output"), EXAMPLES)
-def test_an_example_gives_in_the_shell_what_the_readme_shows(query: str, output: str, demo: Path) -> None:
-    """Every query of README prints what it says."""
+@pytest.mark.parametrize(("query", "output"), EXAMPLES + RECIPE_EXAMPLES)
+def test_an_example_gives_in_the_shell_what_is_shown(query: str, output: str, demo: Path) -> None:
+    """Every query of README and of the recipes prints what it says."""
     command = [BIN / "duckdb", "-readonly", demo, "-c", query]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.rstrip("\n") == output
