@@ -32,6 +32,9 @@ STORED_BYTES = 16 << 20
 STORED_SECONDS = 60.0
 """What was found is stored when it is so much, or has waited so long."""
 
+_FAILING_THREADS = 50
+"""So many threads in a row that cannot be read: it is not for the threads."""
+
 _MALFORMED_ATTEMPTS = 3
 """An answer that is cut off, or no list, is asked for again."""
 
@@ -106,8 +109,9 @@ async def pull(request: Request, progress: Progress = lambda _outcome: None) -> 
             outcome = running.outcome
             try:
                 await running.run()
-            except (PullError, asyncio.CancelledError):
-                await asyncio.shield(asyncio.to_thread(running.rescue))
+            except (PullError, asyncio.CancelledError) as error:
+                state = "failed" if isinstance(error, PullError) else "interrupted"
+                await asyncio.shield(asyncio.to_thread(running.rescue, state))
                 raise
             await asyncio.to_thread(store.finish, "done with rejects" if store.totals.rejected else "done")
     finally:
@@ -131,6 +135,7 @@ class _Pull:
         self._bytes = 0
         self._stored_at = time.monotonic()
         self._storing = asyncio.Lock()
+        self._failing = 0
         self.outcome = Outcome(counters=client.counters)
 
     async def run(self) -> None:
@@ -150,12 +155,12 @@ class _Pull:
         self.outcome.quiet, self.outcome.gone = self._plan.skipped_quiet, self._plan.skipped_gone
         await self._flush()
 
-    def rescue(self) -> None:
-        """Store what was found before the pull was ended."""
+    def rescue(self, state: str) -> None:
+        """Store what was found before the pull was ended, and that it was."""
         with suppress(Exception):
             if self._found or self._responses:
                 self._store.add(*self._taken())
-        self._store.abandon("interrupted")
+        self._store.abandon(state)
 
     async def _collect_threads(self) -> None:
         request = self._request
@@ -235,7 +240,14 @@ class _Pull:
             if not (isinstance(error, GoneError) and thread.error == str(error)):  # that is told once
                 self._fail(f"thread {thread.thread_id}", error)
             self._found.append(Found(failed(latest, error, now)))
+            self._failing += not isinstance(error, GoneError)
+            if self._failing >= _FAILING_THREADS:
+                raise PullError(
+                    f"{self._failing} threads in a row could not be read, the last one because of {error}; "
+                    "is the server well, and may the key read them?"
+                ) from None
         else:
+            self._failing = 0
             is_long_quiet = not is_changed and now - (thread.changed or now) >= DAY_SECONDS
             if is_long_quiet:
                 self._found.append(Found(replace(latest, checked=now)))

@@ -12,7 +12,7 @@ from test_pull import assert_equals_truth, query
 
 from runmart.pull import runner
 from runmart.pull.client import Patience
-from runmart.pull.errors import SettingsError
+from runmart.pull.errors import PullError, SettingsError
 from runmart.pull.plan import LONGEST_INTERVAL_SECONDS, Plan, Selection
 from runmart.pull.runner import pull
 
@@ -260,3 +260,17 @@ def test_rate_limit_headers_hold_requests_back(server: TestServer, warehouse: Pa
     pulled(server, warehouse, concurrency=1, patience=Patience())
     assert time.monotonic() - started > 3 * 0.3
     assert query(warehouse, "select count(*) from runs") == [(9,)]
+
+
+@pytest.mark.parametrize(("fault", "words"), [("malformed", "no list"), ("forbidden", "403")])
+def test_a_server_that_gives_no_thread_is_not_asked_for_all(
+    server: TestServer, warehouse: Path, fault: str, words: str
+) -> None:
+    """Fifty in a row are enough; what was found before is stored."""
+    faults: dict[str, Any] = {fault: [f"thread_{number:06}" for number in range(10, 500)]}
+    server.world(threads=500, runs=1000, **faults)
+    with pytest.raises(PullError, match=f"50 threads in a row could not be read.*{words}"):
+        pulled(server, warehouse, concurrency=2)
+    assert server.requests() < 300
+    assert query(warehouse, "select count(distinct thread_id) > 5 from runs") == [(True,)]
+    assert query(warehouse, "select state from runmart.loads") == [("failed",)]
