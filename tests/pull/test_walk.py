@@ -88,7 +88,7 @@ def test_what_is_newer_than_known_ground_is_found(count: int, new: int, size: in
     """However many are new, and whatever is said of more; clocks may differ by less than the overlap."""
     new = min(new, count)
     jitter = random.Random(seed)
-    created = [2e9 - 400 * place + jitter.uniform(-0.4, 0.4) * OVERLAP_SECONDS for place in range(count)]
+    created = [2e9 - 50 * place + jitter.uniform(-0.49, 0.49) * OVERLAP_SECONDS for place in range(count)]
     lists = Lists(created, size, seed, denies=denies)
     known = lists.items[new:]
     newest = max(known, key=lambda item: item["created_at"], default=None)
@@ -112,5 +112,19 @@ def test_since_bounds_a_walk() -> None:
 
 def test_an_ascending_list_is_walked_to_its_end() -> None:
     """A server that ignores the order has its newest items last: known ground at the beginning says nothing."""
-    lists = Lists([1e9 + place for place in range(100)], 30, 0)
-    assert len(walked(lists, Ground("run_50", 1e9 + 50))) == 100
+    lists = Lists([1e9 + 3600 * place for place in range(100)], 30, 0)
+    assert len(walked(lists, Ground("run_50", 1e9 + 3600 * 50))) == 100
+
+
+def test_a_page_that_is_repeated_once_is_asked_for_again() -> None:
+    """That is no error, and no end."""
+    lists = Lists([2e9 - place for place in range(10)], 3, 0)
+    get, asked = lists.get, list[str | None]()
+
+    async def repeating(after: str | None) -> Page:
+        asked.append(after)
+        return await get(None if asked == [None, "run_2"] else after)
+
+    lists.get = repeating
+    assert walked(lists, Ground()) == [f"run_{place}" for place in range(10)]
+    assert asked[:3] == [None, "run_2", "run_2"]
