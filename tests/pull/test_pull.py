@@ -92,7 +92,13 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS)
+QUICK = ("throttled", "lying", "repeated", "all")
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [pytest.param(faults, id=name, marks=() if name in QUICK else pytest.mark.slow) for name, faults in FAULTS.items()],
+)
 def test_the_warehouse_equals_the_server_once_it_is_quiet(
     server: TestServer, warehouse: Path, tmp_path: Path, faults: dict[str, Any]
 ) -> None:
