@@ -1,6 +1,7 @@
 """The server, steered, and a pull from it: what the tests of pulls have in common."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ class TestServer:
     def requests(self) -> int:
         """How many requests came since this was asked last."""
         return self.steer("log")["requests"].get("all", 0)
+
+    def wait_for_requests(self, count: int) -> None:
+        """Until so many more requests came."""
+        while count > 0:
+            count -= self.requests()
+            time.sleep(0.02)
 
     def truth(self) -> list[dict[str, Any]]:
         """All runs as they are."""

@@ -239,7 +239,7 @@ def test_an_interrupted_pull_is_130_and_keeps_what_it_has(
     server.world(threads=40, runs=400, delay_seconds=0.1)
     arguments = given(server, "-w", warehouse, "--concurrency", "2")
     with subprocess.Popen([RUNMART, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(2.5)
+        server.wait_for_requests(20)
         process.send_signal(number)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 130, errors

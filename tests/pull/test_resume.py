@@ -26,11 +26,11 @@ def _at_once_fixture(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_at_once")
 def test_an_interrupted_walk_goes_on_where_it_was(server: TestServer, warehouse: Path, tmp_path: Path) -> None:
     """Pages that were stored are not asked for again, new runs come first, nothing is missing at the end."""
-    server.world(threads=1, runs=3000, delay_seconds=0.02)
+    server.world(threads=1, runs=3000, delay_seconds=0.05)
 
     async def interrupted() -> None:
         task = asyncio.create_task(pull(request(server, warehouse)))
-        await asyncio.sleep(0.9)
+        await asyncio.to_thread(server.wait_for_requests, 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -218,8 +218,8 @@ def test_threads_come_from_lists_queries_and_the_warehouse(server: TestServer, w
 
 def test_the_deadline_stops_a_pull_and_the_next_one_goes_on(server: TestServer, warehouse: Path) -> None:
     """What was found is stored."""
-    server.world(threads=50, runs=500, delay_seconds=0.05)
-    outcome = pulled(server, warehouse, deadline_seconds=0.5, concurrency=2)
+    server.world(threads=300, runs=500, delay_seconds=0.05)
+    outcome = pulled(server, warehouse, deadline_seconds=3, concurrency=2)
     assert outcome.is_late
     stored = query(warehouse, "select count(*) from runs")[0][0]
     assert 0 < stored < 500
@@ -230,8 +230,8 @@ def test_the_deadline_stops_a_pull_and_the_next_one_goes_on(server: TestServer, 
 
 def test_listed_threads_that_were_not_reached_are_not_forgotten(server: TestServer, warehouse: Path) -> None:
     """Though the list is not read again behind what is known."""
-    server.world(threads=300, runs=600, delay_seconds=0.02)
-    assert pulled(server, warehouse, deadline_seconds=0.6, concurrency=2).is_late
+    server.world(threads=300, runs=600, delay_seconds=0.05)
+    assert pulled(server, warehouse, deadline_seconds=3, concurrency=2).is_late
     counts = dict(query(warehouse, "select state, count(*) from runmart.threads group by all"))
     assert counts["listed"] > 0
     assert sum(counts.values()) == 300
