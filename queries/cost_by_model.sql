@@ -14,10 +14,10 @@ select
     currency,
     count(*) as runs,
     count(*) filter (where not is_priced) as unpriced_runs,
-    sum(uncached_input_cost) filter (where is_priced) as uncached_input_cost,
-    sum(cached_input_cost) filter (where is_priced) as cached_input_cost,
-    sum(output_cost) filter (where is_priced) as output_cost,
-    sum(cost) as cost,
-    avg(cost) as cost_per_run
+    cast(sum(cast(uncached_input_cost as decimal(38, 12))) filter (where is_priced) as double) as uncached_input_cost,
+    cast(sum(cast(cached_input_cost as decimal(38, 12))) filter (where is_priced) as double) as cached_input_cost,
+    cast(sum(cast(output_cost as decimal(38, 12))) filter (where is_priced) as double) as output_cost,
+    cast(sum(cast(cost as decimal(38, 12))) as double) as cost,
+    cast(sum(cast(cost as decimal(38, 12))) as double) / count(cost) as cost_per_run
 from run_costs
 group by model, currency

@@ -56,8 +56,10 @@ sums as (
         var_samp(total_tokens) filter (where not is_this) as last_tokens_variance,
         count(cost) filter (where is_this) as this_priced,
         count(cost) filter (where not is_this) as last_priced,
-        avg(cost) filter (where is_this) as this_cost,
-        avg(cost) filter (where not is_this) as last_cost,
+        cast(sum(cast(cost as decimal(38, 12))) filter (where is_this) as double)
+        / nullif(count(cost) filter (where is_this), 0) as this_cost,
+        cast(sum(cast(cost as decimal(38, 12))) filter (where not is_this) as double)
+        / nullif(count(cost) filter (where not is_this), 0) as last_cost,
         var_samp(cost) filter (where is_this) as this_cost_variance,
         var_samp(cost) filter (where not is_this) as last_cost_variance
     from facts
