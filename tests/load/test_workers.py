@@ -136,6 +136,11 @@ def test_a_small_file_that_is_large_when_decompressed_is_loaded_once(pages: Path
     assert query(warehouse, "select max(observations) from runmart.inputs") == [(2500,)]
 
 
+def _written(pid: int) -> int:
+    """Bytes that a process has written."""
+    return int(Path(f"/proc/{pid}/io").read_text().partition("wchar: ")[2].split()[0])
+
+
 def test_a_killed_worker_ends_the_load_and_leaves_the_warehouse_unharmed(tmp_path: Path, pages: Path) -> None:
     """A clear error and exit 1; what was committed before stays; the same command completes the load."""
     generate = Path(__file__).parents[2] / "benchmarks" / "generate.py"
@@ -143,9 +148,8 @@ def test_a_killed_worker_ends_the_load_and_leaves_the_warehouse_unharmed(tmp_pat
     warehouse = tmp_path / "killed.duckdb"
     given = ["ingest", pages, "-w", warehouse, "--workers", "1"]
     process = subprocess.Popen([sys.executable, "-c", SMALL_BATCHES, *given], stderr=subprocess.PIPE, text=True)
-    while not (started := children(process.pid)):
-        time.sleep(0.01)
-    time.sleep(0.5)  # it is at work
+    while not (started := children(process.pid)) or _written(started[0]) < 100_000:
+        time.sleep(0.01)  # until it has answered once: before that nobody needs it
     os.kill(started[0], signal.SIGKILL)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1, errors
