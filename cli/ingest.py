@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from runmart.cli.app import EXIT_REJECTS
+from runmart.cli.content import KEEP, ContentOptions
 from runmart.cli.logs import log
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import hint, progress, say, say_json
@@ -26,6 +27,7 @@ def ingest(
     reload: Annotated[bool, Parameter(negative="")] = False,
     workers: int | None = None,
     log_format: Literal["text", "json"] = "text",
+    content: ContentOptions = KEEP,
     options: Options = DEFAULT,
 ) -> int:
     """Load pages of runs into the warehouse, each run exactly once, at its latest observation.
@@ -44,6 +46,7 @@ def ingest(
         log_format: json logs events as JSON lines on standard error, for schedulers.
     """
     interrupts.catch()
+    rules = content.rules()
     with _workers(workers, sources, options) as converting, options.writing() as connection, log(log_format) as event:
         from runmart.ingest.pipeline import ingest as load_sources
 
@@ -54,6 +57,7 @@ def ingest(
                 source=source,
                 observed_at=_microseconds(observed_at),
                 reload=reload,
+                content=rules,
                 workers=converting,
                 progress=show,
             )
@@ -103,6 +107,7 @@ def summary(load: "Load", options: Options) -> dict[str, Any]:
         "unchanged": totals.unchanged,
         "rejected": totals.rejected,
         "steps": totals.steps,
+        "pruned": totals.pruned,
         "skipped": dict(totals.skipped),
     }
 
@@ -120,5 +125,9 @@ def _tell(load: "Load", options: Options, *, quiet: bool) -> None:
         hint("runmart: there were no files to load; check the sources")
     if errors := totals.skipped[API_ERROR]:
         hint(f"runmart: {errors:,} inputs or events are error responses of the server, not runs; they were skipped")
+    if totals.pruned:
+        hint(
+            f"runmart: {totals.pruned:,} observations were left out: their runs were pruned; see: runmart prune --help"
+        )
     if totals.rejected:
         hint(f"runmart: {totals.rejected:,} items were rejected; see: runmart rejects --warehouse {options.warehouse}")

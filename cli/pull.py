@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from runmart.cli import durations, settings
 from runmart.cli.app import EXIT_FAILED, EXIT_REJECTS
+from runmart.cli.content import KEEP, ContentOptions
 from runmart.cli.logs import Event, log
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import hint, say, say_json
@@ -56,6 +57,7 @@ def pull(
     metrics: Path | None = None,
     config: Path | None = None,
     log_format: Literal["text", "json"] = "text",
+    content: ContentOptions = KEEP,
     options: Options = DEFAULT,
 ) -> int:
     """Bring the warehouse up to date with servers that speak the threads/runs API.
@@ -113,7 +115,11 @@ def pull(
     chosen = _chosen(sources or [], source, given, settings.read(config))
     runs = [_run(one) for one in run or []]
     every_seconds = durations.seconds(every, "--every") if every is not None else None
-    requests = {name: _request(name, one, runs, full=full, options=options) for name, one in chosen.items()}
+    rules = content.rules()
+    requests = {
+        name: replace(_request(name, one, runs, full=full, options=options), content=rules)
+        for name, one in chosen.items()
+    }
     with log(log_format) as event:
         job = _Job(requests, chosen, options, event, metrics, is_quiet=log_format == "json")
         return asyncio.run(job.run(every_seconds))
@@ -269,8 +275,6 @@ class _Job:
 
     async def _one(self, name: str, request: "Request") -> "Outcome | RunmartError":
         """Pull from one source, and tell."""
-        from dataclasses import replace
-
         from runmart.pull.runner import pull as pull_runs
 
         try:
@@ -330,6 +334,7 @@ def summary(name: str, outcome: "Outcome") -> dict[str, Any]:
         "updated_runs": totals.updated_runs,
         "unchanged": totals.unchanged,
         "rejected": totals.rejected,
+        "pruned": totals.pruned,
     }
 
 

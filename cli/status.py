@@ -34,6 +34,8 @@ def status(*, options: Options = DEFAULT) -> int:
     say(f"created between  {facts['oldest_run_at'] or '-'} and {facts['newest_run_at'] or '-'} (UTC)")
     say(f"file             storage {facts['storage_version']}, for {facts['readable_by']}; schema {facts['schema']}")
     say(f"rejects          {facts['rejects']:,}" + ("; see: runmart rejects" if facts["rejects"] else ""))
+    if hidden := ", ".join(f"{name} {rule}" for name, rule in sorted(facts["content"].items()) if rule != "keep"):
+        say(f"content          {hidden}")
     say("")
     if facts["runs"]:
         say_table("Runs by status", ("status", "runs"), [(row["status"], row["runs"]) for row in facts["statuses"]])
@@ -63,6 +65,11 @@ def _facts(connection: "DuckDBPyConnection", options: Options) -> dict[str, Any]
         **runs,
         "statuses": _rows(
             connection, "select status, count(*) as runs from runs group by status order by runs desc, status"
+        ),
+        "content": dict(
+            connection.execute(
+                "select field, last(rule order by load_id) from runmart.content_rules group by 1"
+            ).fetchall()
         ),
         "rejects": connection.execute("select count(*) from runmart.rejects").fetchall()[0][0],
         "loads": _rows(

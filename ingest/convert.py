@@ -11,6 +11,7 @@ import pyarrow as pa
 from runmart.ingest.blocks import Block
 from runmart.ingest.decode import Decoder
 from runmart.ingest.decoded import Counts
+from runmart.ingest.door import OPEN, Door
 from runmart.ingest.flatten import Batches, flatten
 from runmart.models.observations import Origin, Reject
 from runmart.models.steps import batch
@@ -29,6 +30,8 @@ class Converted(NamedTuple):
     pages: int
     steps: pa.RecordBatch | None
     """Steps of runs; None when there are none."""
+    pruned: int = 0
+    """Observations that stay out, of runs that were pruned."""
 
 
 class Converter:
@@ -37,13 +40,25 @@ class Converter:
     def __init__(self) -> None:
         self._decoder = Decoder()
 
-    def convert(self, blocks: Sequence[tuple[Block, Origin]]) -> Converted:
-        """The rows that the runs in `blocks` make; positions are those in the block."""
+    def convert(self, blocks: Sequence[tuple[Block, Origin]], door: Door = OPEN) -> Converted:
+        """The rows that the runs in `blocks` make, as far as they pass `door`; positions are those in the block."""
         with _no_garbage_collection():
             decoded = self._decoder.decode(blocks)
             batches = [flatten(observations) for observations in decoded.observations]
             steps = batch(decoded.steps) if decoded.steps else None
-        return Converted(batches, decoded.rejects, decoded.counts, decoded.skipped, decoded.pages, steps)
+        found = Converted(batches, decoded.rejects, decoded.counts, decoded.skipped, decoded.pages, steps)
+        return found if door.is_open else _let_in(found, door)
+
+
+def _let_in(found: Converted, door: Door) -> Converted:
+    """What passes the door."""
+    batches = [door.batches(batch) for batch in found.batches]
+    return found._replace(
+        batches=batches,
+        rejects=[[door.reject(reject) for reject in rejects] for rejects in found.rejects],
+        steps=None if found.steps is None else door.steps(found.steps),
+        pruned=sum(batch.runs.num_rows for batch in found.batches) - sum(batch.runs.num_rows for batch in batches),
+    )
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
+from runmart.ingest import rules
 from runmart.ingest.convert import Converted
 from runmart.ingest.flatten import POSITION, Batches, moved, moved_rows
 from runmart.ingest.merge import Counts, Merger
@@ -18,6 +19,7 @@ from runmart.ingest.merge_steps import merge_steps
 from runmart.ingest.version import VERSION
 from runmart.models import arrow
 from runmart.models.bookkeeping import INPUTS, LOADS, REJECTS, Book
+from runmart.models.content import Content
 from runmart.models.observations import Reject
 
 BATCH_OBSERVATIONS = 500_000
@@ -46,6 +48,7 @@ class Totals:
     rejected: int = 0
     skipped: Counter[str] = field(default_factory=Counter[str])
     steps: int = 0
+    pruned: int = 0
 
 
 class ReadInput(NamedTuple):
@@ -62,8 +65,22 @@ class ReadInput(NamedTuple):
 class Load:
     """One load: collects until a batch is full, then commits it."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, command: str, source: str) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, command: str, source: str, content: Content | None = None
+    ) -> None:
+        """Begin a load.
+
+        Args:
+            connection: A connection from `open_for_writing`.
+            command: What the load is called in the bookkeeping.
+            source: The label of its runs.
+            content: What becomes of content from now on; the warehouse's own rules hold for fields that are not named.
+
+        Raises:
+            WarehouseError: See `rules.door`.
+        """
         self.use(connection)
+        self.door = rules.door(connection, content)
         self._command = command
         self._source = source
         self._started = time.time_ns()
@@ -109,7 +126,8 @@ class Load:
             self._bytes += found.steps.nbytes
             self.totals.steps += found.steps.num_rows
         observations = sum(counts.observations for counts in found.counts)
-        self._waiting += observations
+        self._waiting += observations - found.pruned
+        self.totals.pruned += found.pruned
         self._bytes += sum(batch.nbytes for batches in found.batches for batch in batches)
         self.totals.pages += found.pages
         self.totals.observations += observations
@@ -209,7 +227,9 @@ class Load:
         if not self._inputs:
             return
         self._connection.execute(
-            "delete from runmart.rejects where raw is null and source = ? and list_contains(?, input)",
+            """
+            delete from runmart.rejects
+            where raw is null and raw_encoding is null and source = ? and list_contains(?, input)""",
             [self._source, [read.address for read in self._inputs]],
         )  # an input that can be read again has no reject that says it can't
         _append(
@@ -252,8 +272,10 @@ class Load:
             totals.skipped.total(),
             VERSION,
             totals.steps,
+            totals.pruned,
         )
         if not self._recorded:
+            rules.record(self._connection, self.door.content, self.load_id)
             self._connection.execute(
                 "update runmart.loads set state = 'killed' where state = 'running'"
             )  # nobody else can be writing now
@@ -262,10 +284,15 @@ class Load:
         self._recorded = True
 
 
+WITHHELD = "withheld"
+"""In the place of the encoding of a reject's text, where that was left out."""
+
+
 def _reject_row(address: str, reject: Reject) -> tuple[Any, ...]:
     origin = reject.origin
     where = (origin.source, address, reject.position, reject.line, origin.observed_at)
-    return (*where, reject.reason, reject.json_path, *_readable(reject.raw))
+    text = (None, WITHHELD) if reject.is_withheld else _readable(reject.raw)
+    return (*where, reject.reason, reject.json_path, *text)
 
 
 def _readable(raw: bytes) -> tuple[str | None, str | None]:

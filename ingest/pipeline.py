@@ -16,8 +16,9 @@ from runmart.ingest.load import Load, ReadInput, Totals, original
 from runmart.ingest.read import open_input
 from runmart.ingest.sources import inputs
 from runmart.ingest.warehouse import is_interrupt
-from runmart.ingest.work import ReadToEnd, not_blank
+from runmart.ingest.work import ReadToEnd, Task, not_blank
 from runmart.ingest.workers import Workers
+from runmart.models.content import Content
 from runmart.models.observations import Origin, Reject
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def ingest(
     command: str = "ingest",
     observed_at: int | None = None,
     reload: bool = False,
+    content: Content | None = None,
     workers: Workers | int | None = None,
     progress: Progress = lambda _address, _totals: None,
 ) -> Load:
@@ -58,17 +60,19 @@ def ingest(
         command: What the load is called in the bookkeeping.
         observed_at: When the runs were observed, in microseconds since 1970; each input's own time when None.
         reload: Read inputs even if they were read before.
+        content: What becomes of the content of runs; the warehouse's own rules hold for fields that are not named.
         workers: Processes that convert inputs beside this one, or how many; by the number of cores when None.
         progress: Called after each group of blocks.
 
     Raises:
         SourceError: A source names nothing.
+        WarehouseError: Content is to be hashed, and the key is missing, or not the warehouse's.
         WorkerError: A worker has ended unexpectedly; the batch at hand is rolled back.
         duckdb.Error: The warehouse fails; the batch at hand is rolled back.
     """
     with (
         workers if isinstance(workers, Workers) else Workers(workers) as converting,
-        _loading(connection, command, source) as load,
+        _loading(connection, command, source, content) as load,
     ):
         reading = _Reading(load, source, observed_at, converting, progress)
         found = inputs(sources)
@@ -82,9 +86,11 @@ def ingest(
 
 
 @contextmanager
-def _loading(connection: "DuckDBPyConnection", command: str, source: str) -> Generator[Load]:
+def _loading(
+    connection: "DuckDBPyConnection", command: str, source: str, content: Content | None = None
+) -> Generator[Load]:
     """A load that records how it ended."""
-    load = Load(connection, command, source)
+    load = Load(connection, command, source, content)
     try:
         yield load
         interrupts.check()
@@ -184,7 +190,8 @@ class _Reading:
 
     def _submit(self, parts: Sequence[tuple[Block | str, _Taken]], size: int) -> None:
         """Have something converted, and take what is done."""
-        done = self._workers.submit([(part, of.origin) for part, of in parts], size)
+        task = Task([(part, of.origin) for part, of in parts], self._load.door)
+        done = self._workers.submit(task, size)
         self._pending.append(_Group(done, [of for _, of in parts]))
         self._groups += 1
         while self._pending and (self._is_done(self._pending[0]) or self._groups > MAX_GROUPS):
@@ -243,7 +250,7 @@ def retry_rejects(connection: "DuckDBPyConnection") -> Load:
             data = original(raw, encoding)
             block = next(blocks([data]), Block(b""))
             again = Block(block.data, line, is_events=block.is_events)
-            found = converter.convert([(again, Origin(source, observed_at, load.load_id))])
+            found = converter.convert([(again, Origin(source, observed_at, load.load_id))], load.door)
             if found.counts[0].rejected or not found.counts[0].items:
                 load.totals.rejected += 1
                 continue

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 from runmart.ingest import prices
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.version import VERSION
-from runmart.models.bookkeeping import BOOKS, GIVEN_UP_RUNS, INSTALLED_VIEWS, LOADS, SCHEMA, THREADS, Book
+from runmart.models.bookkeeping import (
+    BOOKS,
+    CONTENT_RULES,
+    GIVEN_UP_RUNS,
+    INSTALLED_VIEWS,
+    LOADS,
+    PRUNES,
+    SCHEMA,
+    THREADS,
+    Book,
+)
 from runmart.models.columns import Table
 from runmart.models.observations import RUN_CREATED_AT
 from runmart.models.prices import MODEL_ALIASES, PRICES
@@ -75,11 +85,16 @@ def add_threads(connection: "DuckDBPyConnection") -> None:
 def add_steps(connection: "DuckDBPyConnection") -> None:
     """Hold the steps of runs, and count them."""
     _create_table(connection, "main", STEPS)
-    name, steps = f"{SCHEMA}.{LOADS.name}", LOADS.columns[-1]
+    _add_count(connection, "steps")
+
+
+def _add_count(connection: "DuckDBPyConnection", column: str) -> None:
+    """Add a column of numbers to `runmart.loads`; 0 in the rows that are there."""
+    name, [note] = f"{SCHEMA}.{LOADS.name}", [note for note in LOADS.columns if note.name == column]
     columns = {column for column, *_ in connection.execute(f"describe {name}").fetchall()}
-    if steps.name not in columns:
-        connection.execute(f"alter table {name} add column {steps.name} {steps.duckdb_type} default 0")
-        connection.execute(f"comment on column {name}.{steps.name} is {_quoted(steps.meaning)}")
+    if column not in columns:
+        connection.execute(f"alter table {name} add column {column} {note.duckdb_type} default 0")
+        connection.execute(f"comment on column {name}.{column} is {_quoted(note.meaning)}")
 
 
 def add_prices(connection: "DuckDBPyConnection") -> None:
@@ -89,6 +104,13 @@ def add_prices(connection: "DuckDBPyConnection") -> None:
     prices.put(connection, prices.seed())
 
 
+def add_rules(connection: "DuckDBPyConnection") -> None:
+    """Remember what becomes of content, and what was pruned."""
+    for book in (CONTENT_RULES, PRUNES):
+        _create_table(connection, SCHEMA, book)
+    _add_count(connection, "pruned")
+
+
 MIGRATIONS = (
     Migration(1, "create the tables", create_tables),
     Migration(2, "add run_created_at to usage, tools and errors", add_run_created_at),
@@ -96,6 +118,7 @@ MIGRATIONS = (
     Migration(4, "add runmart.threads and runmart.given_up_runs", add_threads),
     Migration(5, "add steps, and their number in runmart.loads", add_steps),
     Migration(6, "add prices and model_aliases", add_prices),
+    Migration(7, "add runmart.content_rules and runmart.prunes", add_rules),
 )
 """In order. A released migration is never changed: a new one follows it."""
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from runmart.ingest.blocks import BLOCK_BYTES, Block, blocks
 from runmart.ingest.convert import Converted, Converter
+from runmart.ingest.door import OPEN, Door
 from runmart.ingest.errors import InputError
 from runmart.ingest.read import open_file
 from runmart.models.observations import Origin
@@ -31,8 +32,13 @@ class Done(NamedTuple):
     """Of each input; None for a block, and for a file that is too large when decompressed: nothing of it was used."""
 
 
-Task = Sequence[tuple[Block | str, Origin]]
-"""Blocks, or the paths of small files that are to be read."""
+class Task(NamedTuple):
+    """Something to be converted."""
+
+    parts: Sequence[tuple[Block | str, Origin]]
+    """Blocks, or the paths of small files that are to be read."""
+    door: Door = OPEN
+
 
 _NOTHING = Block(b"")
 
@@ -45,9 +51,9 @@ class Work:
 
     def do(self, task: Task) -> Done:
         """Read what is to be read, and convert it."""
-        parts = [_read(part) if isinstance(part, str) else (part, None) for part, _ in task]
+        parts = [_read(part) if isinstance(part, str) else (part, None) for part, _ in task.parts]
         converted = self._converter.convert(
-            [(block, origin) for (block, _), (_, origin) in zip(parts, task, strict=True)]
+            [(block, origin) for (block, _), (_, origin) in zip(parts, task.parts, strict=True)], task.door
         )
         return Done(converted, [end for _, end in parts])
 

@@ -90,7 +90,9 @@ class Workers:
         """The bytes of the blocks that wait; files wait on the disk."""
         with self._tasks.mutex:
             waiting = list(self._tasks.queue)
-        return sum(len(part.data) for task, _ in filter(None, waiting) for part, _ in task if not isinstance(part, str))
+        return sum(
+            len(part.data) for task, _ in filter(None, waiting) for part, _ in task.parts if not isinstance(part, str)
+        )
 
     @cached_property
     def _work(self) -> "Work":

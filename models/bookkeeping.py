@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from runmart.models.columns import BIGINT, DOUBLE, INTEGER, TIMESTAMPTZ, VARCHAR, duckdb_type
+from runmart.models.columns import BIGINT, BOOLEAN, DOUBLE, INTEGER, TIMESTAMPTZ, VARCHAR, duckdb_type
 
 SCHEMA = "runmart"
 
@@ -53,7 +53,7 @@ LOADS = Book(
         Note("inputs", BIGINT, "Inputs read to their end"),
         Note("inputs_unchanged", BIGINT, "Inputs skipped because they had been read before"),
         Note("pages", BIGINT, "Pages read"),
-        Note("observations", BIGINT, "Runs seen: new, updated and unchanged ones"),
+        Note("observations", BIGINT, "Runs seen: new, updated, unchanged and pruned ones"),
         Note("new_runs", BIGINT, "Runs that were not there before"),
         Note("updated_runs", BIGINT, "Times that a later observation changed a run"),
         Note("unchanged", BIGINT, "Observations that told nothing new"),
@@ -61,6 +61,7 @@ LOADS = Book(
         Note("skipped", BIGINT, "Items that are no runs: messages, events of steps, error responses"),
         Note("version", VARCHAR, "The version of runmart"),
         Note("steps", BIGINT, "Steps of runs seen"),
+        Note("pruned", BIGINT, "Observations that were left out, of runs that were pruned before"),
     ),
 )
 
@@ -97,9 +98,9 @@ REJECTS = Book(
         Note(
             "raw",
             VARCHAR,
-            "The text, whole; in Base64 if it is not UTF-8; null if the input could not be read at all",
+            "The text, whole; in Base64 if it is not UTF-8; null if the input cannot be read, or the text is withheld",
         ),
-        Note("raw_encoding", VARCHAR, "utf-8 or base64"),
+        Note("raw_encoding", VARCHAR, "utf-8 or base64; withheld, when the text was left out for its content"),
     ),
 )
 
@@ -160,4 +161,32 @@ GIVEN_UP_RUNS = Book(
     ),
 )
 
-BOOKS = (LOADS, INPUTS, REJECTS, SCHEMA_VERSION, INSTALLED_VIEWS, THREADS, GIVEN_UP_RUNS)
+CONTENT_RULES = Book(
+    "content_rules",
+    grain="one row per field and change of its rule",
+    purpose="What is done to the content of runs before it is written; the latest row of a field holds.",
+    columns=(
+        Note(
+            "field", VARCHAR, "instructions, metadata, tools, response_format, required_action, error_messages, extra"
+        ),
+        Note("rule", VARCHAR, "keep, hash or drop; a field without a row is kept"),
+        Note("key_fingerprint", VARCHAR, "Which key hashes are made with; nothing of the key itself"),
+        Note("since", TIMESTAMPTZ, "When it was set"),
+        Note("load_id", BIGINT, "The first load that it holds for"),
+    ),
+)
+
+PRUNES = Book(
+    "prunes",
+    grain="one row per prune",
+    purpose="What was pruned, and stays out: later loads leave out what they find of it.",
+    columns=(
+        Note("pruned_at", TIMESTAMPTZ, "When"),
+        Note("older_than", TIMESTAMPTZ, "Runs created before were pruned; observed before, where that is not known"),
+        Note("content_only", BOOLEAN, "Whether only their content was"),
+        Note("runs", BIGINT, "How many runs"),
+        Note("lifted_at", TIMESTAMPTZ, "Since when they may be loaded again; null while they may not"),
+    ),
+)
+
+BOOKS = (LOADS, INPUTS, REJECTS, SCHEMA_VERSION, INSTALLED_VIEWS, THREADS, GIVEN_UP_RUNS, CONTENT_RULES, PRUNES)

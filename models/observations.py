@@ -122,3 +122,5 @@ class Reject(NamedTuple):
     json_path: str
     raw: bytes
     """The text itself, whole."""
+    is_withheld: bool = False
+    """Whether the text was left out, for the content in it."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import tenacity
 
 from runmart.ingest.load import Totals
+from runmart.models.content import Content
 from runmart.pull.archive import Archive
 from runmart.pull.client import Client, Counters, Patience, Response
 from runmart.pull.errors import GoneError, PullError, RefusedError, SettingsError, ThreadError
@@ -60,6 +61,8 @@ class Request:
     deadline_seconds: float | None = None
     lock_timeout_seconds: float = 30.0
     save: Path | None = None
+    content: Content = field(default_factory=Content)
+    """What becomes of the content of runs, where the warehouse has no rules of its own."""
     patience: Patience = field(default_factory=Patience)
 
 
@@ -101,7 +104,8 @@ async def pull(request: Request, progress: Progress = lambda _outcome: None) -> 
     """
     started = time.monotonic()
     archive = Archive(request.save, request.source) if request.save else None
-    store = Store(request.warehouse, request.source, request.lock_timeout_seconds, archive)
+    store = Store(request.warehouse, request.source, request.lock_timeout_seconds, archive, request.content)
+    store.check()
     plan = Plan(request.warehouse, request.source, request.lock_timeout_seconds)
     try:
         async with Client(request.server, request.key, request.concurrency, request.patience) as client:

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from runmart.ingest import rules
 from runmart.ingest.blocks import Block, blocks
 from runmart.ingest.convert import Converter
 from runmart.ingest.load import Load, ReadInput, Totals
-from runmart.ingest.warehouse import open_for_writing
+from runmart.ingest.warehouse import open_for_reading, open_for_writing
 from runmart.models.bookkeeping import GIVEN_UP_RUNS, THREADS
+from runmart.models.content import Content
 from runmart.models.observations import Origin
 from runmart.pull.archive import Archive
 from runmart.pull.client import Response
@@ -20,11 +22,14 @@ from runmart.queries import install
 class Store:
     """Stores what a pull finds, as one load."""
 
-    def __init__(self, warehouse: Path, source: str, lock_timeout_seconds: float, archive: Archive | None) -> None:
+    def __init__(
+        self, warehouse: Path, source: str, lock_timeout_seconds: float, archive: Archive | None, content: Content
+    ) -> None:
         self._warehouse = warehouse
         self._source = source
         self._lock_timeout_seconds = lock_timeout_seconds
         self._archive = archive
+        self._content = content
         self._converter = Converter()
         self._load: Load | None = None
 
@@ -38,6 +43,17 @@ class Store:
         """The load; None when nothing was to be stored."""
         return self._load.load_id if self._load else None
 
+    def check(self) -> None:
+        """See, before anybody is asked, that content can be hidden as the warehouse wants it.
+
+        Raises:
+            WarehouseError: The key of its hashes is missing, or another.
+        """
+        if self._warehouse.exists():
+            with open_for_reading(self._warehouse, self._lock_timeout_seconds) as connection:
+                if rules.are_there(connection):
+                    rules.door(connection, self._content)
+
     def add(self, found: Sequence[Found], responses: Iterable[Response] = ()) -> None:
         """Store what was found in threads, with how far each was read, and other responses, in one transaction.
 
@@ -46,14 +62,14 @@ class Store:
             WarehouseError: It fails; nothing is stored.
         """
         taken = [*responses, *(page.response for one in found for page in one.pages)]
-        if self._archive:
-            self._archive.add(taken)
         with open_for_writing(self._warehouse, self._lock_timeout_seconds) as connection:
             install(connection)
             if self._load is None:
-                self._load = Load(connection, "pull", self._source)
+                self._load = Load(connection, "pull", self._source, self._content)
             else:
                 self._load.use(connection)
+            if self._archive:
+                self._archive.add(taken, self._load.door)
             try:
                 self._collect(self._load, taken)
                 self._note(self._load, found)
@@ -82,7 +98,7 @@ class Store:
         if not given:
             return
         addresses = [one.address for one, some in zip(taken, parts, strict=True) for _ in some]
-        converted = self._converter.convert(given)
+        converted = self._converter.convert(given, load.door)
         load.add(converted, [(address, 0) for address in addresses])
         place = 0
         for one, some in zip(taken, parts, strict=True):

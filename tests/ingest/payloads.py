@@ -69,7 +69,7 @@ def decode(data: bytes, *, block: int = BLOCK_BYTES, chunk: int = 1 << 20, decod
         decoded = decoder.decode([(part, ORIGIN)])
         found += [moved(flatten(some), position, POSITION) for some in decoded.observations]
         rejects += [
-            Rejected(*reject._replace(position=reject.position + position)[1:]) for reject in decoded.rejects[0]
+            Rejected(*reject._replace(position=reject.position + position)[1:6]) for reject in decoded.rejects[0]
         ]
         position += decoded.counts[0].items
         pages += decoded.pages

@@ -22,7 +22,7 @@ KNOWN_FIELDS = dict.fromkeys(["created_at", "thread_id", "assistant_id", "starte
 
 
 def _seen(decoded: Decoded) -> Seen:
-    rejects = [Rejected(*reject[1:]) for rejects in decoded.rejects for reject in rejects]
+    rejects = [Rejected(*reject[1:6]) for rejects in decoded.rejects for reject in rejects]
     return Seen(rows_of(map(flatten, decoded.observations)), rejects, skipped_and_steps(decoded), decoded.pages)
 
 

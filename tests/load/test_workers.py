@@ -19,9 +19,11 @@ import runmart.ingest.load as load_module
 from runmart.ingest import pipeline, workers
 from runmart.ingest.blocks import Block
 from runmart.ingest.convert import Converted, Converter
+from runmart.ingest.door import Door
 from runmart.ingest.errors import WorkerError
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse import open_for_writing
+from runmart.ingest.work import Task
 from runmart.models.observations import Origin
 
 
@@ -44,9 +46,9 @@ def _here(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many blocks this process converts itself, in each call."""
     convert, calls = Converter.convert, list[int]()
 
-    def counted(converter: Converter, blocks: Sequence[tuple[Block, Origin]]) -> Converted:
+    def counted(converter: Converter, blocks: Sequence[tuple[Block, Origin]], door: Door) -> Converted:
         calls.append(len(blocks))
-        return convert(converter, blocks)
+        return convert(converter, blocks, door)
 
     monkeypatch.setattr(Converter, "convert", counted)
     return calls
@@ -176,15 +178,15 @@ def test_workers_that_do_not_start_are_not_needed(
 def test_an_error_within_a_worker_is_one_of_the_load() -> None:
     """What a worker could not foresee is raised by the load, as it would be without workers."""
     with workers.Workers(1) as converting:
-        converting.submit([], 0)
+        converting.submit(Task([]), 0)
         with pytest.raises(AttributeError):
-            converting.submit([(3, "no origin")], 0).result()  # type: ignore[list-item]
+            converting.submit(Task([(3, "no origin")]), 0).result()  # type: ignore[list-item]
 
 
 def test_a_worker_that_dies_at_work_says_so() -> None:
     """The error names the signal and what to do."""
     with workers.Workers(1) as converting:
-        converting.submit([], 0)
+        converting.submit(Task([]), 0)
         os.kill(converting.pids[0], signal.SIGKILL)
         with pytest.raises(WorkerError, match=r"killed by signal 9 .*--workers 0"):
-            converting.submit([], 0).result()
+            converting.submit(Task([]), 0).result()
