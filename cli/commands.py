@@ -29,5 +29,6 @@ app.command("runmart.cli.check:check", name="check", help="Check that a warehous
 app.command("runmart.cli.prices:prices", name="prices", help="Show the prices of models, or add to them.")
 app.command("runmart.cli.status:status", name="status", help="Tell what the warehouse holds.")
 app.command("runmart.cli.views:views", name="views", help="List the views, or show one.")
+app.command("runmart.cli.prune:prune", name="prune", help="Take old runs, or their content, out of the warehouse.")
 app.command("runmart.cli.rejects:rejects", name="rejects", help="Show what could not be loaded, or try it again.")
 app.command("runmart.cli.demo:demo", name="demo", help="Load a sample of real pages and print what they answer.")

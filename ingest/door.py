@@ -37,7 +37,7 @@ JSONS: dict[tuple[str, str], tuple[str, ContentField]] = {
 }
 """Columns that are JSON: which part of a run, and what is to be hidden in it. `extra` may hold parts of errors, too."""
 
-_DROP_ALL = Content(dict.fromkeys(CONTENT_FIELDS, "drop"))
+DROP_ALL = Content(dict.fromkeys(CONTENT_FIELDS, "drop"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +59,23 @@ class Door:
         """The rows that may come in."""
         if self.runs_from is not None:
             batches = _without(batches, _before(batches.runs, self.runs_from))
-        found = {name: _hidden(name, batch, self.content) for name, batch in batches._asdict().items()}
+        found = {name: hidden(name, batch, self.content) for name, batch in batches._asdict().items()}
         if self.content_from is None:
             return Batches(**found)
         is_old = _before(batches.runs, self.content_from)
         observations = _numbers(batches.runs).filter(is_old)
         for name, batch in found.items():
             of_old = compute.is_in(batch.column(0), observations)
-            found[name] = _hidden(name, batch, _DROP_ALL, of_old)
+            found[name] = hidden(name, batch, DROP_ALL, of_old)
         return Batches(**found)
 
     def steps(self, steps: pa.RecordBatch) -> pa.RecordBatch:
         """The steps that may come in."""
         if self.runs_from is not None:
             steps = _filtered(steps, compute.invert(_before(steps, self.runs_from)))
-        steps = _hidden("steps", steps, self.content)
+        steps = hidden("steps", steps, self.content)
         if self.content_from is not None:
-            steps = _hidden("steps", steps, _DROP_ALL, _before(steps, self.content_from))
+            steps = hidden("steps", steps, DROP_ALL, _before(steps, self.content_from))
         return steps
 
     def document(self, raw: bytes) -> bytes | None:
@@ -123,7 +123,7 @@ def _filtered(batch: Any, mask: Array) -> Any:
     return batch.filter(mask)
 
 
-def _hidden(table: str, batch: Any, content: Content, where: Array | None = None) -> Any:
+def hidden(table: str, batch: Any, content: Content, where: Array | None = None) -> Any:
     """A batch of a table, its content hidden in all rows, or in those `where` (shape: n) says so."""
     hider = Hider(content)
     for index, name in enumerate(batch.schema.names):

@@ -27,7 +27,7 @@ Run = dict[str, Any]
 _ENDS = ("completed", "completed", "completed", "failed", "cancelled", "expired", "incomplete")
 _TOOLS: list[Run] = [
     {"type": "code_interpreter"},
-    {"type": "function", "function": {"name": "look_up", "parameters": {}}},
+    {"type": "function", "function": {"name": "look_up", "description": "Look something up", "parameters": {}}},
 ]
 
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pulls import KEY, TestServer
@@ -176,6 +177,36 @@ def test_saved_answers_make_the_same_warehouse(server: TestServer, warehouse: Pa
         assert query(again, columns) == query(warehouse, columns)
 
 
+def decompressed(path: Path) -> bytes:
+    """A saved answer."""
+    return pa.CompressedInputStream(pa.BufferReader(path.read_bytes()), "zstd").read()
+
+
+def test_hidden_content_is_in_no_saved_answer(server: TestServer, warehouse: Path, tmp_path: Path) -> None:
+    """Neither in the warehouse nor in the archive, from which the same warehouse comes again."""
+    server.world(threads=4, runs=150)
+    server.steer("advance", steps=60)
+    save = ("-w", warehouse, "--save", "archive", "--steps")
+    early = command(*given(server, *save, "--content", "hash"))
+    assert (early.returncode, warehouse.exists(), server.requests()) == (2, False, 0)
+    key = {"RUNMART_CONTENT_KEY": "0123456789abcdef"}
+    assert command(*given(server, *save, "--content", "hash"), **key).returncode == 0
+    server.steer("advance", steps=60)
+    server.requests()
+    forgotten = command(*given(server, *save))
+    assert (forgotten.returncode, server.requests()) == (1, 0)
+    assert "RUNMART_CONTENT_KEY" in forgotten.stderr
+    assert command(*given(server, *save), **key).returncode == 0
+    saved = [decompressed(path) for path in Path("archive").rglob("*.zst")]
+    for word in (b"Answer briefly", b"Sorry.", b"Look something up"):
+        assert not any(word in data for data in [*saved, warehouse.read_bytes()])
+        assert word in json.dumps(server.truth()).encode()
+    assert any(b'"instructions":"hash:' in data for data in saved)
+    again = tmp_path / "again.duckdb"
+    assert command("ingest", "archive", "-w", again, "--source", "default").returncode == 0
+    assert contents(again) == contents(warehouse)
+
+
 def test_metrics_are_what_prometheus_reads(server: TestServer, warehouse: Path) -> None:
     """And the last success stays when a pull fails."""
 
@@ -277,9 +308,7 @@ def test_the_key_is_nowhere(server: TestServer, warehouse: Path, tmp_path: Path)
         if path.is_file():
             data = path.read_bytes()
             if path.suffix == ".zst":
-                import pyarrow as pa
-
-                data = pa.CompressedInputStream(pa.BufferReader(data), "zstd").read()
+                data = decompressed(path)
             assert KEY.encode() not in data, path
             assert gzip.compress(KEY.encode())[10:20] not in data
     with_text = query(warehouse, "select error from runmart.threads where error is not null")
