@@ -2,6 +2,6 @@
 
 from runmart.queries.catalog import View, ViewColumn, find, views
 from runmart.queries.install import install
-from runmart.queries.read import read
+from runmart.queries.read import ViewName, Warehouse, connect, read
 
-__all__ = ["View", "ViewColumn", "find", "install", "read", "views"]
+__all__ = ["View", "ViewColumn", "ViewName", "Warehouse", "connect", "find", "install", "read", "views"]

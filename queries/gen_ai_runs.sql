@@ -31,9 +31,9 @@ select
     run_times.assistant_id as gen_ai_agent_id,
     'invoke_agent' as gen_ai_operation_name,
     run_times.model as gen_ai_request_model,
-    runs.temperature as gen_ai_request_temperature,
-    runs.top_p as gen_ai_request_top_p,
-    runs.max_completion_tokens as gen_ai_request_max_tokens,
+    run_times.temperature as gen_ai_request_temperature,
+    run_times.top_p as gen_ai_request_top_p,
+    run_times.max_completion_tokens as gen_ai_request_max_tokens,
     usage.prompt_tokens as gen_ai_usage_input_tokens,
     usage.completion_tokens as gen_ai_usage_output_tokens,
     usage.cached_prompt_tokens as gen_ai_usage_cache_read_input_tokens,
@@ -44,6 +44,5 @@ select
     run_times.finished_at as end_time,
     run_times.source
 from run_times
-inner join runs on runs.run_id = run_times.run_id
 left join usage on usage.run_id = run_times.run_id
 left join run_errors on run_errors.run_id = run_times.run_id

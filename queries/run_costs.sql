@@ -6,6 +6,8 @@
 -- column assistant_id VARCHAR: The assistant that ran
 -- column status VARCHAR: The status, as sent
 -- column created_at TIMESTAMP WITH TIME ZONE: When it was created
+-- column metadata JSON: The caller's own keys and values
+-- column total_tokens BIGINT: Its tokens, as reported
 -- column is_priced BOOLEAN: Whether its cost is known
 -- column priced_as VARCHAR: The pattern in prices that fits its model; null when there is none for the day
 -- column currency VARCHAR: The currency of the costs; null when it has no price
@@ -21,6 +23,8 @@ with priced_runs as (
         run_times.assistant_id,
         run_times.status,
         run_times.created_at,
+        run_times.metadata,
+        usage.total_tokens,
         model_prices.priced_as,
         model_prices.currency,
         (usage.prompt_tokens - coalesce(usage.cached_prompt_tokens, 0)) * model_prices.input / 1000000.0e0
@@ -44,6 +48,8 @@ select
     assistant_id,
     status,
     created_at,
+    metadata,
+    total_tokens,
     uncached_input_cost + cached_input_cost + output_cost is not null as is_priced,
     priced_as,
     currency,

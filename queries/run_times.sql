@@ -1,4 +1,4 @@
--- purpose: Runs with their durations: what is known of a run without its tokens, tools and errors, and so quicker than run_facts.
+-- purpose: Runs with their durations and settings: what is known of a run without its tokens, tools and errors, and so quicker than run_facts.
 -- grain: one row per run
 -- column run_id VARCHAR: The run
 -- column source VARCHAR: Which organisation, project or server it comes from
@@ -14,6 +14,10 @@
 -- column queue_seconds DOUBLE: Seconds from created to started; null when negative
 -- column run_seconds DOUBLE: Seconds from started to finished; null when negative
 -- column total_seconds DOUBLE: Seconds from created to finished; null when negative
+-- column temperature DOUBLE: Sampling temperature
+-- column top_p DOUBLE: Nucleus sampling: the probability mass considered
+-- column max_completion_tokens BIGINT: Limit on completion tokens over the run
+-- column metadata JSON: The caller's own keys and values
 with finished_runs as (
     select
         *,
@@ -52,5 +56,9 @@ select
     finished_at,
     case when signed_queue_seconds >= 0 then signed_queue_seconds end as queue_seconds,
     case when signed_run_seconds >= 0 then signed_run_seconds end as run_seconds,
-    case when signed_total_seconds >= 0 then signed_total_seconds end as total_seconds
+    case when signed_total_seconds >= 0 then signed_total_seconds end as total_seconds,
+    temperature,
+    top_p,
+    max_completion_tokens,
+    metadata
 from run_durations

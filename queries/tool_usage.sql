@@ -9,26 +9,54 @@
 -- column failure_rate DOUBLE: Share of failed, expired and incomplete ones in these, 0 to 1; null when there are none
 -- column terminal_runs_without BIGINT: Runs of the model without it that have ended
 -- column failure_rate_without DOUBLE: Share of failed, expired and incomplete ones in these, 0 to 1; null when there are none
-with offered as (
+with repeated as (
     select distinct
-        run_id,
-        type,
-        name
-    from tools
+        later.run_id,
+        later.position
+    from tools as later
+    inner join tools as earlier
+        on earlier.run_id = later.run_id
+        and earlier.type is not distinct from later.type
+        and earlier.name is not distinct from later.name
+        and earlier.position < later.position
+    where later.position > 0
 ),
 
-with_tool as (
+offered as (
+    select
+        tools.run_id,
+        tools.type,
+        tools.name
+    from tools
+    left join repeated on repeated.run_id = tools.run_id and repeated.position = tools.position
+    where repeated.run_id is null
+),
+
+of_assistant as (
     select
         offered.type,
         offered.name,
         run_times.model,
+        run_times.assistant_id,
         count(*) as runs,
-        count(distinct run_times.assistant_id) as assistants,
         count(*) filter (where run_times.is_terminal) as terminal_runs,
         count(*) filter (where run_times.is_failure) as failures
     from offered
     inner join run_times on run_times.run_id = offered.run_id
-    group by offered.type, offered.name, run_times.model
+    group by offered.type, offered.name, run_times.model, run_times.assistant_id
+),
+
+with_tool as (
+    select
+        type,
+        name,
+        model,
+        cast(sum(runs) as bigint) as runs,
+        count(distinct assistant_id) as assistants,
+        cast(sum(terminal_runs) as bigint) as terminal_runs,
+        cast(sum(failures) as bigint) as failures
+    from of_assistant
+    group by type, name, model
 ),
 
 of_model as (

@@ -15,3 +15,21 @@ create or replace macro utc_hour(instant) as
 -- A JSON path without its indices.
 create or replace macro without_indices(path) as
     regexp_replace(path, '\[[0-9]+\]', '[]', 'g');
+
+-- The rows that a list makes: Spark's word for unnest.
+create or replace macro explode(list) as unnest(list);
+
+-- A member of a JSON object: text as it is, other JSON as JSON; null where there is none, or it is null.
+create or replace macro json_text(object, name) as
+    json_extract_string(object, '/' || replace(replace(name, '~', '~0'), '/', '~1'));
+
+-- The elements, as JSON, of the list that is a member of a member of a JSON object; null where there is none.
+create or replace macro json_items(object, name, inner_name) as
+    cast(json_extract(object, '$."' || name || '"."' || inner_name || '"[*]') as varchar[]);
+
+-- The members of a JSON object: key, and value as json_text gives it.
+create or replace macro json_entries(object) as
+    list_transform(list_distinct(json_keys(object)), lambda name: {'key': name, 'value': json_text(object, name)});
+
+-- A number that tells most rows of texts from others; another one in each engine.
+create or replace macro row_digest(a, b, c, d, e, f) as hash(a, b, c, d, e, f);

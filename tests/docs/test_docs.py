@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from runmart.models.content import CONTENT_FIELDS
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 README = (ROOT / "README.md").read_text()
@@ -58,6 +60,21 @@ def test_an_example_gives_in_the_shell_what_is_shown(query: str, output: str, de
     command = [BIN / "duckdb", "-readonly", demo, "-c", query]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.rstrip("\n") == output
+
+
+def test_the_python_page_prints_what_it_shows(demo: Path) -> None:
+    """docs/python.md is a program."""
+    text = (ROOT / "docs" / "python.md").read_text()
+    [(program, output)] = re.findall(r"```python\n(.+?)\n```\n\n```text\n(.+?)\n```", text, re.DOTALL)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=demo.parent, capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip("\n") == output
+
+
+def test_the_privacy_page_names_every_field() -> None:
+    """And no other."""
+    text = (ROOT / "docs" / "privacy.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(CONTENT_FIELDS)
 
 
 def test_the_demo_prints_the_three_families_of_answers_in_80_columns(tmp_path: Path) -> None:

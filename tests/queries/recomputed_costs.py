@@ -101,6 +101,8 @@ def run_costs(tables: Tables) -> list[Row]:
             {
                 **{name: run[name] for name in ("run_id", "source", "model", "assistant_id", "status")},
                 "created_at": None if created is None else float(created),
+                "metadata": run.get("metadata"),
+                "total_tokens": tokens["total_tokens"],
                 "is_priced": cost is not None,
                 "priced_as": price and price["priced_as"],
                 "currency": price and price["currency"],

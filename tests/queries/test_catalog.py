@@ -60,9 +60,9 @@ def test_an_engine_function_is_defined_once_for_each_engine() -> None:
         file.name: re.findall(r"(?:macro|function) (\w+)\(", file.read_text("utf-8")) for file in folder.iterdir()
     }
     assert set(defined) == {"duckdb.sql", "spark.sql"}
-    assert (
-        defined["duckdb.sql"] == defined["spark.sql"] == ["seconds_between", "utc_day", "utc_hour", "without_indices"]
-    )
+    defined["duckdb.sql"].remove("explode")  # which Spark has
+    assert defined["duckdb.sql"] == defined["spark.sql"]
+    assert len(defined["spark.sql"]) > 3
 
 
 def test_an_unknown_view_is_answered_with_the_one_that_was_meant() -> None:

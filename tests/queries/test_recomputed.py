@@ -1,5 +1,6 @@
 """Each view over random rows, beside the same numbers computed in plain Python."""
 
+import json
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -8,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 import recomputed_activity as activity
+import recomputed_content as content
 from recomputed_activity import random_books
 from recomputed_costs import costs, grouped_by, model_prices, moment, random_prices, run_costs
 from rows import Fill, assert_rows, records
@@ -21,10 +23,37 @@ TIMES = (
     *("run_id", "source", "thread_id", "assistant_id", "model", "status", "is_terminal", "is_failure"),
     *("created_at", "started_at", "finished_at", "queue_seconds", "run_seconds", "total_seconds"),
 )
+SETTINGS = ("temperature", "top_p", "max_completion_tokens", "metadata")
 FAILURES = ("failed", "expired", "incomplete")
 
 
 BEGINNINGS = (1_700_000_000, 1_750_000_000, 1_770_000_000)
+
+
+METADATA = (
+    "{}",
+    '{"team":"a","n":1}',
+    '{"team":"b","nested":{"x":[1,"y"]},"none":null}',
+    '{"team":"a","k/~ \\u00e9":"v \\"quoted\\""}',
+    '{"flag":true}',
+)
+ACTIONS = (
+    '{"type":"submit_tool_outputs","submit_tool_outputs":{"tool_calls":[]}}',
+    '{"type":"other"}',
+    '{"type":"submit_tool_outputs","submit_tool_outputs":{"tool_calls":null}}',
+    json.dumps(
+        {
+            "type": "submit_tool_outputs",
+            "submit_tool_outputs": {
+                "tool_calls": [
+                    {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}},
+                    {"id": "call_2", "type": "function", "function": {"name": "g", "arguments": {"a": 1}}},
+                    {"id": "call_3"},
+                ]
+            },
+        }
+    ),
+)
 
 
 def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
@@ -41,6 +70,10 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
                 "run_id": run_id,
                 "thread_id": maybe(f"thread_{random_.randrange(30)}"),
                 "temperature": maybe(0.5),
+                "top_p": None,
+                "instructions": maybe(random_.choice(("Be kind.", "Be brief."))),
+                "metadata": maybe(random_.choice(METADATA)),
+                "required_action": maybe(random_.choice(ACTIONS), 0.3),
                 "max_completion_tokens": maybe(100),
                 "observed_at": 1_800_000_001 + number,
                 "source": random_.choice(("a", "b")),
@@ -237,7 +270,6 @@ def step_latency(tables: dict[str, list[Row]]) -> list[Row]:
 
 EXPECTED: dict[str, tuple[str, Callable[[list[Row]], list[Row]]]] = {
     "run_facts": ("run_id", lambda facts: facts),
-    "run_times": ("run_id", lambda facts: [{name: row[name] for name in TIMES} for row in facts]),
     "latency_by_model": ("model", lambda facts: grouped(facts, "model", latency)),
     "latency_by_assistant": ("assistant_id", lambda facts: grouped(facts, "assistant_id", latency)),
     "failure_rates_by_model": ("model", lambda facts: grouped(facts, "model", failure_rates)),
@@ -260,6 +292,15 @@ def period(rows: list[Row]) -> Row:
     costing = [row for row in rows if row["cost"] is not None]
     found["unpriced_runs"] = sum(row["has_usage"] and row["cost"] is None for row in rows)
     return {**found, "cost": sum(row["cost"] for row in costing) if costing else None}
+
+
+def run_times(tables: dict[str, list[Row]], facts: list[Row]) -> list[Row]:
+    """Durations, beside the settings that were sent."""
+    sent = {run["run_id"]: run for run in tables["runs"]}
+    return [
+        {**{name: row[name] for name in TIMES}, **{name: sent[row["run_id"]][name] for name in SETTINGS}}
+        for row in facts
+    ]
 
 
 def with_costs(tables: dict[str, list[Row]], facts: list[Row]) -> dict[str, list[Row]]:
@@ -304,6 +345,9 @@ def of_activity(tables: dict[str, list[Row]], facts: list[Row]) -> dict[str, lis
         "data_freshness": activity.data_freshness(tables),
         "load_history": activity.load_history(tables),
         "reject_summary": activity.reject_summary(tables),
+        "required_tool_calls": content.required_tool_calls(tables),
+        "metadata_usage": content.metadata_usage(tables, facts),
+        "assistant_changes": content.assistant_changes(tables, facts),
         "period_comparison": activity.period_comparison(tables, facts),
     }
 
@@ -315,6 +359,7 @@ def test_every_view_gives_what_plain_python_gives(seed: int, filled: Fill) -> No
     connection: duckdb.DuckDBPyConnection = filled(tables)
     facts = run_facts(tables)
     expectations = {name: (key, compute(facts)) for name, (key, compute) in EXPECTED.items()}
+    expectations["run_times"] = ("run_id", run_times(tables, facts))
     expectations["step_latency"] = ("all", step_latency(tables))
     others = with_costs(tables, facts) | of_activity(tables, facts)
     expectations |= {name: ("all", expected) for name, expected in others.items()}
@@ -331,5 +376,5 @@ def test_every_view_is_recomputed() -> None:
     """No view is left out here."""
     tables = random_tables(random.Random(0), 30)
     facts = run_facts(tables)
-    names = {*EXPECTED, "step_latency", *with_costs(tables, facts), *of_activity(tables, facts)}
+    names = {*EXPECTED, "run_times", "step_latency", *with_costs(tables, facts), *of_activity(tables, facts)}
     assert names == {view.name for view in views()}

@@ -1,0 +1,182 @@
+-- purpose: When the model, the instructions or the tools of an assistant changed from one run to the next, and how its runs went between this change and the ones before and after it. Runs that alternate change each time.
+-- grain: one row per source, assistant and change
+-- column source VARCHAR: Which organisation, project or server it comes from
+-- column assistant_id VARCHAR: The assistant
+-- column changed_at TIMESTAMP WITH TIME ZONE: When the first run after the change was created
+-- column is_model_changed BOOLEAN: Whether it was the model
+-- column are_instructions_changed BOOLEAN: Whether it was the instructions
+-- column are_tools_changed BOOLEAN: Whether it was the tools: any of what they are and in what order
+-- column model_before VARCHAR: The language model before
+-- column model_after VARCHAR: The language model after
+-- column runs_before BIGINT: Runs since the change before
+-- column runs_after BIGINT: Runs until the next change
+-- column failure_rate_before DOUBLE: Share of the ended runs before that failed, expired or were incomplete, 0 to 1
+-- column failure_rate_after DOUBLE: The same, of the runs after
+-- column run_seconds_p50_before DOUBLE: Median of seconds from started to finished, of the completed runs before
+-- column run_seconds_p50_after DOUBLE: The same, of the runs after
+-- column cost_per_run_before DOUBLE: Mean cost of the priced runs before; null when they have more than one currency
+-- column cost_per_run_after DOUBLE: The same, of the runs after
+with versions as (
+    select
+        source,
+        assistant_id,
+        model,
+        row_digest(instructions, null, null, null, null, null) as instructions,
+        count(*) as runs
+    from runs
+    where assistant_id is not null and created_at is not null
+    group by source, assistant_id, model, row_digest(instructions, null, null, null, null, null)
+),
+
+assistants as (
+    select
+        source,
+        assistant_id,
+        count(*) as versions,
+        sum(runs) as runs
+    from versions
+    group by source, assistant_id
+),
+
+tool_digests as (
+    select
+        run_id,
+        row_digest(cast(position as string), type, name, description, parameters, config) as tool
+    from tools
+),
+
+offers as (
+    select
+        runs.source,
+        runs.assistant_id,
+        tool_digests.tool,
+        count(*) as runs
+    from tool_digests
+    inner join runs on runs.run_id = tool_digests.run_id
+    where runs.assistant_id is not null and runs.created_at is not null
+    group by runs.source, runs.assistant_id, tool_digests.tool
+),
+
+changed_assistants as (
+    select
+        source,
+        assistant_id
+    from assistants
+    where versions > 1
+    union
+    select
+        assistants.source,
+        assistants.assistant_id
+    from offers
+    inner join assistants
+        on assistants.source = offers.source and assistants.assistant_id = offers.assistant_id
+    where offers.runs <> assistants.runs
+),
+
+changed_runs as (
+    select
+        runs.run_id,
+        runs.source,
+        runs.assistant_id,
+        runs.created_at,
+        runs.model,
+        row_digest(runs.instructions, null, null, null, null, null) as instructions
+    from runs
+    inner join changed_assistants
+        on changed_assistants.source = runs.source and changed_assistants.assistant_id = runs.assistant_id
+    where runs.created_at is not null
+),
+
+offered as (
+    select
+        tool_digests.run_id,
+        bit_xor(tool_digests.tool) as tools
+    from tool_digests
+    inner join changed_runs on changed_runs.run_id = tool_digests.run_id
+    group by tool_digests.run_id
+),
+
+ordered_runs as (
+    select
+        changed_runs.*,
+        offered.tools,
+        lag(changed_runs.run_id) over assistant_runs as previous_run_id,
+        lag(changed_runs.model) over assistant_runs as previous_model,
+        lag(changed_runs.instructions) over assistant_runs as previous_instructions,
+        lag(offered.tools) over assistant_runs as previous_tools
+    from changed_runs
+    left join offered on offered.run_id = changed_runs.run_id
+    window assistant_runs as (
+        partition by changed_runs.source, changed_runs.assistant_id
+        order by changed_runs.created_at, changed_runs.run_id
+    )
+),
+
+compared_runs as (
+    select
+        *,
+        previous_run_id is not null and model is distinct from previous_model as is_model_changed,
+        previous_run_id is not null and instructions is distinct from previous_instructions as are_instructions_changed,
+        previous_run_id is not null and tools is distinct from previous_tools as are_tools_changed
+    from ordered_runs
+),
+
+numbered_runs as (
+    select
+        *,
+        sum(case when is_model_changed or are_instructions_changed or are_tools_changed then 1 else 0 end) over (
+            partition by source, assistant_id
+            order by created_at, run_id
+            rows between unbounded preceding and current row
+        ) as stretch
+    from compared_runs
+),
+
+stretches as (
+    select
+        numbered_runs.source,
+        numbered_runs.assistant_id,
+        numbered_runs.stretch,
+        min(numbered_runs.created_at) as changed_at,
+        max(numbered_runs.model) as model,
+        bool_or(numbered_runs.is_model_changed) as is_model_changed,
+        bool_or(numbered_runs.are_instructions_changed) as are_instructions_changed,
+        bool_or(numbered_runs.are_tools_changed) as are_tools_changed,
+        count(*) as runs,
+        cast(count(*) filter (where run_times.is_failure) as double)
+            / cast(nullif(count(*) filter (where run_times.is_terminal), 0) as double) as failure_rate,
+        percentile_cont(0.5) within group (
+            order by case when run_times.status = 'completed' then run_times.run_seconds end
+        ) as run_seconds_p50,
+        case when min(run_costs.currency) filter (where run_costs.is_priced)
+            = max(run_costs.currency) filter (where run_costs.is_priced)
+            then cast(sum(cast(run_costs.cost as decimal(38, 12))) as double) / count(run_costs.cost)
+        end as cost_per_run
+    from numbered_runs
+    inner join run_times on run_times.run_id = numbered_runs.run_id
+    left join run_costs on run_costs.run_id = numbered_runs.run_id
+    group by numbered_runs.source, numbered_runs.assistant_id, numbered_runs.stretch
+)
+
+select
+    later.source,
+    later.assistant_id,
+    later.changed_at,
+    later.is_model_changed,
+    later.are_instructions_changed,
+    later.are_tools_changed,
+    earlier.model as model_before,
+    later.model as model_after,
+    earlier.runs as runs_before,
+    later.runs as runs_after,
+    earlier.failure_rate as failure_rate_before,
+    later.failure_rate as failure_rate_after,
+    earlier.run_seconds_p50 as run_seconds_p50_before,
+    later.run_seconds_p50 as run_seconds_p50_after,
+    earlier.cost_per_run as cost_per_run_before,
+    later.cost_per_run as cost_per_run_after
+from stretches as later
+inner join stretches as earlier
+    on earlier.source = later.source
+    and earlier.assistant_id = later.assistant_id
+    and earlier.stretch = later.stretch - 1
