@@ -29,6 +29,8 @@ app.command("runmart.cli.check:check", name="check", help="Check that a warehous
 app.command("runmart.cli.prices:prices", name="prices", help="Show the prices of models, or add to them.")
 app.command("runmart.cli.status:status", name="status", help="Tell what the warehouse holds.")
 app.command("runmart.cli.views:views", name="views", help="List the views, or show one.")
+app.command("runmart.cli.export:export", name="export", help="Write the tables to a folder of Parquet files.")
+app.command("runmart.cli.export:import_", name="import", help="Load what `runmart export` wrote.")
 app.command("runmart.cli.prune:prune", name="prune", help="Take old runs, or their content, out of the warehouse.")
 app.command("runmart.cli.rejects:rejects", name="rejects", help="Show what could not be loaded, or try it again.")
 app.command("runmart.cli.demo:demo", name="demo", help="Load a sample of real pages and print what they answer.")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import say, say_json, say_table
+from runmart.ingest import rules
 from runmart.ingest.schema import schema_version
 from runmart.ingest.storage import readable_by, storage_version
 from runmart.models.statuses import TERMINAL_STATUSES
@@ -66,11 +67,7 @@ def _facts(connection: "DuckDBPyConnection", options: Options) -> dict[str, Any]
         "statuses": _rows(
             connection, "select status, count(*) as runs from runs group by status order by runs desc, status"
         ),
-        "content": dict(
-            connection.execute(
-                "select field, last(rule order by load_id) from runmart.content_rules group by 1"
-            ).fetchall()
-        ),
+        "content": rules.stored(connection),
         "rejects": connection.execute("select count(*) from runmart.rejects").fetchall()[0][0],
         "loads": _rows(
             connection,

@@ -47,11 +47,11 @@ class Converter:
             batches = [flatten(observations) for observations in decoded.observations]
             steps = batch(decoded.steps) if decoded.steps else None
         found = Converted(batches, decoded.rejects, decoded.counts, decoded.skipped, decoded.pages, steps)
-        return found if door.is_open else _let_in(found, door)
+        return found if door.is_open else let_in(found, door)
 
 
-def _let_in(found: Converted, door: Door) -> Converted:
-    """What passes the door."""
+def let_in(found: Converted, door: Door) -> Converted:
+    """What of it passes the door."""
     batches = [door.batches(batch) for batch in found.batches]
     return found._replace(
         batches=batches,

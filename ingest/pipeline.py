@@ -72,7 +72,7 @@ def ingest(
     """
     with (
         workers if isinstance(workers, Workers) else Workers(workers) as converting,
-        _loading(connection, command, source, content) as load,
+        loading(connection, command, source, content) as load,
     ):
         reading = _Reading(load, source, observed_at, converting, progress)
         found = inputs(sources)
@@ -86,7 +86,7 @@ def ingest(
 
 
 @contextmanager
-def _loading(
+def loading(
     connection: "DuckDBPyConnection", command: str, source: str, content: Content | None = None
 ) -> Generator[Load]:
     """A load that records how it ended."""
@@ -245,7 +245,7 @@ def retry_rejects(connection: "DuckDBPyConnection") -> Load:
         select reject_id, source, input, position, line, epoch_us(observed_at), raw, raw_encoding
         from runmart.rejects where raw is not null order by reject_id""").fetchall()
     converter = Converter()
-    with _loading(connection, "rejects --retry", "") as load:
+    with loading(connection, "rejects --retry", "") as load:
         for reject_id, source, address, position, line, observed_at, raw, encoding in rows:
             data = original(raw, encoding)
             block = next(blocks([data]), Block(b""))

@@ -37,6 +37,11 @@ def door(connection: "DuckDBPyConnection", asked: Content | None = None) -> Door
     return Door(content, runs_from, content_from)
 
 
+def stored(connection: "DuckDBPyConnection") -> dict[str, str]:
+    """The rule of each field that has one; none in a warehouse of an older schema."""
+    return _stored(connection)[0] if are_there(connection) else {}
+
+
 def are_there(connection: "DuckDBPyConnection") -> bool:
     """Whether the warehouse's schema is new enough to have rules."""
     found = connection.execute("""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-from warehouses import load, page, query, run, write
+from warehouses import command, load, page, query, run, write
 
 from runmart.ingest.schema import MIGRATIONS, Migration, create_tables, migrate, schema_version
 from runmart.ingest.storage import readable_by, storage_version
@@ -30,6 +30,19 @@ def fail(connection: "DuckDBPyConnection") -> None:
     """A change of the schema that breaks off in the middle."""
     connection.execute("alter table main.runs add column half VARCHAR")
     raise OSError("the disk is full")
+
+
+def test_a_warehouse_of_an_older_schema_can_be_read(pages: Path, warehouse: Path, tmp_path: Path) -> None:
+    """Commands that only read work before the next load brings it up to date."""
+    write(pages / "page.json", page(run("run_1", created_at=1_700_000_000)))
+    load(warehouse, pages)
+    with duckdb.connect(warehouse) as connection:
+        connection.execute("drop table runmart.content_rules; drop table runmart.prunes")
+        connection.execute("delete from runmart.schema_version where version > 6")
+    assert command("status", "-w", warehouse).returncode == 0
+    assert command("export", "-w", warehouse, "--to", tmp_path / "out").returncode == 0
+    assert command("prune", "-w", warehouse, "--older-than", "90d", "--yes").returncode == 0
+    assert query(warehouse, "select runs from runmart.prunes") == [(1,)]
 
 
 def test_every_shell_since_1_4_opens_the_file(warehouse: Path, pages: Path) -> None:

@@ -1,0 +1,62 @@
+"""`runmart export` and `runmart import`: a warehouse as a folder of Parquet files, and back."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from runmart.cli.content import KEEP, ContentOptions
+from runmart.cli.ingest import summary
+from runmart.cli.options import DEFAULT, Options
+from runmart.cli.output import say, say_json
+
+
+def export(
+    *,
+    to: Path,
+    full: Annotated[bool, Parameter(negative="")] = False,
+    options: Options = DEFAULT,
+) -> int:
+    """Write the tables to Parquet files, partitioned by source and month, which polars, Spark and all others read.
+
+    The next export writes only what has changed, and removes what is gone. Children lie in the partition of their run;
+    bookkeeping and rejects stay in the warehouse.
+
+    Args:
+        to: The folder: empty, new, or an export of this warehouse.
+        full: Write everything again.
+    """
+    from runmart.exports.write import export as write
+
+    with options.reading() as connection:
+        outcome = write(connection, to, full=full)
+    if options.json:
+        say_json({"warehouse": str(options.warehouse), "to": str(to), **outcome._asdict()})
+    else:
+        say(
+            f"{to}: {outcome.rows['runs']:,} runs; {outcome.written:,} partitions written, "
+            f"{outcome.unchanged:,} unchanged, {outcome.removed:,} removed"
+        )
+    return 0
+
+
+def import_(folder: Path, /, *, content: ContentOptions = KEEP, options: Options = DEFAULT) -> int:
+    """Load what `runmart export` wrote. Runs that are there already stay at their latest observation.
+
+    Args:
+        folder: The export.
+    """
+    from runmart.exports.read import restore
+
+    rules = content.rules()
+    with options.writing() as connection:
+        load = restore(connection, folder, rules)
+    totals = load.totals
+    if options.json:
+        say_json(summary(load, options))
+    else:
+        say(
+            f"{options.warehouse}: {totals.new_runs:,} new runs, {totals.updated_runs:,} updated, "
+            f"{totals.unchanged:,} unchanged, {totals.steps:,} steps; in {load.seconds:.1f} s"
+        )
+    return 0

@@ -1,0 +1,1 @@
+"""Exports: a warehouse as a folder of Parquet files, and back."""

@@ -1,0 +1,304 @@
+"""An export gives back what it was made of, and writes only what has changed."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow.dataset
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runmart.exports.layout import MANIFEST, ExportError, read_manifest
+from runmart.exports.read import restore
+from runmart.exports.write import Outcome, export
+from runmart.ingest.pipeline import ingest
+from runmart.ingest.warehouse import open_for_reading, open_for_writing
+from runmart.queries import install
+
+RUNMART = Path(sys.executable).parent / "runmart"
+TABLES = ("runs", "usage", "tools", "errors", "steps", "prices", "model_aliases")
+MONTHS = (1_700_000_000, 1_703_000_000, 1_735_689_599, 1_735_689_600, None)
+"""November and December 2023; the last second of 2024 and the first of 2025 (UTC); not known."""
+SOURCES = ("default", "a/b=ü %", "..")
+
+
+def a_run(number: int, created_at: int | None, **fields: Any) -> dict[str, Any]:
+    """A run with children of each kind."""
+    return {
+        "id": f"run_{number}",
+        "object": "thread.run",
+        "status": "failed",
+        "created_at": created_at,
+        "model": "gpt-4o",
+        "metadata": {"n": number},
+        "usage": {"prompt_tokens": number, "completion_tokens": 1, "total_tokens": number + 1},
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"a": 1}}}, {"type": "file_search"}],
+        "last_error": {"code": "server_error", "message": "é"},
+        "unheard_of": [1.50],
+        **fields,
+    }
+
+
+def a_step(number: int, created_at: int | None) -> dict[str, Any]:
+    """A step of a run."""
+    step = {"id": f"step_{number}", "object": "thread.run.step", "status": "completed", "type": "tool_calls"}
+    return {**step, "run_id": f"run_{number}", "created_at": created_at}
+
+
+def load(warehouse: Path, folder: Path, *objects: dict[str, Any], source: str = "default", at: int = 10**15) -> None:
+    """One load of one page."""
+    path = folder / "page.json"
+    path.write_text(json.dumps({"object": "list", "data": objects}))
+    with open_for_writing(warehouse, 0) as connection:
+        install(connection)
+        ingest(connection, [str(path)], source=source, observed_at=at, reload=True, workers=0)
+
+
+def contents(warehouse: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows but for the load that brought them."""
+    with duckdb.connect(warehouse, read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        found: dict[str, list[tuple[Any, ...]]] = {}
+        for table in TABLES:
+            names = [name for name, *_ in connection.sql(f"describe {table}").fetchall() if name != "load_id"]
+            columns = ", ".join(f"cast({name} as varchar)" for name in names)
+            found[table] = connection.sql(f"select {columns} from {table} order by all").fetchall()
+        return found
+
+
+def exported(warehouse: Path, folder: Path, *, full: bool = False) -> Outcome:
+    """An export."""
+    with open_for_reading(warehouse, 0) as connection:
+        return export(connection, folder, full=full)
+
+
+def restored(warehouse: Path, folder: Path) -> Any:
+    """An import."""
+    with open_for_writing(warehouse, 0) as connection:
+        install(connection)
+        return restore(connection, folder).totals
+
+
+@pytest.fixture(name="built", scope="module")
+def _built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of all months and sources."""
+    folder = tmp_path_factory.mktemp("built")
+    warehouse = folder / "runs.duckdb"
+    number = 0
+    for source in SOURCES:
+        for created_at in MONTHS:
+            number += 10
+            runs = [a_run(number + place, created_at) for place in range(3)]
+            load(warehouse, folder, *runs, a_step(number, created_at), source=source)
+    load(warehouse, folder, {"id": "bare", "status": "queued"})
+    return warehouse
+
+
+@pytest.fixture(name="loaded")
+def _loaded(built: Path, tmp_path: Path) -> Path:
+    """A copy of that, to work with."""
+    return Path(shutil.copy(built, tmp_path / "runs.duckdb"))
+
+
+def test_an_export_comes_back_as_it_was(loaded: Path, tmp_path: Path) -> None:
+    """All tables, but for which load brought a row; a second import changes nothing."""
+    outcome = exported(loaded, tmp_path / "out")
+    assert (outcome.written, outcome.unchanged, outcome.removed) == (15, 0, 0)
+    assert (outcome.rows["runs"], outcome.rows["tools"], outcome.rows["steps"]) == (46, 90, 15)
+    again = tmp_path / "again.duckdb"
+    totals = restored(again, tmp_path / "out")
+    assert (totals.new_runs, totals.steps) == (46, 15)
+    assert contents(again) == contents(loaded)
+    totals = restored(again, tmp_path / "out")
+    assert (totals.new_runs, totals.updated_runs, totals.unchanged) == (0, 0, 46)
+    assert contents(again) == contents(loaded)
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seen=st.lists(
+        st.tuples(st.integers(0, 6), st.sampled_from(MONTHS), st.sampled_from(SOURCES), st.integers(0, 3)),
+        min_size=1,
+        max_size=8,
+    ),
+    cut=st.integers(1, 8),
+)
+def test_any_warehouse_comes_back(
+    seen: list[tuple[int, int | None, str, int]], cut: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Runs that change month, source and content between two exports; two halves imported over each other."""
+    folder = tmp_path_factory.mktemp("any")
+    warehouse, again = folder / "w.duckdb", folder / "again.duckdb"
+    for place, (number, created_at, source, at) in enumerate(seen):
+        if place == cut:
+            exported(warehouse, folder / "out")
+            restored(again, folder / "out")
+        run = a_run(number, created_at, model=str(place))
+        load(warehouse, folder, run, a_step(number, created_at), source=source, at=10**15 + at)
+    exported(warehouse, folder / "out")
+    restored(again, folder / "out")
+    assert contents(again) == contents(warehouse)
+    fresh = folder / "fresh.duckdb"
+    restored(fresh, folder / "out")
+    assert contents(fresh) == contents(warehouse)
+
+
+def test_only_what_has_changed_is_written(loaded: Path, tmp_path: Path) -> None:
+    """A new run, a changed one, a new step, pruned content and pruned runs: their partitions, and no others."""
+    out = tmp_path / "out"
+    exported(loaded, out)
+
+    def changed() -> tuple[set[str], Outcome]:
+        before = {path: path.stat().st_mtime_ns for path in out.rglob("data.parquet")}
+        outcome = exported(loaded, out)
+        after = {path: path.stat().st_mtime_ns for path in out.rglob("data.parquet")}
+        gone_or_new = before.keys() ^ after.keys()
+        paths = gone_or_new | {path for path, time in after.items() if before.get(path) != time}
+        months = {str(path.relative_to(out).parent).partition("/")[2] for path in paths}
+        return {month for month in months if month}, outcome
+
+    assert changed()[0] == set()
+    load(loaded, tmp_path, a_run(900, MONTHS[0]))
+    months, outcome = changed()
+    assert months == {"source=default/month=2023-11"}
+    assert (outcome.written, outcome.unchanged, outcome.removed) == (1, 14, 0)
+    load(loaded, tmp_path, a_run(10, MONTHS[0], status="completed"))
+    assert changed()[0] == {"source=default/month=2023-11"}
+    load(loaded, tmp_path, a_step(901, MONTHS[1]))
+    assert changed()[0] == {"source=default/month=2023-12"}
+    load(loaded, tmp_path, a_run(10, MONTHS[1], status="completed"), at=2 * 10**15)
+    assert changed()[0] == {"source=default/month=2023-11", "source=default/month=2023-12"}
+    prune = [RUNMART, "prune", "-w", loaded, "--yes", "--older-than", "2023-12-01"]
+    subprocess.run([*prune, "--content-only"], check=True, capture_output=True)
+    old = {"month=2023-11", "month=__HIVE_DEFAULT_PARTITION__"}  # of runs without, it counts when they were observed
+    assert {month.partition("/")[2] for month in changed()[0]} == old
+    subprocess.run(prune, check=True, capture_output=True)
+    months, outcome = changed()
+    assert {month.partition("/")[2] for month in months} == old
+    assert (outcome.written, outcome.removed) == (0, 6)
+    assert not list(out.rglob("month=2023-11"))
+    assert exported(loaded, out, full=True).written == 9
+    assert contents_of_export(out, tmp_path) == contents(loaded)
+
+
+def contents_of_export(out: Path, folder: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """What an export holds, by way of a new warehouse."""
+    warehouse = folder / "from_export.duckdb"
+    restored(warehouse, out)
+    return contents(warehouse)
+
+
+def test_everything_reads_it(loaded: Path, tmp_path: Path) -> None:
+    """DuckDB, polars and Arrow find the rows, their types and their partitions."""
+    out = tmp_path / "out"
+    exported(loaded, out)
+    count = "select source, month, count(*) from read_parquet(?, hive_partitioning = true) group by all order by all"
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        files = [str(out / "runs" / "**" / "*.parquet")]
+        rows = connection.execute(count, files).fetchall()
+        assert {row[0] for row in rows} == set(SOURCES)
+        assert {str(row[1])[:7] for row in rows} >= {"2023-11", "2024-12", "2025-01"}
+        assert sum(row[2] for row in rows) == 46
+    frame = pl.scan_parquet(out / "runs", hive_partitioning=True).collect()
+    assert frame.height == 46
+    assert frame.schema["created_at"] == pl.Datetime("us", "UTC")
+    assert set(frame["source"]) == set(SOURCES)
+    assert frame.schema["metadata"] == pl.String
+    arrow: Any = pyarrow.dataset
+    table = arrow.dataset(out / "tools", format="parquet", partitioning="hive").to_table()
+    assert (table.num_rows, set(table.column("source").to_pylist())) == (90, set(SOURCES))
+
+
+def test_a_folder_with_something_else_is_left_alone(loaded: Path, tmp_path: Path) -> None:
+    """And so is the export of another warehouse."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("x")
+    with pytest.raises(ExportError, match="choose an empty folder"):
+        exported(loaded, out)
+    assert [path.name for path in out.iterdir()] == ["thesis.txt"]
+    (out / "thesis.txt").unlink()
+    exported(loaded, out)
+    other = tmp_path / "other.duckdb"
+    load(other, tmp_path, a_run(1, None))
+    with pytest.raises(ExportError, match="export of another warehouse"):
+        exported(other, out)
+    (out / MANIFEST).write_text("{")
+    with pytest.raises(ExportError, match="cannot be read"):
+        exported(loaded, out)
+    (tmp_path / "file").write_text("x")
+    done = subprocess.run(
+        [RUNMART, "export", "-w", loaded, "--to", tmp_path / "file"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "another", "columns"])
+def test_a_damaged_export_is_not_loaded(loaded: Path, tmp_path: Path, damage: str) -> None:
+    """The error names the file; nothing of it is in the warehouse."""
+    out = tmp_path / "out"
+    exported(loaded, out)
+    path = out / "tools" / "source=default" / "month=2023-12" / "data.parquet"
+    if damage == "missing":
+        path.unlink()
+    elif damage == "cut":
+        path.write_bytes(path.read_bytes()[:-50])
+    elif damage == "another":
+        shutil.copy(out / "tools" / "source=.." / "month=2024-12" / "data.parquet", path)
+        duckdb.sql(f"copy (select * from '{path}' limit 1) to '{path}.2' (format parquet)")
+        Path(f"{path}.2").replace(path)
+    else:
+        duckdb.sql(f"copy (select 'x' as run_id) to '{path}' (format parquet)")
+    again = tmp_path / "again.duckdb"
+    done = subprocess.run([RUNMART, "import", out, "-w", again], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert str(path) in done.stderr
+    assert "Traceback" not in done.stderr
+    with duckdb.connect(again, read_only=True) as connection:
+        assert connection.sql("select count(*) from runs").fetchall() == [(0,)]
+
+
+def test_an_export_that_was_cut_short_is_completed(loaded: Path, tmp_path: Path) -> None:
+    """What was written is known; the rest is written the next time."""
+    out = tmp_path / "out"
+    written = 0
+
+    def stop_after_five(*_: object) -> None:
+        nonlocal written
+        written += 1
+        if written == 5:
+            raise KeyboardInterrupt
+
+    with open_for_reading(loaded, 0) as connection, pytest.raises(KeyboardInterrupt):
+        export(connection, out, progress=stop_after_five)
+    manifest = read_manifest(out)
+    assert manifest is not None
+    assert len(manifest.partitions) == 5
+    outcome = exported(loaded, out)
+    assert (outcome.written, outcome.unchanged) == (10, 5)
+    assert contents_of_export(out, tmp_path) == contents(loaded)
+    assert not list(out.rglob(".*"))
+
+
+def test_the_commands_tell_what_they_did(loaded: Path, tmp_path: Path) -> None:
+    """In words and in JSON; an import is a load with its name."""
+    out, again = tmp_path / "out", tmp_path / "again.duckdb"
+
+    def told(*arguments: str | Path) -> str:
+        return subprocess.run([RUNMART, *arguments], check=True, capture_output=True, text=True).stdout
+
+    assert "46 runs; 15 partitions written, 0 unchanged, 0 removed" in told("export", "-w", loaded, "--to", out)
+    assert json.loads(told("export", "-w", loaded, "--to", out, "--json"))["unchanged"] == 15
+    assert "46 new runs" in told("import", out, "-w", again, "--content", "instructions=drop")
+    assert json.loads(told("import", out, "-w", again, "--json"))["unchanged"] == 46
+    with duckdb.connect(again, read_only=True) as connection:
+        loads = connection.sql("select command, state, observations from runmart.loads").fetchall()
+        assert loads == [("import", "done", 46)] * 2
+        assert connection.sql("select rule from runmart.content_rules").fetchall() == [("drop",)]
