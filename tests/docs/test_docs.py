@@ -77,6 +77,25 @@ def test_the_privacy_page_names_every_field() -> None:
     assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(CONTENT_FIELDS)
 
 
+def test_the_worked_example_costs_what_it_costs_by_hand(tmp_path: Path) -> None:
+    """docs/costs.md: its files, its commands and its query give its output, which is that of its table."""
+    text = (ROOT / "docs" / "costs.md").read_text()
+    for name, language in (("prices.csv", "csv"), ("runs.jsonl", "json")):
+        [(named, content)] = re.findall(rf"`([\w.]+)`:\n\n```{language}\n(.+?)```", text, re.DOTALL)
+        assert named == name
+        (tmp_path / name).write_text(content)
+    [commands] = re.findall(r"```sh\n(.+?)```", text, re.DOTALL)
+    for line in commands.splitlines():
+        subprocess.run([BIN / line.split()[0], *line.split()[1:]], cwd=tmp_path, check=True, capture_output=True)
+    [(query, output)] = re.findall(r"```sql\n(.+?)\n```\n\n```text\n(.+?)\n```", text, re.DOTALL)
+    shell = [BIN / "duckdb", "-readonly", tmp_path / "costs.duckdb", "-c", query]
+    assert subprocess.run(shell, capture_output=True, text=True, check=True).stdout.rstrip("\n") == output
+    by_hand = re.findall(r"\*\*(\d+\.\d\d)\*\*", text)
+    assert (
+        by_hand == [f"{float(cost):.2f}" for cost in re.findall(r"│ +([\d.]+) │ +\d+ │\n", output)] == ["2.60", "1.95"]
+    )
+
+
 def test_the_demo_prints_the_three_families_of_answers_in_80_columns(tmp_path: Path) -> None:
     """`runmart demo` prints latency, failures and tokens as tables that fit 80 columns."""
     text = subprocess.run([BIN / "runmart", "demo"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
