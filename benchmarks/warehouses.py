@@ -6,6 +6,9 @@ import duckdb
 import generate
 
 BASE_RUNS = 100_000
+COPIES_OF_VERSION = 25
+"""After so many copies, a quarter of the assistants get other instructions."""
+
 INSTANTS = ("created_at", "started_at", "expires_at", "completed_at", "failed_at", "cancelled_at")
 
 
@@ -22,6 +25,9 @@ def multiply(warehouse: Path, times: int) -> None:
                 moved = INSTANTS if table == "runs" else ("run_created_at",)
                 columns = [f"substr(run_id, 1, 4) || md5(run_id || '{copy}') as run_id"]
                 columns += [f"{name} + {shift} as {name}" for name in moved]
+                if table == "runs":
+                    version = f"instructions || ' Version {copy // COPIES_OF_VERSION}.'"
+                    columns.append(f"if(assistant_id < 'asst_4', {version}, instructions) as instructions")
                 connection.execute(
                     f"insert into main.{table} select * replace ({', '.join(columns)}) from base_{table}"
                 )

@@ -46,7 +46,7 @@ def restore(connection: "DuckDBPyConnection", folder: Path, content: "Content | 
     manifest = read_manifest(folder)
     if manifest is None:
         raise ExportError(f"{folder}: it is no export of runmart: there is no {MANIFEST}")
-    with duckdb.connect() as reader:
+    with duckdb.connect(config={"memory_limit": "512MB"}) as reader:
         reader.execute("set timezone = 'UTC'")
         _check(reader, folder, manifest)
         with loading(connection, "import", "", content) as load:

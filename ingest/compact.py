@@ -26,8 +26,11 @@ def compact(path: Path, lock_timeout_seconds: float) -> None:
         LockedError: Another process writes to it for too long.
         WarehouseError: It could not be copied; the warehouse stays as it was.
     """
+    path = path.resolve()
     copy = path.with_name(f".{path.name}.compact")
     with _no_writers(path, lock_timeout_seconds):
+        if path.with_name(f"{path.name}.wal").exists():  # it would meet the new file, which it is not for
+            raise WarehouseError(f"{path}: it was written to, and that was cut short: run this again for a smaller file")
         try:
             _copy(path, copy)
             copy.chmod(path.stat().st_mode & 0o7777)

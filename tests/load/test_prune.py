@@ -1,6 +1,8 @@
 """`runmart prune`: old runs, or their content, go with all that belongs to them, and stay away."""
 
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import pytest
 from secretive import SECRET, SECRETIVE
 from warehouses import assert_sound, command, load, page, query, run, tables, write
 
+from runmart.ingest.compact import compact
+from runmart.ingest.errors import WarehouseError
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.prune import prune
 from runmart.ingest.warehouse import open_for_writing
@@ -183,3 +187,22 @@ def test_runs_before_the_cut_never_come_in_whatever_the_order(pages: Path, wareh
                     prune(connection, (CUT + 2) * 1_000_000, content_only=True)
     assert tables(warehouse) == tables(other)
     assert query(warehouse, "select count(*), count(instructions) from runs") == [(15, 9)]
+
+
+def test_a_write_that_was_cut_short_is_not_lost_to_a_smaller_file(loaded: Path, tmp_path: Path) -> None:
+    """Its log belongs to the file that is there; the next command that writes takes it in."""
+    linked = tmp_path / "link.duckdb"
+    linked.symlink_to(loaded)
+    program = f"""if True:
+        import duckdb, os
+        connection = duckdb.connect({str(loaded)!r})
+        connection.execute("insert into runs (run_id, status) values ('late', 'queued')")
+        os._exit(9)"""
+    subprocess.run([sys.executable, "-c", program], check=False)
+    assert loaded.with_name(loaded.name + ".wal").exists()
+    with pytest.raises(WarehouseError, match="cut short"):
+        compact(linked, 0)
+    told = _prune(linked)
+    assert told["bytes"] < told["bytes_before"]
+    assert query(loaded, "select count(*) from runs where run_id = 'late'") == [(1,)]
+    assert linked.is_symlink()
