@@ -30,7 +30,7 @@ def compact(path: Path, lock_timeout_seconds: float) -> None:
     copy = path.with_name(f".{path.name}.compact")
     with _no_writers(path, lock_timeout_seconds):
         if path.with_name(f"{path.name}.wal").exists():  # it would meet the new file, which it is not for
-            raise WarehouseError(f"{path}: it was written to, and that was cut short: run this again for a smaller file")
+            raise WarehouseError(f"{path}: a write to it was cut short; run this again for a smaller file")
         try:
             _copy(path, copy)
             copy.chmod(path.stat().st_mode & 0o7777)
