@@ -9,31 +9,47 @@
 -- column is_waiting BOOLEAN: Whether the run was waiting still: in requires_action
 -- column created_at TIMESTAMP WITH TIME ZONE: When the run was created
 -- column expires_at TIMESTAMP WITH TIME ZONE: When it expires, or expired
--- column tool_call_id VARCHAR: The call, to be named with its output
+-- column tool_call_id VARCHAR: The call, to be named with its output; null where it was not sent
 -- column type VARCHAR: function
 -- column name VARCHAR: The function to be called
 -- column arguments VARCHAR: Its arguments: JSON as the model wrote it
 with calls as (
     select
         run_id,
+        source,
+        thread_id,
+        assistant_id,
+        model,
+        status,
+        created_at,
+        expires_at,
         explode(json_items(required_action, 'submit_tool_outputs', 'tool_calls')) as tool_call
     from runs
     where required_action is not null
+),
+
+named_calls as (
+    select
+        *,
+        json_text(tool_call, 'id') as tool_call_id,
+        json_text(json_text(tool_call, 'function'), 'name') as name
+    from calls
 )
 
 select
-    runs.run_id,
-    runs.source,
-    runs.thread_id,
-    runs.assistant_id,
-    runs.model,
-    runs.status,
-    runs.status = 'requires_action' as is_waiting,
-    runs.created_at,
-    runs.expires_at,
-    json_text(calls.tool_call, 'id') as tool_call_id,
-    json_text(calls.tool_call, 'type') as type,
-    json_text(json_text(calls.tool_call, 'function'), 'name') as name,
-    json_text(json_text(calls.tool_call, 'function'), 'arguments') as arguments
-from calls
-inner join runs on runs.run_id = calls.run_id
+    run_id,
+    source,
+    thread_id,
+    assistant_id,
+    model,
+    status,
+    status = 'requires_action' as is_waiting,
+    created_at,
+    expires_at,
+    tool_call_id,
+    json_text(tool_call, 'type') as type,
+    name,
+    json_text(json_text(tool_call, 'function'), 'arguments') as arguments
+from named_calls
+-- What names neither itself nor a function is no call.
+where tool_call_id is not null or name is not null

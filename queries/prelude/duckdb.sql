@@ -19,9 +19,9 @@ create or replace macro without_indices(path) as
 -- The rows that a list makes: Spark's word for unnest.
 create or replace macro explode(list) as unnest(list);
 
--- A member of a JSON object: text as it is, other JSON as JSON; null where there is none, or it is null.
+-- A member of a JSON object: text as it is, other JSON as JSON; null where there is none, or it is null, or no JSON.
 create or replace macro json_text(object, name) as
-    json_extract_string(object, '/' || replace(replace(name, '~', '~0'), '/', '~1'));
+    json_extract_string(try_cast(object as json), '/' || replace(replace(name, '~', '~0'), '/', '~1'));
 
 -- The elements, as JSON, of the list that is a member of a member of a JSON object; null where there is none.
 create or replace macro json_items(object, name, inner_name) as

@@ -16,7 +16,7 @@ create or replace temporary function utc_hour(instant timestamp) returns timesta
 create or replace temporary function without_indices(path string) returns string
     return regexp_replace(path, r'\[[0-9]+\]', '[]');
 
--- A member of a JSON object: text as it is, other JSON as JSON; null where there is none, or it is null.
+-- A member of a JSON object: text as it is, other JSON as JSON; null where there is none, or it is null, or no JSON.
 create or replace temporary function json_text(object string, name string) returns string
     return from_json(object, 'map<string,string>')[name];
 

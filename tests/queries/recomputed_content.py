@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 from recomputed_costs import Row, Tables, run_costs
 
@@ -16,14 +16,21 @@ def _text(value: Any) -> str | None:
     return json.dumps(value, separators=(",", ":"))
 
 
+def _member(value: Any, name: str) -> Any:
+    """A member of an object; None of anything else."""
+    return cast(dict[str, Any], value).get(name) if isinstance(value, dict) else None
+
+
 def required_tool_calls(tables: Tables) -> list[Row]:
     """A row for each call."""
     rows: list[Row] = []
     for run in tables["runs"]:
-        action: Any = json.loads(run["required_action"] or "{}")
-        calls: list[dict[str, Any]] = action.get("submit_tool_outputs", {}).get("tool_calls") or []
-        for call in calls:
-            function: dict[str, Any] = call.get("function", {})
+        action = json.loads(run["required_action"] or "{}")
+        calls = _member(_member(action, "submit_tool_outputs"), "tool_calls")
+        for call in cast(list[Any], calls) if isinstance(calls, list) else []:
+            function = _member(call, "function")
+            if _member(call, "id") is None and _member(function, "name") is None:
+                continue
             rows.append(
                 {
                     **{
@@ -31,13 +38,13 @@ def required_tool_calls(tables: Tables) -> list[Row]:
                     },
                     "is_waiting": run["status"] == "requires_action",
                     **{name: None if run[name] is None else float(run[name]) for name in ("created_at", "expires_at")},
-                    "tool_call_id": call["id"],
-                    "type": call.get("type"),
-                    "name": function.get("name"),
-                    "arguments": _text(function.get("arguments")),
+                    "tool_call_id": _member(call, "id"),
+                    "type": _member(call, "type"),
+                    "name": _member(function, "name"),
+                    "arguments": _text(_member(function, "arguments")),
                 }
             )
-    return sorted(rows, key=lambda row: (row["run_id"], row["tool_call_id"]))
+    return sorted(rows, key=lambda row: (row["run_id"], row["tool_call_id"] or ""))
 
 
 def metadata_usage(tables: Tables, facts: Sequence[Row]) -> list[Row]:

@@ -53,6 +53,11 @@ ACTIONS = (
             },
         }
     ),
+    # What is not as it should be: no row where there is no call, and never an error.
+    *("null", '"other"', "[1]", '{"submit_tool_outputs":"x"}', '{"submit_tool_outputs":{"tool_calls":{"id":"x"}}}'),
+    '{"submit_tool_outputs":{"tool_calls":[null,1,"x",[{"id":"x"}],{},{"id":null,"function":null}]}}',
+    '{"submit_tool_outputs":{"tool_calls":[{"id":"call_4","function":"f"},{"id":"call_5","function":["f"]}]}}',
+    '{"submit_tool_outputs":{"tool_calls":[{"function":{"name":"h","arguments":"{"}}]}}',
 )
 
 
