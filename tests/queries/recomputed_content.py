@@ -53,7 +53,9 @@ def metadata_usage(tables: Tables, facts: Sequence[Row]) -> list[Row]:
     costs = {row["run_id"]: row for row in run_costs(tables)}
     groups: dict[tuple[str, str | None], list[Row]] = {}
     for row in facts:
-        for key, value in sent[row["run_id"]].items():
+        metadata = sent[row["run_id"]]
+        entries: Row = cast(Row, metadata) if isinstance(metadata, dict) else {}
+        for key, value in entries.items():
             groups.setdefault((key, _text(value)), []).append(row)
     rows: list[Row] = []
     for (key, value), some in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1] or "")):

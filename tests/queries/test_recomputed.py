@@ -36,6 +36,8 @@ METADATA = (
     '{"team":"b","nested":{"x":[1,"y"]},"none":null}',
     '{"team":"a","k/~ \\u00e9":"v \\"quoted\\""}',
     '{"flag":true}',
+    # What is no object has no keys.
+    *("null", '"team"', "7", '["team",{"team":"a"}]'),
 )
 ACTIONS = (
     '{"type":"submit_tool_outputs","submit_tool_outputs":{"tool_calls":[]}}',
