@@ -21,11 +21,11 @@ with versions as (
         source,
         assistant_id,
         model,
-        row_digest(instructions, null, null, null, null, null) as instructions,
+        row_digest(instructions, null, null, null, null, null, null) as instructions,
         count(*) as runs
     from runs
     where assistant_id is not null and created_at is not null
-    group by source, assistant_id, model, row_digest(instructions, null, null, null, null, null)
+    group by source, assistant_id, model, row_digest(instructions, null, null, null, null, null, null)
 ),
 
 assistants as (
@@ -41,7 +41,7 @@ assistants as (
 tool_digests as (
     select
         run_id,
-        row_digest(cast(position as string), type, name, description, parameters, config) as tool
+        row_digest(cast(position as string), type, name, description, cast(strict as string), parameters, config) as tool
     from tools
 ),
 
@@ -80,7 +80,7 @@ changed_runs as (
         runs.assistant_id,
         runs.created_at,
         runs.model,
-        row_digest(runs.instructions, null, null, null, null, null) as instructions
+        row_digest(runs.instructions, null, null, null, null, null, null) as instructions
     from runs
     inner join changed_assistants
         on changed_assistants.source = runs.source and changed_assistants.assistant_id = runs.assistant_id

@@ -32,4 +32,4 @@ create or replace macro json_entries(object) as
     list_transform(list_distinct(json_keys(object)), lambda name: {'key': name, 'value': json_text(object, name)});
 
 -- A number that tells most rows of texts from others; another one in each engine.
-create or replace macro row_digest(a, b, c, d, e, f) as hash(a, b, c, d, e, f);
+create or replace macro row_digest(a, b, c, d, e, f, g) as hash(a, b, c, d, e, f, g);

@@ -31,5 +31,7 @@ create or replace temporary function json_entries(object string) returns array<s
     return map_entries(from_json(object, 'map<string,string>'));
 
 -- A number that tells most rows of texts from others; another one in each engine.
-create or replace temporary function row_digest(a string, b string, c string, d string, e string, f string) returns bigint
-    return xxhash64(coalesce(a, ''), coalesce(b, ''), coalesce(c, ''), coalesce(d, ''), coalesce(e, ''), coalesce(f, ''));
+create or replace temporary function row_digest(
+    a string, b string, c string, d string, e string, f string, g string
+) returns bigint
+    return xxhash64(to_json(array(a, b, c, d, e, f, g)));

@@ -8,6 +8,8 @@ from typing import Any, cast
 
 from recomputed_costs import Row, Tables, run_costs
 
+TOOL = ("position", "type", "name", "description", "strict", "parameters", "config")
+
 
 def _text(value: Any) -> str | None:
     """Text as it is, other JSON as JSON."""
@@ -79,8 +81,8 @@ def assistant_changes(tables: Tables, facts: Sequence[Row]) -> list[Row]:
     tools: dict[str, list[tuple[Any, ...]]] = {}
     for tool in tables["tools"]:
         of_run = tools.setdefault(tool["run_id"], [])
-        of_run.append(tuple(tool.get(name) for name in ("position", "type", "name", "description")))
-        of_run.sort()
+        of_run.append(tuple(tool.get(name) for name in TOOL))
+        of_run.sort(key=lambda one: one[0])
     rows: list[Row] = []
     assistants = {(row["source"], row["assistant_id"]) for row in facts if row["assistant_id"] is not None}
     for source, assistant in sorted(assistants):

@@ -109,7 +109,8 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
             )
         for position in range(random_.choice((0, 0, 1, 3))):
             name = random_.choice((None, "look_up", "add"))
-            tables["tools"].append({"run_id": run_id, "position": position, "type": "function", "name": name})
+            tool = {"run_id": run_id, "position": position, "type": "function", "name": name}
+            tables["tools"].append({**tool, "strict": random_.choice((None, False, True))})
         for place in range(random_.choice((0, 1, 2))):
             ended = random_.choice(("completed", "completed", "failed", "in_progress"))
             tables["steps"].append(
