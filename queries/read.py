@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from runmart.queries.attach import Attached, attached, version_of
 from runmart.queries.catalog import find
 
 if TYPE_CHECKING:
     import polars
-    from duckdb import DuckDBPyConnection
 
 ViewName = Literal[
     "assistant_changes",
@@ -52,8 +52,15 @@ class Warehouse:
     def __init__(self, path: str | Path) -> None:
         """See `connect`."""
         self._path = Path(path)
-        self._version = _version(self._path)
-        self._connection = _attached(self._path)
+        self._attached: Attached | None = attached(self._path)
+        self._version = self._attached.version
+        self._connection = self._attached.cursor()
+
+    @property
+    def views(self) -> list[str]:
+        """The names of the views that are there, in alphabetical order; your own, too."""
+        found = self.sql("select view_name from duckdb_views() where database_name = 'warehouse' and not internal")
+        return sorted(found["view_name"])
 
     def view(self, name: ViewName) -> "polars.DataFrame":
         """All rows of a view.
@@ -61,7 +68,10 @@ class Warehouse:
         Raises:
             ValueError: There is no such view; the message names the one that was probably meant.
         """
-        return self.sql(f"select * from {find(name).name}")
+        known = find(name).name
+        if known not in self.views:
+            raise ValueError(f"{self._path}: it has no view {known} yet: an older runmart made it; load into it once")
+        return self.sql(f"select * from {known}")
 
     def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> "polars.DataFrame":
         """What a query gives; `?` and `$name` in it stand for `parameters`.
@@ -74,7 +84,7 @@ class Warehouse:
     @property
     def is_current(self) -> bool:
         """Whether nothing was written, or published, under the path since."""
-        return _version(self._path) == self._version
+        return version_of(self._path) == self._version
 
     def refresh(self) -> bool:
         """Go on with what is there now; whether that is something new.
@@ -85,14 +95,16 @@ class Warehouse:
         """
         if self.is_current:
             return False
-        version, connection = _version(self._path), _attached(self._path)
+        new = attached(self._path)
+        connection = new.cursor()
         self.close()
-        self._version, self._connection = version, connection
+        self._attached, self._version, self._connection = new, new.version, connection
         return True
 
     def close(self) -> None:
         """Let the file go."""
         self._connection.close()
+        self._attached = None
 
     def __enter__(self) -> Self:
         """The warehouse is closed on leaving."""
@@ -111,8 +123,9 @@ def connect(path: str | Path) -> Warehouse:
 
     Raises:
         FileNotFoundError: There is no such warehouse.
+        PermissionError: You may not read it.
         BlockingIOError: Another process writes to it.
-        ValueError: It is no warehouse.
+        ValueError: It is no warehouse, or a damaged one.
     """
     return Warehouse(path)
 
@@ -125,39 +138,3 @@ def read(warehouse: str | Path, view: ViewName) -> "polars.DataFrame":
     """
     with connect(warehouse) as opened:
         return opened.view(view)
-
-
-def _version(path: Path) -> tuple[int, int, int] | None:
-    """Tells one state of a file from another."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _attached(path: Path) -> "DuckDBPyConnection":
-    """A connection to the file that is there now.
-
-    It is attached to a database in memory, since DuckDB gives a process that connects to a path again what it had
-    opened there before, even when the file is another by now.
-    """
-    import duckdb
-
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such warehouse")
-    connection = duckdb.connect()
-    try:
-        name = str(path.resolve()).replace("'", "''")
-        connection.execute(f"attach '{name}' as warehouse (read_only)")
-        connection.execute("use warehouse; set timezone = 'UTC'")
-        tables = connection.execute("select 1 from duckdb_tables() where schema_name = 'runmart'").fetchall()
-    except duckdb.IOException as error:
-        connection.close()
-        if "Could not set lock" in str(error):
-            raise BlockingIOError(f"{path}: another process writes to it; try again when that is done") from None
-        raise ValueError(f"{path}: it is no DuckDB file, or a damaged one") from None
-    if not tables:
-        connection.close()
-        raise ValueError(f"{path}: it is a DuckDB file, but no runmart warehouse")
-    return connection

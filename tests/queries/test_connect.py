@@ -85,6 +85,13 @@ def test_what_is_no_warehouse_is_said_so(tmp_path: Path, published: Path) -> Non
     (tmp_path / "text").write_text("hello, this is no database at all\n" * 1000)
     with pytest.raises(ValueError, match="no DuckDB file"):
         connect(tmp_path / "text")
+    damaged = bytearray(published.read_bytes())
+    damaged[5000:5100] = b"\xff" * 100
+    (tmp_path / "damaged").write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"a damaged one.*[Cc]hecksum"):
+        connect(tmp_path / "damaged")
+    with pytest.raises(ValueError, match="no DuckDB file"):
+        connect(tmp_path)
     duckdb.connect(tmp_path / "other.duckdb").close()
     with pytest.raises(ValueError, match="no runmart warehouse"):
         connect(tmp_path / "other.duckdb")
@@ -96,3 +103,62 @@ def test_what_is_no_warehouse_is_said_so(tmp_path: Path, published: Path) -> Non
         connect(published)
     writer.communicate("\n")
     connect(published).close()
+
+
+def _writer_gets_in(path: Path) -> bool:
+    """Whether another process can open the file for writing now."""
+    program = f"import duckdb; duckdb.connect({str(path)!r}).close()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or "Could not set lock" in done.stderr
+    return done.returncode == 0
+
+
+def test_what_one_reader_closes_stays_closed_to_writers_while_another_reads(published: Path) -> None:
+    """Locks belong to the process: the first that closes the file would end those of all others."""
+    with connect(published) as opened:
+        read(published, "run_facts")
+        connect(published.resolve()).close()
+        assert not _writer_gets_in(published)
+        assert opened.sql("select count(*) as n from runs")["n"].to_list() == [1]
+    assert _writer_gets_in(published)
+
+
+def test_readers_of_one_file_have_settings_and_tables_of_their_own(published: Path) -> None:
+    """What one of them makes for itself, another does not see."""
+    with connect(published) as one, connect(published) as other:
+        one.sql("create temp table mine as select 1 as a")
+        one.sql("set timezone = 'Asia/Tokyo'")
+        assert one.sql("from mine")["a"].to_list() == [1]
+        with pytest.raises(duckdb.CatalogException):
+            other.sql("from mine")
+        assert other.view("run_facts").schema["created_at"] == pl.Datetime("us", "UTC")
+
+
+def test_the_views_that_are_there_are_named(published: Path) -> None:
+    """All of runmart's, one's own too; one that an older runmart did not make is missing in a sentence."""
+    known = sorted(view.name for view in views())
+    with connect(published) as warehouse:
+        assert warehouse.views == known
+    with duckdb.connect(published) as connection:
+        connection.execute("create view mine as select 1 as a; drop view open_runs")
+    with connect(published) as warehouse:
+        assert warehouse.views == sorted({*known, "mine"} - {"open_runs"})
+        with pytest.raises(ValueError, match="no view open_runs yet"):
+            warehouse.view("open_runs")
+
+
+def test_a_file_may_be_replaced_while_it_is_opened(published: Path, warehouse: Path) -> None:
+    """Each time there is a whole warehouse, an old one or a new one, whoever publishes meanwhile."""
+    program = f"""
+import os, shutil, sys
+for number in range(150):
+    shutil.copy({str(warehouse)!r}, {f"{published}.new"!r})
+    os.replace({f"{published}.new"!r}, {str(published)!r})
+"""
+    publisher = subprocess.Popen([sys.executable, "-c", program])
+    while publisher.poll() is None:
+        with connect(published) as opened:
+            assert opened.sql("select run_id from runs")["run_id"].to_list() == ["a"]
+            opened.refresh()
+            assert opened.sql("select run_id from runs")["run_id"].to_list() == ["a"]
+    assert publisher.returncode == 0

@@ -1,0 +1,119 @@
+"""Attach: a warehouse's file, opened for reading once in this process, whoever reads it.
+
+Locks of files belong to the process: whatever closes a file ends the locks that others in the process have on it, and
+a writer would get in beside them. So those who read the same file share what opened it.
+"""
+
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakValueDictionary
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_ATTEMPTS = 10
+"""A file that is replaced while it is being opened is opened again, so often."""
+
+
+class Version(NamedTuple):
+    """Tells one state of a file from another."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+
+
+class Attached:
+    """A file that is open; it is closed once nobody holds this any more."""
+
+    __slots__ = ("__weakref__", "_connection", "version")
+
+    def __init__(self, connection: "DuckDBPyConnection", version: Version) -> None:
+        """See `attached`."""
+        self._connection = connection
+        self.version = version
+
+    def cursor(self) -> "DuckDBPyConnection":
+        """A connection of its own to the file, with UTC for its time zone."""
+        cursor = self._connection.cursor()
+        cursor.execute("use warehouse; set timezone = 'UTC'")
+        return cursor
+
+    def __del__(self) -> None:
+        """Let the file go."""
+        self._connection.close()
+
+
+_open: WeakValueDictionary[Version, Attached] = WeakValueDictionary()
+_lock = Lock()
+
+
+def attached(path: Path) -> Attached:
+    """The file that is there now.
+
+    Raises:
+        FileNotFoundError: There is none.
+        BlockingIOError: Another process writes to it.
+        ValueError: It is no warehouse.
+    """
+    with _lock:
+        for _ in range(_ATTEMPTS):
+            before = version_of(path)
+            if before is None:
+                break
+            if found := _open.get(before):
+                return found
+            connection = _connected(path, before)
+            if connection is not None:
+                found = Attached(connection, before)
+                _open[before] = found
+                return found
+    raise FileNotFoundError(f"{path}: no such warehouse")
+
+
+def version_of(path: Path) -> Version | None:
+    """The state of a file; None when it is not there."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return Version(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _connected(path: Path, version: Version) -> "DuckDBPyConnection | None":
+    """A connection to a version of a file; None when there is another one by now.
+
+    It is attached to a database in memory, since DuckDB gives a process that connects to a path again what it had
+    opened there before, even when the file is another by now.
+    """
+    import duckdb
+
+    connection = duckdb.connect()
+    try:
+        name = str(path.resolve()).replace("'", "''")
+        connection.execute(f"attach '{name}' as warehouse (read_only)")
+        tables = connection.execute(
+            "select 1 from duckdb_tables() where database_name = 'warehouse' and schema_name = 'runmart'"
+        ).fetchall()
+    except duckdb.Error as error:
+        connection.close()
+        if version_of(path) != version:
+            return None
+        raise _explained(path, error) from None
+    if version_of(path) == version and tables:
+        return connection
+    connection.close()
+    if not tables:
+        raise ValueError(f"{path}: it is a DuckDB file, but no runmart warehouse")
+    return None
+
+
+def _explained(path: Path, error: Exception) -> OSError | ValueError:
+    reason = str(error).splitlines()[0].removeprefix("IO Error: ")
+    if "Could not set lock" in reason:
+        return BlockingIOError(f"{path}: another process writes to it; try again when that is done")
+    if "Permission denied" in reason:
+        return PermissionError(f"{path}: you may not read it")
+    return ValueError(f"{path}: it is no DuckDB file, a damaged one, or too new for this DuckDB: {reason}")
