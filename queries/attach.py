@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _ATTEMPTS = 10
-"""A file that is replaced while it is being opened is opened again, so often."""
+"""A link that is switched, and its old file removed, while it is being opened is followed again, so often."""
 
 
 class Version(NamedTuple):
@@ -60,15 +60,16 @@ def attached(path: Path) -> Attached:
     """
     with _lock:
         for _ in range(_ATTEMPTS):
-            before = version_of(path)
-            if before is None:
+            version = version_of(path)
+            if version is None:
                 break
-            if found := _open.get(before):
+            if found := _open.get(version):
                 return found
-            connection = _connected(path, before)
+            connection = _connected(path, version)
             if connection is not None:
-                found = Attached(connection, before)
-                _open[before] = found
+                found = Attached(connection, version)
+                if version_of(path) == version:  # else it may be a newer one, which nobody must take for this one
+                    _open[version] = found
                 return found
     raise FileNotFoundError(f"{path}: no such warehouse")
 
@@ -83,7 +84,7 @@ def version_of(path: Path) -> Version | None:
 
 
 def _connected(path: Path, version: Version) -> "DuckDBPyConnection | None":
-    """A connection to a version of a file; None when there is another one by now.
+    """A connection to a file; None when it fails, and there is another version by now.
 
     It is attached to a database in memory, since DuckDB gives a process that connects to a path again what it had
     opened there before, even when the file is another by now.
@@ -102,12 +103,10 @@ def _connected(path: Path, version: Version) -> "DuckDBPyConnection | None":
         if version_of(path) != version:
             return None
         raise _explained(path, error) from None
-    if version_of(path) == version and tables:
-        return connection
-    connection.close()
     if not tables:
+        connection.close()
         raise ValueError(f"{path}: it is a DuckDB file, but no runmart warehouse")
-    return None
+    return connection
 
 
 def _explained(path: Path, error: Exception) -> OSError | ValueError:

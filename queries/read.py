@@ -79,7 +79,10 @@ class Warehouse:
         Raises:
             duckdb.Error: The query is wrong, or would write.
         """
-        return self._connection.sql(query, params=parameters).pl()
+        import polars
+
+        found: Any = self._connection.sql(query, params=parameters)
+        return polars.DataFrame() if found is None else found.pl()  # DuckDB 1 has no result of other statements
 
     @property
     def is_current(self) -> bool:

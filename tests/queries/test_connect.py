@@ -147,15 +147,25 @@ def test_the_views_that_are_there_are_named(published: Path) -> None:
             warehouse.view("open_runs")
 
 
-def test_a_file_may_be_replaced_while_it_is_opened(published: Path, warehouse: Path) -> None:
+@pytest.mark.parametrize("by_link", [False, True])
+def test_a_file_may_be_replaced_while_it_is_opened(published: Path, warehouse: Path, by_link: bool) -> None:
     """Each time there is a whole warehouse, an old one or a new one, whoever publishes meanwhile."""
-    program = f"""
-import os, shutil, sys
+    program = """
+import os, pathlib, shutil, sys, time
+warehouse, published, by_link = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3] == "True"
 for number in range(150):
-    shutil.copy({str(warehouse)!r}, {f"{published}.new"!r})
-    os.replace({f"{published}.new"!r}, {str(published)!r})
+    old, new = published.resolve(), published.with_name(f"version-{number}")
+    shutil.copy(warehouse, new)
+    if by_link:
+        link = published.with_name("link")
+        link.symlink_to(new)
+        new = link
+    os.replace(new, published)
+    if old != published:
+        old.unlink(missing_ok=True)
+    time.sleep(0.002)
 """
-    publisher = subprocess.Popen([sys.executable, "-c", program])
+    publisher = subprocess.Popen([sys.executable, "-c", program, warehouse, published, str(by_link)])
     while publisher.poll() is None:
         with connect(published) as opened:
             assert opened.sql("select run_id from runs")["run_id"].to_list() == ["a"]
