@@ -34,7 +34,7 @@ def export(
         say_json({"warehouse": str(options.warehouse), "to": str(to), **outcome._asdict()})
     else:
         say(
-            f"{to}: {outcome.rows['runs']:,} runs; {outcome.written:,} partitions written, "
+            f"{to}: {outcome.rows['runs']:,} runs, {outcome.bytes:,} bytes; {outcome.written:,} partitions written, "
             f"{outcome.unchanged:,} unchanged, {outcome.removed:,} removed"
         )
     return 0

@@ -1,6 +1,5 @@
 """Read: what an export holds goes into a warehouse, by the merge that every load goes through."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from runmart.exports.layout import COLUMNS, MANIFEST, PLAIN, ExportError, Manifest, Partition, read_manifest
+from runmart.exports.layout import (
+    COLUMNS,
+    MANIFEST,
+    PLAIN,
+    ExportError,
+    Manifest,
+    Partition,
+    Written,
+    held,
+    read_manifest,
+    sha256,
+    whole,
+)
 from runmart.ingest.convert import Converted, let_in
 from runmart.ingest.decoded import Counts
 from runmart.ingest.flatten import OBSERVATION, Batches
@@ -25,7 +36,10 @@ if TYPE_CHECKING:
 
     from runmart.models.content import Content
 
-_CHUNK_RUNS = 50_000
+_CHUNK_RUNS = 60_000
+"""As many as are merged at a time."""
+
+_MEMORY = "128MB"
 
 _KEYS = {"prices": ("provider", "model", "valid_from"), "model_aliases": ("source", "model")}
 
@@ -43,55 +57,56 @@ def restore(connection: "DuckDBPyConnection", folder: Path, content: "Content | 
         WarehouseError: Content is to be hashed, and the key is missing, or not the warehouse's.
         duckdb.Error: The warehouse fails; the batch at hand is rolled back.
     """
-    manifest = read_manifest(folder)
-    if manifest is None:
+    if read_manifest(folder) is None:
         raise ExportError(f"{folder}: it is no export of runmart: there is no {MANIFEST}")
-    with duckdb.connect(config={"memory_limit": "512MB"}) as reader:
-        reader.execute("set timezone = 'UTC'")
-        _check(reader, folder, manifest)
+    with held(folder, for_writing=False), duckdb.connect() as reader:
+        reader.execute(f"set timezone = 'UTC'; set memory_limit = '{_MEMORY}'")
+        manifest = _checked(reader, folder)
         with loading(connection, "import", "", content) as load:
             for one in manifest.partitions:
-                _load(reader, folder, one.partition, one.rows, load)
-            for table in PLAIN:
-                _add_missing(connection, folder / table / "data.parquet", table)
+                _load(reader, folder, one, load)
+            for table in manifest.tables:
+                _add_missing(connection, folder / whole(table), table)
     return load
 
 
-def _check(reader: "DuckDBPyConnection", folder: Path, manifest: Manifest) -> None:
-    """See that each file is there, is whole, and has its columns and rows."""
-    expected = {
-        one.partition.path(table): (table, rows) for one in manifest.partitions for table, rows in one.rows.items()
-    }
-    for name, (table, rows) in expected.items():
+def _checked(reader: "DuckDBPyConnection", folder: Path) -> Manifest:
+    """The manifest, once each file is known to be there, as it was written, with all columns."""
+    manifest = read_manifest(folder)
+    if manifest is None or not manifest.is_complete:
+        raise ExportError(
+            f"{folder}: the export was cut short; run it again, or, to load what there is, "
+            f"set is_complete to true in {MANIFEST}"
+        )
+    for name, table, file in manifest.files():
         path = folder / name
-        if not path.exists():
-            raise ExportError(f"{path} is missing; export it again, or restore the file")
         try:
-            relation = reader.read_parquet(str(path), hive_partitioning=False)
-            [(found,)] = relation.count("*").fetchall()
-        except duckdb.Error as error:
-            raise ExportError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
-        missing = set(COLUMNS[table]) - set(relation.columns)
-        if missing or found != rows:
-            what = f"the columns {', '.join(sorted(missing))}" if missing else f"{rows - found} of {rows} rows"
-            raise ExportError(f"{path}: it lacks {what}; was it changed after the export?")
+            is_same = path.stat().st_size == file.bytes and sha256(path) == file.sha256
+        except FileNotFoundError:
+            raise ExportError(f"{path} is missing; export it again, or restore the file") from None
+        except OSError as error:
+            raise ExportError(f"{path} cannot be read: {error.strerror or error}") from None
+        if not is_same:
+            raise ExportError(f"{path} is damaged, or was changed after the export; export it again, or restore it")
+        found = reader.read_parquet(str(path), hive_partitioning=False).columns
+        if missing := set({**COLUMNS, **PLAIN}[table]) - set(found):
+            raise ExportError(f"{path}: it lacks the columns {', '.join(sorted(missing))}; export it again")
+    return manifest
 
 
-def _load(reader: "DuckDBPyConnection", folder: Path, partition: Partition, rows: dict[str, int], load: Load) -> None:
-    path = folder / partition.path("runs")
-    for batches in _batches(reader, folder, partition, rows, load.load_id):
+def _load(reader: "DuckDBPyConnection", folder: Path, one: Written, load: Load) -> None:
+    rows = {table: file.rows for table, file in one.files.items()}
+    path = folder / one.partition.path("runs")
+    for batches in _batches(reader, folder, one.partition, rows, load.load_id):
         count = batches.runs.num_rows
         _add(load, Converted([batches], [[]], [Counts(count, 0, count)], Counter(), 0, None), path)
     if "steps" in rows:
-        for steps in _steps(reader, folder, partition, load.load_id):
+        for steps in _steps(reader, folder, one.partition, load.load_id):
             _add(load, Converted([], [[]], [Counts(0, 0, steps.num_rows)], Counter(), 0, steps), path)
     if "runs" in rows:
-        found = path.stat()
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        load.finish_input(
-            ReadInput(str(path.resolve()), found.st_size, digest, found.st_mtime_ns // 1000, rows["runs"], 0)
-        )
+        modified_at = path.stat().st_mtime_ns // 1000
+        runs = one.files["runs"]
+        load.finish_input(ReadInput(str(path.resolve()), runs.bytes, runs.sha256, modified_at, runs.rows, 0))
 
 
 def _add(load: Load, found: Converted, path: Path) -> None:
@@ -160,12 +175,11 @@ def _whole(column: Any) -> Any:
 
 def _add_missing(connection: "DuckDBPyConnection", path: Path, table: str) -> None:
     """Add the rows of a table that the warehouse does not have."""
-    if not path.exists():
-        return
+    columns = ", ".join(PLAIN[table])
     same = " and ".join(f"old.{name} = new.{name}" for name in _KEYS[table])
     connection.execute(f"""
-        insert into main.{table}
-        select * from read_parquet({_quoted(path)}) as new
+        insert into main.{table} ({columns})
+        select {columns} from read_parquet({_quoted(path)}, hive_partitioning = false) as new
         where not exists (select 1 from main.{table} as old where {same})""")
 
 

@@ -1,5 +1,6 @@
 """Write: the partitions of a warehouse that have changed since they were written last."""
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +12,18 @@ from runmart.exports.layout import (
     COLUMNS,
     FORMAT,
     MANIFEST,
+    MANIFEST_ASIDE,
     PLAIN,
     ExportError,
+    File,
     Manifest,
     Partition,
     Written,
+    held,
     put_in_place,
     read_manifest,
+    sha256,
+    whole,
     write_manifest,
 )
 from runmart.ingest import rules
@@ -29,9 +35,14 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _MEMORY = "512MB"
+_ASIDE = ".data.parquet.part"
+"""In the export's own folder: what a crash leaves must not lie where readers look for Parquet files."""
+
 _MONTH = "strftime(created_at, '%Y-%m')"
 _CHILDREN = ("usage", "tools", "errors")
 _TYPES = {table.name: {column.name: column.type for column in table.columns} for table in ALL_TABLES}
+
+_COLUMNS_DIGEST = hashlib.sha256(repr(COLUMNS).encode()).hexdigest()[:16]
 
 _PRUNED_AT = """(
     select coalesce(max(epoch_us(pruned_at)), 0) from runmart.prunes
@@ -49,6 +60,8 @@ class Outcome(NamedTuple):
     removed: int
     rows: dict[str, int]
     """Of each table, in all partitions."""
+    bytes: int
+    """Of all files."""
 
 
 def export(
@@ -70,36 +83,48 @@ def export(
         ExportError: The folder holds something else, or cannot be written to.
     """
     connection.execute(f"set memory_limit = '{_MEMORY}'")
-    manifest = _manifest(connection, folder)
-    before = {one.partition: one for one in manifest.partitions}
-    digests = _digests(connection)
-    is_only_source = len({partition.source for partition in digests}) == 1
-    written = 0
     try:
+        _manifest(connection, folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_manifest(folder, manifest)
-        for partition, digest in digests.items():
-            if not full and partition in before and before[partition].digest == digest:
-                continue
-            rows = _write(connection, folder, partition, is_only_source=is_only_source)
-            before[partition] = Written(partition, digest, rows)
-            manifest.partitions = [before[one] for one in sorted(before, key=_order)]
-            write_manifest(folder, manifest)
-            written += 1
-            progress(partition)
-        gone = [partition for partition in before if partition not in digests]
-        for partition in gone:
-            _remove(folder, partition)
-        manifest.partitions = [one for one in manifest.partitions if one.partition in digests]
-        manifest.tables = {table: _write_whole(connection, folder, table) for table in PLAIN}
-        manifest.version = VERSION
-        write_manifest(folder, manifest)
+        with held(folder, for_writing=True):
+            manifest = _manifest(connection, folder)  # nobody else changes it now
+            return _brought_up_to_date(connection, folder, manifest, full=full, progress=progress)
     except OSError as error:
         raise ExportError(f"{folder}: {error.strerror or error}; run it again when that is mended") from None
     except duckdb.IOException as error:
         raise ExportError(f"{folder}: {str(error).splitlines()[0]}; run it again when that is mended") from None
-    totals = {table: sum(one.rows.get(table, 0) for one in manifest.partitions) for table in COLUMNS}
-    return Outcome(written, len(digests) - written, len(gone), totals | manifest.tables)
+
+
+def _brought_up_to_date(
+    connection: "DuckDBPyConnection", folder: Path, manifest: Manifest, *, full: bool, progress: Progress
+) -> Outcome:
+    """Write what has changed, and note each partition as it is done."""
+    digests = _digests(connection)
+    is_only_source = len({partition.source for partition in digests}) == 1
+    known = {one.partition: one for one in manifest.partitions}
+    changed = [one for one in digests if full or one not in known or known[one].digest != digests[one]]
+    gone = [one for one in known if one not in digests]
+    for partition in changed:  # should this be cut short, they are written again, or removed, whatever became of them
+        known[partition] = Written(partition, "", known[partition].files if partition in known else {})
+    manifest.is_complete, manifest.partitions = False, [known[one] for one in sorted(known, key=_order)]
+    write_manifest(folder, manifest)
+    for partition in changed:
+        known[partition].files = _write(connection, folder, partition, is_only_source=is_only_source)
+        known[partition].digest = digests[partition]
+        write_manifest(folder, manifest)
+        progress(partition)
+    for partition in gone:
+        _remove(folder, partition)
+    manifest.partitions = [one for one in manifest.partitions if one.partition in digests]
+    manifest.tables = {table: _write_whole(connection, folder, table) for table in PLAIN}
+    manifest.is_complete, manifest.version = True, VERSION
+    write_manifest(folder, manifest)
+    (folder / _ASIDE).unlink(missing_ok=True)  # a table without rows was the last
+    rows = dict.fromkeys((*COLUMNS, *PLAIN), 0)
+    for _, table, file in manifest.files():
+        rows[table] += file.rows
+    size = sum(file.bytes for _, _, file in manifest.files())
+    return Outcome(len(changed), len(digests) - len(changed), len(gone), rows, size)
 
 
 def _order(partition: Partition) -> tuple[str, str]:
@@ -113,9 +138,9 @@ def _manifest(connection: "DuckDBPyConnection", folder: Path) -> Manifest:
     ).fetchall()
     manifest = read_manifest(folder)
     if manifest is None:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= {MANIFEST_ASIDE}):
             raise ExportError(f"{folder}: it holds something that is no export (no {MANIFEST}); choose an empty folder")
-        return Manifest(FORMAT, VERSION, warehouse, [], {})
+        return Manifest(FORMAT, VERSION, warehouse, is_complete=False, partitions=[], tables={})
     if manifest.warehouse != warehouse:
         raise ExportError(
             f"{folder}: it is the export of another warehouse, made {manifest.warehouse}; choose another folder"
@@ -124,7 +149,10 @@ def _manifest(connection: "DuckDBPyConnection", folder: Path) -> Manifest:
 
 
 def _digests(connection: "DuckDBPyConnection") -> dict[Partition, str]:
-    """What each partition is made of. A run changes with its load, and its content when that is pruned."""
+    """What each partition is made of. A run changes with its load, and its content when that is pruned.
+
+    Columns count, too: an upgrade that adds one writes all partitions anew.
+    """
     parts: dict[Partition, list[str]] = {}
     pruned_at = _PRUNED_AT if rules.are_there(connection) else "0"
     for table, key in (("runs", "run_id"), ("steps", "step_id")):
@@ -139,29 +167,26 @@ def _digests(connection: "DuckDBPyConnection") -> dict[Partition, str]:
         for source, month, *what in rows:
             parts.setdefault(Partition(source, month), []).append(f"{table} {' '.join(map(str, what))}")
     [(engine,)] = connection.execute("select version()").fetchall()
-    return {partition: f"{', '.join(what)}; {engine}" for partition, what in parts.items()}
+    return {partition: f"{', '.join(what)}; {engine}; {_COLUMNS_DIGEST}" for partition, what in parts.items()}
 
 
 def _write(
     connection: "DuckDBPyConnection", folder: Path, partition: Partition, *, is_only_source: bool
-) -> dict[str, int]:
-    """Write the files of a partition; gives the rows of each table that has some."""
-    rows: dict[str, int] = {}
+) -> dict[str, File]:
+    """Write the files of a partition; gives that of each table that has some rows."""
+    files: dict[str, File] = {}
     for table in COLUMNS:
         condition = _condition(table, partition, is_only_source=is_only_source)
         path = folder / partition.path(table)
-        aside = path.with_name(f".{path.name}.part")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        query = f"select {_selected(table)} from main.{table} where {condition}"
-        count = _copy(connection, query, aside)
-        if count:
-            put_in_place(aside, path)
-            rows[table] = count
-        else:
-            aside.unlink()
+        file = _copy(connection, f"select {_selected(table)} from main.{table} where {condition}", folder)
+        if file.rows:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            put_in_place(folder / _ASIDE, path)
+            files[table] = file
+        elif path.parent.exists():
             path.unlink(missing_ok=True)
             _remove_empty(path.parent, folder)
-    return rows
+    return files
 
 
 def _selected(table: str) -> str:
@@ -186,20 +211,21 @@ def _condition(table: str, partition: Partition, *, is_only_source: bool) -> str
     return f"{of_month} and {of_source}"
 
 
-def _write_whole(connection: "DuckDBPyConnection", folder: Path, table: str) -> int:
-    path = folder / table / "data.parquet"
+def _write_whole(connection: "DuckDBPyConnection", folder: Path, table: str) -> File:
+    path = folder / whole(table)
     path.parent.mkdir(exist_ok=True)
-    aside = path.with_name(f".{path.name}.part")
-    count = _copy(connection, f"select * from main.{table} order by all", aside)
-    put_in_place(aside, path)
-    return count
+    file = _copy(connection, f"select {', '.join(PLAIN[table])} from main.{table} order by all", folder)
+    put_in_place(folder / _ASIDE, path)
+    return file
 
 
-def _copy(connection: "DuckDBPyConnection", query: str, path: Path) -> int:
+def _copy(connection: "DuckDBPyConnection", query: str, folder: Path) -> File:
+    """Write what a query gives aside."""
+    aside = folder / _ASIDE
     [(count,)] = connection.execute(
-        f"copy ({query}) to {_quoted(str(path))} (format parquet, compression zstd)"
+        f"copy ({query}) to {_quoted(str(aside))} (format parquet, compression zstd, use_tmp_file false)"
     ).fetchall()
-    return count
+    return File(count, aside.stat().st_size, sha256(aside))
 
 
 def _remove(folder: Path, partition: Partition) -> None:

@@ -14,7 +14,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runmart.exports.layout import MANIFEST, ExportError, read_manifest
+from runmart.exports import write
+from runmart.exports.layout import (
+    MANIFEST,
+    ExportError,
+    held,
+    put_in_place,
+    read_manifest,
+    sha256,
+    write_manifest,
+)
 from runmart.exports.read import restore
 from runmart.exports.write import Outcome, export
 from runmart.ingest.pipeline import ingest
@@ -240,29 +249,47 @@ def test_a_folder_with_something_else_is_left_alone(loaded: Path, tmp_path: Path
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "another", "columns"])
-def test_a_damaged_export_is_not_loaded(loaded: Path, tmp_path: Path, damage: str) -> None:
-    """The error names the file; nothing of it is in the warehouse."""
-    out = tmp_path / "out"
-    exported(loaded, out)
-    path = out / "tools" / "source=default" / "month=2023-12" / "data.parquet"
+def _damage(out: Path, path: Path, damage: str) -> None:
+    """Do something to a file of an export; columns are left out as an older runmart would."""
+    text = bytearray(path.read_bytes())
     if damage == "missing":
         path.unlink()
     elif damage == "cut":
-        path.write_bytes(path.read_bytes()[:-50])
-    elif damage == "another":
-        shutil.copy(out / "tools" / "source=.." / "month=2024-12" / "data.parquet", path)
-        duckdb.sql(f"copy (select * from '{path}' limit 1) to '{path}.2' (format parquet)")
-        Path(f"{path}.2").replace(path)
+        path.write_bytes(text[:-50])
+    elif damage == "flipped":
+        text[len(text) // 4] ^= 1
+        path.write_bytes(text)
     else:
-        duckdb.sql(f"copy (select 'x' as run_id) to '{path}' (format parquet)")
+        duckdb.sql(f"copy (select 'x' as run_id, 'y' as model) to '{path}' (format parquet)")
+        manifest = read_manifest(out)
+        assert manifest is not None
+        [file] = [file for name, _, file in manifest.files() if out / name == path]
+        file.bytes, file.sha256 = path.stat().st_size, sha256(path)
+        write_manifest(out, manifest)
+
+
+@pytest.mark.parametrize("name", ["runs/source=default/month=2023-12", "tools/source=../month=2024-12", "prices"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "flipped", "columns"])
+def test_a_damaged_export_is_not_loaded(loaded: Path, tmp_path: Path, name: str, damage: str) -> None:
+    """The error names the file; nothing of the export is in the warehouse, not even a load."""
+    out = tmp_path / "out"
+    exported(loaded, out)
+    path = out / name / "data.parquet"
+    _damage(out, path, damage)
     again = tmp_path / "again.duckdb"
-    done = subprocess.run([RUNMART, "import", out, "-w", again], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert str(path) in done.stderr
-    assert "Traceback" not in done.stderr
+    with pytest.raises(ExportError, match="lacks the columns" if damage == "columns" else "missing|damaged") as raised:
+        restored(again, out)
+    assert str(path) in str(raised.value)
     with duckdb.connect(again, read_only=True) as connection:
         assert connection.sql("select count(*) from runs").fetchall() == [(0,)]
+        assert connection.sql("select count(*) from runmart.loads").fetchall() == [(0,)]
+
+
+def test_a_manifest_of_a_newer_runmart_is_not_read(tmp_path: Path) -> None:
+    """Whatever else is in it."""
+    (tmp_path / MANIFEST).write_text('{"format": 99, "something": "new"}')
+    with pytest.raises(ExportError, match=r"format 99.*upgrade"):
+        read_manifest(tmp_path)
 
 
 def test_an_export_that_was_cut_short_is_completed(loaded: Path, tmp_path: Path) -> None:
@@ -280,11 +307,131 @@ def test_an_export_that_was_cut_short_is_completed(loaded: Path, tmp_path: Path)
         export(connection, out, progress=stop_after_five)
     manifest = read_manifest(out)
     assert manifest is not None
-    assert len(manifest.partitions) == 5
+    assert [bool(one.digest) for one in manifest.partitions].count(True) == 5
+    with pytest.raises(ExportError, match="cut short"):
+        restored(tmp_path / "again.duckdb", out)
     outcome = exported(loaded, out)
     assert (outcome.written, outcome.unchanged) == (10, 5)
     assert contents_of_export(out, tmp_path) == contents(loaded)
     assert not list(out.rglob(".*"))
+
+
+def _crash(monkeypatch: pytest.MonkeyPatch, loaded: Path, out: Path, after: int) -> None:
+    """An export that ends when so many files are in their places, and the next is written but not there yet."""
+    left = after
+
+    def put(aside: Path, path: Path) -> None:
+        nonlocal left
+        if not left:
+            raise KeyboardInterrupt
+        left -= 1
+        put_in_place(aside, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(write, "put_in_place", put)
+        with pytest.raises(KeyboardInterrupt):
+            exported(loaded, out)
+
+
+@pytest.mark.parametrize("after", [0, 1, 7, 30])
+def test_a_crash_leaves_what_everything_reads(
+    loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """Twice, and in a second export, too; the next completes it, and only then is it loaded."""
+    out = tmp_path / "out"
+    arrow: Any = pyarrow.dataset
+    for _ in range(2):
+        _crash(monkeypatch, loaded, out, after)
+        for table in [path for path in out.iterdir() if any(path.rglob("*.parquet"))]:
+            rows = pl.scan_parquet(table, hive_partitioning=True).collect().height
+            assert rows == arrow.dataset(table, format="parquet", partitioning="hive").count_rows() > 0
+        with pytest.raises(ExportError, match="cut short"):
+            restored(tmp_path / "again.duckdb", out)
+    exported(loaded, out)
+    load(loaded, tmp_path, *[a_run(800 + place, at) for place, at in enumerate(MONTHS)])
+    _crash(monkeypatch, loaded, out, min(after, 12))
+    exported(loaded, out)
+    assert contents_of_export(out, tmp_path) == contents(loaded)
+    assert not list(out.rglob(".*"))
+
+
+def test_what_a_crash_left_of_a_partition_that_is_gone_is_removed(
+    loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was being written for the first time, and its only run is in another month by now."""
+    out = tmp_path / "out"
+    exported(loaded, out)
+    load(loaded, tmp_path, a_run(700, 1_600_000_000, status="in_progress"))
+    _crash(monkeypatch, loaded, out, 1)
+    assert list(out.rglob("month=2020-09"))
+    load(loaded, tmp_path, a_run(700, 1_700_000_000))
+    assert exported(loaded, out).removed == 1
+    assert not list(out.rglob("month=2020-09"))
+    assert contents_of_export(out, tmp_path) == contents(loaded)
+
+
+def test_an_upgrade_that_adds_a_column_writes_everything(
+    loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else old partitions would lack it."""
+    exported(loaded, tmp_path / "out")
+    monkeypatch.setattr(write, "_COLUMNS_DIGEST", "others")
+    assert exported(loaded, tmp_path / "out").unchanged == 0
+
+
+def test_only_one_is_at_work_in_an_export(loaded: Path, tmp_path: Path) -> None:
+    """A second export would write into the files of the first; several may read it."""
+    out = tmp_path / "out"
+    exported(loaded, out)
+    with held(out, for_writing=True):
+        with pytest.raises(ExportError, match="at work there"):
+            exported(loaded, out)
+        with pytest.raises(ExportError, match="at work there"):
+            restored(tmp_path / "again.duckdb", out)
+    with held(out, for_writing=False):
+        restored(tmp_path / "again.duckdb", out)
+
+
+def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
+    """Whoever writes, runmart its manifest or DuckDB a table; and the next export goes on."""
+    warehouse, out = tmp_path / "runs.duckdb", tmp_path / "out"
+    load(warehouse, tmp_path, a_run(1, None))
+    for kilobytes in (0, 2):
+        command = f"ulimit -f {kilobytes}; exec {RUNMART} export -w {warehouse} --to {out}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+        assert (done.returncode, (out / MANIFEST).exists()) == (1, kilobytes == 2)
+        assert done.stderr.startswith(f"runmart: {out}: ")
+        assert done.stderr.endswith("run it again when that is mended\n")
+    exported(warehouse, out)
+    assert contents_of_export(out, tmp_path) == contents(warehouse)
+
+
+def test_what_is_newer_stays(loaded: Path, tmp_path: Path) -> None:
+    """Observations, prices and aliases that a warehouse has of its own; others come in, once."""
+    user = "insert into prices values ('me', 'mine', '2024-01-01', null, ?, null, 2, 'EUR', 'x')"
+    alias = "insert into model_aliases values ('default', 'deployed', null, ?)"
+    with duckdb.connect(loaded) as connection:
+        connection.execute(user, [1.0])
+        connection.execute(alias, ["gpt-4o"])
+    out, again = tmp_path / "out", tmp_path / "again.duckdb"
+    exported(loaded, out)
+    load(again, tmp_path, a_run(10, MONTHS[0], model="newer"), at=2 * 10**15)
+    with duckdb.connect(again) as connection:
+        connection.execute(user, [7.0])
+    for _ in range(2):
+        restored(again, out)
+        with duckdb.connect(again, read_only=True) as connection:
+            assert connection.sql("select model from runs where run_id = 'run_10'").fetchall() == [("newer",)]
+            assert connection.sql("select input from prices where provider = 'me'").fetchall() == [(7.0,)]
+            assert connection.sql("select model, priced_as from model_aliases").fetchall() == [("deployed", "gpt-4o")]
+            assert connection.sql("select count(*) from runs").fetchall() == [(46,)]
+
+
+def test_a_folder_may_have_any_name(loaded: Path, tmp_path: Path) -> None:
+    """Characters that stand for others in patterns are themselves."""
+    out = tmp_path / "it's [1]*?{a,b}"
+    exported(loaded, out)
+    assert contents_of_export(out, tmp_path) == contents(loaded)
 
 
 def test_the_commands_tell_what_they_did(loaded: Path, tmp_path: Path) -> None:
@@ -294,8 +441,10 @@ def test_the_commands_tell_what_they_did(loaded: Path, tmp_path: Path) -> None:
     def told(*arguments: str | Path) -> str:
         return subprocess.run([RUNMART, *arguments], check=True, capture_output=True, text=True).stdout
 
-    assert "46 runs; 15 partitions written, 0 unchanged, 0 removed" in told("export", "-w", loaded, "--to", out)
-    assert json.loads(told("export", "-w", loaded, "--to", out, "--json"))["unchanged"] == 15
+    assert "bytes; 15 partitions written, 0 unchanged, 0 removed" in told("export", "-w", loaded, "--to", out)
+    summary = json.loads(told("export", "-w", loaded, "--to", out, "--json"))
+    assert (summary["unchanged"], summary["rows"]["runs"]) == (15, 46)
+    assert summary["bytes"] == sum(path.stat().st_size for path in out.rglob("*.parquet"))
     assert "46 new runs" in told("import", out, "-w", again, "--content", "instructions=drop")
     assert json.loads(told("import", out, "-w", again, "--json"))["unchanged"] == 46
     with duckdb.connect(again, read_only=True) as connection:
