@@ -129,6 +129,7 @@ def test_an_export_comes_back_as_it_was(loaded: Path, tmp_path: Path) -> None:
     assert contents(again) == contents(loaded)
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seen=st.lists(

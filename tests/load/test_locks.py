@@ -103,7 +103,7 @@ def children(pid: int) -> list[int]:
     return [int(line) for line in found.stdout.split() if Path(f"/proc/{line}/cmdline").read_bytes()]
 
 
-@pytest.mark.parametrize("workers", [0, 1, 3])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_load_ends_with_130_and_whole_batches(
     number: signal.Signals, workers: int, warehouse: Path, many: tuple[Path, Tables]

@@ -151,6 +151,7 @@ def test_an_error_changes_nothing(loaded: Path, monkeypatch: pytest.MonkeyPatch)
     assert tables(loaded) == before
 
 
+@pytest.mark.slow
 def test_loads_that_wait_while_the_file_is_rewritten_lose_nothing(loaded: Path, tmp_path: Path) -> None:
     """They go on with the new file."""
     codes: list[int] = []
