@@ -184,6 +184,7 @@ TIED_FILES = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(TIED_FILES, st.randoms(use_true_random=False))
 def test_where_all_else_is_equal_the_content_decides(files: list[File], random_: random.Random) -> None:

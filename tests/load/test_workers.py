@@ -76,7 +76,7 @@ def _observations(count: int) -> list[bytes]:
     return [*pages, b"{" * 50, b"", b"[1, 2]"]
 
 
-@pytest.mark.parametrize("batch", [500, 500_000])
+@pytest.mark.parametrize("batch", [500, pytest.param(500_000, marks=pytest.mark.slow)])
 def test_workers_give_the_tables_that_one_process_gives(
     pages: Path, tmp_path: Path, batch: int, here: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

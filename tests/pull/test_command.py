@@ -262,7 +262,7 @@ def test_every_pulls_again_until_it_is_stopped(server: TestServer, warehouse: Pa
     assert query(warehouse, "select count(*) from runs") == [(11,)]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupted_pull_is_130_and_keeps_what_it_has(
     server: TestServer, warehouse: Path, tmp_path: Path, number: signal.Signals
 ) -> None:

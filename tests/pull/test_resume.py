@@ -23,6 +23,7 @@ def _at_once_fixture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "STORED_BYTES", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_at_once")
 def test_an_interrupted_walk_goes_on_where_it_was(server: TestServer, warehouse: Path, tmp_path: Path) -> None:
     """Pages that were stored are not asked for again, new runs come first, nothing is missing at the end."""
@@ -83,7 +84,7 @@ def test_an_open_run_is_looked_up_until_it_ends(server: TestServer, warehouse: P
     assert server.requests() == 2  # the list of threads, and one page
 
 
-@pytest.mark.parametrize("is_on_first_page", [True, False])
+@pytest.mark.parametrize("is_on_first_page", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_an_open_run_is_given_up_long_after_it_expired(
     server: TestServer, warehouse: Path, *, is_on_first_page: bool
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_run_that_the_server_forgot_is_given_up(server: TestServer, warehouse:
     assert query(warehouse, "select status from runs") == [("queued",)]
 
 
+@pytest.mark.slow
 def test_since_bounds_a_backfill_and_can_be_taken_back(server: TestServer, warehouse: Path) -> None:
     """A later pull without it, or with an earlier one, loads what was left out."""
     server.world(threads=1)
@@ -242,6 +244,7 @@ def test_listed_threads_that_were_not_reached_are_not_forgotten(server: TestServ
     assert query(warehouse, "select count(*) from runs") == [(600,)]
 
 
+@pytest.mark.slow
 def test_a_list_that_breaks_off_is_read_again(server: TestServer, warehouse: Path) -> None:
     """A part of it does not pass for the whole."""
     server.world(threads=250, runs=500, seed=2, truncated=0.5)
