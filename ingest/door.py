@@ -15,7 +15,8 @@ from runmart.models import arrow
 from runmart.models.arrow import Array, compute
 from runmart.models.columns import BIGINT, TIMESTAMPTZ, VARCHAR
 from runmart.models.content import CONTENT_FIELDS, Content, ContentField
-from runmart.models.observations import Reject
+from runmart.models.observations import OfferedTool, Reject
+from runmart.models.tools import digest
 
 TEXTS: dict[tuple[str, str], ContentField] = {
     ("runs", "instructions"): "instructions",
@@ -60,14 +61,15 @@ class Door:
         if self.runs_from is not None:
             batches = _without(batches, _before(batches.runs, self.runs_from))
         found = {name: hidden(name, batch, self.content) for name, batch in batches._asdict().items()}
-        if self.content_from is None:
-            return Batches(**found)
-        is_old = _before(batches.runs, self.content_from)
-        observations = _numbers(batches.runs).filter(is_old)
-        for name, batch in found.items():
-            of_old = compute.is_in(batch.column(0), observations)
-            found[name] = hidden(name, batch, DROP_ALL, of_old)
-        return Batches(**found)
+        lists = _plain(batches.runs.column("tools_digest"))
+        if self.content_from is not None:
+            is_old = _before(batches.runs, self.content_from)
+            observations = _numbers(batches.runs).filter(is_old)
+            for name, batch in found.items():
+                of_old = compute.is_in(batch.column(0), observations)
+                found[name] = hidden(name, batch, DROP_ALL, of_old)
+            lists = compute.binary_join_element_wise(lists, is_old.cast(VARCHAR), " ")
+        return _digested(Batches(**found), lists)
 
     def steps(self, steps: pa.RecordBatch) -> pa.RecordBatch:
         """The steps that may come in."""
@@ -112,6 +114,28 @@ def _without(batches: Batches, is_old: Array) -> Batches:
         some = _filtered(batch, compute.is_valid(numbers))
         found[name] = some.set_column(0, OBSERVATION, compute.drop_null(numbers).cast(BIGINT))
     return Batches(**found)
+
+
+def _digested(batches: Batches, lists: Array) -> Batches:
+    """Batches with the digests of tools as these are now: one of what was hidden would tell whoever guesses it.
+
+    Args:
+        batches: The batches.
+        lists: Which list of tools each run has (shape: n); null for none.
+    """
+    encoded = lists.dictionary_encode()
+    first: dict[int, int] = {}
+    for run, of in enumerate(encoded.indices.to_pylist()):
+        if of is not None:
+            first.setdefault(of, run)
+    some = _filtered(batches.tools, compute.is_in(_numbers(batches.tools), arrow.array(first.values(), BIGINT)))
+    offered: dict[int, list[OfferedTool]] = {run: [] for run in first.values()}
+    for row in some.select([OBSERVATION, *OfferedTool._fields]).to_pylist():
+        offered[row.pop(OBSERVATION)].append(OfferedTool(**row))
+    digests = [digest(sorted(offered[first[of]])) for of in range(len(first))]
+    column = arrow.array(digests, VARCHAR).take(encoded.indices)
+    index = batches.runs.schema.get_field_index("tools_digest")
+    return batches._replace(runs=batches.runs.set_column(index, "tools_digest", column))
 
 
 def _numbers(batch: Any) -> Array:

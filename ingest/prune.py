@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from runmart.ingest.content import without_quotes
 from runmart.ingest.door import DROP_ALL, JSONS, TEXTS, hidden
 from runmart.ingest.load import WITHHELD
+from runmart.ingest.tool_sums import sum_up_tools
 from runmart.models.tables import ALL_TABLES
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def _hide_old(connection: "DuckDBPyConnection", older_than: int) -> Pruned:
     [(runs,)] = connection.execute("select count(*) from old_runs").fetchall()
     for table in ALL_TABLES:
         _hide_in(connection, table.name)
+    sum_up_tools(connection, _OF_OLD)
     old_rejects = _old("observed_at < make_timestamptz({cut})", older_than)
     connection.execute(f"""
         update runmart.rejects set raw = null, raw_encoding = '{WITHHELD}'

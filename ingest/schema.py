@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runmart.ingest import prices
+from runmart.ingest import prices, tool_sums
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.version import VERSION
 from runmart.models.bookkeeping import (
@@ -21,6 +21,7 @@ from runmart.models.bookkeeping import (
 from runmart.models.columns import Table
 from runmart.models.observations import RUN_CREATED_AT
 from runmart.models.prices import MODEL_ALIASES, PRICES
+from runmart.models.runs import RUNS
 from runmart.models.steps import STEPS
 from runmart.models.tables import ALL_TABLES, TABLES
 
@@ -111,6 +112,19 @@ def add_rules(connection: "DuckDBPyConnection") -> None:
     _add_count(connection, "pruned")
 
 
+def add_tool_sums(connection: "DuckDBPyConnection") -> None:
+    """Tell of each run how many tools it has, and which lists of tools are the same; see `tool_sums`.
+
+    The table is written anew: what an update replaces would have to fit into memory.
+    """
+    there = {column for column, *_ in connection.execute("describe main.runs").fetchall()}
+    if not set(tool_sums.SUMS) <= there:
+        connection.execute("alter table main.runs rename to runs_before")
+        _create_table(connection, "main", RUNS)
+        tool_sums.add_tool_sums(connection, "main.runs_before", "main.runs")
+        connection.execute("drop table main.runs_before")
+
+
 MIGRATIONS = (
     Migration(1, "create the tables", create_tables),
     Migration(2, "add run_created_at to usage, tools and errors", add_run_created_at),
@@ -119,6 +133,7 @@ MIGRATIONS = (
     Migration(5, "add steps, and their number in runmart.loads", add_steps),
     Migration(6, "add prices and model_aliases", add_prices),
     Migration(7, "add runmart.content_rules and runmart.prunes", add_rules),
+    Migration(8, "add tool_count and tools_digest to runs", add_tool_sums),
 )
 """In order. A released migration is never changed: a new one follows it."""
 

@@ -11,6 +11,7 @@ from runmart.models import arrow
 from runmart.models.arrow import Array, compute
 from runmart.models.columns import BIGINT, TIMESTAMPTZ, VARCHAR, Getter
 from runmart.models.observations import Observations, Origin
+from runmart.models.tools import digest
 
 
 def field(name: str) -> Getter[Observations]:
@@ -59,6 +60,16 @@ def assistant_id(runs: Observations) -> Array:
 def instructions(runs: Observations) -> Array:
     """The instructions; null where a server sent nothing."""
     return runs.instructions.array(lambda text: text, VARCHAR)
+
+
+def tool_count(runs: Observations) -> Array:
+    """How many tools there are."""
+    return arrow.array(map(len, runs.tools.values), BIGINT).take(runs.tools.indices)
+
+
+def tools_digest(runs: Observations) -> Array:
+    """What tells their lists of tools apart."""
+    return runs.tools.array(digest, VARCHAR)
 
 
 def truncation(name: str, arrow_type: pa.DataType) -> Getter[Observations]:

@@ -42,6 +42,8 @@ RUNS: Table[Observations] = Table(
         Column("tool_choice", JSON, json("tool_choice"), '"auto", "none", "required", or an object that names a tool'),
         Column("response_format", JSON, json("response_format"), '"auto", or an object such as {"type":"json_object"}'),
         Column("parallel_tool_calls", BOOLEAN, field("parallel_tool_calls"), "Whether tools may be called side by side"),
+        Column("tool_count", BIGINT, getters.tool_count, "Tools offered to it: its rows in tools"),
+        Column("tools_digest", VARCHAR, getters.tools_digest, "Equal where the rows in tools are, of another run or not; null without tools"),
         Column("metadata", JSON, json("metadata"), "The caller's own keys and values"),
         Column("required_action", JSON, json("required_action"), "What the run waits for: the tool calls whose outputs are due"),
         Column("extra", JSON, json("extra"), "Every field that is none of the 27, byte for byte; null when there is none"),

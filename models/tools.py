@@ -1,5 +1,6 @@
 """The table `tools`: one row per tool offered to a run."""
 
+import hashlib
 from collections.abc import Sequence
 from itertools import accumulate, chain
 from typing import NamedTuple
@@ -32,6 +33,30 @@ def rows(runs: Observations) -> ToolRows:
     offered = arrow.lists(accumulate(map(len, lists), initial=0), numbers).take(runs.tools.indices)
     observation = compute.list_parent_indices(offered)
     return ToolRows(observation, *runs.keys(observation), tools, offered.flatten())
+
+
+def digest(tools: Sequence[OfferedTool]) -> str | None:
+    """Tells lists of tools apart: the MD5 of what the table holds of them; None for none. `DIGEST` gives the same."""
+    return _md5(",".join(_digested(tool) for tool in tools)) if tools else None
+
+
+def _digested(tool: OfferedTool) -> str:
+    strict = "-" if tool.strict is None else str(tool.strict).lower()
+    texts = (tool.type, tool.name, tool.description, tool.parameters, tool.config)
+    return "|".join([strict, *("-" if text is None else _md5(text) for text in texts)])
+
+
+def _md5(text: str | bytes) -> str:
+    sent = text.encode() if isinstance(text, str) else text
+    return hashlib.md5(sent, usedforsecurity=False).hexdigest()
+
+
+_TEXTS = ", ".join(
+    f"coalesce(md5(cast({name} as varchar)), '-')" for name in ("type", "name", "description", "parameters", "config")
+)
+DIGEST = f"""
+    md5(string_agg(concat_ws('|', coalesce(cast(strict as varchar), '-'), {_TEXTS}), ',' order by position))"""
+"""As `digest`, in DuckDB's SQL, over the rows of a run."""
 
 
 def _tool(name: str, arrow_type: pa.DataType) -> Getter[ToolRows]:

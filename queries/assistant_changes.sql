@@ -17,60 +17,23 @@
 -- column cost_per_run_before DOUBLE: Mean cost of the priced runs before; null when they have more than one currency
 -- column cost_per_run_after DOUBLE: The same, of the runs after
 with versions as (
-    select
+    select distinct
         source,
         assistant_id,
         model,
-        row_digest(instructions, null, null, null, null, null, null) as instructions,
-        count(*) as runs
+        tools_digest,
+        text_digest(instructions) as instructions
     from runs
     where assistant_id is not null and created_at is not null
-    group by source, assistant_id, model, row_digest(instructions, null, null, null, null, null, null)
-),
-
-assistants as (
-    select
-        source,
-        assistant_id,
-        count(*) as versions,
-        sum(runs) as runs
-    from versions
-    group by source, assistant_id
-),
-
-tool_digests as (
-    select
-        run_id,
-        row_digest(cast(position as string), type, name, description, cast(strict as string), parameters, config) as tool
-    from tools
-),
-
-offers as (
-    select
-        runs.source,
-        runs.assistant_id,
-        tool_digests.tool,
-        count(*) as runs
-    from tool_digests
-    inner join runs on runs.run_id = tool_digests.run_id
-    where runs.assistant_id is not null and runs.created_at is not null
-    group by runs.source, runs.assistant_id, tool_digests.tool
 ),
 
 changed_assistants as (
     select
         source,
         assistant_id
-    from assistants
-    where versions > 1
-    union
-    select
-        assistants.source,
-        assistants.assistant_id
-    from offers
-    inner join assistants
-        on assistants.source = offers.source and assistants.assistant_id = offers.assistant_id
-    where offers.runs <> assistants.runs
+    from versions
+    group by source, assistant_id
+    having count(*) > 1
 ),
 
 changed_runs as (
@@ -80,32 +43,22 @@ changed_runs as (
         runs.assistant_id,
         runs.created_at,
         runs.model,
-        row_digest(runs.instructions, null, null, null, null, null, null) as instructions
+        runs.tools_digest as tools,
+        text_digest(runs.instructions) as instructions
     from runs
     inner join changed_assistants
         on changed_assistants.source = runs.source and changed_assistants.assistant_id = runs.assistant_id
     where runs.created_at is not null
 ),
 
-offered as (
-    select
-        tool_digests.run_id,
-        bit_xor(tool_digests.tool) as tools
-    from tool_digests
-    inner join changed_runs on changed_runs.run_id = tool_digests.run_id
-    group by tool_digests.run_id
-),
-
 ordered_runs as (
     select
         changed_runs.*,
-        offered.tools,
         lag(changed_runs.run_id) over assistant_runs as previous_run_id,
         lag(changed_runs.model) over assistant_runs as previous_model,
         lag(changed_runs.instructions) over assistant_runs as previous_instructions,
-        lag(offered.tools) over assistant_runs as previous_tools
+        lag(changed_runs.tools) over assistant_runs as previous_tools
     from changed_runs
-    left join offered on offered.run_id = changed_runs.run_id
     window assistant_runs as (
         partition by changed_runs.source, changed_runs.assistant_id
         order by changed_runs.created_at, changed_runs.run_id

@@ -86,6 +86,12 @@ INVARIANTS = (
         "where load_id not in (select load_id from runmart.loads)",
     ),
     _equal(
+        "tools_of_runs",
+        "runs tell how many rows tools has",
+        "select coalesce(cast(sum(tool_count) as bigint), 0) from runs",
+        "select count(*) from tools",
+    ),
+    _equal(
         "totals_of_runs",
         "failure rates count each run once",
         "select coalesce(sum(runs), 0) from failure_rates_by_model",

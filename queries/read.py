@@ -16,7 +16,9 @@ ViewName = Literal[
     "cost_by_model",
     "costs_daily",
     "data_freshness",
+    "duration_histogram",
     "error_summary",
+    "errors_over_time",
     "failure_rates_by_assistant",
     "failure_rates_by_model",
     "gen_ai_runs",
@@ -34,11 +36,17 @@ ViewName = Literal[
     "run_times",
     "runs_daily",
     "runs_hourly",
+    "runs_over_time",
+    "runs_over_time_by_assistant",
+    "runs_over_time_by_model",
     "step_latency",
     "thread_activity",
     "token_usage_by_assistant",
     "token_usage_by_model",
     "tool_usage",
+    "usage_over_time",
+    "usage_over_time_by_assistant",
+    "usage_over_time_by_model",
 ]
 """The views that come with runmart; those of your own are read with `Warehouse.sql`."""
 

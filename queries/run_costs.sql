@@ -7,6 +7,9 @@
 -- column status VARCHAR: The status, as sent
 -- column created_at TIMESTAMP WITH TIME ZONE: When it was created
 -- column metadata JSON: The caller's own keys and values
+-- column prompt_tokens BIGINT: Its tokens read, the cached ones included
+-- column cached_prompt_tokens BIGINT: Prompt tokens that came from the cache
+-- column completion_tokens BIGINT: Its tokens written
 -- column total_tokens BIGINT: Its tokens, as reported
 -- column is_priced BOOLEAN: Whether its cost is known
 -- column priced_as VARCHAR: The pattern in prices that fits its model; null when there is none for the day
@@ -24,6 +27,9 @@ with priced_runs as (
         run_times.status,
         run_times.created_at,
         run_times.metadata,
+        usage.prompt_tokens,
+        usage.cached_prompt_tokens,
+        usage.completion_tokens,
         usage.total_tokens,
         model_prices.priced_as,
         model_prices.currency,
@@ -49,6 +55,9 @@ select
     status,
     created_at,
     metadata,
+    prompt_tokens,
+    cached_prompt_tokens,
+    completion_tokens,
     total_tokens,
     uncached_input_cost + cached_input_cost + output_cost is not null as is_priced,
     priced_as,

@@ -30,14 +30,6 @@ with run_errors as (
         max(code) filter (where kind = 'incomplete_details') as incomplete_reason
     from errors
     group by run_id
-),
-
-run_tools as (
-    select
-        run_id,
-        count(*) as tool_count
-    from tools
-    group by run_id
 )
 
 select
@@ -63,8 +55,7 @@ select
     usage.total_tokens,
     run_errors.error_code,
     run_errors.incomplete_reason,
-    coalesce(run_tools.tool_count, 0) as tool_count
+    run_times.tool_count
 from run_times
 left join usage on usage.run_id = run_times.run_id
 left join run_errors on run_errors.run_id = run_times.run_id
-left join run_tools on run_tools.run_id = run_times.run_id

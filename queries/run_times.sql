@@ -17,6 +17,8 @@
 -- column temperature DOUBLE: Sampling temperature
 -- column top_p DOUBLE: Nucleus sampling: the probability mass considered
 -- column max_completion_tokens BIGINT: Limit on completion tokens over the run
+-- column tool_count BIGINT: Tools offered to it
+-- column tools_digest VARCHAR: Equal where the tools are; null without tools
 -- column metadata JSON: The caller's own keys and values
 with finished_runs as (
     select
@@ -60,5 +62,7 @@ select
     temperature,
     top_p,
     max_completion_tokens,
+    tool_count,
+    tools_digest,
     metadata
 from run_durations

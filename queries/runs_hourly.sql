@@ -20,46 +20,68 @@
 -- column total_tokens BIGINT: Sum of the totals as sent
 -- column unpriced_runs BIGINT: Runs that report usage and of which the cost is not known
 -- column cost DOUBLE: What the priced runs cost; null when none is. Costs in several currencies are in costs_daily
+with hours as (
+    select
+        utc_hour(run_times.created_at) as hour,
+        run_times.source,
+        run_times.model,
+        run_times.assistant_id,
+        count(*) as runs,
+        count(*) filter (where run_times.is_terminal) as terminal_runs,
+        count(*) filter (where run_times.status = 'completed') as completed,
+        count(*) filter (where run_times.status = 'failed') as failed,
+        count(*) filter (where run_times.status = 'expired') as expired,
+        count(*) filter (where run_times.status = 'incomplete') as incomplete,
+        count(*) filter (where run_times.status = 'cancelled') as cancelled,
+        cast(count(*) filter (where run_times.is_failure) as double)
+            / cast(nullif(count(*) filter (where run_times.is_terminal), 0) as double) as failure_rate,
+        percentile(
+            case when run_times.status = 'completed' then run_times.run_seconds end, fractions(0.5, 0.95)
+        ) as run_seconds_percentiles,
+        cast(sum(usage.prompt_tokens) as bigint) as prompt_tokens,
+        cast(sum(usage.cached_prompt_tokens) as bigint) as cached_prompt_tokens,
+        cast(sum(usage.completion_tokens) as bigint) as completion_tokens,
+        cast(sum(usage.total_tokens) as bigint) as total_tokens,
+        count(*) filter (
+            where usage.run_id is not null
+            and (usage.prompt_tokens + usage.completion_tokens) * model_prices.input is null
+        ) as unpriced_runs,
+        sum(
+            (
+                (usage.prompt_tokens - coalesce(usage.cached_prompt_tokens, 0)) * model_prices.input
+                + coalesce(usage.cached_prompt_tokens, 0) * model_prices.cached_input
+                + usage.completion_tokens * model_prices.output
+            ) / 1000000.0e0
+        ) as cost
+    from run_times
+    left join usage on usage.run_id = run_times.run_id
+    left join model_prices
+        on model_prices.source = run_times.source
+        and model_prices.model = run_times.model
+        and run_times.created_at >= model_prices.valid_from
+        and (model_prices.valid_to is null or run_times.created_at < model_prices.valid_to)
+    group by utc_hour(run_times.created_at), run_times.source, run_times.model, run_times.assistant_id
+)
+
 select
-    utc_hour(run_times.created_at) as hour,
-    run_times.source,
-    run_times.model,
-    run_times.assistant_id,
-    count(*) as runs,
-    count(*) filter (where run_times.is_terminal) as terminal_runs,
-    count(*) filter (where run_times.status = 'completed') as completed,
-    count(*) filter (where run_times.status = 'failed') as failed,
-    count(*) filter (where run_times.status = 'expired') as expired,
-    count(*) filter (where run_times.status = 'incomplete') as incomplete,
-    count(*) filter (where run_times.status = 'cancelled') as cancelled,
-    cast(count(*) filter (where run_times.is_failure) as double)
-        / cast(nullif(count(*) filter (where run_times.is_terminal), 0) as double) as failure_rate,
-    percentile_cont(0.5) within group (
-        order by case when run_times.status = 'completed' then run_times.run_seconds end
-    ) as run_seconds_p50,
-    percentile_cont(0.95) within group (
-        order by case when run_times.status = 'completed' then run_times.run_seconds end
-    ) as run_seconds_p95,
-    cast(sum(usage.prompt_tokens) as bigint) as prompt_tokens,
-    cast(sum(usage.cached_prompt_tokens) as bigint) as cached_prompt_tokens,
-    cast(sum(usage.completion_tokens) as bigint) as completion_tokens,
-    cast(sum(usage.total_tokens) as bigint) as total_tokens,
-    count(*) filter (
-        where usage.run_id is not null
-        and (usage.prompt_tokens + usage.completion_tokens) * model_prices.input is null
-    ) as unpriced_runs,
-    sum(
-        (
-            (usage.prompt_tokens - coalesce(usage.cached_prompt_tokens, 0)) * model_prices.input
-            + coalesce(usage.cached_prompt_tokens, 0) * model_prices.cached_input
-            + usage.completion_tokens * model_prices.output
-        ) / 1000000.0e0
-    ) as cost
-from run_times
-left join usage on usage.run_id = run_times.run_id
-left join model_prices
-    on model_prices.source = run_times.source
-    and model_prices.model = run_times.model
-    and run_times.created_at >= model_prices.valid_from
-    and (model_prices.valid_to is null or run_times.created_at < model_prices.valid_to)
-group by utc_hour(run_times.created_at), run_times.source, run_times.model, run_times.assistant_id
+    hour,
+    source,
+    model,
+    assistant_id,
+    runs,
+    terminal_runs,
+    completed,
+    failed,
+    expired,
+    incomplete,
+    cancelled,
+    failure_rate,
+    nth(run_seconds_percentiles, 1) as run_seconds_p50,
+    nth(run_seconds_percentiles, 2) as run_seconds_p95,
+    prompt_tokens,
+    cached_prompt_tokens,
+    completion_tokens,
+    total_tokens,
+    unpriced_runs,
+    cost
+from hours

@@ -9,41 +9,41 @@
 -- column failure_rate DOUBLE: Share of failed, expired and incomplete ones in these, 0 to 1; null when there are none
 -- column terminal_runs_without BIGINT: Runs of the model without it that have ended
 -- column failure_rate_without DOUBLE: Share of failed, expired and incomplete ones in these, 0 to 1; null when there are none
-with repeated as (
-    select distinct
-        later.run_id,
-        later.position
-    from tools as later
-    inner join tools as earlier
-        on earlier.run_id = later.run_id
-        and earlier.type is not distinct from later.type
-        and earlier.name is not distinct from later.name
-        and earlier.position < later.position
-    where later.position > 0
+with offering_runs as (
+    select
+        tools_digest,
+        model,
+        assistant_id,
+        min(run_id) as run_id,
+        count(*) as runs,
+        count(*) filter (where is_terminal) as terminal_runs,
+        count(*) filter (where is_failure) as failures
+    from run_times
+    where tools_digest is not null
+    group by tools_digest, model, assistant_id
 ),
 
 offered as (
-    select
-        tools.run_id,
+    select distinct
+        offering_runs.tools_digest,
         tools.type,
         tools.name
-    from tools
-    left join repeated on repeated.run_id = tools.run_id and repeated.position = tools.position
-    where repeated.run_id is null
+    from (select tools_digest, min(run_id) as run_id from offering_runs group by tools_digest) as offering_runs
+    inner join tools on tools.run_id = offering_runs.run_id
 ),
 
 of_assistant as (
     select
         offered.type,
         offered.name,
-        run_times.model,
-        run_times.assistant_id,
-        count(*) as runs,
-        count(*) filter (where run_times.is_terminal) as terminal_runs,
-        count(*) filter (where run_times.is_failure) as failures
-    from offered
-    inner join run_times on run_times.run_id = offered.run_id
-    group by offered.type, offered.name, run_times.model, run_times.assistant_id
+        offering_runs.model,
+        offering_runs.assistant_id,
+        sum(offering_runs.runs) as runs,
+        sum(offering_runs.terminal_runs) as terminal_runs,
+        sum(offering_runs.failures) as failures
+    from offering_runs
+    inner join offered on offered.tools_digest = offering_runs.tools_digest
+    group by offered.type, offered.name, offering_runs.model, offering_runs.assistant_id
 ),
 
 with_tool as (

@@ -12,6 +12,10 @@ create or replace macro utc_day(instant) as
 create or replace macro utc_hour(instant) as
     date_trunc('hour', make_timestamp(epoch_us(instant)));
 
+-- When the period of an instant begins, in UTC: its day, unless a selection says otherwise.
+create or replace macro period_of(instant) as
+    date_trunc('day', make_timestamp(epoch_us(instant)));
+
 -- A JSON path without its indices.
 create or replace macro without_indices(path) as
     regexp_replace(path, '\[[0-9]+\]', '[]', 'g');
@@ -31,5 +35,10 @@ create or replace macro json_items(object, name, inner_name) as
 create or replace macro json_entries(object) as
     list_transform(list_distinct(json_keys(object)), lambda name: {'key': name, 'value': json_text(object, name)});
 
--- A number that tells most rows of texts from others; another one in each engine.
-create or replace macro row_digest(a, b, c, d, e, f, g) as hash(a, b, c, d, e, f, g);
+-- A number that tells most texts from others; another one in each engine.
+create or replace macro text_digest(text) as hash(text);
+
+-- Percentiles of a column, interpolated linearly, and what they are asked with and taken from: Spark's words.
+create or replace macro percentile(value, fractions) as quantile_cont(value, fractions);
+create or replace macro fractions(a, b) as [a, b];
+create or replace macro nth(list, place) as list[place];

@@ -12,6 +12,10 @@ create or replace temporary function utc_day(instant timestamp) returns date
 create or replace temporary function utc_hour(instant timestamp) returns timestamp_ntz
     return timestamp_ntz '1970-01-01 00:00:00' + make_dt_interval(0, cast(floor(unix_micros(instant) / 3600000000) as int));
 
+-- When the period of an instant begins, in UTC: its day, unless a selection says otherwise.
+create or replace temporary function period_of(instant timestamp) returns timestamp_ntz
+    return timestamp_ntz '1970-01-01 00:00:00' + make_dt_interval(cast(floor(unix_micros(instant) / 86400000000) as int));
+
 -- A JSON path without its indices.
 create or replace temporary function without_indices(path string) returns string
     return regexp_replace(path, r'\[[0-9]+\]', '[]');
@@ -30,8 +34,12 @@ create or replace temporary function json_items(object string, name string, inne
 create or replace temporary function json_entries(object string) returns array<struct<key: string, value: string>>
     return map_entries(from_json(object, 'map<string,string>'));
 
--- A number that tells most rows of texts from others; another one in each engine.
-create or replace temporary function row_digest(
-    a string, b string, c string, d string, e string, f string, g string
-) returns bigint
-    return xxhash64(to_json(array(a, b, c, d, e, f, g)));
+-- A number that tells most texts from others; another one in each engine.
+create or replace temporary function text_digest(text string) returns bigint
+    return xxhash64(text);
+
+-- What percentiles are asked with and taken from.
+create or replace temporary function fractions(a double, b double) returns array<double>
+    return array(a, b);
+create or replace temporary function nth(list array<double>, place int) returns double
+    return element_at(list, place);

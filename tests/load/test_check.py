@@ -61,6 +61,7 @@ def test_a_sound_warehouse_passes(loaded: Path) -> None:
         ("insert into usage (run_id) values ('nobody')", "orphans_usage"),
         ("update tools set run_created_at = null where run_id = 'run_1'", "orphans_tools"),
         ("delete from runs where run_id = 'run_0'", "orphans_errors"),
+        ("update runs set tool_count = 3 where run_id = 'run_1'", "tools_of_runs"),
         ("update runs set load_id = 99 where run_id = 'run_1'", "known_loads"),
         ("create or replace view failure_rates_by_model as select 1 as runs", "totals_of_runs"),
         ("create or replace view runs_daily as select 1 as runs", "totals_of_days"),

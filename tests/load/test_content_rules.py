@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from secretive import SECRET, SECRETIVE
-from warehouses import command, page, query, run, write
+from warehouses import assert_sound, command, page, query, run, write
 
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse import open_for_writing
@@ -48,6 +48,7 @@ def test_nothing_of_it_is_in_the_file_its_wal_and_what_is_told(
     for table in ("runs", "usage", "tools", "errors", "steps", "runmart.rejects", "runmart.inputs", "runmart.loads"):
         found = query(warehouse, f"select count(*) from {table} as t where cast(t as varchar) like '%{SECRET}%'")
         assert (found[0][0] > 0) is (is_kept and table not in {"runmart.inputs", "runmart.loads"})
+    assert_sound(warehouse)
     assert SECRET not in written.out + written.err
     assert KEY["RUNMART_CONTENT_KEY"].encode() not in warehouse.read_bytes() + log
 

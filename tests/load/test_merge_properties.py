@@ -128,7 +128,7 @@ def test_an_edit_after_the_end_is_stored_with_its_children(tmp_path: Path) -> No
     done = load(warehouse, write(tmp_path / "2.json", page(second), 1_800_000_001))
     assert (done.totals.new_runs, done.totals.updated_runs, done.totals.unchanged) == (0, 1, 0)
     found = tables(warehouse)
-    assert [row[23] for row in found["runs"]] == ['{"v":"2"}']
+    assert [row[25] for row in found["runs"]] == ['{"v":"2"}']
     assert [(row[1], row[2]) for row in found["tools"]] == [(0, "code_interpreter")]
     assert found["usage"] == []
 

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 from secretive import SECRET, SECRETIVE
-from warehouses import assert_sound, command, load, page, query, run, tables, write
+from warehouses import WRONG_TOOL_SUMS, assert_sound, command, load, page, query, run, tables, write
 
 from runmart.ingest.compact import compact
 from runmart.ingest.errors import WarehouseError
@@ -110,6 +110,7 @@ def test_content_goes_and_measures_stay(loaded: Path, pages: Path) -> None:
         found = query(loaded, f"select count(*) from {table} as t where run_id in {old} and {texts} like '%{SECRET}%'")
         assert found == [(0,)], table
     assert query(loaded, "select raw_encoding from runmart.rejects") == [("withheld",)]
+    assert query(loaded, WRONG_TOOL_SUMS) == []
     pruned = tables(loaded)
     assert command("ingest", pages / "old.json", pages / "unknown.json", "-w", loaded, "--reload").returncode == 0
     assert tables(loaded) == pruned

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-from warehouses import command, load, page, query, run, write
+from warehouses import WRONG_TOOL_SUMS, command, load, page, query, run, write
 
 from runmart.ingest.schema import MIGRATIONS, Migration, create_tables, migrate, schema_version
 from runmart.ingest.storage import readable_by, storage_version
@@ -97,14 +97,24 @@ def test_the_first_migration_creates_the_declared_tables() -> None:
 
 def test_a_warehouse_of_the_first_schema_is_brought_up_to_date(warehouse: Path, pages: Path) -> None:
     """Columns that came later are filled from what is there; the next load goes on as if they had always been."""
-    write(pages / "1.json", page(run("a", created_at=1_700_000_000, usage={"total_tokens": 1}), run("b", usage={})))
+    tools = [{"type": "function", "function": {"name": "f", "strict": True, "parameters": {}}}, {"type": "mcp", "x": 1}]
+    first = run("a", created_at=1_700_000_000, usage={"total_tokens": 1}, tools=tools)
+    write(pages / "1.json", page(first, run("b", usage={}), run("c", tools=tools)))
     load(warehouse, pages)
+    before = query(warehouse, "select run_id, tool_count, tools_digest from runs order by 1")
     with duckdb.connect(warehouse) as connection:
         for table in ("usage", "tools", "errors"):
             connection.execute(f"alter table {table} drop column run_created_at")
+        for column in ("tool_count", "tools_digest"):
+            connection.execute(f"alter table runs drop column {column}")
         connection.execute("drop table runmart.installed_views")
         connection.execute("delete from runmart.schema_version where version > 1")
     write(pages / "2.json", page(run("a", created_at=1_700_000_000, usage={"total_tokens": 2})), 1_800_000_000)
     assert load(warehouse, pages).totals.updated_runs == 1
+    after = query(warehouse, "select run_id, tool_count, tools_digest from runs order by 1")
+    assert after[1:] == before[1:]
+    assert [row[1] for row in before] == [2, 0, 2]
+    assert before[0][2] == before[2][2] is not None
+    assert query(warehouse, WRONG_TOOL_SUMS) == []
     assert query(warehouse, "select total_tokens, epoch_us(run_created_at) from usage") == [(2, 1_700_000_000_000_000)]
     assert query(warehouse, "select count(*) from runmart.schema_version") == [(len(MIGRATIONS),)]

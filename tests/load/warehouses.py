@@ -14,6 +14,7 @@ from runmart.ingest.load import Load
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse import open_for_writing
 from runmart.models.tables import TABLES
+from runmart.models.tools import DIGEST
 
 RUNMART = Path(sys.executable).parent / "runmart"
 
@@ -94,10 +95,21 @@ DOUBLES = " union all ".join(
 """Keys that are there twice; there must be none."""
 
 
+WRONG_TOOL_SUMS = f"""
+    select run_id, runs.tool_count, runs.tools_digest
+    from runs left join (
+        select run_id, count(*) as tool_count, {DIGEST} as tools_digest from main.tools group by run_id
+    ) as found using (run_id)
+    where runs.tool_count is distinct from coalesce(found.tool_count, 0)
+        or runs.tools_digest is distinct from found.tools_digest"""
+"""Runs that tell something else than their rows in `tools`; there must be none."""
+
+
 def assert_sound(warehouse: Path) -> None:
     """What holds after every transaction."""
     assert query(warehouse, ORPHANS) == []
     assert query(warehouse, DOUBLES) == []
+    assert query(warehouse, WRONG_TOOL_SUMS) == []
 
 
 def ids(rows: Iterable[tuple[Any, ...]]) -> list[str]:

@@ -1,5 +1,6 @@
 """The four tables: every column of one fully populated run in which every field has a different value."""
 
+import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -68,6 +69,12 @@ def _at(seconds: int, microsecond: int = 0) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microsecond)
 
 
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+_DEFINITION = (_md5('{"the":"parameters"}'), _md5('{"the":"config"}'))
+
 EXPECTED: dict[str, list[dict[str, Any]]] = {
     "runs": [
         {
@@ -95,6 +102,15 @@ EXPECTED: dict[str, list[dict[str, Any]]] = {
             "tool_choice": '"the-choice"',
             "response_format": '{"the":"format"}',
             "parallel_tool_calls": False,
+            "tool_count": 2,
+            "tools_digest": _md5(
+                ",".join(
+                    (
+                        "|".join(["true", *map(_md5, ("function", "the-name", "the-description")), *_DEFINITION]),
+                        f"-|{_md5('the-type')}|-|-|-|-",
+                    )
+                )
+            ),
             "metadata": '{"the":"metadata"}',
             "required_action": '{"type":"the-action"}',
             "extra": '{"the-extra":"extra"}',
@@ -197,7 +213,9 @@ def test_a_run_of_id_and_status_has_nothing_else() -> None:
     batches = _batches({"id": "a", "status": "b"})
     [row] = batches.runs.to_pylist()
     told = {name for name, value in row.items() if value is not None}
-    assert told == {OBSERVATION, "run_id", "status", "source", "observed_at", "observed_position", "load_id"}
+    origin = {"source", "observed_at", "observed_position", "load_id"}
+    assert told == {OBSERVATION, "run_id", "status", "tool_count", *origin}
+    assert row["tool_count"] == 0
     assert (batches.usage.num_rows, batches.tools.num_rows, batches.errors.num_rows) == (0, 0, 0)
 
 

@@ -1,5 +1,6 @@
 """The views of threads, tools, errors, open runs and periods, in plain Python; the statistics are scipy's."""
 
+import hashlib
 import math
 import random
 from collections.abc import Sequence
@@ -108,6 +109,20 @@ def tool_usage(tables: Tables, facts: Sequence[Row]) -> list[Row]:
         return {**found, "terminal_runs_without": ended_without, "failure_rate_without": failure_rate_without}
 
     return grouped_by(rows, lambda row: (row["type"], row["name"], row["model"]), ("type", "name", "model"), summary)
+
+
+def tools_digest(tables: Tables, run_id: str) -> str | None:
+    """The digest of a run's tools, whose descriptions, parameters and configurations are null."""
+    parts: list[str] = []
+    for tool in sorted((one for one in tables["tools"] if one["run_id"] == run_id), key=lambda one: one["position"]):
+        strict = {None: "-", True: "true", False: "false"}[tool.get("strict")]
+        texts = [tool["type"], tool.get("name"), None, None, None]
+        parts.append("|".join([strict, *("-" if text is None else _md5(text) for text in texts)]))
+    return _md5(",".join(parts)) if parts else None
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def gen_ai_runs(tables: Tables, facts: Sequence[Row]) -> list[Row]:

@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from runmart.ingest.tool_sums import sum_up_tools
 from runmart.models.bookkeeping import LOADS, REJECTS
 from runmart.models.prices import MODEL_ALIASES, PRICES
 from runmart.models.tables import ALL_TABLES
@@ -17,7 +18,7 @@ Fill = Callable[[Rows], duckdb.DuckDBPyConnection]
 
 
 def insert(connection: duckdb.DuckDBPyConnection, tables: Rows) -> None:
-    """Insert rows; instants are Unix seconds."""
+    """Insert rows; instants are Unix seconds. Runs get the sums of their tools."""
     books = {"loads": LOADS, "rejects": REJECTS}
     named = {table.name: table for table in (*ALL_TABLES, PRICES, MODEL_ALIASES)}
     for name, table in {**named, **books}.items():
@@ -31,6 +32,8 @@ def insert(connection: duckdb.DuckDBPyConnection, tables: Rows) -> None:
             f"insert into {'runmart.' if name in books else ''}{name} ({', '.join(names)}) values ({values})",
             [[row.get(one) for one in names] for row in rows],
         )
+    connection.execute("update main.runs set tool_count = 0")
+    sum_up_tools(connection, "true")
 
 
 def records(connection: duckdb.DuckDBPyConnection, view: str, key: str) -> list[dict[str, Any]]:

@@ -60,7 +60,8 @@ def test_an_engine_function_is_defined_once_for_each_engine() -> None:
         file.name: re.findall(r"(?:macro|function) (\w+)\(", file.read_text("utf-8")) for file in folder.iterdir()
     }
     assert set(defined) == {"duckdb.sql", "spark.sql"}
-    defined["duckdb.sql"].remove("explode")  # which Spark has
+    for name in ("explode", "percentile"):  # which Spark has
+        defined["duckdb.sql"].remove(name)
     assert defined["duckdb.sql"] == defined["spark.sql"]
     assert len(defined["spark.sql"]) > 3
 

@@ -12,6 +12,7 @@ import recomputed_activity as activity
 import recomputed_content as content
 from recomputed_activity import random_books
 from recomputed_costs import costs, grouped_by, model_prices, moment, random_prices, run_costs
+from recomputed_periods import over_time
 from rows import Fill, assert_rows, records
 
 from runmart.queries import views
@@ -306,7 +307,11 @@ def run_times(tables: dict[str, list[Row]], facts: list[Row]) -> list[Row]:
     """Durations, beside the settings that were sent."""
     sent = {run["run_id"]: run for run in tables["runs"]}
     return [
-        {**{name: row[name] for name in TIMES}, **{name: sent[row["run_id"]][name] for name in SETTINGS}}
+        {
+            **{name: row[name] for name in (*TIMES, "tool_count")},
+            **{name: sent[row["run_id"]][name] for name in SETTINGS},
+            "tools_digest": activity.tools_digest(tables, row["run_id"]),
+        }
         for row in facts
     ]
 
@@ -369,7 +374,7 @@ def test_every_view_gives_what_plain_python_gives(seed: int, filled: Fill) -> No
     expectations = {name: (key, compute(facts)) for name, (key, compute) in EXPECTED.items()}
     expectations["run_times"] = ("run_id", run_times(tables, facts))
     expectations["step_latency"] = ("all", step_latency(tables))
-    others = with_costs(tables, facts) | of_activity(tables, facts)
+    others = with_costs(tables, facts) | of_activity(tables, facts) | over_time(tables, facts, percentile)
     expectations |= {name: ("all", expected) for name, expected in others.items()}
     for name, (key, expected) in expectations.items():
         found = [
@@ -385,4 +390,5 @@ def test_every_view_is_recomputed() -> None:
     tables = random_tables(random.Random(0), 30)
     facts = run_facts(tables)
     names = {*EXPECTED, "run_times", "step_latency", *with_costs(tables, facts), *of_activity(tables, facts)}
+    names |= over_time(tables, facts, percentile).keys()
     assert names == {view.name for view in views()}

@@ -1,0 +1,34 @@
+-- purpose: Why runs fail, over time.
+-- grain: one row per period, status and code with failed, expired or incomplete runs
+-- column period TIMESTAMP: When the period (UTC) in which the runs were created begins: a day, unless Warehouse.within asks for other ones; null is a row of its own
+-- column status VARCHAR: failed, expired or incomplete
+-- column code VARCHAR: The code of the last error, else the reason why it is incomplete; null where none is told
+-- column runs BIGINT: Runs that ended so
+with failures as (
+    select
+        run_id,
+        status,
+        period_of(created_at) as period
+    from run_times
+    where is_failure
+),
+
+failure_codes as (
+    select
+        errors.run_id,
+        coalesce(
+            max(errors.code) filter (where errors.kind = 'last_error'),
+            max(errors.code) filter (where errors.kind = 'incomplete_details')
+        ) as code
+    from errors
+    group by errors.run_id
+)
+
+select
+    failures.period,
+    failures.status,
+    failure_codes.code,
+    count(*) as runs
+from failures
+left join failure_codes on failure_codes.run_id = failures.run_id
+group by failures.period, failures.status, failure_codes.code

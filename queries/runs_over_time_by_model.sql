@@ -1,0 +1,47 @@
+-- purpose: How many runs there are over time, per model, how they end, and how long the completed ones take. Percentiles are interpolated linearly.
+-- grain: one row per period and model
+-- column period TIMESTAMP: When the period (UTC) in which the runs were created begins: a day, unless Warehouse.within asks for other ones; null is a row of its own
+-- column model VARCHAR: The language model, as sent; null is a row of its own
+-- column runs BIGINT: Runs, the open ones included
+-- column terminal_runs BIGINT: Runs that have ended
+-- column completed BIGINT: ... with their result
+-- column failed BIGINT: ... with an error
+-- column expired BIGINT: ... because their time was up
+-- column incomplete BIGINT: ... because they reached a limit
+-- column cancelled BIGINT: ... because somebody cancelled them
+-- column failure_rate DOUBLE: Share of failed, expired and incomplete ones in those that have ended, 0 to 1; null when none has
+-- column queue_seconds_p50 DOUBLE: Median of the seconds from created to started, of completed runs
+-- column queue_seconds_p95 DOUBLE: 95th percentile of these
+-- column run_seconds_p50 DOUBLE: Median of the seconds from started to finished, of completed runs
+-- column run_seconds_p90 DOUBLE: 90th percentile of these
+-- column run_seconds_p95 DOUBLE: 95th percentile of these
+-- column run_seconds_p99 DOUBLE: 99th percentile of these
+with dated_runs as (
+    select
+        *,
+        case when status = 'completed' then queue_seconds end as completed_queue_seconds,
+        case when status = 'completed' then run_seconds end as completed_run_seconds,
+        period_of(created_at) as period
+    from run_times
+)
+
+select
+    period,
+    model,
+    count(*) as runs,
+    count(*) filter (where is_terminal) as terminal_runs,
+    count(*) filter (where status = 'completed') as completed,
+    count(*) filter (where status = 'failed') as failed,
+    count(*) filter (where status = 'expired') as expired,
+    count(*) filter (where status = 'incomplete') as incomplete,
+    count(*) filter (where status = 'cancelled') as cancelled,
+    cast(count(*) filter (where is_failure) as double)
+        / cast(nullif(count(*) filter (where is_terminal), 0) as double) as failure_rate,
+    percentile_cont(0.5) within group (order by completed_queue_seconds) as queue_seconds_p50,
+    percentile_cont(0.95) within group (order by completed_queue_seconds) as queue_seconds_p95,
+    percentile_cont(0.5) within group (order by completed_run_seconds) as run_seconds_p50,
+    percentile_cont(0.9) within group (order by completed_run_seconds) as run_seconds_p90,
+    percentile_cont(0.95) within group (order by completed_run_seconds) as run_seconds_p95,
+    percentile_cont(0.99) within group (order by completed_run_seconds) as run_seconds_p99
+from dated_runs
+group by period, model
