@@ -134,8 +134,9 @@ def _digested(batches: Batches, lists: Array) -> Batches:
         offered[row.pop(OBSERVATION)].append(OfferedTool(**row))
     digests = [digest(sorted(offered[first[of]])) for of in range(len(first))]
     column = arrow.array(digests, VARCHAR).take(encoded.indices)
-    index = batches.runs.schema.get_field_index("tools_digest")
-    return batches._replace(runs=batches.runs.set_column(index, "tools_digest", column))
+    runs: Any = batches.runs
+    index = runs.schema.get_field_index("tools_digest")
+    return batches._replace(runs=runs.set_column(index, "tools_digest", column))
 
 
 def _numbers(batch: Any) -> Array:

@@ -3,5 +3,18 @@
 from runmart.queries.catalog import View, ViewColumn, find, views
 from runmart.queries.install import install
 from runmart.queries.read import ViewName, Warehouse, connect, read
+from runmart.queries.selection import Grain, Selection
 
-__all__ = ["View", "ViewColumn", "ViewName", "Warehouse", "connect", "find", "install", "read", "views"]
+__all__ = [
+    "Grain",
+    "Selection",
+    "View",
+    "ViewColumn",
+    "ViewName",
+    "Warehouse",
+    "connect",
+    "find",
+    "install",
+    "read",
+    "views",
+]

@@ -1,11 +1,13 @@
 """A warehouse in Python: its views, and any query, as polars frames."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from runmart.queries.attach import Attached, attached, version_of
 from runmart.queries.catalog import find
+from runmart.queries.selection import Selected, Selection
 
 if TYPE_CHECKING:
     import polars
@@ -63,6 +65,20 @@ class Warehouse:
         self._attached: Attached | None = attached(self._path)
         self._version = self._attached.version
         self._connection = self._attached.cursor()
+        self._selected: Selected | None = None
+
+    def within(self, selection: Selection) -> "Warehouse":
+        """The same warehouse, as if it held the selected runs only; to be closed like another. Views of your own stay whole.
+
+        Raises:
+            ValueError: An older version of runmart made the warehouse; so do `view` and `sql` then.
+        """
+        if self._attached is None:
+            raise ValueError(f"{self._path}: it is closed")
+        found = copy(self)
+        found._connection = self._attached.cursor()
+        found._selected = Selected(found._connection, selection)
+        return found
 
     @property
     def views(self) -> list[str]:
@@ -89,6 +105,8 @@ class Warehouse:
         """
         import polars
 
+        if self._selected is not None:
+            self._selected.add_views(query)
         found: Any = self._connection.sql(query, params=parameters)
         return polars.DataFrame() if found is None else found.pl()  # DuckDB 1 has no result of other statements
 
@@ -108,6 +126,8 @@ class Warehouse:
             return False
         new = attached(self._path)
         connection = new.cursor()
+        if self._selected is not None:
+            self._selected = Selected(connection, self._selected.selection)
         self.close()
         self._attached, self._version, self._connection = new, new.version, connection
         return True

@@ -19,24 +19,16 @@ def over_time(tables: Tables, facts: Sequence[Row], percentile: Percentile) -> d
     """Runs, usage and errors by day, and by model and assistant."""
     found: dict[str, list[Row]] = {}
     for suffix, keys in (("", ()), ("_by_model", ("model",)), ("_by_assistant", ("assistant_id",))):
-        for name, rows, summary in (
-            ("runs", facts, lambda some: _runs(some, percentile)),
-            ("usage", run_costs(tables), _usage),
-        ):
-            found[f"{name}_over_time{suffix}"] = grouped_by(
-                rows,
-                lambda row, keys=keys: (_day(row), *(row[key] for key in keys)),
-                ("period", *keys),
-                summary,
-            )
+
+        def key(row: Row, keys: tuple[str, ...] = keys) -> tuple[Any, ...]:
+            return (_day(row), *(row[one] for one in keys))
+
+        found[f"runs_over_time{suffix}"] = grouped_by(facts, key, ("period", *keys), lambda some: _runs(some, percentile))
+        found[f"usage_over_time{suffix}"] = grouped_by(run_costs(tables), key, ("period", *keys), _usage)
     failures = [row for row in facts if row["is_failure"]]
     found["errors_over_time"] = grouped_by(
         failures,
-        lambda row: (
-            _day(row),
-            row["status"],
-            row["incomplete_reason"] if row["error_code"] is None else row["error_code"],
-        ),
+        lambda row: (_day(row), row["status"], _code(row)),
         ("period", "status", "code"),
         lambda some: {"runs": len(some)},
     )

@@ -1,0 +1,119 @@
+"""Selection: some of the runs, and what all views give of them.
+
+The views are made anew over the selected rows, in the connection at hand and nowhere else. So a selection defines no
+measure of its own: failure rates of last week are the view `failure_rates_by_model`, of the runs of last week.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from runmart.queries.catalog import prelude, views
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Grain = Literal["hour", "day", "week", "month", "all"]
+"""What a period of the views over time is, in UTC; weeks begin on Mondays. `all` makes one period, null, of all runs."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which runs, and in which periods; of what is left empty, all.
+
+    A time limits the runs by their creation, `since` included and `until` not; runs without that time are left out then.
+    Times without an offset are UTC.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    sources: Sequence[str] = ()
+    models: Sequence[str] = ()
+    assistants: Sequence[str] = ()
+    grain: Grain = "day"
+
+
+class Selected:
+    """A connection in which the tables and views of the database attached as `warehouse` are those of a selection."""
+
+    def __init__(self, connection: "DuckDBPyConnection", selection: Selection) -> None:
+        """The connection is changed for good."""
+        self.selection = selection
+        self._connection = connection
+        self._made: set[str] = set()
+        for name, query in _tables(selection):
+            connection.execute(f"create temp view {name} as {query}")
+        connection.execute(prelude("duckdb").replace("create or replace macro", "create temp macro"))
+        connection.execute(f"create or replace temp macro period_of(instant) as {_period(selection.grain)}")
+
+    def add_views(self, query: str) -> None:
+        """Let there be the views that a query names; to make all of them takes as long as to ask for most.
+
+        Raises:
+            ValueError: An older version of runmart made the warehouse, and its tables lack what a view needs.
+        """
+        import duckdb
+
+        needed = _words(query)
+        for view in reversed(views()):
+            if view.name in needed:
+                needed |= _words(view.sql)
+        for view in views():
+            if view.name in needed - self._made:
+                try:
+                    self._connection.execute(f"create temp view {view.name} as {view.sql}")
+                except duckdb.BinderException:
+                    raise ValueError("an older runmart made this warehouse; load into it once with this one") from None
+                self._made.add(view.name)
+
+
+def _words(query: str) -> set[str]:
+    return set(re.findall(r"\w+", query))
+
+
+def _tables(selection: Selection) -> Iterator[tuple[str, str]]:
+    """The tables of runs, each with the query of its selected rows."""
+    runs = [*_times(selection, "created_at"), *_values(selection)]
+    yield "runs", f"select * from warehouse.main.runs{_where(runs)}"
+    of_runs = ["run_id in (select run_id from temp.runs)"]
+    for name in ("usage", "tools", "errors"):
+        rows = [*_times(selection, "run_created_at"), *(of_runs if _values(selection) else [])]
+        yield name, f"select * from warehouse.main.{name}{_where(rows)}"
+    yield "steps", f"select * from warehouse.main.steps{_where(of_runs if runs else [])}"
+
+
+def _times(selection: Selection, column: str) -> list[str]:
+    found: list[str] = []
+    if selection.since is not None:
+        found.append(f"{column} >= make_timestamptz({_microseconds(selection.since)})")
+    if selection.until is not None:
+        found.append(f"{column} < make_timestamptz({_microseconds(selection.until)})")
+    return found
+
+
+def _values(selection: Selection) -> list[str]:
+    asked = {"source": selection.sources, "model": selection.models, "assistant_id": selection.assistants}
+    return [f"{column} in ({', '.join(map(_quoted, values))})" for column, values in asked.items() if values]
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" where {' and '.join(conditions)}" if conditions else ""
+
+
+def _period(grain: Grain) -> str:
+    if grain == "all":
+        return "cast(if(instant is null, null, null) as timestamp)"
+    return f"date_trunc({_quoted(grain)}, make_timestamp(epoch_us(instant)))"
+
+
+def _microseconds(instant: datetime) -> int:
+    moment = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
