@@ -62,23 +62,29 @@ class Warehouse:
     def __init__(self, path: str | Path) -> None:
         """See `connect`."""
         self._path = Path(path)
-        self._attached: Attached | None = attached(self._path)
-        self._version = self._attached.version
-        self._connection = self._attached.cursor()
-        self._selected: Selected | None = None
+        self._attached: Attached | None = None
+        self._use(attached(self._path), None)
 
     def within(self, selection: Selection) -> "Warehouse":
-        """The same warehouse, as if it held the selected runs only; to be closed like another. Views of your own stay whole.
+        """The same warehouse, as if it held the selected runs only; views of your own stay whole. Close it, too.
 
         Raises:
-            ValueError: An older version of runmart made the warehouse; so do `view` and `sql` then.
+            ValueError: This is closed; or, from `view` and `sql`, an older version of runmart made the warehouse.
         """
+        found = copy(self)
+        found._use(self._file(), selection)  # noqa: SLF001 - another of the same
+        return found
+
+    def _file(self) -> Attached:
         if self._attached is None:
             raise ValueError(f"{self._path}: it is closed")
-        found = copy(self)
-        found._connection = self._attached.cursor()
-        found._selected = Selected(found._connection, selection)
-        return found
+        return self._attached
+
+    def _use(self, file: Attached, selection: Selection | None) -> None:
+        """Go on with a file, and see some of it."""
+        self._connection = file.cursor()
+        self._attached, self._version = file, file.version
+        self._selected = Selected(self._connection, selection) if selection is not None else None
 
     @property
     def views(self) -> list[str]:
@@ -124,12 +130,9 @@ class Warehouse:
         """
         if self.is_current:
             return False
-        new = attached(self._path)
-        connection = new.cursor()
-        if self._selected is not None:
-            self._selected = Selected(connection, self._selected.selection)
-        self.close()
-        self._attached, self._version, self._connection = new, new.version, connection
+        new, old = attached(self._path), self._connection
+        self._use(new, self._selected.selection if self._selected is not None else None)
+        old.close()
         return True
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 Grain = Literal["hour", "day", "week", "month", "all"]
-"""What a period of the views over time is, in UTC; weeks begin on Mondays. `all` makes one period, null, of all runs."""
+"""What a period of views over time is, in UTC; weeks begin on Mondays. `all` makes one period of all runs, null."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -25,8 +25,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Selection:
     """Which runs, and in which periods; of what is left empty, all.
 
-    A time limits the runs by their creation, `since` included and `until` not; runs without that time are left out then.
-    Times without an offset are UTC.
+    Times are those of creation, `since` included and `until` not; runs without one are left out then. They are UTC where
+    they have no offset.
     """
 
     since: datetime | None = None

@@ -97,7 +97,10 @@ def test_the_first_migration_creates_the_declared_tables() -> None:
 
 def test_a_warehouse_of_the_first_schema_is_brought_up_to_date(warehouse: Path, pages: Path) -> None:
     """Columns that came later are filled from what is there; the next load goes on as if they had always been."""
-    tools: list[dict[str, Any]] = [{"type": "function", "function": {"name": "f", "strict": True, "parameters": {}}}, {"type": "mcp", "x": 1}]
+    tools: list[dict[str, Any]] = [
+        {"type": "function", "function": {"name": "f", "strict": True, "parameters": {}}},
+        {"type": "mcp", "x": 1},
+    ]
     first = run("a", created_at=1_700_000_000, usage={"total_tokens": 1}, tools=tools)
     write(pages / "1.json", page(first, run("b", usage={}), run("c", tools=tools)))
     load(warehouse, pages)

@@ -23,7 +23,9 @@ def over_time(tables: Tables, facts: Sequence[Row], percentile: Percentile) -> d
         def key(row: Row, keys: tuple[str, ...] = keys) -> tuple[Any, ...]:
             return (_day(row), *(row[one] for one in keys))
 
-        found[f"runs_over_time{suffix}"] = grouped_by(facts, key, ("period", *keys), lambda some: _runs(some, percentile))
+        found[f"runs_over_time{suffix}"] = grouped_by(
+            facts, key, ("period", *keys), lambda some: _runs(some, percentile)
+        )
         found[f"usage_over_time{suffix}"] = grouped_by(run_costs(tables), key, ("period", *keys), _usage)
     failures = [row for row in facts if row["is_failure"]]
     found["errors_over_time"] = grouped_by(

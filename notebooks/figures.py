@@ -1,0 +1,364 @@
+"""Figures: what each dashboard shows, read from the views of a warehouse. No measure is defined here."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from runmart.notebooks.periods import before, whole
+from runmart.queries import Selection, Warehouse
+
+MODELS_DRAWN = 8
+"""Models with lines of their own: more can't be told apart."""
+
+NAMES_DRAWN = 20
+"""Bars beside each other."""
+
+RUNS_SHOWN = 200
+
+_Times = tuple[dict[str, Any], dict[str, Any]]
+"""The measures of the time that is asked for, and of the time before."""
+
+COUNT, SHARE, SECONDS, AMOUNT = "{:,.0f}", "{:.1%}", "{:,.1f} s", "{:,.2f}"
+_SHORT = ((1e12, "T"), (1e9, "G"), (1e6, "M"))
+"""From when on numbers are written in such units."""
+
+
+OF_THE_MOMENT = frozenset({"operations"})
+"""Figures that tell how old things are: another moment, other figures."""
+
+_MOST_NAMES = 2000
+"""Names that a filter offers, those with most runs first."""
+
+
+class Known(NamedTuple):
+    """What there is to choose from."""
+
+    first: date | None
+    """The day of the first run; None where there is none."""
+    last: date | None
+    sources: list[str]
+    models: list[str]
+    assistants: list[str]
+
+
+class Card(NamedTuple):
+    """A number, and what it was in the time before."""
+
+    label: str
+    value: float | None
+    form: str
+    before: float | None
+    less_is_better: bool | None
+
+
+class Overview(NamedTuple):
+    """Runs, their ends, durations, tokens and costs."""
+
+    cards: list[Card]
+    runs: pl.DataFrame
+    """`runs_over_time`, all periods, with `until` and `open`."""
+    usage: pl.DataFrame
+    """`usage_over_time`, all periods, with `until`."""
+    models: pl.DataFrame
+    cost_note: str
+
+
+class Latency(NamedTuple):
+    """How long runs wait and take."""
+
+    cards: list[Card]
+    runs: pl.DataFrame
+    """`runs_over_time`, all periods."""
+    by_model: pl.DataFrame
+    """`runs_over_time_by_model` of the models that run most, all periods."""
+    histogram: pl.DataFrame
+    models: pl.DataFrame
+    assistants: pl.DataFrame
+    slowest: pl.DataFrame
+
+
+class Failures(NamedTuple):
+    """How runs fail, and why."""
+
+    cards: list[Card]
+    runs: pl.DataFrame
+    """`runs_over_time`, all periods."""
+    errors: pl.DataFrame
+    """`errors_over_time`, with `series`, which names status and code, and `until`."""
+    models: pl.DataFrame
+    assistants: pl.DataFrame
+    tools: pl.DataFrame
+    reasons: pl.DataFrame
+    failed: pl.DataFrame
+
+
+class Costs(NamedTuple):
+    """Tokens, and what they cost."""
+
+    cards: list[Card]
+    usage: pl.DataFrame
+    by_model: pl.DataFrame
+    """`usage_over_time_by_model` of the models that run most, all periods."""
+    models: pl.DataFrame
+    assistants: pl.DataFrame
+    metadata: pl.DataFrame
+    unpriced: pl.DataFrame
+    cost_note: str
+
+
+class Operations(NamedTuple):
+    """Whether data come in."""
+
+    freshness: pl.DataFrame
+    loads: pl.DataFrame
+    rejects: pl.DataFrame
+    open_runs: pl.DataFrame
+
+
+def known(warehouse: Warehouse, _: Selection) -> Known:
+    """What there is to choose from."""
+    names = [
+        warehouse.sql(f"""
+            select {column} from runs where {column} is not null
+            group by 1 order by count(*) desc, 1 limit {_MOST_NAMES}""")
+        .to_series()
+        .to_list()
+        for column in ("source", "model", "assistant_id")
+    ]
+    times = warehouse.sql("select utc_day(min(created_at)) as first, utc_day(max(created_at)) as last from runs")
+    return Known(*times.row(0), *names)
+
+
+def overview(warehouse: Warehouse, selection: Selection) -> Overview:
+    """The figures of the overview."""
+    times = _totals(warehouse, selection), _totals_before(warehouse, selection)
+    cards = [
+        _card("Runs", "runs", times, COUNT),
+        _card("Failure rate", "failure_rate", times, SHARE, less_is_better=True),
+        _card("Median run time", "run_seconds_p50", times, SECONDS, less_is_better=True),
+        _card("95th percentile", "run_seconds_p95", times, SECONDS, less_is_better=True),
+        _card("Tokens", "total_tokens", times, COUNT),
+        _cost_card(times),
+    ]
+    with warehouse.within(selection) as chosen:
+        runs = _with_open(whole(chosen.view("runs_over_time"), selection))
+        usage = whole(chosen.view("usage_over_time"), selection)
+        models = _models(chosen)
+    return Overview(cards, runs, usage, models, cost_note(times[0]))
+
+
+def latency(warehouse: Warehouse, selection: Selection) -> Latency:
+    """The figures of the latency dashboard."""
+    times = _totals(warehouse, selection), _totals_before(warehouse, selection)
+    names = ("queue_seconds_p50", "queue_seconds_p95", "run_seconds_p50", "run_seconds_p95", "run_seconds_p99")
+    labels = ("Median wait", "95 % wait up to", "Median run time", "95 % run up to", "99 % run up to")
+    cards = [_card(label, name, times, SECONDS, less_is_better=True) for label, name in zip(labels, names, strict=True)]
+    with warehouse.within(selection) as chosen:
+        return Latency(
+            cards,
+            whole(chosen.view("runs_over_time"), selection),
+            whole(_most(chosen.view("runs_over_time_by_model")), selection, "model"),
+            chosen.view("duration_histogram").sort("duration", "from_seconds"),
+            _latencies(chosen.view("latency_by_model")),
+            _latencies(chosen.view("latency_by_assistant")),
+            chosen.sql(f"""
+                select run_seconds, queue_seconds, run_id, thread_id, assistant_id, model, created_at, total_tokens
+                from run_facts where status = 'completed' and run_seconds is not null
+                order by run_seconds desc, run_id limit {RUNS_SHOWN}"""),
+        )
+
+
+def failures(warehouse: Warehouse, selection: Selection) -> Failures:
+    """The figures of the dashboard of failures."""
+    times = _totals(warehouse, selection), _totals_before(warehouse, selection)
+    cards = [
+        _card("Failure rate", "failure_rate", times, SHARE, less_is_better=True),
+        *(
+            _card(name.capitalize(), name, times, COUNT, less_is_better=True)
+            for name in ("failed", "expired", "incomplete")
+        ),
+        _card("Cancelled", "cancelled", times, COUNT),
+    ]
+    with warehouse.within(selection) as chosen:
+        errors = chosen.view("errors_over_time").with_columns(
+            series=pl.concat_str("status", pl.lit(": ") + pl.col("code"), ignore_nulls=True)
+        )
+        return Failures(
+            cards,
+            whole(chosen.view("runs_over_time"), selection),
+            whole(_most(errors, "series"), selection, "series"),
+            _ranked(chosen.view("failure_rates_by_model"), "model"),
+            _ranked(chosen.view("failure_rates_by_assistant"), "assistant_id"),
+            chosen.view("tool_usage").sort("runs", descending=True),
+            chosen.view("error_summary").sort("runs", "last_at", descending=True),
+            chosen.sql(f"""
+                select created_at, status, coalesce(error_code, incomplete_reason) as reason, model, assistant_id,
+                    run_id, thread_id, run_seconds, tool_count
+                from run_facts where is_failure order by created_at desc nulls last, run_id limit {RUNS_SHOWN}"""),
+        )
+
+
+def costs(warehouse: Warehouse, selection: Selection) -> Costs:
+    """The figures of tokens and cost."""
+    times = _totals(warehouse, selection), _totals_before(warehouse, selection)
+    cards = [
+        _cost_card(times),
+        _card("Cost per run", "cost_per_run", times, "{:,.4f}", less_is_better=True),
+        _card("Tokens", "total_tokens", times, COUNT),
+        _card("Prompt tokens from the cache", "cached_share", times, SHARE, less_is_better=False),
+        _card("Runs without a price", "unpriced_runs", times, COUNT, less_is_better=True),
+    ]
+    with warehouse.within(selection) as chosen:
+        return Costs(
+            cards,
+            whole(chosen.view("usage_over_time"), selection),
+            whole(_most(chosen.view("usage_over_time_by_model")), selection, "model"),
+            chosen.view("cost_by_model").sort("cost", "runs", descending=True, nulls_last=True),
+            chosen.view("cost_by_assistant").sort("cost", "runs", descending=True, nulls_last=True),
+            chosen.sql("select * from metadata_usage order by runs desc, key, value limit 1000"),
+            chosen.sql("""
+                select source, model, count(*) as runs, sum(total_tokens)::bigint as total_tokens,
+                    min(created_at) as first_at, max(created_at) as last_at
+                from run_costs where not is_priced group by all order by runs desc, source, model"""),
+            cost_note(times[0]),
+        )
+
+
+def operations(warehouse: Warehouse, selection: Selection) -> Operations:
+    """The figures of the dashboard of operations: freshness and loads of all times, open runs of the selected."""
+    with warehouse.within(replace(selection, since=None, until=None)) as chosen:
+        return Operations(
+            chosen.view("data_freshness").sort("source"),
+            warehouse.sql("select * from load_history order by load_id desc limit 500"),
+            warehouse.view("reject_summary").sort("rejects", descending=True),
+            chosen.sql(f"select * from open_runs order by age_seconds desc nulls last, run_id limit {RUNS_SHOWN}"),
+        )
+
+
+def written(card: Card) -> str:
+    """The number, as it is shown."""
+    if card.value is None:
+        return "-"
+    if card.form == COUNT:
+        for least, unit in _SHORT:
+            if card.value >= least:
+                return f"{card.value / least:,.1f} {unit}"
+    return card.form.format(card.value)
+
+
+def change(card: Card) -> tuple[str, str]:
+    """Whether its change is good, bad or none of these, and the change in words."""
+    if card.value is None or card.before is None:
+        return "none", "no time before"
+    difference = card.value - card.before
+    if difference == 0:
+        return "none", "as before"
+    if card.form == SHARE:
+        told = f"{difference * 100:+.1f} points"
+    else:
+        told = f"{difference / card.before:+.1%}" if card.before else "from none"
+    told = f"{'▲' if difference > 0 else '▼'} {told}"
+    if card.less_is_better is None:
+        return "none", told
+    return "good" if (difference < 0) == card.less_is_better else "bad", told
+
+
+def cost_note(totals: dict[str, Any]) -> str:
+    """What a sum of costs leaves out, in words."""
+    unpriced, currency = totals.get("unpriced_runs") or 0, totals.get("currency")
+    told = f"In {currency}. " if currency else ""
+    if totals.get("priced_runs") and not currency:
+        told = "In several currencies: choose a source, or see the tables. "
+    return told + (f"{unpriced:,} runs have no price, and are left out." if unpriced else "")
+
+
+def _totals(warehouse: Warehouse, selection: Selection) -> dict[str, Any]:
+    """The measures of all selected runs; nothing where there are none."""
+    with warehouse.within(replace(selection, grain="all")) as chosen:
+        found: dict[str, Any] = {}
+        for name in ("usage_over_time", "runs_over_time"):
+            [row] = chosen.view(name).to_dicts() or [{}]
+            if name == "usage_over_time" and row:
+                row["priced_runs"] = row["runs"] - row["unpriced_runs"]
+            found |= row
+        return found
+
+
+def _totals_before(warehouse: Warehouse, selection: Selection) -> dict[str, Any]:
+    """The measures of the time before; nothing where it was before the first run."""
+    [(first, newest)] = warehouse.sql("select min(created_at) as a, max(created_at) as b from runs").rows()
+    if newest is None:
+        return {}
+    end = selection.until or _next_day(newest)
+    then = before(replace(selection, until=end))
+    if then is None or then.since is None or then.since < first.replace(hour=0, minute=0, second=0, microsecond=0):
+        return {}
+    return _totals(warehouse, then)
+
+
+def _next_day(instant: datetime) -> datetime:
+    day = instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day + timedelta(days=1)
+
+
+def _card(
+    label: str,
+    name: str,
+    times: tuple[dict[str, Any], dict[str, Any]],
+    form: str,
+    *,
+    less_is_better: bool | None = None,
+) -> Card:
+    """The card of one measure, of the time that is asked for and of the time before."""
+    now, then = times
+    return Card(label, now.get(name), form, then.get(name), less_is_better)
+
+
+def _cost_card(times: _Times) -> Card:
+    """The card of the cost; costs in another currency are not compared."""
+    now, then = times
+    currency = now.get("currency")
+    before_it = then if then.get("currency") == currency else {}
+    return _card(f"Cost ({currency})" if currency else "Cost", "cost", (now, before_it), AMOUNT)
+
+
+def _models(chosen: Warehouse) -> pl.DataFrame:
+    """What the overview tells of each model."""
+    return chosen.sql("""
+        select
+            failures.model,
+            failures.runs,
+            failures.failure_rate,
+            latency.run_seconds_p50,
+            latency.run_seconds_p95,
+            tokens.total_tokens
+        from failure_rates_by_model as failures
+        left join latency_by_model as latency on latency.model is not distinct from failures.model
+        left join token_usage_by_model as tokens on tokens.model is not distinct from failures.model
+        order by failures.runs desc, failures.model""")
+
+
+def _latencies(frame: pl.DataFrame) -> pl.DataFrame:
+    """Those percentiles that are looked at most, of those that run most."""
+    shown = [f"{name}_{share}" for name in ("run_seconds", "queue_seconds") for share in ("p50", "p95", "p99", "max")]
+    return frame.select(frame.columns[0], "runs", *shown).sort("runs", descending=True)
+
+
+def _with_open(runs: pl.DataFrame) -> pl.DataFrame:
+    return runs.with_columns(open=pl.col("runs") - pl.col("terminal_runs"))
+
+
+def _most(frame: pl.DataFrame, name: str = "model") -> pl.DataFrame:
+    """The rows of those that run most."""
+    most = (
+        frame.group_by(name).agg(pl.col("runs").sum()).sort("runs", name, descending=[True, False]).head(MODELS_DRAWN)
+    )
+    return frame.join(most.select(name), on=name, how="semi", nulls_equal=True).sort(name, nulls_last=True)
+
+
+def _ranked(rates: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Failure rates, of those that run most, the greatest first."""
+    most = rates.filter(pl.col("terminal_runs") > 0).sort("runs", descending=True).head(NAMES_DRAWN)
+    return most.sort("failure_rate", "runs", name, descending=[True, True, False], nulls_last=True)

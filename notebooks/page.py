@@ -1,0 +1,239 @@
+"""Page: what the dashboards have in common: the way from one to the other, filters, cards, panels."""
+
+import html
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import marimo as mo
+import polars as pl
+from altair import SCHEMA_VERSION
+from altair.utils.schemapi import debug_mode
+
+from runmart.notebooks import figures, filters, reading
+from runmart.notebooks.figures import Card, Known
+from runmart.queries.attach import Version
+
+Found = TypeVar("Found")
+
+DASHBOARDS = {
+    "overview": "Overview",
+    "latency": "Latency",
+    "failures": "Failures",
+    "costs": "Tokens and cost",
+    "operations": "Operations",
+}
+"""The names of the notebooks, and what they are called."""
+
+WAREHOUSE_VARIABLE = "RUNMART_WAREHOUSE"
+REFRESH = "30s"
+EMPTY = "Nothing to show in this time."
+VEGA_LITE = f"application/vnd.vegalite.v{SCHEMA_VERSION.lstrip('v').partition('.')[0]}+json"
+
+OF_COMPLETED = "Of completed runs, from their start to their end."
+OF_COMPLETED_WAITS = "Of completed runs, from their creation to their start."
+CLASSES = "Completed runs by class of seconds; classes widen."
+INTERVALS = "With 95 % intervals (Wilson). Of those that run most."
+WITH_AND_WITHOUT = "Failure rates of runs that were offered the tool, and of the other runs of the same model."
+LATEST = "The latest ones."
+PRICES = "Give them one with: runmart prices import, or: runmart prices alias"
+FRESHNESS = "When runs were last created and seen, whatever days are chosen."
+ALL_LOADS = "The latest ones, whatever is chosen."
+REJECTS = "What could not be loaded; see: runmart rejects"
+OPEN_RUNS = "As they were last seen, the oldest first."
+OF_ENDED = "Failed, expired and incomplete runs, of those that have ended."
+
+
+def warehouse_path() -> Path:
+    """The warehouse that the dashboards are about: RUNMART_WAREHOUSE, else runs.duckdb."""
+    return Path(os.environ.get(WAREHOUSE_VARIABLE, "runs.duckdb"))
+
+
+def known(path: Path) -> Known:
+    """What there is to choose from; ends the cell with a sentence when the warehouse can't be read."""
+    return _guarded(lambda: filters.known(path))
+
+
+def figures_of(name: str, path: Path, controls: Any, choices: Known) -> Any:
+    """What a dashboard shows; ends the cell with a sentence when the warehouse can't be read."""
+    asked = filters.chosen(controls.value)
+    return _guarded(lambda: reading.read(path, name, asked.selection(choices.last or asked.until)))
+
+
+def _guarded(read: Callable[[], Found]) -> Found:
+    try:
+        return read()
+    except (OSError, ValueError) as error:
+        mo.stop(True, mo.callout(str(error), kind="warn"))  # noqa: FBT003 - marimo's way
+        raise
+
+
+def controls(choices: Known) -> Any:
+    """The filters, as the address asks to begin with."""
+    return filters.controls(filters.asked(mo.query_params().to_dict(), choices), choices)
+
+
+def refresh() -> Any:
+    """How often the page looks for a newer version of the warehouse; it can be changed there."""
+    return mo.ui.refresh(options=["5s", "30s", "5m"], default_interval=REFRESH)
+
+
+def version(path: Path) -> Version | None:
+    """What is there to be shown now."""
+    return reading.version(path)
+
+
+def watch(path: Path, _tick: str, shown: Version | None, show: Callable[[Version | None], None]) -> None:
+    """Have the page drawn again when the warehouse is another than the one that is shown.
+
+    Args:
+        path: The warehouse.
+        _tick: What `refresh` says; a change of it makes marimo look again.
+        shown: What is shown.
+        show: Called with what is to be shown.
+    """
+    found = reading.version(path)
+    if found != shown:
+        show(found)
+
+
+def header(name: str, controls: Any, refresh: Any) -> Any:
+    """The way to the other dashboards, which keep what the filters say; the filters under it."""
+    asked = urlencode(filters.chosen(controls.value).address(), doseq=True)
+    links = "".join(
+        f'<a href="../{one}/?{html.escape(asked)}" target="_self"{" aria-current=page" if one == name else ""}>'
+        f"{html.escape(title)}</a>"
+        for one, title in DASHBOARDS.items()
+    )
+    nav = mo.Html(f'<nav class="runmart-nav"><span class="runmart-name">runmart</span>{links}</nav>')
+    elements = [controls[key] for key in ("days", "grain", "source", "model", "assistant")]
+    return mo.vstack(
+        [
+            mo.hstack([nav, refresh], justify="space-between", align="center", wrap=True),
+            mo.hstack(elements, justify="start", align="end", wrap=True, gap=1).style({"padding": "0.25rem 0"}),
+        ]
+    )
+
+
+def card(shown: Card) -> str:
+    """A number, and how it has changed, as HTML."""
+    direction, change = figures.change(shown)
+    return (
+        f'<div class="runmart-card"><div class="runmart-label">{html.escape(shown.label)}</div>'
+        f'<div class="runmart-value">{html.escape(figures.written(shown))}</div>'
+        f'<div class="runmart-change runmart-{direction}">{html.escape(change)}</div></div>'
+    )
+
+
+def cards(found: Sequence[Card]) -> Any:
+    """Cards in a row, or more rows where there is no room."""
+    return mo.Html(f'<div class="runmart-cards">{"".join(map(card, found))}</div>')
+
+
+def panel(title: str, content: Any, note: str = "") -> Any:
+    """A framed part of the page; a sentence instead of content that has nothing to show."""
+    said = f'<p class="runmart-note">{html.escape(note)}</p>' if note else ""
+    heading = mo.Html(f'<div class="runmart-title" role="heading" aria-level="2">{html.escape(title)}</div>{said}')
+    return mo.vstack([heading, content], gap=0.25).style(
+        {
+            "border": "1px solid var(--border)",
+            "border-radius": "8px",
+            "padding": "0.75rem 1rem",
+            "min-width": "0",
+            "overflow": "hidden",
+        }
+    )
+
+
+def grid(*panels: Any, columns: int = 2) -> Any:
+    """Panels beside each other; one under the other where there is no room."""
+    inner = "".join(f'<div class="runmart-cell">{one.text}</div>' for one in panels)
+    return mo.Html(f'<div class="runmart-grid runmart-grid-{columns}">{inner}</div>')
+
+
+def chart(draw: Callable[[pl.DataFrame], Any], frame: pl.DataFrame, empty: str = EMPTY) -> Any:
+    """A chart, or a sentence where there is nothing to draw."""
+    if frame.is_empty():
+        return nothing(empty)
+    with debug_mode(False):  # noqa: FBT003 - else altair checks each part: half a second for six charts
+        return mo.as_html(_Drawn(draw(frame).to_dict(validate=False)))
+
+
+class _Drawn:
+    """A Vega-Lite specification, for marimo to show."""
+
+    def __init__(self, specification: dict[str, Any]) -> None:
+        self._specification = specification
+
+    def _mime_(self) -> tuple[str, str]:
+        return VEGA_LITE, json.dumps(self._specification)
+
+
+def table(frame: pl.DataFrame, empty: str = EMPTY, rows: int = 10) -> Any:
+    """A table that can be sorted and searched; a sentence where it would be empty."""
+    if frame.is_empty():
+        return nothing(empty)
+    shown = readable(frame)
+    forms = {name: _form(name) for name in shown.columns if _form(name) is not None}
+    return mo.ui.table(
+        shown,
+        selection=None,
+        page_size=rows,
+        show_column_summaries=False,
+        show_data_types=False,
+        format_mapping={name: form for name, form in forms.items() if form is not None},
+    )
+
+
+def readable(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same rows under headings of words; instants are UTC, to the second."""
+    instants = pl.selectors.datetime(time_zone="*")
+    return frame.with_columns(instants.dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%d %H:%M:%S")).rename(
+        {name: _heading(name) for name in frame.columns}
+    )
+
+
+def _heading(name: str) -> str:
+    """A column's name in words; percentiles as such."""
+    words = name.removesuffix("_id").replace("_", " ")
+    return re.sub(r" p(\d\d)$", r", \1 %", words).replace(", 50 %", ", median")
+
+
+def _form(heading: str) -> Callable[[Any], str] | None:
+    """How the numbers under a heading are written; None where as they are."""
+    if "rate" in heading or "share" in heading:
+        return lambda value: "" if value is None else f"{value:.1%}"
+    if heading.endswith(("seconds ago", "age seconds", "unseen seconds")):
+        return lambda value: "" if value is None else _ago(value)
+    if "seconds" in heading:
+        return lambda value: "" if value is None else f"{value:,.1f}"
+    if "cost" in heading:
+        return lambda value: "" if value is None else f"{value:,.4f}"
+    return None
+
+
+def _ago(seconds: float) -> str:
+    """A time in the two units that tell most of it."""
+    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    place = next((place for place, (_, size) in enumerate(units) if seconds >= size), len(units) - 1)
+    told: list[str] = []
+    for unit, size in units[place : place + 2]:
+        count, seconds = divmod(seconds, size)
+        told.append(f"{count:,.0f} {unit}")
+    return " ".join(told)
+
+
+def metadata(key: Any, frame: pl.DataFrame) -> Any:
+    """The values of one key of metadata, to be chosen."""
+    if frame.is_empty():
+        return nothing("No run has metadata in this time.")
+    return mo.vstack([key, table(frame.filter(pl.col("key") == key.value).drop("key"))])
+
+
+def nothing(sentence: str) -> Any:
+    """A sentence where there is nothing to show."""
+    return mo.Html(f'<p class="runmart-nothing">{html.escape(sentence)}</p>')

@@ -1,0 +1,107 @@
+"""Serve: all dashboards behind one address, to a browser on this machine or, with a token, to others."""
+
+import importlib.metadata
+import mimetypes
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import marimo
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
+
+from runmart.notebooks import filters
+from runmart.notebooks.page import DASHBOARDS, warehouse_path
+
+FOLDER = Path(__file__).parent
+ASSETS = f"/assets-{importlib.metadata.version('marimo')}"
+"""Where the browser finds what all dashboards share; a browser that has it never asks again."""
+
+
+class _Assets:
+    """Files whose names change when they do, kept in memory: a page asks for three hundred of them at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, Response] = {}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path not in self._known:
+            self._known[path] = self._read(path)
+        await self._known[path](scope, receive, send)
+
+    def _read(self, path: str) -> Response:
+        file = (self._folder / path.lstrip("/")).resolve()
+        if not file.is_relative_to(self._folder) or not file.is_file():
+            return Response(status_code=404)
+        headers = {"cache-control": "public, max-age=31536000, immutable"}
+        return Response(file.read_bytes(), headers=headers, media_type=mimetypes.guess_type(file.name)[0])
+
+
+def application(token: str | None, first: str) -> Starlette:
+    """The dashboards, each under its name; `/` leads to the first.
+
+    Args:
+        token: What a browser has to show; None where everybody who gets here may look.
+        first: The name of a dashboard.
+    """
+    builder = marimo.create_asgi_app(quiet=True, include_code=False, token=token or "", asset_url=ASSETS)
+    for name in DASHBOARDS:
+        builder = builder.with_app(path=f"/{name}", root=str(FOLDER / f"{name}.py"))
+    dashboards: Any = builder.build()
+
+    def home(request: Request) -> RedirectResponse:
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"/{first}/{query}")
+
+    assets = (Path(marimo.__file__).parent / "_static").resolve()
+    return Starlette(
+        routes=[Route("/", home), Mount(ASSETS, _Assets(assets)), Mount("/", dashboards)],
+        lifespan=getattr(dashboards, "router", dashboards).lifespan_context,
+    )
+
+
+def serve(host: str, port: int, token: str | None, first: str, started: Callable[[int], None]) -> None:
+    """Serve the dashboards until Ctrl-C.
+
+    Args:
+        host: The address to listen at.
+        port: The port; 0 for one that is free.
+        token: See `application`.
+        first: See `application`.
+        started: Called with the port once browsers may come.
+
+    Raises:
+        OSError: The address cannot be listened at.
+    """
+    config = uvicorn.Config(
+        application(token, first), host=host, port=port, log_level="warning", timeout_graceful_shutdown=1
+    )
+    with config.bind_socket() as listening:
+        server = _Server(config, lambda: started(listening.getsockname()[1]))
+        server.run(sockets=[listening])
+
+
+def _warm_up() -> None:
+    with suppress(OSError, ValueError):  # which the page will tell
+        filters.warm_up(warehouse_path())
+
+
+class _Server(uvicorn.Server):
+    """A server that tells when it has started."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._told = started
+        Thread(target=_warm_up, daemon=True).start()
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Listen, and tell."""
+        await super().startup(sockets)
+        self._told()
