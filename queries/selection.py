@@ -25,8 +25,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Selection:
     """Which runs, and in which periods; of what is left empty, all.
 
-    Times are those of creation, `since` included and `until` not; runs without one are left out then. They are UTC where
-    they have no offset.
+    Times are those of creation, `since` included and `until` not; runs without one are left out then. Times without an
+    offset are UTC.
     """
 
     since: datetime | None = None
