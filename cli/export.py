@@ -9,6 +9,7 @@ from runmart.cli.content import KEEP, ContentOptions
 from runmart.cli.ingest import summary
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import say, say_json
+from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
 
 
 def export(
@@ -40,7 +41,14 @@ def export(
     return 0
 
 
-def import_(folder: Path, /, *, content: ContentOptions = KEEP, options: Options = DEFAULT) -> int:
+def import_(
+    folder: Path,
+    /,
+    *,
+    content: ContentOptions = KEEP,
+    publishing: PublishOptions = NOT_ASKED,
+    options: Options = DEFAULT,
+) -> int:
     """Load what `runmart export` wrote. Runs that are there already stay at their latest observation.
 
     Args:
@@ -48,15 +56,19 @@ def import_(folder: Path, /, *, content: ContentOptions = KEEP, options: Options
     """
     from runmart.exports.read import restore
 
+    publishing.check(options)
     rules = content.rules()
     with options.writing() as connection:
         load = restore(connection, folder, rules)
     totals = load.totals
-    if options.json:
-        say_json(summary(load, options))
-    else:
+    if not options.json:
         say(
             f"{options.warehouse}: {totals.new_runs:,} new runs, {totals.updated_runs:,} updated, "
             f"{totals.unchanged:,} unchanged, {totals.steps:,} steps; in {load.seconds:.1f} s"
         )
+    published = publishing.after(options)
+    if options.json:
+        say_json({**summary(load, options), "published": told(published)})
+    else:
+        tell(published)
     return 0

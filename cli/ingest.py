@@ -10,6 +10,7 @@ from runmart.cli.content import KEEP, ContentOptions
 from runmart.cli.logs import log
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import hint, progress, say, say_json
+from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
 from runmart.ingest import interrupts
 from runmart.ingest.kinds import API_ERROR
 
@@ -28,6 +29,7 @@ def ingest(
     workers: int | None = None,
     log_format: Literal["text", "json"] = "text",
     content: ContentOptions = KEEP,
+    publishing: PublishOptions = NOT_ASKED,
     options: Options = DEFAULT,
 ) -> int:
     """Load pages of runs into the warehouse, each run exactly once, at its latest observation.
@@ -47,6 +49,7 @@ def ingest(
     """
     interrupts.catch()
     rules = content.rules()
+    publishing.check(options)
     with _workers(workers, sources, options) as converting, options.writing() as connection, log(log_format) as event:
         from runmart.ingest.pipeline import ingest as load_sources
 
@@ -62,10 +65,13 @@ def ingest(
                 progress=show,
             )
         event("load finished", **summary(load, options))
-    if options.json:
-        say_json(summary(load, options))
-    else:
+    if not options.json:
         _tell(load, options, quiet=log_format == "json")
+    published = publishing.after(options)
+    if options.json:
+        say_json({**summary(load, options), "published": told(published)})
+    elif log_format == "text":
+        tell(published)
     return EXIT_REJECTS if load.totals.rejected else 0
 
 

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import hint, say, say_json, say_table
+from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
 from runmart.pull.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def prices(
     *,
     source: str = "default",
     provider: str = "openai",
+    publishing: PublishOptions = NOT_ASKED,
     options: Options = DEFAULT,
 ) -> int:
     """Show the prices of models, per million tokens, or add to them.
@@ -52,6 +54,7 @@ def prices(
         raise SettingsError(f"runmart prices {action} takes {wanted} arguments, not {len(arguments)}; see --help")
     if action == "list":
         return _list(options)
+    publishing.check(options)
     added: list[Price] = []
     if action == "import":
         added = table.read(Path(arguments[0]))
@@ -67,10 +70,13 @@ def prices(
         table.put(connection, added)
         connection.execute("commit")
         unpriced = _unpriced(connection)
+    published = publishing.after(options)
     if options.json:
-        say_json({"warehouse": str(options.warehouse), "added": len(added), "unpriced_models": unpriced})
+        found = {"warehouse": str(options.warehouse), "added": len(added), "unpriced_models": unpriced}
+        say_json({**found, "published": told(published)})
     else:
         say(f"{options.warehouse}: {len(added):,} prices added" if action != "alias" else f"{options.warehouse}: done")
+        tell(published)
         if unpriced:
             hint(f"runmart: runs of these models have no price: {', '.join(unpriced)}")
     return 0

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from runmart.cli import durations
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import say, say_json
+from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
 from runmart.pull.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -24,12 +25,14 @@ def prune(
     yes: Annotated[bool, Parameter(name=["--yes", "-y"], negative="")] = False,
     dry_run: Annotated[bool, _FLAG] = False,
     lift: Annotated[bool, _FLAG] = False,
+    publishing: PublishOptions = NOT_ASKED,
     options: Options = DEFAULT,
 ) -> int:
     """Take old runs out of the warehouse, with all that belongs to them, and make the file smaller.
 
     What will go is shown first, and asked about on a terminal. Later loads leave out what they find of it, else the
-    next pull would bring it back. Readers that have the file open go on with what they have.
+    next pull would bring it back. Readers that have the file open go on with what they have; older
+    published copies are removed.
 
     Args:
         older_than: Runs created before: a date, an instant, or so long ago (90d). Where a run does not say when it was
@@ -40,6 +43,7 @@ def prune(
         dry_run: Only show what would go.
         lift: Let what was pruned before be loaded again, the next time that it is met.
     """
+    publishing.check(options)
     if lift:
         return _lift(options)
     if older_than is None:
@@ -60,10 +64,12 @@ def prune(
         return 0
     found = _prune(cut, options, content_only=content_only)
     smaller = options.warehouse.stat().st_size
+    published = publishing.after(options, keeps_old=False)
     if options.json:
-        say_json(_summary(found, before, size, smaller, options, is_done=True))
+        say_json({**_summary(found, before, size, smaller, options, is_done=True), "published": told(published)})
     else:
         say(f"{options.warehouse}: done; {size:,} bytes before, {smaller:,} now")
+        tell(published)
     return 0
 
 

@@ -17,6 +17,7 @@ from runmart.cli.content import KEEP, ContentOptions
 from runmart.cli.logs import Event, log
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import hint, say, say_json
+from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
 from runmart.cli.settings import SourceSettings
 from runmart.ingest.errors import RunmartError
 from runmart.pull.errors import SettingsError
@@ -55,9 +56,9 @@ def pull(
     save: str | None = None,
     every: str | None = None,
     metrics: Path | None = None,
-    config: Path | None = None,
     log_format: Literal["text", "json"] = "text",
     content: ContentOptions = KEEP,
+    publishing: PublishOptions = NOT_ASKED,
     options: Options = DEFAULT,
 ) -> int:
     """Bring the warehouse up to date with servers that speak the threads/runs API.
@@ -91,7 +92,6 @@ def pull(
         save: Also keep the raw answers in this folder, compressed, for `runmart ingest`.
         every: Pull again and again, so often (15m), until SIGTERM.
         metrics: Write what was done to this file, for the Prometheus node exporter.
-        config: The settings; RUNMART_CONFIG or runmart.toml in this folder by default.
         log_format: json logs events as JSON lines on standard error, for schedulers.
     """
     given = SourceSettings(
@@ -112,16 +112,17 @@ def pull(
         deadline=deadline,
         save=save,
     )
-    chosen = _chosen(sources or [], source, given, settings.read(config))
+    chosen = _chosen(sources or [], source, given, settings.read(publishing.config))
     runs = [_run(one) for one in run or []]
     every_seconds = durations.seconds(every, "--every") if every is not None else None
+    publishing.check(options)
     rules = content.rules()
     requests = {
         name: replace(_request(name, one, runs, full=full, options=options), content=rules)
         for name, one in chosen.items()
     }
     with log(log_format) as event:
-        job = _Job(requests, chosen, options, event, metrics, is_quiet=log_format == "json")
+        job = _Job(requests, chosen, options, event, metrics, publishing, is_quiet=log_format == "json")
         return asyncio.run(job.run(every_seconds))
 
 
@@ -218,6 +219,7 @@ class _Job:
     options: Options
     event: Event
     metrics: Path | None
+    publishing: PublishOptions
     is_quiet: bool
 
     async def run(self, every_seconds: float | None) -> int:
@@ -268,8 +270,18 @@ class _Job:
             except OSError as error:
                 hint(f"runmart: {self.metrics} (--metrics) cannot be written: {error.strerror}")
                 code = code or EXIT_FAILED
+        published = None
+        if any("error" not in found for found in summaries):
+            try:
+                published = self.publishing.after(self.options)
+            except RunmartError as error:
+                hint(f"runmart: {error}")
+                code = code or error.exit_code
         if self.options.json:
-            say_json({"warehouse": str(self.options.warehouse), "pulls": summaries})
+            found = {"warehouse": str(self.options.warehouse), "pulls": summaries}
+            say_json({**found, "published": told(published)})
+        elif not self.is_quiet:
+            tell(published)
         sys.stdout.flush()
         return code
 

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from runmart.cli.app import EXIT_REJECTS
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import hint, say, say_json, say_table
+from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
 
 _COLUMNS = (
     "reject_id",
@@ -26,6 +27,7 @@ def rejects(
     *,
     retry: Annotated[bool, Parameter(negative="")] = False,
     limit: int = 20,
+    publishing: PublishOptions = NOT_ASKED,
     options: Options = DEFAULT,
 ) -> int:
     """Show what could not be loaded: where it is, why, and its text; the newest first.
@@ -35,7 +37,8 @@ def rejects(
         limit: How many to show; --json shows all.
     """
     if retry:
-        return _retry(options)
+        publishing.check(options)
+        return _retry(publishing, options)
     with options.reading() as connection:
         total = connection.execute("select count(*) from runmart.rejects").fetchall()[0][0]
         rows = connection.execute(
@@ -58,14 +61,17 @@ def rejects(
     return 0
 
 
-def _retry(options: Options) -> int:
+def _retry(publishing: PublishOptions, options: Options) -> int:
     from runmart.ingest.pipeline import retry_rejects
 
     with options.writing() as connection:
         load = retry_rejects(connection)
     totals = load.totals
+    published = publishing.after(options)
     if options.json:
-        say_json({"load_id": load.load_id, "loaded": totals.observations, "still_rejected": totals.rejected})
+        found = {"load_id": load.load_id, "loaded": totals.observations, "still_rejected": totals.rejected}
+        say_json({**found, "published": told(published)})
     else:
         say(f"{options.warehouse}: {totals.observations:,} observations loaded, {totals.rejected:,} rejects remain")
+        tell(published)
     return EXIT_REJECTS if totals.rejected else 0

@@ -56,6 +56,8 @@ class Checks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class File(Struct, kw_only=True, forbid_unknown_fields=True):
     """What `runmart.toml` may hold."""
 
+    publish: Path | None = None
+    """The name of the copy for readers."""
     sources: dict[str, SourceSettings] = {}
     checks: Checks = Checks()
 
@@ -76,11 +78,18 @@ def read(path: Path | None) -> File:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{named or FILE} cannot be read: {error}") from None
     try:
-        return msgspec.convert(_without_secrets(tomllib.loads(text)), File)
+        return msgspec.convert(_without_secrets(tomllib.loads(text)), File, dec_hook=_path)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{named or FILE} is no TOML: {error}") from None
     except msgspec.ValidationError as error:
         raise SettingsError(f"{named or FILE}: {_explained(str(error))}") from None
+
+
+def _path(kind: type, value: Any) -> Any:
+    """A path, of its text."""
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise msgspec.ValidationError(f"publish must be a path in quotes, not {value!r}")
 
 
 def _without_secrets(given: dict[str, Any]) -> dict[str, Any]:

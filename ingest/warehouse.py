@@ -20,6 +20,7 @@ WRITER_MEMORY = "256MB"
 
 DEFAULT_LOCK_TIMEOUT_SECONDS = 30.0
 _RETRY_SECONDS = 0.1
+_VERSIONS = ".versions"
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 
 
@@ -33,12 +34,27 @@ def open_for_writing(path: Path, lock_timeout_seconds: float) -> Generator["Duck
     """
     from runmart.ingest.schema import migrate
 
+    if is_version(path):
+        raise WarehouseError(
+            f"{path}: this is a published copy, which the next one replaces; write to the warehouse itself"
+        )
     if not path.parent.is_dir():
         raise WarehouseError(f"{path}: the folder {path.parent} does not exist; create it first")
     with _connected(path, lock_timeout_seconds, read_only=False) as connection:
         connection.execute("set timezone = 'UTC'")
         migrate(connection)
         yield connection
+
+
+def versions_folder(path: Path) -> Path:
+    """The folder of the versions to which a published name leads; see `publish`."""
+    return path.with_name(f".{path.name}{_VERSIONS}")
+
+
+def is_version(path: Path) -> bool:
+    """Whether a path leads to a published copy, or did before that was removed."""
+    folder = (path.parent / path.readlink() if path.is_symlink() else path).parent
+    return folder.name.startswith(".") and folder.name.endswith(_VERSIONS)
 
 
 @contextmanager

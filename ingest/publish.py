@@ -1,0 +1,216 @@
+"""Publish: a copy of a warehouse for those who read, under a name that never changes.
+
+The name is a link to a version, a file of its own that nobody writes to: `runs.duckdb` to
+`.runs.duckdb.versions/<state>.duckdb`. A new version takes the place of the old one at once; who reads the old one goes
+on with it. DuckDB puts its log beside the file that the link leads to, so that what somebody wrote to an old version
+never meets a new one.
+"""
+
+import errno
+import os
+import shutil
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Literal, NamedTuple
+
+from runmart.ingest.compact import rewrite, sync
+from runmart.ingest.errors import LockedError, WarehouseError
+from runmart.ingest.locks import no_writers, wait_for
+from runmart.ingest.warehouse import is_version, open_for_writing, versions_folder
+
+How = Literal["cloned", "copied", "rewritten", "unchanged"]
+
+FREE_SHARE, FREE_BYTES = 0.25, 64 << 20
+"""A warehouse of which as much is free space is written anew: the copy is as small as it can be, but takes longer."""
+
+GRACE_SECONDS = 10.0
+"""An old version stays at least so long: somebody may have followed the link, and be about to open it."""
+
+_READ_ONLY = 0o444
+_FICLONE = 0x40049409
+_CHUNK_BYTES = 1 << 30
+_BUFFER_BYTES = 1 << 20
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Published(NamedTuple):
+    """What was published."""
+
+    path: Path
+    version: Path
+    bytes: int
+    how: How
+    seconds: float
+
+
+def publish(warehouse: Path, path: Path, lock_timeout_seconds: float, *, keeps_old: bool = True) -> Published:
+    """Let `path` be a copy of the warehouse as it is now, which nobody in this process has open.
+
+    Args:
+        warehouse: The warehouse.
+        path: The name for readers.
+        lock_timeout_seconds: How long to wait while another process writes.
+        keeps_old: Whether the version before stays for a while; not when what was in it must be gone.
+
+    Raises:
+        LockedError: Another process writes to the warehouse, or publishes it, for too long.
+        WarehouseError: It could not be published; the version before stays.
+    """
+    started = time.monotonic()
+    warehouse = warehouse.resolve()
+    check_name(warehouse, path)
+    versions = versions_folder(path)
+    try:
+        versions.mkdir(exist_ok=True)
+        with _turn(versions, lock_timeout_seconds):
+            _write_log_away(warehouse, lock_timeout_seconds)
+            with no_writers(warehouse, lock_timeout_seconds):
+                version, how = _version(warehouse, versions)
+            _switch(path, version)
+            _remove_old(versions, version, keeps_old=keeps_old)
+    except OSError as error:
+        full = "; there is no room for it" if error.errno in _NO_SPACE else ""
+        raise WarehouseError(
+            f"{path}: the warehouse is as it should be, but could not be published{full}: {error.strerror or error}"
+        ) from None
+    return Published(path, version, version.stat().st_size, how, time.monotonic() - started)
+
+
+def check_name(warehouse: Path, path: Path) -> None:
+    """Refuse a name that is in use for something else.
+
+    Raises:
+        WarehouseError: It is, or its folder is not there.
+    """
+    if not path.parent.is_dir():
+        raise WarehouseError(f"{path}: the folder {path.parent} does not exist; create it first")
+    if path.resolve() == warehouse.resolve():
+        raise WarehouseError(f"{path}: this is the warehouse itself; publish it under another name")
+    if (path.exists() or path.is_symlink()) and not is_version(path):
+        raise WarehouseError(f"{path}: there is something that was not published; remove it, or choose another name")
+
+
+@contextmanager
+def _turn(versions: Path, lock_timeout_seconds: float) -> Generator[None]:
+    """One publishes at a time."""
+    with (versions / "lock").open("ab") as file:
+        wait_for(versions, file.fileno(), lock_timeout_seconds, is_shared=False)
+        yield
+
+
+def _write_log_away(warehouse: Path, lock_timeout_seconds: float) -> None:
+    """Bring what a killed process has left in the log into the file, which alone is copied."""
+    if warehouse.with_name(f"{warehouse.name}.wal").exists():
+        with open_for_writing(warehouse, lock_timeout_seconds):
+            pass
+
+
+def _version(warehouse: Path, versions: Path) -> tuple[Path, How]:
+    """The version of the warehouse's state, made unless it is there."""
+    for left in versions.glob("*.partial*"):
+        _remove(left)
+    if warehouse.with_name(f"{warehouse.name}.wal").exists():
+        raise LockedError(f"{warehouse}: somebody has just written to it; publish it again")
+    state = warehouse.stat()
+    version = versions / f"{state.st_mtime_ns:x}-{state.st_size:x}.duckdb"
+    if version.exists():
+        return version, "unchanged"
+    partial = version.with_name(f"{version.name}.partial")
+    try:
+        how = _copy(warehouse, partial)
+        partial.chmod(_READ_ONLY)
+        sync(partial)
+        partial.replace(version)
+        sync(versions)
+    except BaseException:
+        _remove(partial)
+        raise
+    return version, how
+
+
+def _copy(warehouse: Path, partial: Path) -> How:
+    if _is_hollow(warehouse):
+        rewrite(warehouse, partial)
+        return "rewritten"
+    with warehouse.open("rb") as source, partial.open("wb") as target:
+        if _cloned(source, target):
+            return "cloned"
+        size = os.fstat(source.fileno()).st_size
+        if shutil.disk_usage(partial.parent).free < size:
+            raise OSError(errno.ENOSPC, f"{size:,} bytes are needed")
+        _copied(source, target, size)
+    return "copied"
+
+
+def _is_hollow(warehouse: Path) -> bool:
+    """Whether much of the file holds nothing any more."""
+    import duckdb
+
+    try:
+        with duckdb.connect(warehouse, read_only=True) as connection:
+            [(free, total, size)] = connection.execute(
+                "select free_blocks, total_blocks, block_size from pragma_database_size()"
+            ).fetchall()
+    except duckdb.Error as error:
+        raise WarehouseError(f"{warehouse}: {str(error).splitlines()[0]}") from None
+    return free >= total * FREE_SHARE and free * size >= FREE_BYTES
+
+
+def _cloned(source: IO[bytes], target: IO[bytes]) -> bool:
+    """Have both files share their blocks, where the file system can."""
+    try:
+        import fcntl
+
+        fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def _copied(source: IO[bytes], target: IO[bytes], size: int) -> None:
+    """Copy within the kernel, where that can do it."""
+    done = 0
+    with suppress(AttributeError, OSError):
+        while count := os.copy_file_range(source.fileno(), target.fileno(), _CHUNK_BYTES):
+            done += count
+    if done < size:
+        source.seek(done)
+        target.seek(done)
+        shutil.copyfileobj(source, target, _BUFFER_BYTES)
+
+
+def _switch(path: Path, version: Path) -> None:
+    """Let the name lead to a version, in one step; the version that it led to is dated, see `_remove_old`."""
+    target = Path(version.parent.name) / version.name
+    old = path.readlink() if path.is_symlink() else None
+    if old == target:
+        return
+    link = version.parent / "link.partial"
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+    link.replace(path)
+    sync(path.parent)
+    if old is not None:
+        with suppress(OSError):
+            os.utime(path.parent / old)
+
+
+def _remove_old(versions: Path, current: Path, *, keeps_old: bool) -> None:
+    """Remove versions but the current one, the one before, and those that were current a moment ago."""
+    others = sorted(
+        (file for file in versions.glob("*.duckdb") if file != current), key=lambda file: file.stat().st_mtime_ns
+    )
+    stays_from = time.time() - GRACE_SECONDS
+    for file in others[: -1 if keeps_old else None]:
+        if not keeps_old or file.stat().st_mtime < stays_from:
+            _remove(file)
+            _remove(file.with_name(f"{file.name}.wal"))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)  # what DuckDB spilt while it was killed
+    else:
+        path.unlink(missing_ok=True)
