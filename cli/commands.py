@@ -30,6 +30,7 @@ app.command("runmart.cli.prices:prices", name="prices", help="Show the prices of
 app.command("runmart.cli.status:status", name="status", help="Tell what the warehouse holds.")
 app.command("runmart.cli.views:views", name="views", help="List the views, or show one.")
 app.command("runmart.cli.dashboard:dashboard", name="dashboard", help="Show the dashboards in the browser.")
+app.command("runmart.cli.report:report", name="report", help="Write the overview to one HTML file.")
 app.command("runmart.cli.export:export", name="export", help="Write the tables to a folder of Parquet files.")
 app.command("runmart.cli.export:import_", name="import", help="Load what `runmart export` wrote.")
 app.command("runmart.cli.prune:prune", name="prune", help="Take old runs, or their content, out of the warehouse.")

@@ -10,9 +10,9 @@ app = marimo.App(width="full", app_title="runmart: tokens and cost", css_file="s
 def _():
     import marimo as mo
 
-    from runmart.notebooks import charts, page
+    from runmart.notebooks import charts, page, words
 
-    return charts, mo, page
+    return charts, mo, page, words
 
 
 @app.cell
@@ -67,12 +67,12 @@ def _(mo, shown):
 
 
 @app.cell
-def _(key, page, shown):
+def _(key, page, shown, words):
     page.grid(
         page.panel("Models", page.table(shown.models)),
         page.panel("Assistants", page.table(shown.assistants)),
         page.panel("Metadata", page.metadata(key, shown.metadata)),
-        page.panel("Without a price", page.table(shown.unpriced, "Every run has a price."), page.PRICES),
+        page.panel("Without a price", page.table(shown.unpriced, "Every run has a price."), words.PRICES),
         columns=1,
     )
 

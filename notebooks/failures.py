@@ -10,9 +10,9 @@ app = marimo.App(width="full", app_title="runmart: failures", css_file="style.cs
 def _():
     import marimo as mo
 
-    from runmart.notebooks import charts, page
+    from runmart.notebooks import charts, page, words
 
-    return charts, mo, page
+    return charts, mo, page, words
 
 
 @app.cell
@@ -48,21 +48,21 @@ def _(page, shown):
 
 
 @app.cell
-def _(charts, page, shown):
+def _(charts, page, shown, words):
     page.grid(
         page.panel("Failures by status and reason", page.chart(charts.errors, shown.errors)),
-        page.panel("Failure rate", page.chart(charts.failure_rate, shown.runs), page.OF_ENDED),
-        page.panel("Models", page.chart(charts.rates_by_model, shown.models), page.INTERVALS),
-        page.panel("Assistants", page.chart(charts.rates_by_assistant, shown.assistants), page.INTERVALS),
+        page.panel("Failure rate", page.chart(charts.failure_rate, shown.runs), words.OF_ENDED),
+        page.panel("Models", page.chart(charts.rates_by_model, shown.models), words.INTERVALS),
+        page.panel("Assistants", page.chart(charts.rates_by_assistant, shown.assistants), words.INTERVALS),
     )
 
 
 @app.cell
-def _(page, shown):
+def _(page, shown, words):
     page.grid(
         page.panel("Reasons", page.table(shown.reasons)),
-        page.panel("Tools", page.table(shown.tools), page.WITH_AND_WITHOUT),
-        page.panel("Runs that failed", page.table(shown.failed), page.LATEST),
+        page.panel("Tools", page.table(shown.tools), words.WITH_AND_WITHOUT),
+        page.panel("Runs that failed", page.table(shown.failed), words.LATEST),
         columns=1,
     )
 

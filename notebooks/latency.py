@@ -10,9 +10,9 @@ app = marimo.App(width="full", app_title="runmart: latency", css_file="style.css
 def _():
     import marimo as mo
 
-    from runmart.notebooks import charts, page
+    from runmart.notebooks import charts, page, words
 
-    return charts, mo, page
+    return charts, mo, page, words
 
 
 @app.cell
@@ -48,12 +48,12 @@ def _(page, shown):
 
 
 @app.cell
-def _(charts, page, shown):
+def _(charts, page, shown, words):
     page.grid(
-        page.panel("Run time", page.chart(charts.run_seconds, shown.runs), page.OF_COMPLETED),
-        page.panel("Wait before the start", page.chart(charts.queue_seconds, shown.runs), page.OF_COMPLETED_WAITS),
-        page.panel("Run times", page.chart(charts.run_histogram, shown.histogram), page.CLASSES),
-        page.panel("Waits", page.chart(charts.queue_histogram, shown.histogram), page.CLASSES),
+        page.panel("Run time", page.chart(charts.run_seconds, shown.runs), words.OF_COMPLETED),
+        page.panel("Wait before the start", page.chart(charts.queue_seconds, shown.runs), words.OF_COMPLETED_WAITS),
+        page.panel("Run times", page.chart(charts.run_histogram, shown.histogram), words.CLASSES),
+        page.panel("Waits", page.chart(charts.queue_histogram, shown.histogram), words.CLASSES),
         page.panel("95th percentile of run time by model", page.chart(charts.p95_by_model, shown.by_model)),
         page.panel("Median run time by model", page.chart(charts.p50_by_model, shown.by_model)),
     )

@@ -10,9 +10,9 @@ app = marimo.App(width="full", app_title="runmart: operations", css_file="style.
 def _():
     import marimo as mo
 
-    from runmart.notebooks import charts, page
+    from runmart.notebooks import charts, page, words
 
-    return charts, mo, page
+    return charts, mo, page, words
 
 
 @app.cell
@@ -43,13 +43,13 @@ def _(controls, known, page, path, version):
 
 
 @app.cell
-def _(charts, page, shown):
+def _(charts, page, shown, words):
     page.grid(
-        page.panel("Sources", page.table(shown.freshness, "Nothing was loaded yet."), page.FRESHNESS),
-        page.panel("Runs loaded", page.chart(charts.loaded, shown.loads), page.ALL_LOADS),
-        page.panel("Loads", page.table(shown.loads, "Nothing was loaded yet."), page.ALL_LOADS),
-        page.panel("Rejects", page.table(shown.rejects, "Nothing was rejected."), page.REJECTS),
-        page.panel("Open runs", page.table(shown.open_runs, "No run is open."), page.OPEN_RUNS),
+        page.panel("Sources", page.table(shown.freshness, "Nothing was loaded yet."), words.FRESHNESS),
+        page.panel("Runs loaded", page.chart(charts.loaded, shown.loads), words.ALL_LOADS),
+        page.panel("Loads", page.table(shown.loads, "Nothing was loaded yet."), words.ALL_LOADS),
+        page.panel("Rejects", page.table(shown.rejects, "Nothing was rejected."), words.REJECTS),
+        page.panel("Open runs", page.table(shown.open_runs, "No run is open."), words.OPEN_RUNS),
         columns=1,
     )
 

@@ -3,7 +3,6 @@
 import html
 import json
 import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +13,7 @@ import polars as pl
 from altair import SCHEMA_VERSION
 from altair.utils.schemapi import debug_mode
 
-from runmart.notebooks import figures, filters, reading
+from runmart.notebooks import asking, filters, markup, reading, words
 from runmart.notebooks.figures import Card, Known
 from runmart.queries.attach import Version
 
@@ -31,21 +30,7 @@ DASHBOARDS = {
 
 WAREHOUSE_VARIABLE = "RUNMART_WAREHOUSE"
 REFRESH = "30s"
-EMPTY = "Nothing to show in this time."
 VEGA_LITE = f"application/vnd.vegalite.v{SCHEMA_VERSION.lstrip('v').partition('.')[0]}+json"
-
-OF_COMPLETED = "Of completed runs, from their start to their end."
-OF_COMPLETED_WAITS = "Of completed runs, from their creation to their start."
-CLASSES = "Completed runs by class of seconds; classes widen."
-INTERVALS = "With 95 % intervals (Wilson). Of those that run most."
-WITH_AND_WITHOUT = "Failure rates of runs that were offered the tool, and of the other runs of the same model."
-LATEST = "The latest ones."
-PRICES = "Give them one with: runmart prices import, or: runmart prices alias"
-FRESHNESS = "When runs were last created and seen, whatever days are chosen."
-ALL_LOADS = "The latest ones, whatever is chosen."
-REJECTS = "What could not be loaded; see: runmart rejects"
-OPEN_RUNS = "As they were last seen, the oldest first."
-OF_ENDED = "Failed, expired and incomplete runs, of those that have ended."
 
 
 def warehouse_path() -> Path:
@@ -55,7 +40,7 @@ def warehouse_path() -> Path:
 
 def known(path: Path) -> Known:
     """What there is to choose from; ends the cell with a sentence when the warehouse can't be read."""
-    return _guarded(lambda: filters.known(path))
+    return _guarded(lambda: asking.known(path))
 
 
 def figures_of(name: str, path: Path, controls: Any, choices: Known) -> Any:
@@ -74,7 +59,7 @@ def _guarded(read: Callable[[], Found]) -> Found:
 
 def controls(choices: Known) -> Any:
     """The filters, as the address asks to begin with."""
-    return filters.controls(filters.asked(mo.query_params().to_dict(), choices), choices)
+    return filters.controls(asking.asked(mo.query_params().to_dict(), choices), choices)
 
 
 def refresh() -> Any:
@@ -119,19 +104,9 @@ def header(name: str, controls: Any, refresh: Any) -> Any:
     )
 
 
-def card(shown: Card) -> str:
-    """A number, and how it has changed, as HTML."""
-    direction, change = figures.change(shown)
-    return (
-        f'<div class="runmart-card"><div class="runmart-label">{html.escape(shown.label)}</div>'
-        f'<div class="runmart-value">{html.escape(figures.written(shown))}</div>'
-        f'<div class="runmart-change runmart-{direction}">{html.escape(change)}</div></div>'
-    )
-
-
 def cards(found: Sequence[Card]) -> Any:
     """Cards in a row, or more rows where there is no room."""
-    return mo.Html(f'<div class="runmart-cards">{"".join(map(card, found))}</div>')
+    return mo.Html(f'<div class="runmart-cards">{"".join(map(markup.card, found))}</div>')
 
 
 def panel(title: str, content: Any, note: str = "") -> Any:
@@ -155,7 +130,7 @@ def grid(*panels: Any, columns: int = 2) -> Any:
     return mo.Html(f'<div class="runmart-grid runmart-grid-{columns}">{inner}</div>')
 
 
-def chart(draw: Callable[[pl.DataFrame], Any], frame: pl.DataFrame, empty: str = EMPTY) -> Any:
+def chart(draw: Callable[[pl.DataFrame], Any], frame: pl.DataFrame, empty: str = words.EMPTY) -> Any:
     """A chart, or a sentence where there is nothing to draw."""
     if frame.is_empty():
         return nothing(empty)
@@ -173,12 +148,12 @@ class _Drawn:
         return VEGA_LITE, json.dumps(self._specification)
 
 
-def table(frame: pl.DataFrame, empty: str = EMPTY, rows: int = 10) -> Any:
+def table(frame: pl.DataFrame, empty: str = words.EMPTY, rows: int = 10) -> Any:
     """A table that can be sorted and searched; a sentence where it would be empty."""
     if frame.is_empty():
         return nothing(empty)
-    shown = readable(frame)
-    forms = {name: _form(name) for name in shown.columns if _form(name) is not None}
+    shown = markup.readable(frame)
+    forms = {name: markup.form(name) for name in shown.columns}
     return mo.ui.table(
         shown,
         selection=None,
@@ -187,44 +162,6 @@ def table(frame: pl.DataFrame, empty: str = EMPTY, rows: int = 10) -> Any:
         show_data_types=False,
         format_mapping={name: form for name, form in forms.items() if form is not None},
     )
-
-
-def readable(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same rows under headings of words; instants are UTC, to the second."""
-    instants = pl.selectors.datetime(time_zone="*")
-    return frame.with_columns(instants.dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%d %H:%M:%S")).rename(
-        {name: _heading(name) for name in frame.columns}
-    )
-
-
-def _heading(name: str) -> str:
-    """A column's name in words; percentiles as such."""
-    words = name.removesuffix("_id").replace("_", " ")
-    return re.sub(r" p(\d\d)$", r", \1 %", words).replace(", 50 %", ", median")
-
-
-def _form(heading: str) -> Callable[[Any], str] | None:
-    """How the numbers under a heading are written; None where as they are."""
-    if "rate" in heading or "share" in heading:
-        return lambda value: "" if value is None else f"{value:.1%}"
-    if heading.endswith(("seconds ago", "age seconds", "unseen seconds")):
-        return lambda value: "" if value is None else _ago(value)
-    if "seconds" in heading:
-        return lambda value: "" if value is None else f"{value:,.1f}"
-    if "cost" in heading:
-        return lambda value: "" if value is None else f"{value:,.4f}"
-    return None
-
-
-def _ago(seconds: float) -> str:
-    """A time in the two units that tell most of it."""
-    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-    place = next((place for place, (_, size) in enumerate(units) if seconds >= size), len(units) - 1)
-    told: list[str] = []
-    for unit, size in units[place : place + 2]:
-        count, seconds = divmod(seconds, size)
-        told.append(f"{count:,.0f} {unit}")
-    return " ".join(told)
 
 
 def metadata(key: Any, frame: pl.DataFrame) -> Any:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 
-from runmart.notebooks import filters
+from runmart.notebooks import asking
 from runmart.notebooks.page import DASHBOARDS, warehouse_path
 
 FOLDER = Path(__file__).parent
@@ -90,7 +90,7 @@ def serve(host: str, port: int, token: str | None, first: str, started: Callable
 
 def _warm_up() -> None:
     with suppress(OSError, ValueError):  # which the page will tell
-        filters.warm_up(warehouse_path())
+        asking.warm_up(warehouse_path())
 
 
 class _Server(uvicorn.Server):
