@@ -25,8 +25,14 @@ HEIGHT = 220
 ROW_HEIGHT = 22
 LABEL_WIDTH = 190
 RANKED = 20
+_LONG = 24
 
 _FORMATS = {"seconds": ",.1f", "count": ",d", "share": ".1%", "number": "~s", "money": ",.2f"}
+_PLAIN = "abs(datum.value) < 1 ? format(datum.value, '~g') : format(datum.value, '~s')"
+
+_SHORT = "length(datum.label) > 30 ? slice(datum.label, 0, 16) + '…' + slice(datum.label, -13) : datum.label"
+"""Long names differ at their ends more often than not."""
+
 _LABELS = ((timedelta(days=20), "%b %Y"), (timedelta(days=1), "%d %b"), (timedelta(0), "%d %b %H:%M"))
 """How the beginning of periods as long as that is written."""
 
@@ -118,7 +124,7 @@ def ranked(
         interval: Whether there is one.
     """
     base = alt.Chart(alt.Data(values=frame.to_dicts())).encode(
-        y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=LABEL_WIDTH, minExtent=60))
+        y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelExpr=_SHORT, labelLimit=LABEL_WIDTH, minExtent=60))
     )
     names = [alt.Tooltip("name:N", title="Name"), alt.Tooltip("value:Q", title=title, format=_FORMATS[unit])]
     bars = base.mark_bar(color=colour, cornerRadiusEnd=2).encode(
@@ -315,9 +321,10 @@ def _time(frame: pl.DataFrame) -> alt.X:
 
 
 def _axis(unit: Unit) -> alt.Axis:
-    form = ".0~%" if unit == "share" else "~s"
     # each label by itself: an axis would write all with the prefix of the greatest, 0 as well
-    return alt.Axis(labelExpr=f"format(datum.value, '{form}')", tickCount=5, minExtent=34)
+    written = "format(datum.value, '.0~%')" if unit == "share" else _PLAIN
+    least = 1 if unit == "count" else alt.Undefined
+    return alt.Axis(labelExpr=written, tickCount=5, tickMinStep=least, minExtent=34)
 
 
 def _tooltip(unit: Unit) -> list[alt.Tooltip]:
@@ -331,8 +338,11 @@ def _tooltip(unit: Unit) -> list[alt.Tooltip]:
 def _colour(series: Mapping[str, str] | Sequence[str]) -> alt.Color:
     names = list(series)
     colours = list(series.values()) if isinstance(series, Mapping) else _repeated(len(names))
-    legend = alt.Legend(orient="bottom", title=None, columns=4, labelLimit=LABEL_WIDTH) if len(names) > 1 else None
-    return alt.Color("series:N", scale=alt.Scale(domain=names, range=colours), legend=legend)
+    columns = 4 if max(map(len, names), default=0) < _LONG else 2
+    legend = alt.Legend(orient="bottom", title=None, columns=columns, labelExpr=_SHORT, labelLimit=LABEL_WIDTH)
+    return alt.Color(
+        "series:N", scale=alt.Scale(domain=names, range=colours), legend=legend if len(names) > 1 else None
+    )
 
 
 def _repeated(count: int) -> list[str]:

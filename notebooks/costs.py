@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
 """Tokens and cost: by model, assistant and metadata."""
 
 import marimo
@@ -52,10 +56,10 @@ def _(charts, page, shown):
     page.grid(
         page.panel("Tokens", page.chart(charts.tokens, shown.usage)),
         page.panel("Prompt tokens from the cache", page.chart(charts.cached_share, shown.usage)),
-        page.panel("Cost by model", page.chart(charts.cost_by_model, shown.by_model), shown.cost_note),
+        page.panel("Cost by model", page.costs(charts.cost_by_model, shown.by_model), shown.cost_note),
         page.panel("Tokens by model", page.chart(charts.tokens_by_model, shown.by_model)),
-        page.panel("Models", page.chart(charts.most_costly_models, shown.models), shown.cost_note),
-        page.panel("Assistants", page.chart(charts.most_costly_assistants, shown.assistants), shown.cost_note),
+        page.panel("Models", page.costs(charts.most_costly_models, shown.models), shown.cost_note),
+        page.panel("Assistants", page.costs(charts.most_costly_assistants, shown.assistants), shown.cost_note),
     )
 
 

@@ -21,6 +21,7 @@ _Times = tuple[dict[str, Any], dict[str, Any]]
 """The measures of the time that is asked for, and of the time before."""
 
 COUNT, SHARE, SECONDS, AMOUNT = "{:,.0f}", "{:.1%}", "{:,.1f} s", "{:,.2f}"
+_MANY_TIMES = 10
 _SHORT = ((1e12, "T"), (1e9, "G"), (1e6, "M"))
 """From when on numbers are written in such units."""
 
@@ -211,10 +212,11 @@ def costs(warehouse: Warehouse, selection: Selection) -> Costs:
         _card("Runs without a price", "unpriced_runs", times, COUNT, less_is_better=True),
     ]
     with warehouse.within(selection) as chosen:
+        by_model = whole(_most(chosen.view("usage_over_time_by_model")), selection, "model")
         return Costs(
             cards,
             whole(chosen.view("usage_over_time"), selection),
-            whole(_most(chosen.view("usage_over_time_by_model")), selection, "model"),
+            by_model,
             chosen.view("cost_by_model").sort("cost", "runs", descending=True, nulls_last=True),
             chosen.view("cost_by_assistant").sort("cost", "runs", descending=True, nulls_last=True),
             chosen.sql("select * from metadata_usage order by runs desc, key, value limit 1000"),
@@ -257,12 +259,20 @@ def change(card: Card) -> tuple[str, str]:
         return "none", "as before"
     if card.form == SHARE:
         told = f"{difference * 100:+.1f} points"
+    elif not card.before:
+        told = "from none"
     else:
-        told = f"{difference / card.before:+.1%}" if card.before else "from none"
+        times = card.value / card.before
+        told = f"{times - 1:+.1%}" if times < _MANY_TIMES else f"{times:,.0f} times as much"
     told = f"{'▲' if difference > 0 else '▼'} {told}"
     if card.less_is_better is None:
         return "none", told
     return "good" if (difference < 0) == card.less_is_better else "bad", told
+
+
+def comparable(costs: pl.DataFrame) -> pl.DataFrame:
+    """Costs, if they are in one currency; else no row: what would be drawn beside or upon each other is not alike."""
+    return costs if costs["currency"].drop_nulls().n_unique() == 1 else costs.clear()
 
 
 def cost_note(totals: dict[str, Any]) -> str:

@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
 """Operations: whether data come in, and what could not."""
 
 import marimo

@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
 """Overview: how many runs, how they end, how long they take, what they use and cost."""
 
 import marimo
@@ -54,7 +58,7 @@ def _(charts, page, shown, words):
         page.panel("Failure rate", page.chart(charts.failure_rate, shown.runs), words.OF_ENDED),
         page.panel("Run time", page.chart(charts.run_seconds, shown.runs), words.OF_COMPLETED),
         page.panel("Tokens", page.chart(charts.tokens, shown.usage)),
-        page.panel("Cost", page.chart(charts.cost, shown.usage), shown.cost_note),
+        page.panel("Cost", page.costs(charts.cost, shown.usage), shown.cost_note),
         page.panel("Models", page.table(shown.models)),
     )
 

@@ -14,7 +14,7 @@ from altair import SCHEMA_VERSION
 from altair.utils.schemapi import debug_mode
 
 from runmart.notebooks import asking, filters, markup, reading, words
-from runmart.notebooks.figures import Card, Known
+from runmart.notebooks.figures import Card, Known, comparable
 from runmart.queries.attach import Version
 
 Found = TypeVar("Found")
@@ -146,6 +146,11 @@ class _Drawn:
 
     def _mime_(self) -> tuple[str, str]:
         return VEGA_LITE, json.dumps(self._specification)
+
+
+def costs(draw: Callable[[pl.DataFrame], Any], frame: pl.DataFrame) -> Any:
+    """A chart of costs; a sentence where there is none, or where they can't be compared."""
+    return chart(draw, comparable(frame), words.NO_COST)
 
 
 def table(frame: pl.DataFrame, empty: str = words.EMPTY, rows: int = 10) -> Any:

@@ -11,7 +11,7 @@ import polars as pl
 import vl_convert
 
 from runmart.notebooks import charts, markup, words
-from runmart.notebooks.figures import Overview
+from runmart.notebooks.figures import Overview, comparable
 from runmart.queries import Selection
 
 CHART_WIDTH = 470
@@ -35,7 +35,7 @@ h1 { font-size: 1.3rem; margin: 0 0 0.2rem; }
 table { border-collapse: collapse; font-size: 0.85rem; margin-top: 0.5rem; width: 100%; }
 th, td { border-bottom: 1px solid var(--border); padding: 0.3rem 0.5rem; text-align: right; }
 th { color: var(--muted-foreground); font-weight: 500; }
-th:first-child, td:first-child { overflow-wrap: anywhere; text-align: left; }
+th:first-child, td:first-child { min-width: 8rem; overflow-wrap: break-word; text-align: left; }
 footer { color: var(--muted-foreground); font-size: 0.8rem; margin-top: 1rem; }
 """
 
@@ -54,7 +54,7 @@ def report(title: str, asked: Selection, shown: Overview, now: datetime) -> str:
         _panel("Failure rate", _chart(charts.failure_rate, shown.runs), words.OF_ENDED),
         _panel("Run time", _chart(charts.run_seconds, shown.runs), words.OF_COMPLETED),
         _panel("Tokens", _chart(charts.tokens, shown.usage)),
-        _panel("Cost", _chart(charts.cost, shown.usage), shown.cost_note),
+        _panel("Cost", _chart(charts.cost, comparable(shown.usage), words.NO_COST), shown.cost_note),
         _panel("Models", _table(shown.models)),
     ]
     style = files("runmart.notebooks").joinpath("style.css").read_text("utf-8")
@@ -92,17 +92,17 @@ def _panel(title: str, content: str, note: str = "") -> str:
     return f'<div class="runmart-cell"><div class="runmart-panel">{heading}{said}{content}</div></div>'
 
 
-def _chart(draw: Callable[[pl.DataFrame], Any], frame: pl.DataFrame) -> str:
+def _chart(draw: Callable[[pl.DataFrame], Any], frame: pl.DataFrame, empty: str = words.EMPTY) -> str:
     """A chart as SVG; a sentence where there is nothing to draw."""
     if frame.is_empty():
-        return _nothing()
+        return _nothing(empty)
     specification: dict[str, Any] = draw(frame).properties(width=CHART_WIDTH).to_dict()
     return vl_convert.vegalite_to_svg(specification, vl_version=_VEGA_LITE)
 
 
 def _table(frame: pl.DataFrame) -> str:
     if frame.is_empty():
-        return _nothing()
+        return _nothing(words.EMPTY)
     shown = markup.readable(frame)
     head = "".join(f"<th>{html.escape(name)}</th>" for name in shown.columns)
     rows = "".join(f"<tr>{_cells(shown.columns, row)}</tr>" for row in shown.iter_rows())
@@ -115,5 +115,5 @@ def _cells(names: Sequence[str], row: Sequence[Any]) -> str:
     )
 
 
-def _nothing() -> str:
-    return f'<p class="runmart-nothing">{words.EMPTY}</p>'
+def _nothing(sentence: str) -> str:
+    return f'<p class="runmart-nothing">{sentence}</p>'
