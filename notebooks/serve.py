@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import mimetypes
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,14 +12,18 @@ from typing import Any
 import marimo
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from runmart.notebooks import asking
+from runmart.notebooks.guard import Guard
 from runmart.notebooks.page import DASHBOARDS, warehouse_path
 
 FOLDER = Path(__file__).parent
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 ASSETS = f"/assets-{importlib.metadata.version('marimo')}"
 """Where the browser finds what all dashboards share; a browser that has it never asks again."""
 
@@ -48,10 +53,10 @@ def application(token: str | None, first: str) -> Starlette:
     """The dashboards, each under its name; `/` leads to the first.
 
     Args:
-        token: What a browser has to show; None where everybody who gets here may look.
+        token: What a browser has to show; None where it has to be on this machine instead.
         first: The name of a dashboard.
     """
-    builder = marimo.create_asgi_app(quiet=True, include_code=False, token=token or "", asset_url=ASSETS)
+    builder = marimo.create_asgi_app(quiet=True, include_code=False, token="", asset_url=ASSETS)
     for name in DASHBOARDS:
         builder = builder.with_app(path=f"/{name}", root=str(FOLDER / f"{name}.py"))
     dashboards: Any = builder.build()
@@ -62,6 +67,10 @@ def application(token: str | None, first: str) -> Starlette:
 
     assets = (Path(marimo.__file__).parent / "_static").resolve()
     return Starlette(
+        # without a token: no page of another host may have its name lead to this machine, and read
+        middleware=[
+            Middleware(Guard, token=token) if token else Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK])
+        ],
         routes=[Route("/", home), Mount(ASSETS, _Assets(assets)), Mount("/", dashboards)],
         lifespan=getattr(dashboards, "router", dashboards).lifespan_context,
     )
@@ -80,10 +89,9 @@ def serve(host: str, port: int, token: str | None, first: str, started: Callable
     Raises:
         OSError: The address cannot be listened at.
     """
-    config = uvicorn.Config(
-        application(token, first), host=host, port=port, log_level="warning", timeout_graceful_shutdown=1
-    )
-    with config.bind_socket() as listening:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=2048) as listening:
+        config = uvicorn.Config(application(token, first), log_level="warning", timeout_graceful_shutdown=1)
         server = _Server(config, lambda: started(listening.getsockname()[1]))
         server.run(sockets=[listening])
 
@@ -99,7 +107,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
         super().__init__(config)
         self._told = started
-        Thread(target=_warm_up, daemon=True).start()
+        Thread(target=_warm_up).start()
 
     async def startup(self, sockets: Any = None) -> None:
         """Listen, and tell."""

@@ -1,0 +1,86 @@
+"""Periods without a gap, and the time before."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from runmart.notebooks.periods import before, fitting_grain, whole
+from runmart.queries import Grain, Selection
+
+START = datetime(2024, 1, 30, tzinfo=UTC)
+
+
+def over_time(*periods: datetime, **columns: list[str]) -> pl.DataFrame:
+    """A view over time."""
+    plain = [period.replace(tzinfo=None) for period in periods]
+    frame = pl.DataFrame({"period": plain, "runs": [1] * len(plain), **columns})
+    return frame.with_columns(pl.col("period").cast(pl.Datetime("us")), pl.col("runs").cast(pl.Int64))
+
+
+@pytest.mark.parametrize(
+    ("grain", "until", "beginnings"),
+    [
+        ("day", datetime(2024, 2, 2, tzinfo=UTC), ["2024-01-30", "2024-01-31", "2024-02-01"]),
+        ("week", datetime(2024, 2, 13, tzinfo=UTC), ["2024-01-29", "2024-02-05", "2024-02-12"]),
+        ("week", datetime(2024, 2, 12, tzinfo=UTC), ["2024-01-29", "2024-02-05"]),
+        ("month", datetime(2024, 4, 1, tzinfo=UTC), ["2024-01-01", "2024-02-01", "2024-03-01"]),
+    ],
+)
+def test_each_period_has_a_row(grain: Grain, until: datetime, beginnings: list[str]) -> None:
+    """From the one in which the time begins to the one in which it ends; those without runs are null."""
+    first = datetime.fromisoformat(beginnings[0])
+    found = whole(over_time(first), Selection(START, until, grain=grain))
+    assert [str(period)[:10] for period in found["period"]] == beginnings
+    assert found["runs"].to_list() == [1, *[None] * (len(beginnings) - 1)]
+    assert found["until"].to_list()[:-1] == found["period"].to_list()[1:]
+
+
+def test_hours_of_a_day() -> None:
+    """24 of them, to the next midnight."""
+    found = whole(over_time(START), Selection(START, START + timedelta(days=1), grain="hour"))
+    assert found.height == 24
+    assert str(found["until"][-1]) == "2024-01-31 00:00:00"
+
+
+def test_without_an_end_periods_end_with_the_newest() -> None:
+    """And without a beginning they begin with the oldest; runs of no time are left out."""
+    frame = over_time(START + timedelta(days=3), START)
+    undated = pl.concat([frame, frame.head(1).with_columns(period=pl.lit(None, pl.Datetime("us")))])
+    assert whole(undated, Selection())["runs"].to_list() == [1, None, None, 1]
+    assert whole(undated, Selection(since=START - timedelta(days=1)))["runs"].to_list() == [None, 1, None, None, 1]
+
+
+def test_each_series_has_all_periods() -> None:
+    """That of the model null, too."""
+    frame = over_time(START, START, START + timedelta(days=1)).with_columns(model=pl.Series(["a", None, "a"]))
+    found = whole(frame, Selection(START, START + timedelta(days=2)), "model")
+    rows = found.select("period", "model", "runs").sort("model", "period", nulls_last=True).rows()
+    assert [(str(period)[8:10], model, runs) for period, model, runs in rows] == [
+        ("30", "a", 1),
+        ("31", "a", 1),
+        ("30", None, 1),
+        ("31", None, None),
+    ]
+
+
+def test_nothing_gives_nothing() -> None:
+    """A time is needed, or a run."""
+    assert whole(over_time(), Selection()).is_empty()
+    assert whole(over_time(), Selection(START, START + timedelta(days=2)))["runs"].to_list() == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("days", "grain"),
+    [(1, "hour"), (3, "hour"), (4, "day"), (70, "day"), (71, "week"), (501, "month")],
+)
+def test_grains_that_can_be_told_apart(days: int, grain: Grain) -> None:
+    """A chart of some dozens of periods."""
+    assert fitting_grain(START, START + timedelta(days=days)) == grain
+
+
+def test_the_time_before_ends_where_this_begins() -> None:
+    """With all else as it is."""
+    asked = Selection(START, START + timedelta(days=7), models=("m",))
+    assert before(asked) == Selection(START - timedelta(days=7), START, models=("m",))
+    assert before(Selection(since=START)) is None
