@@ -137,6 +137,7 @@ def test_the_time_before_is_as_long(warehouse: Path) -> None:
     from runmart.notebooks.reading import read
 
     choices = known(warehouse)
+    assert choices.last is not None
     assert (str(choices.first), str(choices.last)) == ("2025-08-08", "2025-08-13")
     found = read(warehouse, "overview", asked({"since": "2025-08-11"}, choices).selection(choices.last))
     runs, rate, median, *_ = found.cards
