@@ -31,7 +31,7 @@ test: $(VENV)/.dev  ## Run the quick tests
 	$(VENV)/bin/pytest -n 2 -m "not slow"
 
 test-all: $(VENV)/.dev  ## Run all tests
-	scripts/install-packages crontab:cron systemd-analyze:systemd openssl:openssl
+	scripts/install-packages crontab:cron systemd-analyze:systemd openssl:openssl chromium:chromium mkfs.xfs:xfsprogs
 	$(VENV)/bin/pytest -n 2
 
 test-lowest: $(LOWEST)/.dev  ## Run the quick tests with the oldest versions that are supported

@@ -108,7 +108,7 @@ def card(page: Page, label: str) -> str:
 def test_each_dashboard_is_drawn_whole(name: str, warehouse: Path, opened: Callable[..., Page]) -> None:
     """All charts of 200,000 runs; a picture is left in build/pictures."""
     with served(warehouse) as address:
-        page = opened(f"{address}/{name}/")
+        page = opened(f"{address}/{name}/?since=2024-09-04", 1280)
         wait_for_charts(page, CHARTS_OF[name])
         whole(page)
         assert_sound(page)

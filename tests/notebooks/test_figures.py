@@ -103,7 +103,8 @@ def shown(name: str) -> Any:
     """What a notebook shows, run from top to bottom."""
     _, found = importlib.import_module(f"runmart.notebooks.{name}").app.run()
     assert isinstance(found, Mapping)
-    return found["shown"]
+    figures: Any = found["shown"]
+    return figures
 
 
 def values(cards: list[Card]) -> dict[str, Any]:
