@@ -64,7 +64,7 @@ def controls(choices: Known) -> Any:
 
 def refresh() -> Any:
     """How often the page looks for a newer version of the warehouse; it can be changed there."""
-    return mo.ui.refresh(options=["5s", "30s", "5m"], default_interval=REFRESH)
+    return mo.ui.refresh(options=["1s", "5s", "30s", "5m"], default_interval=REFRESH)
 
 
 def version(path: Path) -> Version | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from load.warehouses import page, run, write
+from notebooks.served import CHROMIUM, FLAGS, served
 
 from runmart.ingest.publish import versions_folder
 from runmart.queries import connect
@@ -67,10 +68,32 @@ while time.time() < float(sys.argv[2]):
 print(reads, seen)
 """
 
+DASHBOARD = """
+import sys, time
+from playwright.sync_api import sync_playwright
+address, end = sys.argv[4], float(sys.argv[2])
+reads, seen = 0, 0
+with sync_playwright() as playwright:
+    browser = playwright.chromium.launch(executable_path=sys.argv[5], args=sys.argv[6:])
+    page = browser.new_page()
+    page.goto(address)
+    page.wait_for_selector(".runmart-value")
+    page.locator("marimo-refresh select").first.select_option("1s")
+    while time.time() < end + 8:  # as long as it may take to show the last one
+        text = page.inner_text("body")
+        assert not any(words in text for words in ("exception", "Traceback", "Internal error", "Could not")), text
+        runs = int(page.locator(".runmart-value").first.inner_text().replace(",", ""))
+        assert runs >= seen, (runs, seen)
+        reads, seen = reads + (runs > seen), runs
+        time.sleep(0.1)
+    browser.close()
+print(reads, seen)
+"""
+
 
 @pytest.mark.slow
 def test_readers_see_whole_loads_only_and_nobody_fails(tmp_path: Path) -> None:
-    """One writer that loads and publishes every second; in Python, in the shell, and opened anew every 100 ms."""
+    """One writer that loads and publishes every second; in Python, in the shell, opened anew, and in a dashboard."""
     warehouse, published, inputs = tmp_path / "runs.duckdb", tmp_path / "published.duckdb", tmp_path / "pages"
     inputs.mkdir()
     loads = 0
@@ -93,28 +116,35 @@ def test_readers_see_whole_loads_only_and_nobody_fails(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
 
     load()
-    end = time.time() + SECONDS
-    readers = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, published, str(end), WHOLE, BIN / "duckdb"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for script in (REFRESHING, OPENING, SHELL)
-    ]
-    most_versions = 0
-    while time.time() < end:
-        started = time.monotonic()
-        load()
-        most_versions = max(most_versions, len(list(versions_folder(published).glob("*.duckdb"))))
-        time.sleep(max(0.0, 1 - (time.monotonic() - started)))
-    for reader in readers:
-        out, error = reader.communicate(timeout=60)
-        assert reader.returncode == 0, error
-        reads, seen = map(int, out.split())
-        assert reads > SECONDS / 4
-        assert seen >= (loads - 5) * RUNS_OF_A_LOAD
+    with served(published) as address:
+        end = time.time() + SECONDS
+        scripts: dict[str, list[str | Path]] = {
+            REFRESHING: [],
+            OPENING: [],
+            SHELL: [BIN / "duckdb"],
+            DASHBOARD: [f"{address}/overview/", CHROMIUM, *FLAGS],
+        }
+        readers = [
+            subprocess.Popen(
+                [sys.executable, "-c", script, published, str(end), WHOLE, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for script, arguments in scripts.items()
+        ]
+        most_versions = 0
+        while time.time() < end:
+            started = time.monotonic()
+            load()
+            most_versions = max(most_versions, len(list(versions_folder(published).glob("*.duckdb"))))
+            time.sleep(max(0.0, 1 - (time.monotonic() - started)))
+        for reader, script in zip(readers, scripts, strict=True):
+            out, error = reader.communicate(timeout=60)
+            assert reader.returncode == 0, error
+            reads, seen = map(int, out.split())
+            assert reads > SECONDS / (12 if script == DASHBOARD else 4)
+            assert seen >= (loads - 5) * RUNS_OF_A_LOAD
     assert loads > SECONDS / 3
     assert most_versions < 40
     with connect(published) as warehouse_now:
