@@ -32,7 +32,7 @@ def prune(
 
     What will go is shown first, and asked about on a terminal. Later loads leave out what they find of it, else the
     next pull would bring it back. Readers that have the file open go on with what they have; older
-    published copies are removed.
+    published copies are removed by the next command that publishes, such as this.
 
     Args:
         older_than: Runs created before: a date, an instant, or so long ago (90d). Where a run does not say when it was
@@ -45,7 +45,7 @@ def prune(
     """
     publishing.check(options)
     if lift:
-        return _lift(options)
+        return _lift(publishing, options)
     if older_than is None:
         raise SettingsError("which runs? Give --older-than, such as 90d or 2026-01-31")
     before = durations.instant(older_than, "--older-than", time.time())
@@ -64,7 +64,7 @@ def prune(
         return 0
     found = _prune(cut, options, content_only=content_only)
     smaller = options.warehouse.stat().st_size
-    published = publishing.after(options, keeps_old=False)
+    published = publishing.after(options)
     if options.json:
         say_json({**_summary(found, before, size, smaller, options, is_done=True), "published": told(published)})
     else:
@@ -73,15 +73,17 @@ def prune(
     return 0
 
 
-def _lift(options: Options) -> int:
+def _lift(publishing: PublishOptions, options: Options) -> int:
     from runmart.ingest.prune import lift
 
     with options.writing() as connection:
         count = lift(connection)
+    published = publishing.after(options)
     if options.json:
-        say_json({"warehouse": str(options.warehouse), "lifted": count})
+        say_json({"warehouse": str(options.warehouse), "lifted": count, "published": told(published)})
     else:
         say(f"{options.warehouse}: {count:,} prunes lifted; load with --reload what is to come back")
+        tell(published)
     return 0
 
 

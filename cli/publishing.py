@@ -38,12 +38,8 @@ class PublishOptions:
 
             check_name(options.warehouse, path)
 
-    def after(self, options: Options, *, keeps_old: bool = True) -> "Published | None":
+    def after(self, options: Options) -> "Published | None":
         """Publish what was written, if that is asked for.
-
-        Args:
-            options: Which warehouse.
-            keeps_old: Whether older versions stay for a while.
 
         Raises:
             SettingsError: runmart.toml is not as it should be.
@@ -54,7 +50,7 @@ class PublishOptions:
             return None
         from runmart.ingest.publish import publish
 
-        return publish(options.warehouse, path, options.lock_timeout, keeps_old=keeps_old)
+        return publish(options.warehouse, path, options.lock_timeout)
 
     def _path(self) -> Path | None:
         return self.publish or settings.read(self.config).publish

@@ -1,9 +1,9 @@
 """Publish: a copy of a warehouse for those who read, under a name that never changes.
 
 The name is a link to a version, a file of its own that nobody writes to: `runs.duckdb` to
-`.runs.duckdb.versions/<state>.duckdb`. A new version takes the place of the old one at once; who reads the old one goes
-on with it. DuckDB puts its log beside the file that the link leads to, so that what somebody wrote to an old version
-never meets a new one.
+`.runs.duckdb.versions/<state>-<prunes>.duckdb`. A new version takes the place of the old one at once; who reads the old
+one goes on with it. DuckDB puts its log beside the file that the link leads to, so that what somebody wrote to an old
+version never meets a new one.
 """
 
 import errno
@@ -18,7 +18,7 @@ from typing import IO, Literal, NamedTuple
 from runmart.ingest.compact import rewrite, sync
 from runmart.ingest.errors import LockedError, WarehouseError
 from runmart.ingest.locks import no_writers, wait_for
-from runmart.ingest.warehouse import is_version, open_for_writing, versions_folder
+from runmart.ingest.warehouse import open_for_writing, versions_folder
 
 How = Literal["cloned", "copied", "rewritten", "unchanged"]
 
@@ -35,6 +35,15 @@ _BUFFER_BYTES = 1 << 20
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+class _Seen(NamedTuple):
+    """What was seen in a warehouse before it is copied."""
+
+    is_hollow: bool
+    """Whether much of the file holds nothing any more."""
+    used_bytes: int
+    prunes: int
+
+
 class Published(NamedTuple):
     """What was published."""
 
@@ -45,14 +54,15 @@ class Published(NamedTuple):
     seconds: float
 
 
-def publish(warehouse: Path, path: Path, lock_timeout_seconds: float, *, keeps_old: bool = True) -> Published:
+def publish(warehouse: Path, path: Path, lock_timeout_seconds: float) -> Published:
     """Let `path` be a copy of the warehouse as it is now, which nobody in this process has open.
+
+    The version before stays for a while, unless something was pruned since.
 
     Args:
         warehouse: The warehouse.
         path: The name for readers.
         lock_timeout_seconds: How long to wait while another process writes.
-        keeps_old: Whether the version before stays for a while; not when what was in it must be gone.
 
     Raises:
         LockedError: Another process writes to the warehouse, or publishes it, for too long.
@@ -69,11 +79,12 @@ def publish(warehouse: Path, path: Path, lock_timeout_seconds: float, *, keeps_o
             with no_writers(warehouse, lock_timeout_seconds):
                 version, how = _version(warehouse, versions)
             _switch(path, version)
-            _remove_old(versions, version, keeps_old=keeps_old)
-    except OSError as error:
-        full = "; there is no room for it" if error.errno in _NO_SPACE else ""
-        raise WarehouseError(
-            f"{path}: the warehouse is as it should be, but could not be published{full}: {error.strerror or error}"
+            _remove_old(versions, version)
+    except (OSError, WarehouseError) as error:
+        kind = LockedError if isinstance(error, LockedError) else WarehouseError
+        raise kind(
+            f"{path}: what was written to the warehouse is committed, but could not be published; {_reason(error)}. "
+            "The next command that writes publishes it, too"
         ) from None
     return Published(path, version, version.stat().st_size, how, time.monotonic() - started)
 
@@ -88,8 +99,16 @@ def check_name(warehouse: Path, path: Path) -> None:
         raise WarehouseError(f"{path}: the folder {path.parent} does not exist; create it first")
     if path.resolve() == warehouse.resolve():
         raise WarehouseError(f"{path}: this is the warehouse itself; publish it under another name")
-    if (path.exists() or path.is_symlink()) and not is_version(path):
+    is_ours = path.is_symlink() and path.readlink().parent == Path(versions_folder(path).name)
+    if (path.exists() or path.is_symlink()) and not is_ours:
         raise WarehouseError(f"{path}: there is something that was not published; remove it, or choose another name")
+
+
+def _reason(error: OSError | WarehouseError) -> str:
+    if isinstance(error, WarehouseError):
+        return str(error)
+    full = "there is no room for it: " if error.errno in _NO_SPACE else ""
+    return f"{full}{error.strerror or error}"
 
 
 @contextmanager
@@ -109,53 +128,57 @@ def _write_log_away(warehouse: Path, lock_timeout_seconds: float) -> None:
 
 def _version(warehouse: Path, versions: Path) -> tuple[Path, How]:
     """The version of the warehouse's state, made unless it is there."""
-    for left in versions.glob("*.partial*"):
-        _remove(left)
+    _remove_partial(versions)
     if warehouse.with_name(f"{warehouse.name}.wal").exists():
         raise LockedError(f"{warehouse}: somebody has just written to it; publish it again")
-    state = warehouse.stat()
-    version = versions / f"{state.st_mtime_ns:x}-{state.st_size:x}.duckdb"
+    state, seen = warehouse.stat(), _seen(warehouse)
+    version = versions / f"{state.st_mtime_ns:x}-{state.st_size:x}-{seen.prunes}.duckdb"
     if version.exists():
         return version, "unchanged"
     partial = version.with_name(f"{version.name}.partial")
     try:
-        how = _copy(warehouse, partial)
+        how = _copy(warehouse, partial, seen)
         partial.chmod(_READ_ONLY)
         sync(partial)
         partial.replace(version)
         sync(versions)
     except BaseException:
-        _remove(partial)
+        _remove_partial(versions)
         raise
     return version, how
 
 
-def _copy(warehouse: Path, partial: Path) -> How:
-    if _is_hollow(warehouse):
+def _copy(warehouse: Path, partial: Path, seen: _Seen) -> How:
+    if seen.is_hollow:
+        _require_room(partial.parent, seen.used_bytes)
         rewrite(warehouse, partial)
         return "rewritten"
     with warehouse.open("rb") as source, partial.open("wb") as target:
         if _cloned(source, target):
             return "cloned"
         size = os.fstat(source.fileno()).st_size
-        if shutil.disk_usage(partial.parent).free < size:
-            raise OSError(errno.ENOSPC, f"{size:,} bytes are needed")
+        _require_room(partial.parent, size)
         _copied(source, target, size)
     return "copied"
 
 
-def _is_hollow(warehouse: Path) -> bool:
-    """Whether much of the file holds nothing any more."""
+def _require_room(folder: Path, size: int) -> None:
+    if (free := shutil.disk_usage(folder).free) < size:
+        raise OSError(errno.ENOSPC, f"it takes {size:,} bytes, and {free:,} are free")
+
+
+def _seen(warehouse: Path) -> _Seen:
     import duckdb
 
     try:
         with duckdb.connect(warehouse, read_only=True) as connection:
-            [(free, total, size)] = connection.execute(
-                "select free_blocks, total_blocks, block_size from pragma_database_size()"
-            ).fetchall()
+            [(free, total, size, prunes)] = connection.execute("""
+                select free_blocks, total_blocks, block_size, (select count(*) from runmart.prunes)
+                from pragma_database_size()""").fetchall()
     except duckdb.Error as error:
         raise WarehouseError(f"{warehouse}: {str(error).splitlines()[0]}") from None
-    return free >= total * FREE_SHARE and free * size >= FREE_BYTES
+    is_hollow = free >= total * FREE_SHARE and free * size >= FREE_BYTES
+    return _Seen(is_hollow, (total - free) * size, prunes)
 
 
 def _cloned(source: IO[bytes], target: IO[bytes]) -> bool:
@@ -197,16 +220,32 @@ def _switch(path: Path, version: Path) -> None:
             os.utime(path.parent / old)
 
 
-def _remove_old(versions: Path, current: Path, *, keeps_old: bool) -> None:
-    """Remove versions but the current one, the one before, and those that were current a moment ago."""
+def _remove_old(versions: Path, current: Path) -> None:
+    """Remove versions but the current one, the one before, and those that were current a moment ago.
+
+    Those of before a prune go at once, since what was pruned must be gone: their names tell, so that they also go when
+    the prune itself could not publish, or was not asked to.
+    """
     others = sorted(
         (file for file in versions.glob("*.duckdb") if file != current), key=lambda file: file.stat().st_mtime_ns
     )
     stays_from = time.time() - GRACE_SECONDS
-    for file in others[: -1 if keeps_old else None]:
-        if not keeps_old or file.stat().st_mtime < stays_from:
+    for file in others:
+        is_late = file != others[-1] and file.stat().st_mtime < stays_from
+        if is_late or _prunes(file) != _prunes(current):
             _remove(file)
             _remove(file.with_name(f"{file.name}.wal"))
+
+
+def _prunes(version: Path) -> str:
+    """How many prunes there were before a version, as its name tells."""
+    return version.stem.rpartition("-")[2]
+
+
+def _remove_partial(versions: Path) -> None:
+    """Remove what was begun: the copy, its log, and what DuckDB spilt."""
+    for left in versions.glob("*.partial*"):
+        _remove(left)
 
 
 def _remove(path: Path) -> None:

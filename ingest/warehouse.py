@@ -52,9 +52,9 @@ def versions_folder(path: Path) -> Path:
 
 
 def is_version(path: Path) -> bool:
-    """Whether a path leads to a published copy, or did before that was removed."""
-    folder = (path.parent / path.readlink() if path.is_symlink() else path).parent
-    return folder.name.startswith(".") and folder.name.endswith(_VERSIONS)
+    """Whether a path leads to a published copy, over however many links, or did before that was removed."""
+    folder = path.resolve().parent.name
+    return folder.startswith(".") and folder.endswith(_VERSIONS)
 
 
 @contextmanager
