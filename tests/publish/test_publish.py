@@ -125,12 +125,16 @@ from runmart.ingest import publish as publishing
 def killed(*arguments, **named):
     os.kill(os.getpid(), signal.SIGKILL)
 
-setattr(publishing, sys.argv[3], killed)
+replace = Path.replace
+if sys.argv[3] == "replace the link":
+    Path.replace = lambda path, target: killed() if path.is_symlink() else replace(path, target)
+else:
+    setattr(publishing, sys.argv[3], killed)
 publishing.publish(Path(sys.argv[1]), Path(sys.argv[2]), 0)
 """
 
 
-@pytest.mark.parametrize("where", ["_cloned", "sync", "_switch", "_remove_old"])
+@pytest.mark.parametrize("where", ["_cloned", "sync", "_switch", "replace the link", "_remove_old"])
 def test_a_crash_leaves_a_whole_version_published(where: str, warehouse: Path, published: Path) -> None:
     """Before, in and after the switch; the next one cleans up."""
     publish(warehouse, published, 0)
@@ -138,8 +142,9 @@ def test_a_crash_leaves_a_whole_version_published(where: str, warehouse: Path, p
     killed = subprocess.run([sys.executable, "-c", KILLED, warehouse, published, where], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert count(published) == (2 if where == "_remove_old" else 1)
+    add(warehouse, "c")
     publish(warehouse, published, 0)
-    assert count(published) == 2
+    assert count(published) == 3
     assert not list(versions_folder(published).glob("*.partial*"))
 
 
@@ -169,13 +174,38 @@ def test_nobody_writes_while_it_is_copied(warehouse: Path, published: Path) -> N
     assert publish(warehouse, published, 0).how != "unchanged"
 
 
+WRITING = """
+import subprocess, sys
+from pathlib import Path
+from runmart.ingest import publish
+
+copied = publish._copied
+script = "import duckdb, sys; duckdb.connect(sys.argv[1])"
+
+def meanwhile(*arguments):
+    copied(*arguments)
+    done = subprocess.run([sys.executable, "-c", script, sys.argv[1]], capture_output=True, text=True)
+    assert "Could not set lock" in done.stderr, done.stderr
+
+publish._cloned, publish._copied = lambda *_: False, meanwhile
+publish.publish(Path(sys.argv[1]), Path(sys.argv[2]), 0)
+"""
+
+
+def test_nobody_begins_to_write_while_it_is_copied(warehouse: Path, published: Path) -> None:
+    """Though DuckDB has had the file open in this process, and has closed it."""
+    subprocess.run([sys.executable, "-c", WRITING, warehouse, published], check=True)
+    assert count(published) == 1
+
+
 def test_two_publishers_take_turns(warehouse: Path, published: Path) -> None:
     """Both end well, and nothing of them is left but versions."""
     script = """
-import sys
+import os, sys
 from pathlib import Path
 from runmart.ingest.publish import publish
 for _ in range(20):
+    os.utime(sys.argv[1])  # to be copied again
     publish(Path(sys.argv[1]), Path(sys.argv[2]), 30)
 """
     add(warehouse, "b")

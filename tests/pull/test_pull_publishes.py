@@ -33,6 +33,7 @@ def test_a_quiet_pull_publishes_nothing(server: TestServer, warehouse: Path, pub
 def test_a_pull_that_fails_publishes_nothing(server: TestServer, warehouse: Path, published: Path) -> None:
     """Wrong keys, say."""
     server.world(threads=3, runs=30)
+    assert command(*given(server, "-w", warehouse)).returncode == 0
     assert command(*given(server, "-w", warehouse, "--publish", published), TEST_KEY="wrong").returncode == 1
     assert not published.exists()
 
