@@ -41,7 +41,7 @@ def main() -> None:
             found: list[Published] = []
             for _ in range(arguments.rounds):
                 warehouse.touch()  # another state
-                found.append(publish(warehouse, published, 0, keeps_old=False))
+                found.append(publish(warehouse, published, 0))
             rows.append(_row(warehouse, found))
             rows.append(_row(warehouse, [publish(warehouse, published, 0) for _ in range(arguments.rounds)]))
     headings = ("how", "warehouse, GB", "published, GB", "seconds", "seconds per GB")

@@ -1,7 +1,6 @@
 """The notebooks, run as they are, over runs whose numbers can be checked by hand."""
 
 import importlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,10 +100,9 @@ def fill(path: Path, *runs: dict[str, Any]) -> None:
 
 def shown(name: str) -> Any:
     """What a notebook shows, run from top to bottom."""
-    _, found = importlib.import_module(f"runmart.notebooks.{name}").app.run()
-    assert isinstance(found, Mapping)
-    figures: Any = found["shown"]
-    return figures
+    app: Any = importlib.import_module(f"runmart.notebooks.{name}").app
+    _, found = app.run()
+    return found["shown"]
 
 
 def values(cards: list[Card]) -> dict[str, Any]:

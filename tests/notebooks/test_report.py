@@ -67,6 +67,7 @@ def test_it_holds_all_it_needs_and_no_script(warehouse: Path, tmp_path: Path) ->
     assert ">20.0%<" in text  # the failure rate
 
 
+@pytest.mark.slow
 def test_it_is_about_what_is_asked_for(warehouse: Path, tmp_path: Path) -> None:
     """Days, a model, an assistant; what is not there is refused with what is."""
     file = tmp_path / "report.html"

@@ -198,6 +198,7 @@ def test_nobody_begins_to_write_while_it_is_copied(warehouse: Path, published: P
     assert count(published) == 1
 
 
+@pytest.mark.slow
 def test_two_publishers_take_turns(warehouse: Path, published: Path) -> None:
     """Both end well, and nothing of them is left but versions."""
     script = """

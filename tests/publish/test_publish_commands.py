@@ -71,6 +71,7 @@ def test_names_that_are_in_use_are_refused_before_anything_is_loaded(name: str, 
     assert count(warehouse) == 1
 
 
+@pytest.mark.slow
 def test_the_settings_name_it_too(warehouse: Path, published: Path, tmp_path: Path) -> None:
     """For every command that writes; the option comes first, then the environment."""
     (tmp_path / "runmart.toml").write_text(f'publish = "{published}"\n')

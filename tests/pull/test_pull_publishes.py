@@ -38,6 +38,7 @@ def test_a_pull_that_fails_publishes_nothing(server: TestServer, warehouse: Path
     assert not published.exists()
 
 
+@pytest.mark.slow
 def test_every_round_publishes_what_it_has_written(server: TestServer, warehouse: Path, published: Path) -> None:
     """Until SIGTERM."""
     server.world(threads=3, runs=30)

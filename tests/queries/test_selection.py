@@ -47,13 +47,18 @@ def _with_times(tables: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[
     return tables
 
 
-@pytest.mark.parametrize("name", SELECTIONS)
+QUICK = ("since", "a time and an assistant")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in SELECTIONS]
+)
 def test_views_of_a_selection_are_those_of_a_warehouse_that_holds_nothing_else(
     name: str, filled: Fill, warehouse: Path, tmp_path: Path
 ) -> None:
     """Whatever is selected, and every view."""
     selection, holds = SELECTIONS[name]
-    tables = random_tables(random.Random(3), 300)
+    tables = random_tables(random.Random(3), 150)
     tables["runs"][0] |= {"created_at": BEGINNINGS[1], "source": "b", "model": "gpt-4o", "assistant_id": "asst_1"}
     tables = _with_times(tables)
     filled(tables).close()
@@ -65,7 +70,7 @@ def test_views_of_a_selection_are_those_of_a_warehouse_that_holds_nothing_else(
             child: [row for row in tables[child] if row["run_id"] in left or name == "everything"] for child in CHILDREN
         },
     }
-    assert (0 < len(left) < 300) is (name not in ("everything", "nothing"))
+    assert (0 < len(left) < 150) is (name not in ("everything", "nothing"))
     with duckdb.connect(tmp_path / "few.duckdb") as connection:
         connection.execute("set timezone = 'UTC'")
         create_tables(connection)
@@ -77,7 +82,7 @@ def test_views_of_a_selection_are_those_of_a_warehouse_that_holds_nothing_else(
             part.view(view.name)  # pyright: ignore[reportArgumentType] - any of them
             found = _rows(part._connection, view.name)  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
             assert found == expected[view.name], view.name
-        assert whole.sql("select count(*) as n from runs")["n"].to_list() == [300]
+        assert whole.sql("select count(*) as n from runs")["n"].to_list() == [150]
         for table in ("runs", *CHILDREN):
             assert part.sql(f"select count(*) as n from {table}")["n"].to_list() == [len(few[table])], table
 
