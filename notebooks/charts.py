@@ -189,22 +189,22 @@ def cached_share(usage: pl.DataFrame) -> alt.LayerChart:
 
 def p95_by_model(frame: pl.DataFrame) -> alt.LayerChart:
     """95th percentiles of run time over time, a line per model, of `runs_over_time_by_model`."""
-    return _by_model(frame, "run_seconds_p95", lines_over_time, title="Seconds", unit="seconds")
+    return _by(frame, "model", "run_seconds_p95", lines_over_time, title="Seconds", unit="seconds")
 
 
-def p50_by_model(frame: pl.DataFrame) -> alt.LayerChart:
-    """Medians of run time over time, a line per model, of `runs_over_time_by_model`."""
-    return _by_model(frame, "run_seconds_p50", lines_over_time, title="Seconds", unit="seconds")
+def p95_by_assistant(frame: pl.DataFrame) -> alt.LayerChart:
+    """95th percentiles of run time over time, a line per assistant, of `runs_over_time_by_assistant`."""
+    return _by(frame, "assistant_id", "run_seconds_p95", lines_over_time, title="Seconds", unit="seconds")
 
 
 def cost_by_model(frame: pl.DataFrame) -> alt.LayerChart:
     """Costs over time, stacked by model, of `usage_over_time_by_model`."""
-    return _by_model(frame, "cost", bars_over_time, title="Cost", unit="money")
+    return _by(frame, "model", "cost", bars_over_time, title="Cost", unit="money")
 
 
 def tokens_by_model(frame: pl.DataFrame) -> alt.LayerChart:
     """Tokens over time, stacked by model, of `usage_over_time_by_model`."""
-    return _by_model(frame, "total_tokens", bars_over_time, title="Tokens", unit="number")
+    return _by(frame, "model", "total_tokens", bars_over_time, title="Tokens", unit="number")
 
 
 def loaded(loads: pl.DataFrame) -> alt.LayerChart:
@@ -274,10 +274,10 @@ def queue_histogram(frame: pl.DataFrame) -> alt.LayerChart:
     return histogram(chosen, title="Seconds from creation to start", colour="#b0793f")
 
 
-def _by_model(
-    frame: pl.DataFrame, column: str, draw: Callable[..., alt.LayerChart], *, title: str, unit: Unit
+def _by(
+    frame: pl.DataFrame, name: str, column: str, draw: Callable[..., alt.LayerChart], *, title: str, unit: Unit
 ) -> alt.LayerChart:
-    named = _named(frame, "model")
+    named = _named(frame, name)
     series = named.select("period", "until", "series", value=pl.col(column).cast(pl.Float64))
     return draw(series, named["series"].unique(maintain_order=True).to_list(), title=title, unit=unit)
 

@@ -74,6 +74,8 @@ class Latency(NamedTuple):
     """`runs_over_time`, all periods."""
     by_model: pl.DataFrame
     """`runs_over_time_by_model` of the models that run most, all periods."""
+    by_assistant: pl.DataFrame
+    """The same, by assistant."""
     histogram: pl.DataFrame
     models: pl.DataFrame
     assistants: pl.DataFrame
@@ -161,6 +163,7 @@ def latency(warehouse: Warehouse, selection: Selection) -> Latency:
             cards,
             whole(chosen.view("runs_over_time"), selection),
             whole(_most(chosen.view("runs_over_time_by_model")), selection, "model"),
+            whole(_most(chosen.view("runs_over_time_by_assistant"), "assistant_id"), selection, "assistant_id"),
             chosen.view("duration_histogram").sort("duration", "from_seconds"),
             _latencies(chosen.view("latency_by_model")),
             _latencies(chosen.view("latency_by_assistant")),

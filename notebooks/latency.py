@@ -59,7 +59,7 @@ def _(charts, page, shown, words):
         page.panel("Run times", page.chart(charts.run_histogram, shown.histogram), words.CLASSES),
         page.panel("Waits", page.chart(charts.queue_histogram, shown.histogram), words.CLASSES),
         page.panel("95th percentile of run time by model", page.chart(charts.p95_by_model, shown.by_model)),
-        page.panel("Median run time by model", page.chart(charts.p50_by_model, shown.by_model)),
+        page.panel("95th percentile of run time by assistant", page.chart(charts.p95_by_assistant, shown.by_assistant)),
     )
 
 

@@ -175,6 +175,8 @@ def test_latency(warehouse: Path) -> None:
     assert found.models.select("model", "runs", "run_seconds_p50").rows() == [("gpt-4o", 2, 20.0)]
     assert sorted(found.assistants["assistant_id"]) == ["asst_1", "asst_2"]
     assert set(found.by_model["model"]) == {"gpt-4o", "ours"}
+    lines = found.by_assistant.select("assistant_id", "run_seconds_p95").drop_nulls().rows()
+    assert lines == [("asst_1", 10.0), ("asst_2", 30.0)]
 
 
 def test_failures(warehouse: Path) -> None:
