@@ -38,10 +38,14 @@ def sum_up_tools(connection: "DuckDBPyConnection", of_runs: str) -> None:
 
 
 def _chunks(connection: "DuckDBPyConnection", table: str) -> "Iterator[str]":
-    """Conditions that divide a table, since sums of all its runs would need much memory."""
-    [(last,)] = connection.execute(f"select coalesce(max(rowid), -1) from {table}").fetchall()
-    for first in range(0, last + 1, _CHUNK_ROWS):
-        yield f"rowid between {first} and {first + _CHUNK_ROWS - 1}"
+    """Conditions that divide a table, since sums of all its runs would need much memory.
+
+    Row ids have gaps: those of rows that are not committed yet are far beyond all others.
+    """
+    for (chunk,) in connection.execute(
+        f"select distinct rowid // {_CHUNK_ROWS} as chunk from {table} order by chunk"
+    ).fetchall():
+        yield f"rowid between {chunk * _CHUNK_ROWS} and {(chunk + 1) * _CHUNK_ROWS - 1}"
 
 
 def _sums(connection: "DuckDBPyConnection", table: str, these: str) -> str:

@@ -1,5 +1,6 @@
 """A warehouse without a loader: rows go straight into the four tables."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,15 +19,25 @@ def warehouse(tmp_path: Path) -> Path:
     return tmp_path / "runs.duckdb"
 
 
+@pytest.fixture(scope="session", name="empty")
+def _empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse with the views, to be copied: to make one takes longer than most of what is tested."""
+    path = tmp_path_factory.mktemp("empty") / "runs.duckdb"
+    with duckdb.connect(path, config={"storage_compatibility_version": STORAGE_VERSION}) as connection:
+        connection.execute("set timezone = 'UTC'")
+        create_tables(connection)
+        install(connection)
+    return path
+
+
 @pytest.fixture
-def filled(warehouse: Path) -> Iterator[Fill]:
+def filled(empty: Path, warehouse: Path) -> Iterator[Fill]:
     """Makes a warehouse with the views over some rows."""
+    shutil.copy(empty, warehouse)
     with duckdb.connect(warehouse, config={"storage_compatibility_version": STORAGE_VERSION}) as connection:
         connection.execute("set timezone = 'UTC'")
 
         def fill(tables: Rows) -> duckdb.DuckDBPyConnection:
-            create_tables(connection)
-            install(connection)
             insert(connection, tables)
             return connection
 

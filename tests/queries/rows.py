@@ -21,6 +21,7 @@ def insert(connection: duckdb.DuckDBPyConnection, tables: Rows) -> None:
     """Insert rows; instants are Unix seconds. Runs get the sums of their tools."""
     books = {"loads": LOADS, "rejects": REJECTS}
     named = {table.name: table for table in (*ALL_TABLES, PRICES, MODEL_ALIASES)}
+    connection.execute("begin")  # each commit waits for the disk
     for name, table in {**named, **books}.items():
         rows = tables.get(table.name, [])
         if not rows:
@@ -34,6 +35,7 @@ def insert(connection: duckdb.DuckDBPyConnection, tables: Rows) -> None:
         )
     connection.execute("update main.runs set tool_count = 0")
     sum_up_tools(connection, "true")
+    connection.execute("commit")
 
 
 def records(connection: duckdb.DuckDBPyConnection, view: str, key: str) -> list[dict[str, Any]]:
