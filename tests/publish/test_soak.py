@@ -146,6 +146,6 @@ def test_readers_see_whole_loads_only_and_nobody_fails(tmp_path: Path) -> None:
             assert reads > SECONDS / (12 if script == DASHBOARD else 4)
             assert seen >= (loads - 5) * RUNS_OF_A_LOAD
     assert loads > SECONDS / 12  # how many depends on the machine; that none waits is what --lock-timeout 0 asserts
-    assert most_versions < 40
+    assert most_versions < min(loads, 15)  # of the last ten seconds, a load in each at most, and the one before
     with connect(published) as warehouse_now:
         assert warehouse_now.sql(WHOLE).rows() == [(loads * RUNS_OF_A_LOAD, 0)]
