@@ -25,7 +25,7 @@ def hollow(warehouse: Path) -> None:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=100, help="size of the warehouse, in 100,000 runs")
+    parser.add_argument("--times", type=int, default=20, help="size of the warehouse, in 100,000 runs")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--save", action="store_true", help="put the table into RESULTS.md")
     arguments = parser.parse_args()
