@@ -8,8 +8,10 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from runmart.cli.options import WAREHOUSE
 from runmart.cli.output import hint, say
 from runmart.ingest.errors import RunmartError
+from runmart.ingest.places import Lake, Place
 
 Name = Literal["overview", "latency", "failures", "costs", "operations"]
 
@@ -21,9 +23,7 @@ def dashboard(
     name: Name = "overview",
     /,
     *,
-    warehouse: Annotated[Path, Parameter(name=["--warehouse", "-w"], env_var="RUNMART_WAREHOUSE")] = Path(
-        "runs.duckdb"
-    ),
+    warehouse: Annotated[Place, WAREHOUSE] = Path("runs.duckdb"),
     host: str = "127.0.0.1",
     port: int = 2718,
     open_browser: Annotated[bool, Parameter(name="--browser", negative="--no-browser")] = True,
@@ -35,7 +35,7 @@ def dashboard(
 
     Args:
         name: The dashboard to begin with.
-        warehouse: The DuckDB file.
+        warehouse: The DuckDB file, or a DuckLake: ducklake:postgres:dbname=… host=….
         host: The address to listen at; others than this machine's own ask for a token (RUNMART_DASHBOARD_TOKEN, else a
             new one).
         port: The port; 0 for one that is free.
@@ -49,7 +49,7 @@ def dashboard(
             f"the dashboards need {error.name}, which is not installed; run: pip install 'runmart[notebooks]'"
         ) from None
     token = None if host in _LOOPBACK else os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(16)
-    os.environ["RUNMART_WAREHOUSE"] = str(warehouse.absolute())
+    os.environ["RUNMART_WAREHOUSE"] = warehouse.address if isinstance(warehouse, Lake) else str(warehouse.absolute())
 
     def started(actual_port: int) -> None:
         shown = "localhost" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not listened at
@@ -74,7 +74,7 @@ def dashboard(
     return 0
 
 
-def _check(warehouse: Path) -> None:
+def _check(warehouse: Place) -> None:
     """Refuse what is no warehouse at once, rather than in the browser.
 
     Raises:

@@ -1,5 +1,6 @@
 """`runmart ingest`: load files, folders, globs, standard input and URLs."""
 
+import shlex
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -8,11 +9,12 @@ from cyclopts import Parameter
 from runmart.cli.app import EXIT_REJECTS
 from runmart.cli.content import KEEP, ContentOptions
 from runmart.cli.logs import log
-from runmart.cli.options import DEFAULT, Options
+from runmart.cli.options import DEFAULT, Options, microseconds
 from runmart.cli.output import hint, progress, say, say_json
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
 from runmart.ingest import interrupts
 from runmart.ingest.kinds import API_ERROR
+from runmart.ingest.places import Lake
 
 if TYPE_CHECKING:
     from runmart.ingest.load import Load
@@ -58,7 +60,7 @@ def ingest(
                 connection,
                 sources,
                 source=source,
-                observed_at=_microseconds(observed_at),
+                observed_at=microseconds(observed_at),
                 reload=reload,
                 content=rules,
                 workers=converting,
@@ -81,19 +83,12 @@ def _workers(count: int | None, sources: list[str], options: Options) -> "Worker
     from runmart.ingest.workers import START_BYTES, Workers
 
     workers = Workers(count)
+    if isinstance(options.warehouse, Lake):
+        return workers  # what is new is known when the lake was asked
     since = options.warehouse.stat().st_mtime if options.warehouse.exists() else 0.0
     if amount(sources, since, START_BYTES) >= START_BYTES:
         workers.start()
     return workers
-
-
-def _microseconds(instant: datetime | None) -> int | None:
-    from datetime import UTC, timedelta
-
-    if instant is None:
-        return None
-    moment = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def summary(load: "Load", options: Options) -> dict[str, Any]:
@@ -136,4 +131,5 @@ def _tell(load: "Load", options: Options, *, quiet: bool) -> None:
             f"runmart: {totals.pruned:,} observations were left out: their runs were pruned; see: runmart prune --help"
         )
     if totals.rejected:
-        hint(f"runmart: {totals.rejected:,} items were rejected; see: runmart rejects --warehouse {options.warehouse}")
+        where = shlex.quote(str(options.warehouse))
+        hint(f"runmart: {totals.rejected:,} items were rejected; see: runmart rejects --warehouse {where}")

@@ -2,16 +2,33 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from runmart.ingest.errors import RunmartError
+from runmart.ingest.places import Lake, Place, absolute, place
 from runmart.ingest.warehouse import DEFAULT_LOCK_TIMEOUT_SECONDS, open_for_reading, open_for_writing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cyclopts import Token
     from duckdb import DuckDBPyConnection
+
+
+def place_of(_: object, tokens: "Sequence[Token]") -> Place:
+    """What --warehouse names."""
+    return place(tokens[0].value)
+
+
+WAREHOUSE = Parameter(
+    name=["--warehouse", "-w"], env_var="RUNMART_WAREHOUSE", converter=place_of, accepts_keys=False, n_tokens=1
+)
+"""The option, wherever it is."""
 
 
 @Parameter(name="*")
@@ -19,14 +36,29 @@ if TYPE_CHECKING:
 class Options:
     """Options of every command that uses a warehouse."""
 
-    warehouse: Annotated[Path, Parameter(name=["--warehouse", "-w"], env_var="RUNMART_WAREHOUSE")] = Path("runs.duckdb")
-    "The DuckDB file."
+    warehouse: Annotated[Place, WAREHOUSE] = Path("runs.duckdb")
+    "The DuckDB file; or ducklake:postgres:dbname=… host=… for a DuckLake that many write to."
+
+    data: Annotated[str | None, Parameter(env_var="RUNMART_DATA")] = None
+    "Where a new DuckLake puts its files: s3://BUCKET/FOLDER or a folder; after that it knows."
 
     lock_timeout: float = DEFAULT_LOCK_TIMEOUT_SECONDS
     "Seconds to wait while another process uses the warehouse."
 
     json: Annotated[bool, Parameter(negative="")] = False
     "Print one JSON document instead of text."
+
+    def __post_init__(self) -> None:
+        """A lake has its --data with it.
+
+        Raises:
+            RunmartError: The warehouse is a file.
+        """
+        if self.data is None:
+            return
+        if not isinstance(self.warehouse, Lake):
+            raise RunmartError(f"{self.warehouse}: a DuckDB file holds all that is in it; --data is for a DuckLake")
+        object.__setattr__(self, "warehouse", replace(self.warehouse, data=absolute(self.data)))
 
     @contextmanager
     def writing(self) -> Generator["DuckDBPyConnection"]:
@@ -42,6 +74,14 @@ class Options:
         """A read-only connection."""
         with open_for_reading(self.warehouse, self.lock_timeout) as connection:
             yield connection
+
+
+def microseconds(instant: datetime | None) -> int | None:
+    """An instant of the command line, in microseconds since 1970; UTC without an offset."""
+    if instant is None:
+        return None
+    moment = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 DEFAULT = Options()

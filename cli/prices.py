@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import hint, say, say_json, say_table
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
+from runmart.ingest.turns import in_turn, transaction
 from runmart.pull.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -59,16 +60,16 @@ def prices(
     if action == "import":
         added = table.read(Path(arguments[0]))
     with options.writing() as connection:
-        connection.execute("begin")
-        if action == "update":
-            added = table.missing(connection, datetime.now(UTC).date())
-        if action == "alias":
-            model, priced_as = arguments
-            connection.execute("delete from main.model_aliases where source = ? and model = ?", [source, model])
-            values = [source, model, provider, priced_as]
-            connection.execute("insert into main.model_aliases values (?, ?, ?, ?)", values)
-        table.put(connection, added)
-        connection.execute("commit")
+
+        def put() -> "list[Price]":
+            with transaction(connection):
+                new = table.missing(connection, datetime.now(UTC).date()) if action == "update" else added
+                if action == "alias":
+                    _alias(connection, source, provider, arguments)
+                table.put(connection, new)
+            return new
+
+        added = in_turn(connection, put)
         unpriced = _unpriced(connection)
     published = publishing.after(options)
     if options.json:
@@ -80,6 +81,12 @@ def prices(
         if unpriced:
             hint(f"runmart: runs of these models have no price: {', '.join(unpriced)}")
     return 0
+
+
+def _alias(connection: "DuckDBPyConnection", source: str, provider: str, given: list[str]) -> None:
+    model, priced_as = given
+    connection.execute("delete from main.model_aliases where source = ? and model = ?", [source, model])
+    connection.execute("insert into main.model_aliases values (?, ?, ?, ?)", [source, model, provider, priced_as])
 
 
 def _unpriced(connection: "DuckDBPyConnection") -> list[str]:

@@ -10,6 +10,7 @@ from runmart.cli import durations
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import say, say_json
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
+from runmart.ingest.places import Lake
 from runmart.pull.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def prune(
 
     What will go is shown first, and asked about on a terminal. Later loads leave out what they find of it, else the
     next pull would bring it back. Readers that have the file open go on with what they have; older
-    published copies are removed by the next command that publishes, such as this.
+    published copies are removed by the next command that publishes, such as this. A DuckLake forgets all it was before;
+    a query that is going on there may fail once.
 
     Args:
         older_than: Runs created before: a date, an instant, or so long ago (90d). Where a run does not say when it was
@@ -51,24 +53,28 @@ def prune(
     before = durations.instant(older_than, "--older-than", time.time())
     cut = round(before * 1_000_000)
     from runmart.ingest.prune import preview
+    from runmart.ingest.storage import size
 
-    with options.reading():
-        size = options.warehouse.stat().st_size
+    with options.reading() as connection:
+        before_bytes = size(connection)
     with options.writing() as connection:
         found = preview(connection, cut, content_only=content_only)
     if not options.json:
         _show(found, before, options, content_only=content_only)
     if dry_run or not (yes or _agreed()):
         if options.json:
-            say_json(_summary(found, before, size, size, options, is_done=False))
+            say_json(_summary(found, before, before_bytes, before_bytes, options, is_done=False))
         return 0
     found = _prune(cut, options, content_only=content_only)
-    smaller = options.warehouse.stat().st_size
+    with options.reading() as connection:
+        smaller = size(connection)
     published = publishing.after(options)
     if options.json:
-        say_json({**_summary(found, before, size, smaller, options, is_done=True), "published": told(published)})
+        say_json(
+            {**_summary(found, before, before_bytes, smaller, options, is_done=True), "published": told(published)}
+        )
     else:
-        say(f"{options.warehouse}: done; {size:,} bytes before, {smaller:,} now")
+        say(f"{options.warehouse}: done; {before_bytes:,} bytes before, {smaller:,} now")
         tell(published)
     return 0
 
@@ -97,10 +103,14 @@ def _agreed() -> bool:
 def _prune(cut: int, options: Options, *, content_only: bool) -> "Pruned":
     from runmart.ingest.compact import compact
     from runmart.ingest.prune import prune
+    from runmart.ingest.upkeep import purge
 
     with options.writing() as connection:
         found = prune(connection, cut, content_only=content_only)
-    compact(options.warehouse, options.lock_timeout)
+        if isinstance(options.warehouse, Lake):
+            purge(connection)
+    if not isinstance(options.warehouse, Lake):
+        compact(options.warehouse, options.lock_timeout)
     return found
 
 

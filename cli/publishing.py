@@ -49,8 +49,9 @@ class PublishOptions:
         if path is None:
             return None
         from runmart.ingest.publish import publish
+        from runmart.queries import install
 
-        return publish(options.warehouse, path, options.lock_timeout)
+        return publish(options.warehouse, path, options.lock_timeout, install)
 
     def _path(self) -> Path | None:
         return self.publish or settings.read(self.config).publish

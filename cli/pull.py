@@ -1,6 +1,7 @@
 """`runmart pull`: runs from live servers, once or again and again."""
 
 import asyncio
+import shlex
 import signal
 import sys
 import time
@@ -20,6 +21,7 @@ from runmart.cli.output import hint, say, say_json
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
 from runmart.cli.settings import SourceSettings
 from runmart.ingest.errors import RunmartError
+from runmart.ingest.places import Place
 from runmart.pull.errors import SettingsError
 from runmart.pull.profiles import ProfileName, Server
 
@@ -350,7 +352,7 @@ def summary(name: str, outcome: "Outcome") -> dict[str, Any]:
     }
 
 
-def _tell(warehouse: Path, name: str, outcome: "Outcome") -> None:
+def _tell(warehouse: Place, name: str, outcome: "Outcome") -> None:
     totals, counters = outcome.totals, outcome.counters
     left_out = f" ({outcome.quiet:,} quiet ones left out)" if outcome.quiet else ""
     retries = f", {counters.retries:,} retries" if counters.retries else ""
@@ -366,4 +368,5 @@ def _tell(warehouse: Path, name: str, outcome: "Outcome") -> None:
     if outcome.given_up:
         hint(f"runmart: {name}: {outcome.given_up:,} open runs were given up; see runmart.given_up_runs")
     if totals.rejected:
-        hint(f"runmart: {totals.rejected:,} items were rejected; see: runmart rejects --warehouse {warehouse}")
+        where = shlex.quote(str(warehouse))
+        hint(f"runmart: {totals.rejected:,} items were rejected; see: runmart rejects --warehouse {where}")

@@ -6,7 +6,7 @@ from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import say, say_json, say_table
 from runmart.ingest import rules
 from runmart.ingest.schema import schema_version
-from runmart.ingest.storage import readable_by, storage_version
+from runmart.ingest.storage import readable_by, size, storage_version
 from runmart.models.statuses import TERMINAL_STATUSES
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _facts(connection: "DuckDBPyConnection", options: Options) -> dict[str, Any]
     storage = storage_version(connection)
     return {
         "warehouse": str(options.warehouse),
-        "bytes": options.warehouse.stat().st_size,
+        "bytes": size(connection),
         "storage_version": storage,
         "readable_by": readable_by(storage),
         "schema": schema_version(connection),

@@ -3,10 +3,14 @@
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.locks import no_writers
 from runmart.ingest.warehouse import STORAGE_VERSION
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _MEMORY = "512MB"
 
@@ -52,14 +56,23 @@ def rewrite(path: Path, copy: Path) -> None:
     try:
         with duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": f"{copy}.tmp"}) as connection:
             connection.execute(f"attach {_quoted(path)} as old (read_only)")
-            connection.execute(f"attach {_quoted(copy)} as compacted (storage_version '{STORAGE_VERSION}')")
-            connection.execute("copy from database old to compacted")
-            connection.execute("detach compacted")
+            copy_to(connection, "old", copy)
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise WarehouseError(
             f"{path}: it could not be rewritten to a smaller file, and stays as it is: {reason}"
         ) from None
+
+
+def copy_to(connection: "DuckDBPyConnection", database: str, copy: Path) -> None:
+    """Write all that a database which is attached holds to a new file.
+
+    Raises:
+        duckdb.Error: It could not be written.
+    """
+    connection.execute(f"attach {_quoted(copy)} as compacted (storage_version '{STORAGE_VERSION}')")
+    connection.execute(f"copy from database {database} to compacted")
+    connection.execute("detach compacted")
 
 
 def _quoted(path: Path) -> str:

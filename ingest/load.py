@@ -5,25 +5,31 @@ import time
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
-import pyarrow as pa
 
-from runmart.ingest import rules
+from runmart.ingest import books, rules, turns
 from runmart.ingest.convert import Converted
+from runmart.ingest.errors import RunmartError, WarehouseError
 from runmart.ingest.flatten import POSITION, Batches, moved, moved_rows
 from runmart.ingest.merge import Counts, Merger
 from runmart.ingest.merge_steps import merge_steps
 from runmart.ingest.version import VERSION
-from runmart.models import arrow
 from runmart.models.bookkeeping import INPUTS, LOADS, REJECTS, Book
 from runmart.models.content import Content
 from runmart.models.observations import Reject
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 BATCH_OBSERVATIONS = 500_000
 """So many make a transaction: a few of DuckDB's row groups, which it writes to the file as they fill."""
+
+BATCH_MET = 30_000
+"""Or so many of runs that were there already: what replaces rows, unlike new ones, waits in memory for the commit."""
 
 BATCH_INPUTS = 50_000
 BATCH_REJECTED_BYTES = 32 << 20
@@ -31,7 +37,10 @@ BATCH_REJECTED_BYTES = 32 << 20
 
 MERGE_OBSERVATIONS = 60_000
 MERGE_BYTES = 48 << 20
-"""So many are merged at a time, while the next are converted."""
+"""So many are merged at a time, while the next are converted. Where others write, too, they are a transaction."""
+
+_PATIENCE_AT_END_SECONDS = 2.0
+"""So long a load that has failed waits for its turn to record that; the next load finds it out, too."""
 
 
 @dataclass(slots=True)
@@ -80,6 +89,7 @@ class Load:
             WarehouseError: See `rules.door`.
         """
         self.use(connection)
+        self._asked = content
         self.door = rules.door(connection, content)
         self._command = command
         self._source = source
@@ -89,23 +99,28 @@ class Load:
         self._waiting = 0
         self._bytes = 0
         self._merged = 0
+        self._met = 0
         self._rejected_bytes = 0
         self._is_open = False
         self._rejects: list[tuple[str, Reject]] = []
         self._inputs: list[ReadInput] = []
         self._done_rejects: list[int] = []
         self._notes: list[tuple[Book, list[tuple[Any, ...]], tuple[str, ...]]] = []
-        self._recorded = False
+        self._is_recorded = False
         self.state = "running"
         self.seconds = 0.0
         self.totals = Totals()
-        rows = connection.execute("select coalesce(max(load_id), 0) + 1 from runmart.loads").fetchall()
-        self.load_id: int = rows[0][0]
+        self._mark = turns.mark(connection, self._last_load_id)
+        self.load_id: int = self._mark.load_id if self._mark else self._last_load_id() + 1
 
     def use(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Go on with another connection to the warehouse; what was collected must have been committed."""
         self._connection = connection
         self._merger = Merger(connection)
+        self._is_shared = turns.is_shared(connection)
+
+    def _last_load_id(self) -> int:
+        return self._connection.execute("select coalesce(max(load_id), 0) from runmart.loads").fetchall()[0][0]
 
     def add(self, found: Converted, inputs: Sequence[tuple[str, int]]) -> None:
         """Take what some blocks held; merges, and commits, when there is enough.
@@ -134,9 +149,12 @@ class Load:
         self.totals.rejected += sum(counts.rejected for counts in found.counts)
         self.totals.skipped.update(found.skipped)
         if self._waiting >= min(MERGE_OBSERVATIONS, BATCH_OBSERVATIONS) or self._bytes >= MERGE_BYTES:
-            self._merge()
+            if self._is_shared:  # others wait meanwhile
+                self.commit()
+            else:
+                self._merge()
         self._rejected_bytes += sum(len(reject.raw) for rejects in found.rejects for reject in rejects)
-        if self._merged >= BATCH_OBSERVATIONS or self._rejected_bytes >= BATCH_REJECTED_BYTES:
+        if self._merged >= BATCH_OBSERVATIONS or self._met >= BATCH_MET or self._rejected_bytes >= BATCH_REJECTED_BYTES:
             self.commit()
 
     def reject(self, address: str, reject: Reject) -> None:
@@ -161,23 +179,48 @@ class Load:
 
     def commit(self, state: str = "running") -> None:
         """Write what was collected, and the load's record, in the transaction that holds what was merged."""
-        self._merge()
-        with self._transaction():
-            self._write(state)
-            self._connection.execute("commit")
-        self._is_open, self._merged, self._rejected_bytes = False, 0, 0
+        turns.in_turn(self._connection, partial(self._commit, state))
+        self._batches, self._steps, self._waiting, self._bytes = [], [], 0, 0
+        self._is_open, self._is_recorded = False, True
+        self._merged = self._met = self._rejected_bytes = 0
         self._rejects, self._inputs, self._done_rejects, self._notes = [], [], [], []
+        if state != "running":
+            self._end()
+
+    def _commit(self, state: str) -> None:
+        """Try to; when it fails, what was collected is still there."""
+        totals = replace(self.totals)
+        try:
+            with self._transaction():
+                if self._is_shared:
+                    self._check_door()
+                self._merge_waiting()
+                self._write(state)
+                turns.commit(self._connection)
+        except BaseException:
+            self.totals = totals
+            raise
+
+    def _check_door(self) -> None:
+        """See that the rules are still those by which what is to be written was let in."""
+        if rules.door(self._connection, self._asked) != self.door:
+            raise WarehouseError(
+                "it was pruned, or what becomes of content was changed, while this load went on; what it had not "
+                "written yet is not written: run it again"
+            )
 
     def _merge(self) -> None:
         """Merge the observations that wait."""
-        if self._batches:
-            with self._transaction():
-                self._count(self._merger.merge(self._batches))
-        if self._steps:
-            with self._transaction():
-                merge_steps(self._connection, self._steps)
+        with self._transaction():
+            self._merge_waiting()
         self._merged += self._waiting
         self._batches, self._steps, self._waiting, self._bytes = [], [], 0, 0
+
+    def _merge_waiting(self) -> None:
+        if self._batches:
+            self._count(self._merger.merge(self._batches))
+        if self._steps:
+            merge_steps(self._connection, self._steps)
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
@@ -194,18 +237,39 @@ class Load:
     def abandon(self, state: str) -> None:
         """Drop what was not committed, and record how the load ended if anything of it was committed."""
         self._roll_back()
+        try:
+            if self._is_recorded:
+                self._record_end(state)
+        finally:
+            self._end()
+
+    def _record_end(self, state: str) -> None:
         now = time.time_ns()
-        with suppress(duckdb.FatalException):  # of a full disk; then the next load finds this one killed
-            self._connection.execute(
-                "update runmart.loads set state = ?, finished_at = make_timestamptz(?), seconds = ? where load_id = ?",
-                [state, now // 1000, (now - self._started) / 1e9, self.load_id],
+        of_full_disk = (duckdb.FatalException,)  # then the next load finds this one killed
+        with suppress(*((duckdb.Error, RunmartError) if self._is_shared else of_full_disk)):
+            turns.write_alone(
+                self._connection,
+                lambda: self._connection.execute(
+                    "update runmart.loads set state = ?, finished_at = make_timestamptz(?), seconds = ? "
+                    "where load_id = ?",
+                    [state, now // 1000, (now - self._started) / 1e9, self.load_id],
+                ),
+                _PATIENCE_AT_END_SECONDS,
             )  # the counts stay those of the last batch that was committed
+
+    def _end(self) -> None:
+        if self._mark:
+            self._mark.close()
 
     def _roll_back(self) -> None:
         """Leave the transaction if one is open: Ctrl-C and a full disk may come between any two steps."""
         self._is_open = False
-        with suppress(duckdb.TransactionException, duckdb.FatalException):
+        with suppress(*self._gone()):
             self._connection.execute("rollback")
+
+    def _gone(self) -> tuple[type[Exception], ...]:
+        """What a rollback says when there is nothing to roll back any more."""
+        return (duckdb.Error,) if self._is_shared else (duckdb.TransactionException, duckdb.FatalException)
 
     def _write(self, state: str) -> None:
         if self._done_rejects:
@@ -215,13 +279,14 @@ class Load:
         self._write_inputs()
         self._write_rejects()
         for book, new, by in self._notes:
-            _replace(self._connection, book, new, by)
+            books.replace(self._connection, book, new, by)
         self._write_load(state)
 
     def _count(self, counts: Counts) -> None:
         self.totals.new_runs += counts.new_runs
         self.totals.updated_runs += counts.updated_runs
         self.totals.unchanged += counts.unchanged
+        self._met += counts.updated_runs + counts.unchanged
 
     def _write_inputs(self) -> None:
         if not self._inputs:
@@ -232,7 +297,7 @@ class Load:
             where raw is null and raw_encoding is null and source = ? and list_contains(?, input)""",
             [self._source, [read.address for read in self._inputs]],
         )  # an input that can be read again has no reject that says it can't
-        _append(
+        books.append(
             self._connection,
             INPUTS,
             [(self._source, *read, self.load_id) for read in self._inputs],
@@ -247,7 +312,7 @@ class Load:
             (number, self.load_id, *_reject_row(address, reject))
             for number, (address, reject) in enumerate(self._rejects, first[0][0])
         ]
-        _append(self._connection, REJECTS, rows, distinct_by=("source", "input", "position", "raw"))
+        books.append(self._connection, REJECTS, rows, distinct_by=("source", "input", "position", "raw"))
 
     def _write_load(self, state: str) -> None:
         now = time.time_ns()
@@ -274,14 +339,19 @@ class Load:
             totals.steps,
             totals.pruned,
         )
-        if not self._recorded:
+        if not self._is_recorded:
             rules.record(self._connection, self.door.content, self.load_id)
-            self._connection.execute(
-                "update runmart.loads set state = 'killed' where state = 'running'"
-            )  # nobody else can be writing now
+            self._record_killed()
         self._connection.execute("delete from runmart.loads where load_id = ?", [self.load_id])
-        _append(self._connection, LOADS, [row])
-        self._recorded = True
+        books.append(self._connection, LOADS, [row])
+
+    def _record_killed(self) -> None:
+        running = self._connection.execute("select load_id from runmart.loads where state = 'running'").fetchall()
+        killed = [load_id for (load_id,) in running if turns.has_ended(self._connection, load_id)]
+        if killed:
+            self._connection.execute(
+                "update runmart.loads set state = 'killed' where list_contains(?, load_id)", [killed]
+            )
 
 
 WITHHELD = "withheld"
@@ -308,43 +378,3 @@ def _readable(raw: bytes) -> tuple[str | None, str | None]:
 def original(text: str, encoding: str) -> bytes:
     """The bytes that `_readable` made readable."""
     return base64.b64decode(text) if encoding == "base64" else text.encode()
-
-
-def _replace(
-    connection: duckdb.DuckDBPyConnection, book: Book, rows: list[tuple[Any, ...]], by: tuple[str, ...]
-) -> None:
-    """Delete the rows of a bookkeeping table that are the same `by` some columns as new ones, and insert these."""
-    if not rows:
-        return
-    with _registered(connection, book, rows):
-        same = " and ".join(f"old.{name} = new_rows.{name}" for name in by)
-        connection.execute(f"delete from runmart.{book.name} as old using new_rows where {same}")
-        connection.execute(f"insert into runmart.{book.name} select * from new_rows")
-
-
-@contextmanager
-def _registered(connection: duckdb.DuckDBPyConnection, book: Book, rows: list[tuple[Any, ...]]) -> Generator[None]:
-    """The table `new_rows` while it is needed."""
-    columns = zip(book.columns, zip(*rows, strict=True), strict=True)
-    arrays = [arrow.array(values, note.type) for note, values in columns]
-    batch = arrow.record_batch(arrays, [note.name for note in book.columns])
-    connection.register("new_rows", pa.Table.from_batches([batch]))
-    try:
-        yield
-    finally:
-        connection.unregister("new_rows")
-
-
-def _append(
-    connection: duckdb.DuckDBPyConnection,
-    book: Book,
-    rows: list[tuple[Any, ...]],
-    distinct_by: tuple[str, ...] = (),
-) -> None:
-    """Insert rows into a bookkeeping table, but those already there by `distinct_by`."""
-    condition = "true"
-    if distinct_by:
-        same = " and ".join(f"old.{name} is not distinct from new.{name}" for name in distinct_by)
-        condition = f"not exists (select 1 from runmart.{book.name} as old where {same})"
-    with _registered(connection, book, rows):
-        connection.execute(f"insert into runmart.{book.name} select * from new_rows as new where {condition}")

@@ -173,7 +173,7 @@ def _rank(connection: "DuckDBPyConnection", of_found: str) -> None:
             from contested
         ),
         uncontested as (
-            select run_id, {OBSERVATION}, cast(null as varchar) as content
+            select run_id, {OBSERVATION}, cast(null as uhugeint) as content
             from contenders where run_id not in (select run_id from contested)
         ),
         latest as (
@@ -198,17 +198,20 @@ def _digested(column: Column[Any]) -> str:
 
 
 def _contents(prefix: str, observation: str, of_runs: str, of_others: str) -> str:
-    """All that each contested observation says of its run, as one text."""
+    """All that each contested observation says of its run, as one number.
+
+    The digests of its rows in any order: to hold or to sort their texts would take more memory than a writer has.
+    """
     parts = " union all ".join(
         f"""
-            select run_id, {observation} as {OBSERVATION}, '{table.name}' as part, cast(json_array({
+            select run_id, {observation} as {OBSERVATION}, md5_number(cast(json_array('{table.name}', {
             ", ".join(_digested(column) for column in table.columns if column.name not in _OF_OBSERVATION)
-        }) as varchar) as text
+        }) as varchar)) as digest
             from {prefix}{table.name}
             where run_id in (select run_id from contests) and {of_runs if table is RUNS else of_others}"""
         for table in TABLES
     )
     return f"""
-            select run_id, {OBSERVATION}, string_agg(text, '' order by part, text) as content
+            select run_id, {OBSERVATION}, bit_xor(digest) as content
             from ({parts}) as parts
             group by run_id, {OBSERVATION}"""

@@ -4,11 +4,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from itertools import repeat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from runmart.ingest import interrupts
 from runmart.ingest.blocks import BLOCK_BYTES, Block, blocks
-from runmart.ingest.convert import Converter
+from runmart.ingest.convert import Converted, Converter
+from runmart.ingest.door import Door
 from runmart.ingest.errors import InputError
 from runmart.ingest.inputs import Input
 from runmart.ingest.known import unread
@@ -74,7 +75,7 @@ def ingest(
         workers if isinstance(workers, Workers) else Workers(workers) as converting,
         loading(connection, command, source, content) as load,
     ):
-        reading = _Reading(load, source, observed_at, converting, progress)
+        reading = Reading(load, source, observed_at, converting, progress)
         found = inputs(sources)
         for item, is_known in zip(found, repeat(None)) if reload else unread(connection, found, source):
             if is_known:
@@ -101,6 +102,26 @@ def loading(
             raise KeyboardInterrupt from None
         load.abandon("failed")
         raise
+
+
+class Sink(Protocol):
+    """What takes what inputs held: a load, or what stands for one elsewhere. See `Load` for each."""
+
+    load_id: int
+    door: Door
+    totals: Totals
+
+    def add(self, found: Converted, inputs: Sequence[tuple[str, int]], /) -> None:
+        """Take what some blocks held."""
+        ...
+
+    def reject(self, address: str, reject: Reject, /) -> None:
+        """Take an input that could not be read."""
+        ...
+
+    def finish_input(self, read: ReadInput, /) -> None:
+        """Note that an input was read to its end."""
+        ...
 
 
 class _Taken:
@@ -130,10 +151,18 @@ class _End(NamedTuple):
     read: ReadToEnd
 
 
-class _Reading:
+class Reading:
     """Has inputs read and converted, and puts what they held into a load, in the order of the inputs."""
 
-    def __init__(self, load: Load, source: str, observed_at: int | None, workers: Workers, progress: Progress) -> None:
+    def __init__(
+        self,
+        load: Sink,
+        source: str,
+        observed_at: int | None,
+        workers: Workers,
+        progress: Progress = lambda _address, _totals: None,
+    ) -> None:
+        """What is read goes into `load`; see `ingest`."""
         self._load = load
         self._source = source
         self._observed_at = observed_at

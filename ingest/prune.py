@@ -7,6 +7,7 @@ from runmart.ingest.content import without_quotes
 from runmart.ingest.door import DROP_ALL, JSONS, TEXTS, hidden
 from runmart.ingest.load import WITHHELD
 from runmart.ingest.tool_sums import sum_up_tools
+from runmart.ingest.turns import in_turn, transaction, write_alone
 from runmart.models.tables import ALL_TABLES
 
 if TYPE_CHECKING:
@@ -72,25 +73,26 @@ def prune(connection: "DuckDBPyConnection", older_than: int, *, content_only: bo
     Raises:
         duckdb.Error: The warehouse fails; nothing is changed.
     """
-    connection.execute("begin")
-    try:
+    return in_turn(connection, lambda: _prune(connection, older_than, content_only=content_only))
+
+
+def _prune(connection: "DuckDBPyConnection", older_than: int, *, content_only: bool) -> Pruned:
+    with transaction(connection):
         found = _hide_old(connection, older_than) if content_only else _delete_old(connection, older_than)
         connection.execute(
             "insert into runmart.prunes values (now(), make_timestamptz(?), ?, ?, null)",
             [older_than, content_only, found.runs],
         )
-        connection.execute("commit")
-    except BaseException:
-        connection.execute("rollback")
-        raise
     return found
 
 
 def lift(connection: "DuckDBPyConnection") -> int:
     """Let what was pruned be loaded again; gives how many prunes that concerns."""
-    return len(
-        connection.execute("update runmart.prunes set lifted_at = now() where lifted_at is null returning 1").fetchall()
+    [(count,)] = write_alone(
+        connection,
+        lambda: connection.execute("update runmart.prunes set lifted_at = now() where lifted_at is null").fetchall(),
     )
+    return count
 
 
 def _old(condition: str, older_than: int) -> str:

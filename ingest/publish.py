@@ -13,12 +13,20 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Literal, NamedTuple
+from typing import IO, TYPE_CHECKING, Literal, NamedTuple
 
-from runmart.ingest.compact import rewrite, sync
+from runmart.ingest.compact import copy_to, rewrite, sync
+from runmart.ingest.ducklake import NAME, snapshot
 from runmart.ingest.errors import LockedError, WarehouseError
 from runmart.ingest.locks import no_writers, wait_for
-from runmart.ingest.warehouse import open_for_writing, versions_folder
+from runmart.ingest.places import Lake, Place
+from runmart.ingest.storage import size
+from runmart.ingest.warehouse import open_for_reading, open_for_writing, versions_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from duckdb import DuckDBPyConnection
 
 How = Literal["cloned", "copied", "rewritten", "unchanged"]
 
@@ -54,7 +62,12 @@ class Published(NamedTuple):
     seconds: float
 
 
-def publish(warehouse: Path, path: Path, lock_timeout_seconds: float) -> Published:
+def publish(
+    warehouse: Place,
+    path: Path,
+    lock_timeout_seconds: float,
+    finish: "Callable[[DuckDBPyConnection], None]" = lambda _connection: None,
+) -> Published:
     """Let `path` be a copy of the warehouse as it is now, which nobody in this process has open.
 
     The version before stays for a while, unless something was pruned since.
@@ -63,21 +76,25 @@ def publish(warehouse: Path, path: Path, lock_timeout_seconds: float) -> Publish
         warehouse: The warehouse.
         path: The name for readers.
         lock_timeout_seconds: How long to wait while another process writes.
+        finish: Installs the views in what was copied out of a lake, which has less to tell of them than a file.
 
     Raises:
         LockedError: Another process writes to the warehouse, or publishes it, for too long.
         WarehouseError: It could not be published; the version before stays.
     """
     started = time.monotonic()
-    warehouse = warehouse.resolve()
+    warehouse = warehouse if isinstance(warehouse, Lake) else warehouse.resolve()
     check_name(warehouse, path)
     versions = versions_folder(path)
     try:
         versions.mkdir(exist_ok=True)
         with _turn(versions, lock_timeout_seconds):
-            _write_log_away(warehouse, lock_timeout_seconds)
-            with no_writers(warehouse, lock_timeout_seconds):
-                version, how = _version(warehouse, versions)
+            if isinstance(warehouse, Lake):
+                version, how = _version_of_lake(warehouse, versions, finish)
+            else:
+                _write_log_away(warehouse, lock_timeout_seconds)
+                with no_writers(warehouse, lock_timeout_seconds):
+                    version, how = _version(warehouse, versions)
             _switch(path, version)
             _remove_old(versions, version)
     except (OSError, WarehouseError) as error:
@@ -89,7 +106,7 @@ def publish(warehouse: Path, path: Path, lock_timeout_seconds: float) -> Publish
     return Published(path, version, version.stat().st_size, how, time.monotonic() - started)
 
 
-def check_name(warehouse: Path, path: Path) -> None:
+def check_name(warehouse: Place, path: Path) -> None:
     """Refuse a name that is in use for something else.
 
     Raises:
@@ -97,7 +114,7 @@ def check_name(warehouse: Path, path: Path) -> None:
     """
     if not path.parent.is_dir():
         raise WarehouseError(f"{path}: the folder {path.parent} does not exist; create it first")
-    if path.resolve() == warehouse.resolve():
+    if isinstance(warehouse, Path) and path.resolve() == warehouse.resolve():
         raise WarehouseError(f"{path}: this is the warehouse itself; publish it under another name")
     is_ours = path.is_symlink() and path.readlink().parent == Path(versions_folder(path).name)
     if (path.exists() or path.is_symlink()) and not is_ours:
@@ -135,17 +152,44 @@ def _version(warehouse: Path, versions: Path) -> tuple[Path, How]:
     version = versions / f"{state.st_mtime_ns:x}-{state.st_size:x}-{seen.prunes}.duckdb"
     if version.exists():
         return version, "unchanged"
+    with _made(version) as partial:
+        how = _copy(warehouse, partial, seen)
+    return version, how
+
+
+def _version_of_lake(lake: Lake, versions: Path, finish: "Callable[[DuckDBPyConnection], None]") -> tuple[Path, How]:
+    """The version of a lake's newest snapshot, made unless it is there; who writes need not wait."""
+    import duckdb
+
+    _remove_partial(versions)
+    with open_for_reading(lake, 0) as connection:
+        [(made, prunes)] = connection.execute("""
+            select (select epoch_us(min(applied_at)) from runmart.schema_version), (select count(*) from runmart.prunes)
+            """).fetchall()
+        version = versions / f"{made:x}-{snapshot(connection):x}-{prunes}.duckdb"
+        if version.exists():
+            return version, "unchanged"
+        with _made(version) as partial:
+            _require_room(versions, size(connection))
+            copy_to(connection, NAME, partial)
+            with duckdb.connect(partial) as copied:
+                finish(copied)
+    return version, "rewritten"
+
+
+@contextmanager
+def _made(version: Path) -> Generator[Path]:
+    """A file that becomes a version once it is whole."""
     partial = version.with_name(f"{version.name}.partial")
     try:
-        how = _copy(warehouse, partial, seen)
+        yield partial
         partial.chmod(_READ_ONLY)
         sync(partial)
         partial.replace(version)
-        sync(versions)
+        sync(version.parent)
     except BaseException:
-        _remove_partial(versions)
+        _remove_partial(version.parent)
         raise
-    return version, how
 
 
 def _copy(warehouse: Path, partial: Path, seen: _Seen) -> How:

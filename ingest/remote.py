@@ -8,6 +8,7 @@ import fnmatch
 import io
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
@@ -36,7 +37,9 @@ def inputs(source: str) -> Iterator[Input]:
 
 
 def public_address(url: str) -> str:
-    """`url` without what may be a secret."""
+    """`url` without what may be a secret; a path as it is."""
+    if "://" not in url:
+        return url
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}"
@@ -114,6 +117,23 @@ def _objects(url: str) -> Iterator[Input]:
     for info in found:
         modified_at = info.mtime_ns // 1000 if info.mtime_ns else time.time_ns() // 1000
         yield Input(f"{scheme}://{info.path}", info.size, modified_at, _opener(system, info.path))
+
+
+def reopened(source: str, found: Input) -> Input:
+    """An input that `inputs` found for a URL, in a process where only its address is known.
+
+    Raises:
+        InputError: The place cannot be reached.
+    """
+    from pyarrow import ArrowException, fs
+
+    if urlsplit(source).scheme in {"http", "https"}:
+        return replace(_response(source), modified_at=found.modified_at)
+    try:
+        system, _ = fs.FileSystem.from_uri(source.partition("*")[0].rpartition("/")[0] if "*" in source else source)
+    except (OSError, ArrowException) as error:
+        raise InputError(f"cannot be opened: {_reason(error, source)}") from None
+    return replace(found, open=_opener(system, found.address.partition("://")[2]))
 
 
 def _reason(error: Exception, url: str) -> str:

@@ -24,17 +24,31 @@ def door(connection: "DuckDBPyConnection", asked: Content | None = None) -> Door
     Raises:
         WarehouseError: A key is missing, or is another than that of the hashes that are in the warehouse.
     """
-    asked = asked or Content()
-    stored, fingerprint = _stored(connection)
-    content = Content({**stored, **asked.rules}, asked.key)
-    if "hash" in content.rules.values():
-        _check_key(content, fingerprint)
+    content = combined(*_stored(connection), asked)
     runs_from, content_from = connection.execute("""
         select
             max(epoch_us(older_than)) filter (where not content_only),
             max(epoch_us(older_than)) filter (where content_only)
         from runmart.prunes where lifted_at is null""").fetchall()[0]
     return Door(content, runs_from, content_from)
+
+
+def combined(stored: dict[Any, Any], fingerprint: str | None, asked: Content | None) -> Content:
+    """The rules that hold: those that are asked for, and the stored ones for other fields.
+
+    Args:
+        stored: The rule of each field that has one.
+        fingerprint: Which key the hashes that are there were made with.
+        asked: Rules for some fields, and the key of hashes.
+
+    Raises:
+        WarehouseError: A key is missing, or is another than that of the hashes that are there.
+    """
+    asked = asked or Content()
+    content = Content({**stored, **asked.rules}, asked.key)
+    if "hash" in content.rules.values():
+        _check_key(content, fingerprint)
+    return content
 
 
 def stored(connection: "DuckDBPyConnection") -> dict[str, str]:

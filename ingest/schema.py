@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from runmart.ingest import prices, tool_sums
 from runmart.ingest.errors import WarehouseError
+from runmart.ingest.turns import transaction
 from runmart.ingest.version import VERSION
 from runmart.models.bookkeeping import (
     BOOKS,
@@ -169,14 +170,14 @@ def migrate(connection: "DuckDBPyConnection", migrations: tuple[Migration, ...] 
             f"it has schema version {version}, made by a newer runmart; this one ({VERSION}) knows {newest}: upgrade it"
         )
     for migration in migrations[version:]:
-        connection.execute("begin")
-        try:
+        with transaction(connection):
             migration.apply(connection)
             connection.execute(
                 f"insert into {SCHEMA}.schema_version values (?, ?, now(), ?)",
                 [migration.version, migration.description, VERSION],
             )
-        except BaseException:
-            connection.execute("rollback")
-            raise
-        connection.execute("commit")
+
+
+def is_current(connection: "DuckDBPyConnection") -> bool:
+    """Whether the schema is up to date."""
+    return schema_version(connection) == MIGRATIONS[-1].version

@@ -10,6 +10,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -57,6 +58,22 @@ def amount(sources: Iterable[str], since: float, enough: int) -> int:
             if found >= enough or looked_at >= _MAX_LOOKED_AT:
                 return found
     return found
+
+
+def reopened(source: str, found: Input) -> Input:
+    """An input that `inputs` found for a source, in another process, where only its address and its path are known."""
+    if not _is_local(source):
+        from runmart.ingest import remote
+
+        return remote.reopened(source, found)
+    path = found.path
+
+    def open_again() -> BinaryIO:
+        if path is None:
+            raise InputError("cannot be read")
+        return Path(path).open("rb")
+
+    return replace(found, open=open_again)
 
 
 def _is_local(source: str) -> bool:

@@ -1,6 +1,6 @@
 """Arrow, as far as it is used here, with types that a checker can follow."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -48,6 +48,11 @@ def dictionary(indices: Array, values: Iterable[Any], arrow_type: pa.DataType) -
     return _arrow.DictionaryArray.from_arrays(indices, array(values, arrow_type))
 
 
+def encoded(indices: Array, values: Array) -> DictionaryArray:
+    """A column that is its distinct `values`, and which of them each row has (shape: n)."""
+    return _arrow.DictionaryArray.from_arrays(indices, values)
+
+
 def lists(offsets: Iterable[int], values: Array) -> Any:
     """A column of lists: `values` cut at `offsets` (shape: n + 1)."""
     return _arrow.ListArray.from_arrays(array(offsets, pa.int32()), values)
@@ -56,6 +61,12 @@ def lists(offsets: Iterable[int], values: Array) -> Any:
 def concatenated(columns: Sequence[Array]) -> Array:
     """Columns of one type, one behind the other."""
     return _arrow.concat_arrays(columns)
+
+
+def rows(values: Sequence[Sequence[Any]], types: Mapping[str, pa.DataType]) -> pa.RecordBatch:
+    """Rows (shape: n, m) as a record batch with columns of these names and types (m)."""
+    columns = list(zip(*values, strict=True)) or [()] * len(types)
+    return record_batch([array(column, of) for column, of in zip(columns, types.values(), strict=True)], list(types))
 
 
 def record_batch(columns: Sequence[Array], names: Sequence[str]) -> pa.RecordBatch:

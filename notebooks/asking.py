@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 
+from runmart.ingest.places import Place
 from runmart.notebooks.figures import Known
 from runmart.notebooks.periods import EVERY, fitting_grain
 from runmart.notebooks.reading import read
@@ -48,7 +48,7 @@ class Asked:
         return {"since": self.since.isoformat(), "until": self.until.isoformat(), "grain": self.grain, **named}
 
 
-def known(path: Path) -> Known:
+def known(path: Place) -> Known:
     """What the warehouse holds to choose from.
 
     Raises:
@@ -85,7 +85,7 @@ def check(names: Mapping[str, Sequence[str]], choices: Known, grain: str | None)
                 raise ValueError(f"no run has the {name} {value!r}; there is: {some}")
 
 
-def warm_up(path: Path) -> None:
+def warm_up(path: Place) -> None:
     """Read what most look at first, so that they need not wait for it."""
     choices = known(path)
     read(path, "overview", asked({}, choices).selection(choices.last or _today()))

@@ -4,7 +4,6 @@ import html
 import json
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -13,6 +12,7 @@ import polars as pl
 from altair import SCHEMA_VERSION
 from altair.utils.schemapi import debug_mode
 
+from runmart.ingest.places import Place, place
 from runmart.notebooks import asking, filters, markup, reading, words
 from runmart.notebooks.figures import Card, Known, comparable
 from runmart.queries.attach import Version
@@ -33,17 +33,17 @@ REFRESH = "30s"
 VEGA_LITE = f"application/vnd.vegalite.v{SCHEMA_VERSION.lstrip('v').partition('.')[0]}+json"
 
 
-def warehouse_path() -> Path:
+def warehouse_path() -> Place:
     """The warehouse that the dashboards are about: RUNMART_WAREHOUSE, else runs.duckdb."""
-    return Path(os.environ.get(WAREHOUSE_VARIABLE, "runs.duckdb"))
+    return place(os.environ.get(WAREHOUSE_VARIABLE, "runs.duckdb"))
 
 
-def known(path: Path) -> Known:
+def known(path: Place) -> Known:
     """What there is to choose from; ends the cell with a sentence when the warehouse can't be read."""
     return _guarded(lambda: asking.known(path))
 
 
-def figures_of(name: str, path: Path, controls: Any, choices: Known) -> Any:
+def figures_of(name: str, path: Place, controls: Any, choices: Known) -> Any:
     """What a dashboard shows; ends the cell with a sentence when the warehouse can't be read."""
     asked = filters.chosen(controls.value)
     return _guarded(lambda: reading.read(path, name, asked.selection(choices.last or asked.until)))
@@ -67,12 +67,12 @@ def refresh() -> Any:
     return mo.ui.refresh(options=["1s", "5s", "30s", "5m"], default_interval=REFRESH)
 
 
-def version(path: Path) -> Version | None:
+def version(path: Place) -> Version | None:
     """What is there to be shown now."""
     return reading.version(path)
 
 
-def watch(path: Path, _tick: str, shown: Version | None, show: Callable[[Version | None], None]) -> None:
+def watch(path: Place, _tick: str, shown: Version | None, show: Callable[[Version | None], None]) -> None:
     """Have the page drawn again when the warehouse is another than the one that is shown.
 
     Args:

@@ -6,12 +6,12 @@ the plan is made, so that nobody waits for a pull.
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import duckdb
 
-from runmart.ingest.warehouse import open_for_reading
+from runmart.ingest.places import Place
+from runmart.ingest.warehouse import exists, open_for_reading
 from runmart.models.statuses import TERMINAL_STATUSES
 from runmart.pull.errors import SettingsError
 from runmart.pull.threads import COMPLETE, GONE, OpenRun, Thread
@@ -46,7 +46,7 @@ class Selection(NamedTuple):
 class Plan:
     """The threads of one pull, from those that were not asked for the longest time on."""
 
-    def __init__(self, warehouse: Path, source: str, lock_timeout_seconds: float) -> None:
+    def __init__(self, warehouse: Place, source: str, lock_timeout_seconds: float) -> None:
         """A plan for the runs of `source` in a warehouse, which need not exist yet."""
         self._warehouse = warehouse
         self._source = source
@@ -102,7 +102,7 @@ class Plan:
 
     def add_known(self) -> None:
         """Add the threads that the warehouse knows."""
-        if not self._warehouse.exists():
+        if not exists(self._warehouse):
             return
         with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
             found = warehouse.execute(
@@ -116,7 +116,7 @@ class Plan:
 
     def knows(self, ids: list[str]) -> bool:
         """Whether all of these were pulled before."""
-        if not self._warehouse.exists():
+        if not exists(self._warehouse):
             return False
         with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
             if not _has_threads(warehouse):
@@ -162,7 +162,7 @@ class Plan:
             create or replace table opened (
                 thread_id varchar, run_id varchar, created double, expires double, observed double);
             set timezone = 'UTC';""")
-        if self._warehouse.exists():
+        if exists(self._warehouse):
             with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
                 self._copy(warehouse)
 

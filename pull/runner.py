@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import tenacity
 
 from runmart.ingest.load import Totals
+from runmart.ingest.places import Place
 from runmart.models.content import Content
 from runmart.pull.archive import Archive
 from runmart.pull.client import Client, Counters, Patience, Response
@@ -46,7 +47,7 @@ class Request:
 
     server: Server
     key: "Key | None"
-    warehouse: Path
+    warehouse: Place
     source: str = "default"
     selection: Selection = field(default_factory=Selection)
     list_threads: bool = False

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from runmart.ingest import rules
 from runmart.ingest.blocks import Block, blocks
 from runmart.ingest.convert import Converter
 from runmart.ingest.load import Load, ReadInput, Totals
-from runmart.ingest.warehouse import open_for_reading, open_for_writing
+from runmart.ingest.places import Place
+from runmart.ingest.warehouse import exists, open_for_reading, open_for_writing
 from runmart.models.bookkeeping import GIVEN_UP_RUNS, THREADS
 from runmart.models.content import Content
 from runmart.models.observations import Origin
@@ -23,7 +23,7 @@ class Store:
     """Stores what a pull finds, as one load."""
 
     def __init__(
-        self, warehouse: Path, source: str, lock_timeout_seconds: float, archive: Archive | None, content: Content
+        self, warehouse: Place, source: str, lock_timeout_seconds: float, archive: Archive | None, content: Content
     ) -> None:
         self._warehouse = warehouse
         self._source = source
@@ -49,7 +49,7 @@ class Store:
         Raises:
             WarehouseError: The key of its hashes is missing, or another.
         """
-        if self._warehouse.exists():
+        if exists(self._warehouse):
             with open_for_reading(self._warehouse, self._lock_timeout_seconds) as connection:
                 if rules.are_there(connection):
                     rules.door(connection, self._content)

@@ -1,4 +1,4 @@
-"""Attach: a warehouse's file, opened for reading once in this process, whoever reads it.
+"""Attach: a warehouse's file, opened for reading once in this process, whoever reads it; or a lake.
 
 Locks of files belong to the process: whatever closes a file ends the locks that others in the process have on it, and
 a writer would get in beside them. So those who read the same file share what opened it.
@@ -9,6 +9,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakValueDictionary
 
+from runmart.ingest import ducklake
+from runmart.ingest.errors import WarehouseError
+from runmart.ingest.places import Lake, Place
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -16,7 +20,7 @@ _ATTEMPTS = 10
 """A link that is switched, and its old file removed, while it is being opened is followed again, so often."""
 
 
-class Version(NamedTuple):
+class FileVersion(NamedTuple):
     """Tells one state of a file from another."""
 
     device: int
@@ -25,8 +29,18 @@ class Version(NamedTuple):
     modified_ns: int
 
 
+class LakeVersion(NamedTuple):
+    """Tells one state of a lake from another."""
+
+    lake: Lake
+    snapshot: int
+
+
+Version = FileVersion | LakeVersion
+
+
 class Attached:
-    """A file that is open; it is closed once nobody holds this any more."""
+    """A file, or a lake at one of its snapshots, that is open; it is closed once nobody holds this any more."""
 
     __slots__ = ("__weakref__", "_connection", "version")
 
@@ -36,29 +50,33 @@ class Attached:
         self.version = version
 
     def cursor(self) -> "DuckDBPyConnection":
-        """A connection of its own to the file, with UTC for its time zone."""
+        """A connection of its own to it, with UTC for its time zone."""
         cursor = self._connection.cursor()
         cursor.execute("use warehouse; set timezone = 'UTC'")
         return cursor
 
     def __del__(self) -> None:
-        """Let the file go."""
+        """Let it go."""
         self._connection.close()
 
 
 _open: WeakValueDictionary[Version, Attached] = WeakValueDictionary()
+_watchers: "dict[Lake, DuckDBPyConnection]" = {}
 _lock = Lock()
 
 
-def attached(path: Path) -> Attached:
-    """The file that is there now.
+def attached(path: Place) -> Attached:
+    """The file that is there now, or the newest snapshot of a lake.
 
     Raises:
         FileNotFoundError: There is none.
-        BlockingIOError: Another process writes to it.
+        BlockingIOError: Another process writes to the file.
+        ConnectionError: The lake's catalog, or an extension that it takes, cannot be reached.
         ValueError: It is no warehouse.
     """
     with _lock:
+        if isinstance(path, Lake):
+            return _attached_lake(path)
         for _ in range(_ATTEMPTS):
             version = version_of(path)
             if version is None:
@@ -74,13 +92,51 @@ def attached(path: Path) -> Attached:
     raise FileNotFoundError(f"{path}: no such warehouse")
 
 
-def version_of(path: Path) -> Version | None:
-    """The state of a file; None when it is not there."""
+def version_of(path: Place) -> Version | None:
+    """The state of a file, or of a lake; None when it is not there, or cannot be reached."""
+    if isinstance(path, Lake):
+        with _lock:
+            return _version_of_lake(path)
     try:
         found = path.stat()
     except FileNotFoundError:
         return None
-    return Version(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return FileVersion(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _attached_lake(lake: Lake) -> Attached:
+    import duckdb
+
+    if lake in _watchers and (known := _version_of_lake(lake)) and (found := _open.get(known)):
+        return found
+    try:
+        connection = ducklake.attach(lake, read_only=True)
+    except (duckdb.Error, WarehouseError) as error:
+        raise ConnectionError(f"{lake}: {ducklake.explained(str(error), lake)}") from None
+    if connection is None:
+        raise FileNotFoundError(f"{lake}: no such warehouse")
+    version = LakeVersion(lake, ducklake.snapshot(connection))
+    if not _has_bookkeeping(connection):
+        connection.close()
+        raise ValueError(f"{lake}: it is a DuckLake, but no runmart warehouse")
+    found = _open[version] = Attached(connection, version)
+    return found
+
+
+def _version_of_lake(lake: Lake) -> LakeVersion | None:
+    """The newest snapshot, by a connection that is kept: to make one takes a quarter of a second."""
+    import duckdb
+
+    try:
+        watcher = _watchers.get(lake) or ducklake.attach(lake, read_only=True, is_pinned=False)
+        if watcher is None:
+            return None
+        _watchers[lake] = watcher
+        return LakeVersion(lake, ducklake.snapshot(watcher))
+    except (duckdb.Error, WarehouseError):
+        if watcher := _watchers.pop(lake, None):
+            watcher.close()
+        return None
 
 
 def _connected(path: Path, version: Version) -> "DuckDBPyConnection | None":
@@ -95,18 +151,23 @@ def _connected(path: Path, version: Version) -> "DuckDBPyConnection | None":
     try:
         name = str(path.resolve()).replace("'", "''")
         connection.execute(f"attach '{name}' as warehouse (read_only)")
-        tables = connection.execute(
-            "select 1 from duckdb_tables() where database_name = 'warehouse' and schema_name = 'runmart'"
-        ).fetchall()
+        is_ours = _has_bookkeeping(connection)
     except duckdb.Error as error:
         connection.close()
         if version_of(path) != version:
             return None
         raise _explained(path, error) from None
-    if not tables:
+    if not is_ours:
         connection.close()
         raise ValueError(f"{path}: it is a DuckDB file, but no runmart warehouse")
     return connection
+
+
+def _has_bookkeeping(connection: "DuckDBPyConnection") -> bool:
+    tables = connection.execute(
+        "select 1 from duckdb_tables() where database_name = 'warehouse' and schema_name = 'runmart'"
+    ).fetchall()
+    return bool(tables)
 
 
 def _explained(path: Path, error: Exception) -> OSError | ValueError:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from runmart.ingest.places import Place, place
 from runmart.queries.attach import Attached, attached, version_of
 from runmart.queries.catalog import find
 from runmart.queries.selection import Selected, Selection
@@ -59,9 +59,9 @@ class Warehouse:
     Instants are `Datetime("us", "UTC")`, days are dates, JSON is text.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Place) -> None:
         """See `connect`."""
-        self._path = Path(path)
+        self._path: Place = place(path) if isinstance(path, str) else path
         self._attached: Attached | None = None
         self._use(attached(self._path), None)
 
@@ -149,22 +149,25 @@ class Warehouse:
         self.close()
 
 
-def connect(path: str | Path) -> Warehouse:
+def connect(path: str | Place) -> Warehouse:
     """Open a warehouse for reading.
 
     While it is open, nobody can load into this very file, and what it gives stays as it is. A file that is replaced, by
     `runmart prune` or whatever publishes a copy, is not held up: this goes on with the old one until `refresh`.
 
+    A DuckLake, `ducklake:postgres:dbname=…`, keeps nobody out: what it gives is its newest snapshot, until `refresh`.
+
     Raises:
         FileNotFoundError: There is no such warehouse.
         PermissionError: You may not read it.
         BlockingIOError: Another process writes to it.
+        ConnectionError: The catalog of a DuckLake cannot be reached.
         ValueError: It is no warehouse, or a damaged one.
     """
     return Warehouse(path)
 
 
-def read(warehouse: str | Path, view: ViewName) -> "polars.DataFrame":
+def read(warehouse: str | Place, view: ViewName) -> "polars.DataFrame":
     """The rows of a view as a polars frame; the warehouse is open for as long as that takes.
 
     Raises:

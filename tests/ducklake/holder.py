@@ -1,0 +1,26 @@
+"""A load that writes a batch, and then holds the lock for as long as it lives: holder.py FILE WAREHOUSE DATA."""
+
+import sys
+import time
+
+import duckdb
+
+from runmart.cli import app
+from runmart.ingest import load, turns
+
+load.MERGE_OBSERVATIONS = 1
+_commit, _seen = turns.commit, [0]
+
+
+def commit(connection: duckdb.DuckDBPyConnection) -> None:
+    """Commit; the second time, wait instead."""
+    _seen[0] += 1
+    if _seen[0] > 1:
+        print("holding", flush=True)  # noqa: T201 - to the test
+        time.sleep(600)
+    _commit(connection)
+
+
+turns.commit = commit
+file, warehouse, data = sys.argv[1:]
+app.run(["ingest", file, "--warehouse", warehouse, "--data", data, "--workers", "0"])
