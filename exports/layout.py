@@ -1,7 +1,9 @@
-"""The layout of an export: `TABLE/source=SOURCE/month=MONTH/data.parquet`, and what was written, in a manifest.
+"""The layout of an export, and of a lake: `TABLE/source=SOURCE/month=MONTH/NAME.parquet`, and a manifest of all of it.
 
 Partition columns are in the paths only, as Hive has it: `source` is the label of the runs, `month` (2025-01) the one,
-in UTC, in which they were created. Steps lie by their own source and month.
+in UTC, in which they were created. Steps lie by their own source and month. In an export, a partition has one file of
+each table; in a lake one for each shard, with the runs whose ids fall to it. What the manifest does not name is not
+part of it.
 """
 
 import hashlib
@@ -9,6 +11,7 @@ import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -21,7 +24,7 @@ MANIFEST = "runmart-export.json"
 MANIFEST_ASIDE = f".{MANIFEST}.part"
 """What there may be of one that was never finished, when the disk is full."""
 
-FORMAT = 1
+FORMAT = 2
 PLAIN = {book.name: tuple(note.name for note in book.columns) for book in (PRICES, MODEL_ALIASES)}
 """Tables that are written whole, into one file each, and their columns."""
 
@@ -40,32 +43,52 @@ class Partition(msgspec.Struct, frozen=True):
     month: str | None
     """As 2025-01; None where it is not known."""
 
-    def path(self, table: str) -> str:
+    def path(self, table: str, name: str = "data") -> str:
         """Where the rows of a table are, from the folder on."""
         month = self.month or NO_VALUE
-        return f"{table}/source={quote(self.source, safe='') or NO_VALUE}/month={month}/data.parquet"
+        return f"{table}/source={quote(self.source, safe='') or NO_VALUE}/month={month}/{name}.parquet"
 
 
 class File(msgspec.Struct):
     """What was written of a table into one file."""
 
+    path: str
+    """From the folder on."""
     rows: int
     bytes: int
     sha256: str
 
 
 class Written(msgspec.Struct):
-    """What was written of a partition."""
+    """What was written of a partition, or of a shard of it."""
 
     partition: Partition
     digest: str
-    """Of what it was made of."""
+    """Of what it was made of; a lake has none."""
     files: dict[str, File]
     """Of each table that has rows in it."""
+    shard: int = 0
 
 
-class Manifest(msgspec.Struct):
-    """What an export holds."""
+class Lake(msgspec.Struct, omit_defaults=True):
+    """What a lake has beside the tables of an export: how runs are spread, and what its batches did."""
+
+    shards: int
+    """The ids of runs are spread over so many."""
+    loads: list[dict[str, Any]]
+    """A row of `runmart.loads` for each batch; instants in microseconds since 1970."""
+    books: dict[str, dict[int, File]]
+    """`inputs` and `rejects`: a file for each shard that has rows."""
+    content: dict[str, str]
+    """What becomes of the content of runs; of each field that is not kept."""
+    key_fingerprint: str | None = None
+    """Which key hashes are made with."""
+    replaced: list[str] = []
+    """Files that the last batch replaced; readers that had begun may still be at them."""
+
+
+class Manifest(msgspec.Struct, omit_defaults=True):
+    """What an export, or a lake, holds."""
 
     format: int
     version: str
@@ -77,14 +100,14 @@ class Manifest(msgspec.Struct):
     partitions: list[Written]
     tables: dict[str, File]
     """Tables that are written whole."""
+    lake: Lake | None = None
+    """What only a lake has; None in an export."""
 
-    def files(self) -> Iterator[tuple[str, str, File]]:
-        """Each file: where it is, from the folder on, and the table whose rows it holds."""
+    def files(self) -> Iterator[tuple[str, File]]:
+        """Each file, and the table whose rows it holds; but the bookkeeping of a lake."""
         for one in self.partitions:
-            for table, file in one.files.items():
-                yield one.partition.path(table), table, file
-        for table, file in self.tables.items():
-            yield whole(table), table, file
+            yield from one.files.items()
+        yield from self.tables.items()
 
 
 class _Format(msgspec.Struct):
@@ -99,28 +122,46 @@ def whole(table: str) -> str:
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """The manifest of an export; None where there is none.
+    """The manifest of an export, or of a lake; None where there is none.
 
     Raises:
-        ExportError: It is damaged, or of a newer runmart.
+        ExportError: It is damaged, or of another format.
     """
     path = folder / MANIFEST
     try:
-        text = path.read_bytes()
-        found = msgspec.json.decode(text, type=_Format).format
-        if found != FORMAT:
-            raise ExportError(f"{path}: it has format {found}, this runmart knows {FORMAT}: upgrade it")
-        return msgspec.json.decode(text, type=Manifest)
+        return decoded(path.read_bytes(), str(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except OSError as error:
         raise ExportError(f"{path} cannot be read: {error}") from None
+
+
+def decoded(text: bytes, path: str) -> Manifest:
+    """A manifest from its text.
+
+    Raises:
+        ExportError: It is damaged, or of another format.
+    """
+    try:
+        found = msgspec.json.decode(text, type=_Format).format
+        if found < FORMAT:
+            raise ExportError(f"{path}: an older runmart wrote it (format {found}); export again, into an empty folder")
+        if found > FORMAT:
+            raise ExportError(f"{path}: it has format {found}, this runmart knows {FORMAT}: upgrade it")
+        return msgspec.json.decode(text, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise ExportError(f"{path} cannot be read: {error}") from None
+
+
+def encoded(manifest: Manifest) -> bytes:
+    """A manifest as it is written."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=1)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Put the manifest in its place, whole or not at all."""
     aside = folder / MANIFEST_ASIDE
-    aside.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    aside.write_bytes(encoded(manifest))
     put_in_place(aside, folder / MANIFEST)
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,10 @@ from runmart.ingest.decoded import Counts
 from runmart.ingest.flatten import OBSERVATION, Batches
 from runmart.ingest.load import Load, ReadInput
 from runmart.ingest.pipeline import loading
+from runmart.ingest.turns import write_alone
 from runmart.models import arrow
 from runmart.models.columns import BIGINT, JSON, VARCHAR, Table
+from runmart.models.runs import RUNS
 from runmart.models.steps import STEPS
 from runmart.models.tables import TABLES
 
@@ -66,7 +69,7 @@ def restore(connection: "DuckDBPyConnection", folder: Path, content: "Content | 
             for one in manifest.partitions:
                 _load(reader, folder, one, load)
             for table in manifest.tables:
-                _add_missing(connection, folder / whole(table), table)
+                write_alone(connection, partial(_add_missing, connection, folder / whole(table), table))
     return load
 
 
@@ -78,8 +81,8 @@ def _checked(reader: "DuckDBPyConnection", folder: Path) -> Manifest:
             f"{folder}: the export was cut short; run it again, or, to load what there is, "
             f"set is_complete to true in {MANIFEST}"
         )
-    for name, table, file in manifest.files():
-        path = folder / name
+    for table, file in manifest.files():
+        path = folder / file.path
         try:
             is_same = path.stat().st_size == file.bytes and sha256(path) == file.sha256
         except FileNotFoundError:
@@ -95,55 +98,61 @@ def _checked(reader: "DuckDBPyConnection", folder: Path) -> Manifest:
 
 
 def _load(reader: "DuckDBPyConnection", folder: Path, one: Written, load: Load) -> None:
-    rows = {table: file.rows for table, file in one.files.items()}
-    path = folder / one.partition.path("runs")
-    for batches in _batches(reader, folder, one.partition, rows, load.load_id):
-        count = batches.runs.num_rows
-        _add(load, Converted([batches], [[]], [Counts(count, 0, count)], Counter(), 0, None), path)
-    if "steps" in rows:
-        for steps in _steps(reader, folder, one.partition, load.load_id):
-            _add(load, Converted([], [[]], [Counts(0, 0, steps.num_rows)], Counter(), 0, steps), path)
-    if "runs" in rows:
+    for found in converted(reader, folder, one, load.load_id):
+        load.add(found if load.door.is_open else let_in(found, load.door), [("", 0)])  # nothing was rejected
+    if "runs" in one.files:
+        path = folder / one.files["runs"].path
         modified_at = path.stat().st_mtime_ns // 1000
         runs = one.files["runs"]
         load.finish_input(ReadInput(str(path.resolve()), runs.bytes, runs.sha256, modified_at, runs.rows, 0))
 
 
-def _add(load: Load, found: Converted, path: Path) -> None:
-    load.add(found if load.door.is_open else let_in(found, load.door), [(str(path), 0)])
+def converted(reader: "DuckDBPyConnection", folder: Path, one: Written, load_id: int) -> Iterator[Converted]:
+    """What a partition holds, some runs after another, then its steps, as if it had been converted just now.
+
+    Args:
+        reader: Any connection, whose time zone is UTC.
+        folder: Where the files of the partition are.
+        one: The partition.
+        load_id: What the rows are to have.
+    """
+    for batches in _batches(reader, folder, one, load_id):
+        count = batches.runs.num_rows
+        yield Converted([batches], [[]], [Counts(count, 0, count)], Counter(), 0, None)
+    if "steps" in one.files:
+        for steps in _steps(reader, folder / one.files["steps"].path, one.partition, load_id):
+            yield Converted([], [[]], [Counts(0, 0, steps.num_rows)], Counter(), 0, steps)
 
 
-def _batches(
-    reader: "DuckDBPyConnection", folder: Path, partition: Partition, rows: dict[str, int], load_id: int
-) -> Iterator[Batches]:
+def _batches(reader: "DuckDBPyConnection", folder: Path, one: Written, load_id: int) -> Iterator[Batches]:
     """The rows of a partition, some runs after another."""
-    for first in range(0, rows.get("runs", 0), _CHUNK_RUNS):
+    if "runs" not in one.files:
+        return
+    runs = one.files["runs"]
+    for first in range(0, runs.rows, _CHUNK_RUNS):
         reader.execute(f"""
             create or replace temp table chunk as
             select file_row_number - {first} as {OBSERVATION}, *
-            from read_parquet({_quoted(folder / partition.path("runs"))}, hive_partitioning = false,
-                file_row_number = true)
+            from read_parquet({_quoted(folder / runs.path)}, hive_partitioning = false, file_row_number = true)
             where file_row_number >= {first} and file_row_number < {first + _CHUNK_RUNS}""")
         found: dict[str, pa.RecordBatch] = {}
         for table in TABLES:
             query = f"select * from chunk order by {OBSERVATION}"
-            if table.name != "runs":
-                file = _quoted(folder / partition.path(table.name))
+            is_there = table.name in one.files
+            if is_there and table is not RUNS:
+                file = _quoted(folder / one.files[table.name].path)
                 query = f"""
                     select chunk.{OBSERVATION}, rows.*
                     from read_parquet({file}, hive_partitioning = false) as rows
                     join chunk on chunk.run_id = rows.run_id order by 1"""
-            is_there = table.name in rows
             found[table.name] = _batch(
-                table, reader.sql(query).to_arrow_table() if is_there else None, partition, load_id
+                table, reader.sql(query).to_arrow_table() if is_there else None, one.partition, load_id
             )
         yield Batches(**found)
 
 
-def _steps(reader: "DuckDBPyConnection", folder: Path, partition: Partition, load_id: int) -> Iterator[pa.RecordBatch]:
-    relation = reader.sql(
-        f"select * from read_parquet({_quoted(folder / partition.path('steps'))}, hive_partitioning = false)"
-    )
+def _steps(reader: "DuckDBPyConnection", path: Path, partition: Partition, load_id: int) -> Iterator[pa.RecordBatch]:
+    relation = reader.sql(f"select * from read_parquet({_quoted(path)}, hive_partitioning = false)")
     for some in relation.to_arrow_reader(_CHUNK_RUNS):
         yield _batch(STEPS, pa.Table.from_batches([some]), partition, load_id, is_numbered=False)
 

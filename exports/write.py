@@ -121,9 +121,9 @@ def _brought_up_to_date(
     write_manifest(folder, manifest)
     (folder / _ASIDE).unlink(missing_ok=True)  # a table without rows was the last
     rows = dict.fromkeys((*COLUMNS, *PLAIN), 0)
-    for _, table, file in manifest.files():
+    for table, file in manifest.files():
         rows[table] += file.rows
-    size = sum(file.bytes for _, _, file in manifest.files())
+    size = sum(file.bytes for _, file in manifest.files())
     return Outcome(len(changed), len(digests) - len(changed), len(gone), rows, size)
 
 
@@ -141,6 +141,8 @@ def _manifest(connection: "DuckDBPyConnection", folder: Path) -> Manifest:
         if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= {MANIFEST_ASIDE}):
             raise ExportError(f"{folder}: it holds something that is no export (no {MANIFEST}); choose an empty folder")
         return Manifest(FORMAT, VERSION, warehouse, is_complete=False, partitions=[], tables={})
+    if manifest.lake is not None:
+        raise ExportError(f"{folder}: it is a lake; choose another folder, and load that into the lake")
     if manifest.warehouse != warehouse:
         raise ExportError(
             f"{folder}: it is the export of another warehouse, made {manifest.warehouse}; choose another folder"
@@ -177,8 +179,8 @@ def _write(
     files: dict[str, File] = {}
     for table in COLUMNS:
         condition = _condition(table, partition, is_only_source=is_only_source)
-        path = folder / partition.path(table)
-        file = _copy(connection, f"select {_selected(table)} from main.{table} where {condition}", folder)
+        path = folder / (name := partition.path(table))
+        file = _copy(connection, f"select {selected(table)} from main.{table} where {condition}", folder, name)
         if file.rows:
             path.parent.mkdir(parents=True, exist_ok=True)
             put_in_place(folder / _ASIDE, path)
@@ -189,7 +191,7 @@ def _write(
     return files
 
 
-def _selected(table: str) -> str:
+def selected(table: str) -> str:
     """The columns of a table; JSON as text, which everything reads."""
     types = _TYPES[table]
     return ", ".join(f"cast({name} as varchar) as {name}" if types[name] == JSON else name for name in COLUMNS[table])
@@ -214,18 +216,23 @@ def _condition(table: str, partition: Partition, *, is_only_source: bool) -> str
 def _write_whole(connection: "DuckDBPyConnection", folder: Path, table: str) -> File:
     path = folder / whole(table)
     path.parent.mkdir(exist_ok=True)
-    file = _copy(connection, f"select {', '.join(PLAIN[table])} from main.{table} order by all", folder)
+    query = f"select {', '.join(PLAIN[table])} from main.{table} order by all"
+    file = _copy(connection, query, folder, whole(table))
     put_in_place(folder / _ASIDE, path)
     return file
 
 
-def _copy(connection: "DuckDBPyConnection", query: str, folder: Path) -> File:
+def _copy(connection: "DuckDBPyConnection", query: str, folder: Path, name: str) -> File:
     """Write what a query gives aside."""
-    aside = folder / _ASIDE
+    return copy(connection, query, folder / _ASIDE, name)
+
+
+def copy(connection: "DuckDBPyConnection", query: str, path: Path, name: str) -> File:
+    """Write what a query gives into a Parquet file, which is to be called `name` in the manifest."""
     [(count,)] = connection.execute(
-        f"copy ({query}) to {_quoted(str(aside))} (format parquet, compression zstd, use_tmp_file false)"
+        f"copy ({query}) to {_quoted(str(path))} (format parquet, compression zstd, use_tmp_file false)"
     ).fetchall()
-    return File(count, aside.stat().st_size, sha256(aside))
+    return File(name, count, path.stat().st_size, sha256(path))
 
 
 def _remove(folder: Path, partition: Partition) -> None:

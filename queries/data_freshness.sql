@@ -15,7 +15,7 @@ with latest_loads as (
         started_at,
         state,
         row_number() over (partition by source order by load_id desc) as place
-    from runmart.loads
+    from book_of_loads()
 ),
 
 source_runs as (

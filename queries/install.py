@@ -3,6 +3,8 @@
 import hashlib
 from typing import TYPE_CHECKING
 
+from runmart.ingest.ducklake import is_lake
+from runmart.ingest.turns import in_turn, transaction
 from runmart.queries.catalog import prelude, views
 
 if TYPE_CHECKING:
@@ -17,24 +19,31 @@ def install(connection: "DuckDBPyConnection") -> None:
     Raises:
         duckdb.Error: They are not, or the connection is read-only.
     """
-    if (_digest(connection),) in connection.execute("select digest from runmart.installed_views").fetchall():
-        return
-    connection.execute("begin")
-    try:
+    if not _is_current(connection):
+        in_turn(connection, lambda: _install(connection))
+
+
+def _is_current(connection: "DuckDBPyConnection") -> bool:
+    return (_digest(connection),) in connection.execute("select digest from runmart.installed_views").fetchall()
+
+
+def _install(connection: "DuckDBPyConnection") -> None:
+    if _is_current(connection):
+        return  # somebody else was first
+    has_column_comments = not is_lake(connection)  # DuckLake has them on tables only
+    with transaction(connection):
         connection.execute(prelude("duckdb"))
         for view in views():
             connection.execute(f"create or replace view {view.name} as {view.sql}")
             comments = [f"comment on view {view.name} is {_quoted(view.comment)}"]
-            comments += [
-                f"comment on column {view.name}.{column.name} is {_quoted(column.meaning)}" for column in view.columns
-            ]
+            if has_column_comments:
+                comments += [
+                    f"comment on column {view.name}.{column.name} is {_quoted(column.meaning)}"
+                    for column in view.columns
+                ]
             connection.execute(";".join(comments))
         connection.execute("delete from runmart.installed_views")
         connection.execute("insert into runmart.installed_views values (?)", [_digest(connection)])
-    except BaseException:
-        connection.execute("rollback")
-        raise
-    connection.execute("commit")
 
 
 def _digest(connection: "DuckDBPyConnection") -> str:

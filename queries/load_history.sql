@@ -33,4 +33,4 @@ select
     steps,
     cast(rejected as double) / cast(nullif(observations + rejected, 0) as double) as reject_rate,
     cast(observations as double) / nullif(seconds, cast(0 as double)) as observations_per_second
-from runmart.loads
+from book_of_loads()

@@ -33,9 +33,9 @@ costs_of_metadata as (
     group by metadata
 ),
 
-entries as (
+all_of_metadata as (
     select
-        explode(json_entries(runs_of_metadata.metadata)) as entry,
+        json_entries(runs_of_metadata.metadata) as members,
         runs_of_metadata.runs,
         runs_of_metadata.failures,
         costs_of_metadata.runs_with_usage,
@@ -46,6 +46,20 @@ entries as (
         costs_of_metadata.cost
     from runs_of_metadata
     left join costs_of_metadata on costs_of_metadata.metadata = runs_of_metadata.metadata
+),
+
+entries as (
+    select
+        explode(members) as entry,
+        runs,
+        failures,
+        runs_with_usage,
+        unpriced_runs,
+        total_tokens,
+        first_currency,
+        last_currency,
+        cost
+    from all_of_metadata
 )
 
 select

@@ -46,7 +46,8 @@ matches as (
             order by length(replace(prices.model, '%', '')) desc, length(prices.model), prices.model
         ) as place
     from named_models
-    inner join prices on prices.provider = named_models.provider and named_models.priced_as like prices.model
+    inner join prices
+        on prices.provider = named_models.provider and matches_pattern(named_models.priced_as, prices.model)
 ),
 
 periods as (

@@ -19,5 +19,5 @@ select
     max(load_id) as last_load_id,
     max(observed_at) as last_observed_at,
     min(input) as sample_input
-from runmart.rejects
+from book_of_rejects()
 group by source, reason, without_indices(json_path)

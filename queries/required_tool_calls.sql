@@ -13,7 +13,7 @@
 -- column type VARCHAR: function
 -- column name VARCHAR: The function to be called
 -- column arguments VARCHAR: Its arguments: JSON as the model wrote it
-with calls as (
+with waiting as (
     select
         run_id,
         source,
@@ -23,9 +23,23 @@ with calls as (
         status,
         created_at,
         expires_at,
-        explode(json_items(required_action, 'submit_tool_outputs', 'tool_calls')) as tool_call
+        json_items(required_action, 'submit_tool_outputs', 'tool_calls') as tool_calls
     from runs
     where required_action is not null
+),
+
+calls as (
+    select
+        run_id,
+        source,
+        thread_id,
+        assistant_id,
+        model,
+        status,
+        created_at,
+        expires_at,
+        explode(tool_calls) as tool_call
+    from waiting
 ),
 
 named_calls as (

@@ -36,7 +36,7 @@ with hours as (
         cast(count(*) filter (where run_times.is_failure) as double)
             / cast(nullif(count(*) filter (where run_times.is_terminal), 0) as double) as failure_rate,
         percentile(
-            case when run_times.status = 'completed' then run_times.run_seconds end, fractions(0.5, 0.95)
+            case when run_times.status = 'completed' then run_times.run_seconds end, concat(array_repeat(0.5e0, 1), array_repeat(0.95e0, 1))
         ) as run_seconds_percentiles,
         cast(sum(usage.prompt_tokens) as bigint) as prompt_tokens,
         cast(sum(usage.cached_prompt_tokens) as bigint) as cached_prompt_tokens,

@@ -16,6 +16,9 @@ create or replace macro utc_hour(instant) as
 create or replace macro period_of(instant) as
     date_trunc('day', make_timestamp(epoch_us(instant)));
 
+-- Whether a text is as a pattern says, in which % stands for any text, _ for one character, and all others for themselves.
+create or replace macro matches_pattern(text, pattern) as text like pattern;
+
 -- A JSON path without its indices.
 create or replace macro without_indices(path) as
     regexp_replace(path, '\[[0-9]+\]', '[]', 'g');
@@ -38,7 +41,12 @@ create or replace macro json_entries(object) as
 -- A number that tells most texts from others; another one in each engine.
 create or replace macro text_digest(text) as hash(text);
 
--- Percentiles of a column, interpolated linearly, and what they are asked with and taken from: Spark's words.
+-- Percentiles of a column, interpolated linearly, what they are asked with, which Spark must be able to fold, and how
+-- one of them is taken: Spark's words.
 create or replace macro percentile(value, fractions) as quantile_cont(value, fractions);
-create or replace macro fractions(a, b) as [a, b];
+create or replace macro array_repeat(value, times) as repeat([value], times);
 create or replace macro nth(list, place) as list[place];
+
+-- The bookkeeping: what was loaded, and what could not be. Temporary views, as Spark's are, have no schema.
+create or replace macro book_of_loads() as table select * from runmart.loads;
+create or replace macro book_of_rejects() as table select * from runmart.rejects;

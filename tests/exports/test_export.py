@@ -264,7 +264,7 @@ def _damage(out: Path, path: Path, damage: str) -> None:
         duckdb.sql(f"copy (select 'x' as run_id, 'y' as model) to '{path}' (format parquet)")
         manifest = read_manifest(out)
         assert manifest is not None
-        [file] = [file for name, _, file in manifest.files() if out / name == path]
+        [file] = [file for _, file in manifest.files() if out / file.path == path]
         file.bytes, file.sha256 = path.stat().st_size, sha256(path)
         write_manifest(out, manifest)
 

@@ -1,0 +1,1 @@
+"""Spark: a lake loaded by a cluster, and its views on one."""
