@@ -3,8 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 LOWEST := .venv-lowest
+DUCKLAKE := .venv-ducklake
 
-.PHONY: help demo test test-all test-lowest lint format bench docs clean
+.PHONY: help demo test test-all test-ducklake test-spark test-lowest lint format bench docs clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -18,9 +19,18 @@ $(VENV)/.dev: $(VENV)/.demo
 	PYTHONWARNINGS=ignore $(VENV)/bin/pip install --quiet --editable . --group dev
 	@touch $@
 
+$(VENV)/.spark: $(VENV)/.dev
+	PYTHONWARNINGS=ignore $(VENV)/bin/pip install --quiet --group spark
+	@touch $@
+
 $(LOWEST)/.dev: pyproject.toml constraints/lowest.txt
 	scripts/make-venv $(PYTHON) $(LOWEST)
 	PYTHONWARNINGS=ignore $(LOWEST)/bin/pip install --quiet --editable . --group test --constraint constraints/lowest.txt
+	@touch $@
+
+$(DUCKLAKE)/.dev: pyproject.toml constraints/ducklake.txt
+	scripts/make-venv $(PYTHON) $(DUCKLAKE)
+	PYTHONWARNINGS=ignore $(DUCKLAKE)/bin/pip install --quiet --editable . --group ducklake --constraint constraints/ducklake.txt
 	@touch $@
 
 demo: $(VENV)/.demo  ## Load a sample of real pages and print what they answer
@@ -28,15 +38,23 @@ demo: $(VENV)/.demo  ## Load a sample of real pages and print what they answer
 
 test: $(VENV)/.dev  ## Run the quick tests
 	scripts/install-packages openssl:openssl
-	$(VENV)/bin/pytest -n 2 -m "not slow"
+	$(VENV)/bin/pytest -n 2 -m "not slow and not ducklake and not spark"
 
-test-all: $(VENV)/.dev  ## Run all tests
+test-all: $(VENV)/.dev test-ducklake test-spark  ## Run all tests
 	scripts/install-packages crontab:cron systemd-analyze:systemd openssl:openssl chromium:chromium mkfs.xfs:xfsprogs
-	$(VENV)/bin/pytest -n 2
+	$(VENV)/bin/pytest -n 2 -m "not ducklake and not spark"
+
+test-ducklake: $(DUCKLAKE)/.dev  ## Run the tests of DuckLakes, with PostgreSQL and an S3 server
+	scripts/install-packages pg_ctlcluster:postgresql
+	$(DUCKLAKE)/bin/pytest tests/ducklake
+
+test-spark: $(VENV)/.spark  ## Run the tests of Spark: PySpark takes 490 MB, and Java is needed
+	scripts/install-packages java:openjdk-17-jre-headless
+	$(VENV)/bin/pytest -m spark tests/spark
 
 test-lowest: $(LOWEST)/.dev  ## Run the quick tests with the oldest versions that are supported
 	scripts/install-packages openssl:openssl
-	$(LOWEST)/bin/pytest -n 2 -m "not slow"
+	$(LOWEST)/bin/pytest -n 2 -m "not slow and not ducklake and not spark"
 
 lint: $(VENV)/.dev  ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff check
@@ -55,4 +73,4 @@ bench: $(VENV)/.dev  ## Time runmart beside its peers, on the same runs
 	$(VENV)/bin/python benchmarks/bench.py
 
 clean:  ## Remove what the other targets made
-	rm -rf $(VENV) $(LOWEST) build *.egg-info .pytest_cache .ruff_cache .hypothesis demo.duckdb
+	rm -rf $(VENV) $(LOWEST) $(DUCKLAKE) build *.egg-info .pytest_cache .ruff_cache .hypothesis demo.duckdb

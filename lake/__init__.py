@@ -1,0 +1,1 @@
+"""Lake: runs in Parquet files that many machines write together and everything reads."""

@@ -1,0 +1,174 @@
+"""Parcels: what was converted, cut by shards, as rows of bytes that any engine can carry from machine to machine."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import pyarrow as pa
+
+from runmart.ingest.flatten import OBSERVATION, Batches
+from runmart.models import arrow
+from runmart.models.arrow import Array, compute
+from runmart.models.columns import BIGINT, BINARY, INTEGER, VARCHAR
+
+TYPES = {"shard": INTEGER, "kind": VARCHAR, "address": VARCHAR, "piece": INTEGER, "data": BINARY}
+_ipc: Any = pa.ipc
+
+WHOLE = -1
+"""In the place of the number of a piece: the positions of the rows are already those in their inputs."""
+
+
+class Parcel(NamedTuple):
+    """Something for one shard."""
+
+    shard: int
+    kind: str
+    """observations, restored (from an export, in other types), steps, restored steps, rejects, piece, input, sums."""
+    address: str
+    """Of the one input that it is from, where that matters; else empty."""
+    piece: int
+    """Which piece of that input; its rows are numbered from there."""
+    data: bytes
+
+
+def shard_of(key: str, shards: int) -> int:
+    """The shard that a run's, or a step's, id, or an input's address, falls to: the same one everywhere, for ever."""
+    return crc32(key.encode(errors="surrogatepass")) % shards
+
+
+def rows(parcels: Sequence[Parcel]) -> pa.RecordBatch:
+    """Parcels as the rows that are carried."""
+    return arrow.rows(parcels, TYPES)
+
+
+def parcels(batches: Iterable[Any]) -> Iterator[Parcel]:
+    """The parcels that rows are."""
+    for batch in batches:
+        yield from map(Parcel._make, zip(*(column.to_pylist() for column in batch.columns), strict=True))
+
+
+def cut(batches: Sequence[Batches], shards: int) -> Iterator[tuple[int, bytes]]:
+    """The observations of each shard that has some, encoded; their columns must be of the same types."""
+    tables = [_joined(parts) for parts in zip(*batches, strict=True)]
+    runs = tables[0]
+    shard = _shards(runs.column("run_id"), shards)
+    order = compute.array_sort_indices(shard)
+    place = compute.array_sort_indices(order)  # where each observation goes
+    first = _starts([batch.runs for batch in batches])
+    for number, parts in enumerate(zip(*batches, strict=True)):
+        before = _repeated(first, [len(part) for part in parts])
+        of = place.take(compute.add(tables[number].column(0), before)).cast(BIGINT)
+        tables[number] = _renumbered(tables[number], of).take(compute.array_sort_indices(of))
+    ends = _ends(shard, shards)
+    bounds = [_bounds(table.column(0), ends) for table in tables]
+    start, starts = 0, [0] * len(tables)
+    for number, end in enumerate(ends):
+        stops = [of_table[number] for of_table in bounds]
+        if end > start:
+            parts = [table.slice(at, stop - at) for table, at, stop in zip(tables, starts, stops, strict=True)]
+            yield number, _encoded([_renumbered(part, compute.subtract(part.column(0), start)) for part in parts])
+        start, starts = end, stops
+
+
+def cut_steps(batches: Sequence[Any], shards: int) -> Iterator[tuple[int, bytes]]:
+    """The steps of each shard that has some, encoded."""
+    steps = _joined(batches)
+    shard = _shards(steps.column("step_id"), shards)
+    steps = steps.take(compute.array_sort_indices(shard))
+    start = 0
+    for number, end in enumerate(_ends(shard, shards)):
+        if end > start:
+            yield number, _encoded([steps.slice(start, end - start)])
+        start = end
+
+
+def opened(data: bytes) -> Batches:
+    """The observations that were encoded."""
+    return Batches(*_decoded(data))
+
+
+def opened_steps(data: bytes) -> Any:
+    """The steps that were encoded."""
+    return _decoded(data)[0]
+
+
+def _shards(keys: Array, shards: int) -> Array:
+    return arrow.array([shard_of(key or "", shards) for key in keys.to_pylist()], INTEGER)
+
+
+def _ends(shard: Array, shards: int) -> list[int]:
+    """Where the rows of each shard end, when they are sorted by it."""
+    counts = {one["values"]: one["counts"] for one in compute.value_counts(shard).to_pylist()}
+    ends, end = list[int](), 0
+    for number in range(shards):
+        end += counts.get(number, 0)
+        ends.append(end)
+    return ends
+
+
+def _bounds(numbers: Array, ends: Sequence[int]) -> list[int]:
+    """How many of sorted `numbers` are less than each of `ends`."""
+    values = numbers.to_pylist()
+    return [bisect_left(values, end) for end in ends]
+
+
+def _joined(batches: Sequence[Any]) -> Any:
+    """Batches of one schema as one batch."""
+    table: Any = pa.Table.from_batches([_valid(batch) for batch in batches])
+    [batch] = table.unify_dictionaries().combine_chunks().to_batches() or [batches[0]]
+    return batch
+
+
+def _valid(batch: Any) -> Any:
+    """The same rows, with null for an index of a dictionary that has null among its values: Arrow cannot join these."""
+    columns = batch.columns
+    for number, column in enumerate(columns):
+        if pa.types.is_dictionary(column.type) and column.dictionary.null_count:
+            values = compute.drop_null(column.dictionary)
+            columns[number] = arrow.encoded(compute.index_in(column.dictionary, values).take(column.indices), values)
+    return arrow.record_batch(columns, batch.schema.names)
+
+
+def _starts(batches: Sequence[Any]) -> list[int]:
+    starts, start = list[int](), 0
+    for batch in batches:
+        starts.append(start)
+        start += len(batch)
+    return starts
+
+
+def _repeated(values: Sequence[int], times: Sequence[int]) -> Array:
+    return arrow.concatenated([arrow.repeat(value, count, BIGINT) for value, count in zip(values, times, strict=True)])
+
+
+def _renumbered(batch: Any, numbers: Array) -> Any:
+    return batch.set_column(0, OBSERVATION, numbers)
+
+
+def _encoded(batches: Sequence[Any]) -> bytes:
+    sink = pa.BufferOutputStream()
+    for batch in batches:
+        columns = [_compacted(column) for column in batch.columns]
+        whole = arrow.record_batch(columns, batch.schema.names)
+        with _ipc.new_stream(sink, whole.schema) as writer:
+            writer.write_batch(whole)
+    return sink.getvalue().to_pybytes()
+
+
+def _decoded(data: bytes) -> list[Any]:
+    source, found = pa.BufferReader(data), list[Any]()
+    while source.tell() < len(data):
+        with _ipc.open_stream(source) as reader:
+            found.append(reader.read_next_batch())
+            for _ in reader:  # to its end, where the next begins
+                raise ValueError("a parcel holds one batch of each table")
+    return found
+
+
+def _compacted(column: Array) -> Array:
+    """The same values, without those of the dictionary that no row has."""
+    if not pa.types.is_dictionary(column.type):
+        return column
+    used = compute.drop_null(compute.unique(column.indices))
+    return arrow.encoded(compute.index_in(column.indices, used), column.dictionary.take(used))

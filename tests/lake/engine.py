@@ -1,0 +1,56 @@
+"""The stages of a batch, one after another in this process, as an engine would run them on many machines."""
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from runmart.lake import batch, cut, find, merge, observe
+from runmart.lake.batch import Outcome
+from runmart.lake.job import Job
+
+Stage = Callable[[Job, Iterable[Any]], Iterator[Any]]
+
+
+def run_on(stage: Stage, job: Job, partitions: Sequence[Sequence[Any]]) -> list[Any]:
+    """What a stage gives for each partition, each in a task of its own; row by row."""
+    found: list[Any] = []
+    for partition in partitions:
+        for rows in stage(job, iter(partition)):
+            found += [rows.slice(at, 1) for at in range(rows.num_rows)]
+    return found
+
+
+def spread(rows: Sequence[Any], count: int, random_: random.Random) -> list[list[Any]]:
+    """Rows in any order over some partitions."""
+    partitions: list[list[Any]] = [[] for _ in range(count)]
+    for row in random_.sample(list(rows), len(rows)):
+        random_.choice(partitions).append(row)
+    return partitions
+
+
+def by(rows: Sequence[Any], column: str, count: int) -> list[list[Any]]:
+    """Rows over some partitions by a number that they have."""
+    partitions: list[list[Any]] = [[] for _ in range(count)]
+    for row in rows:
+        partitions[row.column(column)[0].as_py() % count].append(row)
+    return partitions
+
+
+def load(lake: Path, sources: Sequence[Path | str], seed: int = 0, tasks: int = 3, **options: Any) -> Outcome:
+    """Load a batch into a lake."""
+    random_ = random.Random(seed)
+    given: dict[str, Any] = {"source": "default", **options}
+    job = batch.begin(str(lake), [str(source) for source in sources], **given)
+    numbers = [pa.record_batch({"id": [number]}) for number in range(len(sources))]
+    listed = run_on(find.listed, job, [numbers])
+    assert not [row for row in listed if row.column("problem")[0].as_py()]
+    marked = run_on(find.marked, job, by(listed, "owner", 2)) if not job.reload else listed
+    unchanged = sum(row.column("is_known")[0].as_py() for row in marked)
+    pieces = run_on(cut.pieces, job, spread(marked, tasks, random_))
+    parcels = run_on(observe.observed, job, spread(pieces, tasks, random_))
+    random_.shuffle(parcels)
+    merged = run_on(merge.merged, job, by(parcels, "shard", 2))
+    return batch.finish(job, [row.column(0)[0].as_py() for row in merged], unchanged)

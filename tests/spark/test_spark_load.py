@@ -1,0 +1,158 @@
+"""Batches on a cluster: what they leave in the lake is what one machine would have."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runmart.exports.layout import read_manifest
+from runmart.ingest.errors import SourceError
+from runmart.ingest.pipeline import ingest
+from runmart.ingest.warehouse import open_for_writing
+from runmart.lake.window import open_window
+from runmart.models.tables import ALL_TABLES
+from runmart.queries import install
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+
+ROOT = Path(__file__).parents[2]
+RUNS = 100_000
+TASKS, SHARDS = 12, 3
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """All real payloads, a hundred thousand generated runs, and one large file beside them."""
+    folder = tmp_path_factory.mktemp("pages")
+    generate = [sys.executable, ROOT / "benchmarks" / "generate.py"]
+    subprocess.run([*generate, folder / "generated", str(RUNS), "--page", "20"], check=True)
+    large = folder / "large.jsonl"
+    subprocess.run([*generate, large, "20000", "--seed", "7", "--first", str(RUNS), "--lines"], check=True)
+    return [ROOT / "tests" / "data" / "realdata", ROOT / "demo" / "pages", folder / "generated", large]
+
+
+@pytest.fixture(scope="session")
+def alone(pages: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse that one machine has loaded."""
+    warehouse = tmp_path_factory.mktemp("alone") / "alone.duckdb"
+    with open_for_writing(warehouse, 0) as connection:
+        install(connection)
+        ingest(connection, [str(path) for path in pages], source="default")
+    return warehouse
+
+
+def rows(warehouse: Path, table: str) -> tuple[int, Any]:
+    """How many rows a table has, and a digest of all of them but for which load brought them."""
+    import duckdb
+
+    with duckdb.connect(warehouse, read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        return connection.sql(f"""
+            select count(*), bit_xor(md5_number(cast(to_json(t) as varchar)))
+            from (select * exclude (load_id) from {table}) as t""").fetchall()[0]
+
+
+def assert_equal(lake: Path, warehouse: Path) -> None:
+    """A lake holds what a warehouse does."""
+    window = lake.with_suffix(".duckdb")
+    open_window(str(lake), window)
+    for table in ALL_TABLES:
+        name = table.name if "load_id" in table.schema.names else f"(select *, 0 as load_id from {table.name})"
+        assert rows(window, name) == rows(warehouse, name), name
+    for book in ("inputs", "(select * exclude (reject_id) from runmart.rejects)"):
+        name = book if book.startswith("(") else f"runmart.{book}"
+        assert rows(window, name) == rows(warehouse, name), name
+
+
+def test_a_cluster_loads_what_one_machine_does(
+    spark: "SparkSession", pages: list[Path], alone: Path, tmp_path: Path
+) -> None:
+    """All tables, the inputs and the rejects are equal; the same batch again changes nothing."""
+    from runmart.spark.load import load
+
+    lake = tmp_path / "lake"
+    done = load(spark, str(lake), [str(path) for path in pages], shards=SHARDS)
+    assert_equal(lake, alone)
+    files = sorted(lake.rglob("*.parquet"))
+    again = load(spark, str(lake), [str(path) for path in pages])
+    assert (again.load["inputs"], again.load["inputs_unchanged"]) == (0, done.load["inputs"])
+    reloaded = load(spark, str(lake), [str(path) for path in pages], reload=True)
+    assert reloaded.load["observations"] == done.load["observations"]
+    assert reloaded.files_written == 0
+    assert sorted(lake.rglob("*.parquet")) == files
+
+
+def test_two_batches_end_as_one(spark: "SparkSession", pages: list[Path], alone: Path, tmp_path: Path) -> None:
+    """Runs whose observations come in different batches are at their latest one."""
+    from runmart.spark.load import load
+
+    lake = tmp_path / "lake"
+    for some in (pages[2:], pages[:2]):
+        load(spark, str(lake), [str(path) for path in some], shards=2)
+    assert_equal(lake, alone)
+
+
+def executors() -> Iterator[int]:
+    """The processes that are executors of a cluster in this one."""
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                if b"CoarseGrainedExecutorBackend" in (process / "cmdline").read_bytes():
+                    yield int(process.name)
+            except OSError:
+                continue
+
+
+@pytest.mark.parametrize("tasks", [TASKS, SHARDS])
+def test_an_executor_that_is_killed_is_made_good(
+    tasks: int, spark: "SparkSession", pages: list[Path], alone: Path, tmp_path: Path
+) -> None:
+    """`kill -9` while inputs are read, or while shards are written: nothing is lost, nothing is there twice."""
+    from runmart.spark.load import load
+
+    lake, killed = tmp_path / "lake", list[int]()
+
+    def kill() -> None:
+        session: Any = spark
+        tracker = session.sparkContext.statusTracker()
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not killed:
+            for stage in tracker.getActiveStageIds():
+                info = tracker.getStageInfo(stage)
+                if info and info.numTasks == tasks and info.numCompletedTasks >= tasks // 2:
+                    victim = min(executors())
+                    os.kill(victim, signal.SIGKILL)
+                    killed.append(victim)
+            time.sleep(0.02)
+
+    watcher = threading.Thread(target=kill)
+    watcher.start()
+    load(spark, str(lake), [str(path) for path in pages], shards=SHARDS, tasks=TASKS)
+    watcher.join()
+    assert killed
+    assert_equal(lake, alone)
+    manifest = read_manifest(lake)
+    assert manifest is not None
+    assert manifest.lake is not None
+    named = {file.path for _, file in manifest.files()}
+    named |= {file.path for book in manifest.lake.books.values() for file in book.values()}
+    assert {str(path.relative_to(lake)) for path in lake.rglob("*.parquet")} == named
+
+
+def test_a_source_that_is_not_there_is_a_sentence(spark: "SparkSession", tmp_path: Path) -> None:
+    """The lake is not made."""
+    from runmart.spark.load import load
+
+    with pytest.raises(SourceError, match="no such file or folder"):
+        load(spark, str(tmp_path / "lake"), [str(tmp_path / "missing")])
+    assert not (tmp_path / "lake").exists()
