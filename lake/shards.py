@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from runmart.exports.layout import COLUMNS, File, Manifest, Partition, Written
 from runmart.exports.write import copy, selected
 from runmart.ingest.schema import create_tables
+from runmart.ingest.turns import transaction
 from runmart.lake import manifests
 from runmart.lake.job import Job
 from runmart.models import arrow
@@ -74,7 +75,8 @@ class Shard:
         config: dict[str, Any] = {"memory_limit": MEMORY, "threads": 1, "preserve_insertion_order": False}
         self.connection = duckdb.connect(self.folder / "shard.duckdb", config=config)
         self.connection.execute("set timezone = 'UTC'")
-        create_tables(self.connection)
+        with transaction(self.connection):  # else each comment would be written to the disk by itself
+            create_tables(self.connection)
         self._fill_loads()
 
     def __enter__(self) -> Self:

@@ -9,6 +9,7 @@ import duckdb
 from runmart.exports.layout import ExportError, File, Manifest
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.schema import migrate
+from runmart.ingest.turns import transaction
 from runmart.ingest.warehouse import STORAGE_VERSION, window_of
 from runmart.lake import manifests
 from runmart.lake.shards import BOOKS, quoted
@@ -49,10 +50,11 @@ def open_window(lake: str, warehouse: Path) -> Manifest:
         with duckdb.connect(aside, config={"storage_compatibility_version": STORAGE_VERSION}) as connection:
             connection.execute("set timezone = 'UTC'")
             migrate(connection)
-            _fill(connection, storage, manifest)
-            for table, rows in kept.items():
-                connection.execute(f"delete from {table}")
-                _insert(connection, table, rows)
+            with transaction(connection):
+                _fill(connection, storage, manifest)
+                for table, rows in kept.items():
+                    connection.execute(f"delete from {table}")
+                    _insert(connection, table, rows)
             install(connection)
         aside.replace(warehouse)
     except (duckdb.Error, OSError) as error:
