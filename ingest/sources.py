@@ -18,7 +18,7 @@ from runmart.ingest.errors import InputError, SourceError
 from runmart.ingest.inputs import Input
 
 STANDARD_INPUT = "-"
-_STANDARD_INPUTS = (STANDARD_INPUT, "/dev/stdin")
+STANDARD_INPUTS = (STANDARD_INPUT, "/dev/stdin")
 
 
 def inputs(sources: Iterable[str]) -> Iterator[Input]:
@@ -32,7 +32,7 @@ def inputs(sources: Iterable[str]) -> Iterator[Input]:
         if _is_local(source) and not os.path.exists(source) and not _matches(source):  # noqa: PTH110 - never raises
             raise SourceError(f"{source}: no such file or folder, and no file matches it; check the path")
     for source in sources:
-        if source in _STANDARD_INPUTS:
+        if source in STANDARD_INPUTS:
             yield _standard_input()
         elif _is_local(source):
             yield from _local(source)
@@ -77,7 +77,7 @@ def reopened(source: str, found: Input) -> Input:
 
 
 def _is_local(source: str) -> bool:
-    return source not in _STANDARD_INPUTS and "://" not in source
+    return source not in STANDARD_INPUTS and "://" not in source
 
 
 def _matches(source: str) -> list[str]:

@@ -4,15 +4,18 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
 
-from runmart.exports.layout import ExportError, File, Manifest, Written
+from runmart.exports.layout import MANIFEST_ASIDE, ExportError, File, Manifest, Written
 from runmart.ingest.content import Hider
 from runmart.ingest.door import Door
+from runmart.ingest.errors import SourceError
 from runmart.ingest.rules import combined
+from runmart.ingest.sources import STANDARD_INPUTS
 from runmart.ingest.version import VERSION
 from runmart.lake import manifests
 from runmart.lake.job import Job
@@ -59,13 +62,16 @@ def begin(
         reload: Read inputs even if they were read before.
 
     Raises:
+        SourceError: A source is standard input.
         ExportError: The lake cannot be read, or is something else.
         WarehouseError: Content is to be hashed, and the key is missing, or not the lake's.
     """
+    if not set(STANDARD_INPUTS).isdisjoint(sources):
+        raise SourceError("-: other machines do not see this one's standard input; give a path or a URL")
     storage = Storage(lake)
     manifest = manifests.read(storage)
     if manifest is None:
-        if some := [name for name in storage.names() if not _number(name) == 1][:1]:
+        if some := [name for name in storage.names() if name != MANIFEST_ASIDE and _number(name) != 1][:1]:
             raise ExportError(
                 f"{storage.address}: it holds something that is no lake ({some[0]}); choose an empty folder"
             )
@@ -172,14 +178,14 @@ def _order(one: Written) -> tuple[str, str, int]:
 def _clean(job: Job, known: AbstractSet[str], replaced_before: Iterable[str]) -> None:
     """Remove what no reader can need any more: files that the batch before replaced, and those of failed attempts.
 
-    Only folders that this batch has written to are looked at.
+    Only folders that this batch has written to are looked at; what cannot be listed stays, and does no harm.
     """
     storage = job.storage()
     storage.remove(name for name in replaced_before if name not in known)
     folders = {path.rpartition("/")[0] for path in known if _number(path) == job.batch}
-    storage.remove(
-        name for folder in folders for name in storage.names(folder) if name not in known and _number(name) <= job.batch
-    )
+    with suppress(ExportError):
+        found = [name for folder in folders for name in storage.names(folder)]
+        storage.remove(name for name in found if name not in known and _number(name) <= job.batch)
 
 
 def _number(name: str) -> int:

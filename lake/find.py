@@ -65,13 +65,8 @@ def export_of(source: str) -> Manifest | None:
     Raises:
         ExportError: It is damaged, or was cut short.
     """
-    if source == sources.STANDARD_INPUT:
-        raise SourceError("-: other machines do not see this one's standard input; give a path or a URL")
-    if (
-        source.startswith(("http://", "https://"))
-        or "*" in source
-        or ("://" not in source and not Path(source).is_dir())
-    ):
+    is_local = "://" not in source
+    if source.startswith(("http://", "https://")) or (not Path(source).is_dir() if is_local else "*" in source):
         return None
     storage = Storage(source)
     text = storage.read(MANIFEST)
