@@ -84,11 +84,12 @@ class Collector:
 
     def add(self, found: Converted, inputs: Sequence[tuple[str, int]]) -> None:
         """As `Load.add`."""
-        self._collect(found, inputs)
+        self.collect(found, inputs)
         if self._waiting >= _OBSERVATIONS or self._bytes >= _BYTES:
             self.cut()
 
-    def _collect(self, found: Converted, inputs: Sequence[tuple[str, int]]) -> None:
+    def collect(self, found: Converted, inputs: Sequence[tuple[str, int]]) -> None:
+        """Take what is to be cut by the caller."""
         self._rejects += [
             (address, reject._replace(position=reject.position + before))
             for (address, before), rejects in zip(inputs, found.rejects, strict=True)
@@ -145,7 +146,7 @@ class Collector:
         origin, position, observations, rejected = self._origin(found), 0, 0, 0
         for block in blocks_of(found):
             held = converter.convert([(block, origin)], self.door)
-            self._collect(held, [(found.address, position)])
+            self.collect(held, [(found.address, position)])
             [counts] = held.counts
             position += counts.items
             observations += counts.observations
@@ -206,7 +207,7 @@ def _restored(job: Job, found: Found, collector: Collector) -> Iterator[Any]:
         for file in one.files.values():
             storage.local(file.path, folder)
         for some in converted(reader, root, one, job.batch):
-            collector.add(some if job.door.is_open else let_in(some, job.door), [("", 0)])
+            collector.collect(some if job.door.is_open else let_in(some, job.door), [("", 0)])
             collector.cut("restored ")
             yield from collector.take()
     if "runs" in one.files:
