@@ -12,7 +12,7 @@ from runmart.cli.content import KEEP, ContentOptions
 from runmart.cli.options import DEFAULT, WAREHOUSE, Options, microseconds
 from runmart.cli.output import hint, say, say_json
 from runmart.ingest.errors import RunmartError
-from runmart.ingest.places import Lake
+from runmart.ingest.places import Lake, Place
 from runmart.ingest.remote import public_address
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def load(
 
 
 @app.command(name="open")
-def open_(lake: str, /, *, warehouse: Annotated[Path, WAREHOUSE] = Path("lake.duckdb")) -> int:
+def open_(lake: str, /, *, warehouse: Annotated[Place, WAREHOUSE] = Path("lake.duckdb")) -> int:
     """Make a small DuckDB file whose tables are views over a lake: for the shell, the dashboards and the checks.
 
     It shows the lake as it is now; run it again after a batch. Files stay where they are until the batch after next.
@@ -92,6 +92,8 @@ def open_(lake: str, /, *, warehouse: Annotated[Path, WAREHOUSE] = Path("lake.du
     """
     from runmart.lake.window import open_window
 
+    if isinstance(warehouse, Lake):
+        raise RunmartError(f"{warehouse}: a window is a DuckDB file; name one with --warehouse")
     manifest = open_window(lake, warehouse)
     runs = sum(one.files["runs"].rows for one in manifest.partitions if "runs" in one.files)
     say(f"{warehouse}: shows {runs:,} runs of {lake}")
