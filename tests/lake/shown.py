@@ -1,0 +1,101 @@
+"""What a lake shows and which files it has, and the warehouse of one machine that it is held up against."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from runmart.exports.layout import File, Lake, Manifest, read_manifest
+from runmart.ingest.load import Load
+from runmart.ingest.pipeline import ingest
+from runmart.ingest.warehouse import open_for_writing
+from runmart.lake.window import open_window
+from runmart.models.bookkeeping import INPUTS, REJECTS
+from runmart.models.tables import ALL_TABLES
+from runmart.queries import install
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+TABLES: dict[str, tuple[str, ...]] = {
+    **{table.name: tuple(column.name for column in table.columns) for table in ALL_TABLES},
+    **{f"runmart.{book.name}": tuple(note.name for note in book.columns) for book in (INPUTS, REJECTS)},
+}
+"""The tables that are compared, and their columns."""
+
+_OWN = {"load_id", "reject_id"}
+"""Numbers that each gives as it likes."""
+
+
+def rows(warehouse: Path) -> Rows:
+    """All rows of a warehouse, or of a window, as texts; but for its own numbers."""
+    with duckdb.connect(warehouse, read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        return {table: _rows(connection, table, columns) for table, columns in TABLES.items()}
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    texts = ", ".join(f"cast({name} as varchar) as {name}" for name in columns if name not in _OWN)
+    return connection.execute(f"select {texts} from {table} order by all").fetchall()
+
+
+def tables(found: Rows) -> Rows:
+    """The tables of runs and steps, without the bookkeeping."""
+    return {name: rows for name, rows in found.items() if not name.startswith("runmart.")}
+
+
+def shown(lake: Path) -> Rows:
+    """What a window on a lake shows."""
+    return rows(opened(lake))
+
+
+def opened(lake: Path) -> Path:
+    """A window on a lake, beside it."""
+    window = lake.with_name(f"{lake.name}.duckdb")
+    open_window(str(lake), window)
+    return window
+
+
+def alone(warehouse: Path, *sources: Path, **options: Any) -> Load:
+    """A load of one machine into a warehouse."""
+    given: dict[str, Any] = {"source": "default", "workers": 0, **options}
+    with open_for_writing(warehouse, 0) as connection:
+        install(connection)
+        return ingest(connection, [str(path) for path in sources], **given)
+
+
+def manifest(lake: Path) -> tuple[Manifest, Lake]:
+    """The manifest of a lake, and the part that only a lake has."""
+    found = read_manifest(lake)
+    assert found is not None
+    assert found.lake is not None
+    return found, found.lake
+
+
+def named(lake: Path) -> dict[str, File]:
+    """The files that are part of a lake."""
+    found, of_lake = manifest(lake)
+    files = [file for _, file in found.files()]
+    files += [file for book in of_lake.books.values() for file in book.values()]
+    return {file.path: file for file in files}
+
+
+def present(lake: Path) -> dict[str, int]:
+    """All files of the folder but the manifest, and when each was written."""
+    files = (path for path in lake.rglob("*") if path.is_file() and path.name != "runmart-export.json")
+    return {str(path.relative_to(lake)): path.stat().st_mtime_ns for path in files}
+
+
+def strays(lake: Path) -> set[str]:
+    """Files that are there though nobody needs them: neither part of the lake, nor what its last batch replaced."""
+    return present(lake).keys() - named(lake).keys() - set(manifest(lake)[1].replaced)
+
+
+def counts(load: Mapping[str, Any] | Load) -> dict[str, Any]:
+    """What a load counts, and how it ended."""
+    names = ("inputs", "inputs_unchanged", "pages", "observations", "new_runs", "updated_runs", "unchanged", "rejected")
+    names += ("steps", "pruned")
+    if isinstance(load, Load):
+        of_load = {name: getattr(load.totals, name) for name in names}
+        return {**of_load, "skipped": load.totals.skipped.total(), "state": load.state}
+    return {name: load[name] for name in (*names, "skipped", "state")}
