@@ -108,6 +108,8 @@ MOVES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "nowhere": [("bolt", {"created_at": NOVEMBER, "status": "queued"}), ("bolt", {"created_at": NOVEMBER})],
 }
 """Of each run, its observations: one batch after another."""
+LOSES: list[dict[str, Any]] = [{"usage": {"total_tokens": 1}, "tools": [{"type": "mcp"}]}, {"model": "o3"}]
+"""The same of one that is alone in its month, and has nothing below it in the end."""
 
 
 def test_a_run_that_changes_its_month_or_source_is_in_one_place(tmp_path: Path) -> None:
@@ -120,6 +122,8 @@ def test_a_run_that_changes_its_month_or_source_is_in_one_place(tmp_path: Path) 
                 for name, moves in MOVES.items()
                 if len(moves) > number and moves[number][0] == source
             ]
+            if source == "acme" and number < len(LOSES):
+                runs.append(run("loses", created_at=NOVEMBER // 2, **LOSES[number]))
             path = write(tmp_path / f"{number}-{source}.json", page(*runs), BEFORE + number)
             engine.load(lake, [path], source=source, shards=1)
             alone(warehouse, path, source=source)

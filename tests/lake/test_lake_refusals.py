@@ -1,0 +1,89 @@
+"""Two batches at once, and folders that are no lake: sentences, and nothing is written."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import engine
+import pytest
+from disturbed import Before
+from load.warehouses import page, run, write
+from shown import alone, manifest, shown, strays
+
+from runmart.exports.layout import MANIFEST, ExportError, held
+from runmart.exports.write import export
+from runmart.ingest.warehouse import open_for_reading
+from runmart.lake import batch, manifests, merge
+from runmart.lake.window import open_window
+
+
+@pytest.mark.parametrize("moment", ["merged", "finish", "commit"])
+def test_of_two_batches_at_once_the_first_to_finish_is_loaded(
+    before: Before, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """The other ends with a sentence, however late it meets the first; it can be run again."""
+    other = write(tmp_path / "other.json", page(run("other", created_at=1_700_000_000)))
+    module: Any = {"merged": merge, "finish": batch, "commit": manifests}[moment]
+    whole = getattr(module, moment)
+
+    def later(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        engine.load(before.lake, [other])
+        return whole(*arguments)
+
+    monkeypatch.setattr(module, moment, later)
+    with pytest.raises(ExportError, match="another batch was loaded meanwhile; run this one again"):
+        before.load()
+    found = shown(before.lake)
+    assert [row[0] for row in found["runs"]] == sorted([row[0] for row in before.shown["runs"]] + ["other"])
+    assert len(manifest(before.lake)[1].loads) == 2
+    before.load()
+    runs = {row[0]: row for row in shown(before.lake)["runs"]}
+    assert runs.pop("other")
+    assert sorted(runs.values()) == sorted(before.undisturbed["runs"])
+    assert strays(before.lake) == set()
+
+
+def test_a_lake_that_somebody_writes_to_is_not_written_to(before: Before) -> None:
+    """Two that write the manifest in the same moment: one of them, with a sentence for the other."""
+    with held(before.lake, for_writing=True), pytest.raises(ExportError, match="at work there; try again later"):
+        before.load()
+    assert before.is_as_it_was()
+
+
+def _spoil(folder: Path, how: str) -> None:
+    path = folder / MANIFEST
+    if how == "something else":
+        path.unlink()
+        (folder / "thesis.txt").write_text("x")
+    elif how == "cut short":
+        path.write_bytes(path.read_bytes()[:-20])
+    elif how == "newer":
+        path.write_text(json.dumps({**json.loads(path.read_bytes()), "format": 99}))
+    else:
+        shutil.rmtree(folder)
+        alone(folder.with_name("w.duckdb"), write(folder.with_name("w.json"), page(run("a"))))
+        with open_for_reading(folder.with_name("w.duckdb"), 0) as connection:
+            export(connection, folder)
+
+
+REFUSALS = {
+    "something else": "it holds something that is no lake .* choose an empty folder",
+    "cut short": "runmart-export.json cannot be read",
+    "newer": "it has format 99, this runmart knows 2: upgrade it",
+    "export": "it is an export of a warehouse; load it into a lake in another folder",
+}
+
+
+@pytest.mark.parametrize("how", REFUSALS)
+def test_what_is_no_lake_is_refused_and_left_alone(before: Before, how: str) -> None:
+    """A folder with other things in it, a damaged lake, one of a newer runmart, an export."""
+    _spoil(before.lake, how)
+    files = {path: path.read_bytes() for path in before.lake.rglob("*") if path.is_file()}
+    with pytest.raises(ExportError, match=REFUSALS[how]):
+        before.load()
+    with pytest.raises(ExportError, match="there is no lake" if how == "something else" else REFUSALS[how]):
+        open_window(str(before.lake), before.lake.with_name("window.duckdb"))
+    assert not before.lake.with_name("window.duckdb").exists()
+    assert {path: path.read_bytes() for path in before.lake.rglob("*") if path.is_file()} == files
