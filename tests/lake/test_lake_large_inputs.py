@@ -1,0 +1,162 @@
+"""Large inputs are cut, and the pieces together give what the whole gives."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import engine
+import pytest
+from load.warehouses import page, run, write
+from shown import alone, counts, rows, shown
+
+from runmart.ingest import pipeline, read
+from runmart.ingest.blocks import Block, blocks
+from runmart.lake import cut, merge, observe
+from runmart.lake.parcels import WHOLE, parcels
+
+RUNS = 60
+
+
+def _a_run(number: int) -> dict[str, Any]:
+    return run(
+        f"run_{number % 50}",  # some are there twice: the later place in the input decides
+        created_at=1_700_000_000 + number % 50 * 100_000,
+        metadata={"number": number},
+        tools=[{"type": "function", "function": {"name": "f", "parameters": {"n": number % 7}}}],
+        usage={"total_tokens": number},
+    )
+
+
+def _items() -> list[dict[str, Any]]:
+    """Runs, and some that are damaged, and steps, between them."""
+    items: list[dict[str, Any]] = []
+    for number in range(RUNS):
+        items.append(_a_run(number))
+        if number % 9 == 4:
+            items.append(run(f"bad_{number}", created_at="soon"))
+        if number % 11 == 5:
+            step = {"id": f"step_{number}", "object": "thread.run.step", "status": "completed", "created_at": 1}
+            items.append({**step, "run_id": f"run_{number}"})
+    return items
+
+
+def _lines() -> bytes:
+    return b"\n".join(json.dumps(item).encode() for item in _items())
+
+
+def _events() -> bytes:
+    events = [b"event: thread.run.completed\ndata: %s\n\n" % json.dumps(item).encode() for item in _items()]
+    return b"".join(events) + b"event: done\ndata: [DONE]\n\n"
+
+
+def _not_utf8() -> bytes:
+    lines = _lines().split(b"\n")
+    return b"\n".join([*lines[:30], b'{"id": "\xff\xfe", "status": "completed"}', b"no JSON", *lines[30:]])
+
+
+def _truncated_page() -> bytes:
+    whole = page(*_items())
+    return whole[: whole.index(b'"run_40"')]
+
+
+def _pages() -> bytes:
+    items = _items()
+    return b"\n".join(page(*items[start : start + 7]) for start in range(0, len(items), 7))
+
+
+INPUTS: dict[str, Callable[[], bytes]] = {
+    "JSON Lines": _lines,
+    "one page": lambda: page(*_items()),
+    "pages": _pages,
+    "events of a stream": _events,
+    "gzip": lambda: gzip.compress(_lines(), mtime=0),
+    "gzip, truncated": lambda: gzip.compress(_lines(), mtime=0)[:-900],
+    "a page, truncated": _truncated_page,
+    "invalid UTF-8": _not_utf8,
+    "a PNG picture": lambda: b"\x89PNG" + bytes(9000),
+    "UTF-16": lambda: _lines().decode().encode("utf-16"),
+}
+
+
+def _small_blocks(chunks: Iterable[bytes], _size: int = 0) -> Iterator[Block]:
+    small = (chunk[start : start + 500] for chunk in chunks for start in range(0, len(chunk), 500))
+    return blocks(small, 700)
+
+
+@pytest.fixture(name="is_cut", autouse=True)
+def _is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An input of more than 100 bytes is large; it is read some runs at a time, whole or not; some make a piece."""
+    monkeypatch.setattr(cut, "CUT_BYTES", 100)
+    monkeypatch.setattr(cut, "PIECE_BYTES", 2000)
+    monkeypatch.setattr(cut, "blocks", _small_blocks)
+    monkeypatch.setattr(pipeline, "GROUP_BYTES", 100)
+    monkeypatch.setattr(pipeline, "blocks", _small_blocks)
+    monkeypatch.setattr(read, "CHUNK_BYTES", 1500)
+
+
+@pytest.fixture(name="sent")
+def _sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The addresses and numbers of the pieces that are sent to the shards."""
+    sent: list[tuple[str, int]] = []
+    whole = merge.merged
+
+    def noted(job: Any, batches: Any) -> Any:
+        given = list(batches)
+        sent.extend((parcel.address, parcel.piece) for parcel in parcels(given) if parcel.kind == "observations")
+        return whole(job, iter(given))
+
+    monkeypatch.setattr(merge, "merged", noted)
+    return sent
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_a_large_input_gives_what_it_gives_whole(tmp_path: Path, name: str, sent: list[tuple[str, int]]) -> None:
+    """Its tables, its inputs, its rejects with their places and lines, and the counts of its load."""
+    path = write(tmp_path / "large", INPUTS[name]())
+    outcome = engine.load(tmp_path / "lake", [path], tasks=4, shards=2)
+    load = alone(tmp_path / "alone.duckdb", path)
+    expected = rows(tmp_path / "alone.duckdb")
+    assert shown(tmp_path / "lake") == expected
+    assert counts(outcome.load) == counts(load)
+    assert expected["runmart.rejects"]
+    if name in {"a PNG picture", "UTF-16"}:
+        assert not expected["runs"]
+    else:
+        assert len({piece for _, piece in sent}) > 3
+        assert WHOLE not in {piece for _, piece in sent}
+
+
+def test_large_inputs_are_put_together_each_by_itself(tmp_path: Path, sent: list[tuple[str, int]]) -> None:
+    """Two large ones, and small ones beside them, in one batch; what is known of each is told once."""
+    items = _items()
+    paths = [
+        write(tmp_path / "1.json", page(*items[:40])),
+        write(tmp_path / "2.json", page(*items[20:]), 1_800_000_000),
+        *(write(tmp_path / f"small_{n}.json", json.dumps({"id": f"s{n}", "status": "queued"}).encode()) for n in "ab"),
+    ]
+    outcome = engine.load(tmp_path / "lake", paths, seed=1, tasks=3, shards=3)
+    load = alone(tmp_path / "alone.duckdb", *paths)
+    assert shown(tmp_path / "lake") == rows(tmp_path / "alone.duckdb")
+    assert counts(outcome.load) == counts(load)
+    assert {address for address, piece in sent if piece != WHOLE} == {str(path) for path in paths[:2]}
+    assert WHOLE in {piece for _, piece in sent}
+    again = engine.load(tmp_path / "lake", paths, shards=3)
+    assert (again.load["inputs"], again.load["inputs_unchanged"], again.files_written) == (0, 4, 0)
+
+
+def test_many_observations_of_small_inputs_are_sent_in_several_parcels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: list[tuple[str, int]]
+) -> None:
+    """No machine holds more than some of them at a time."""
+    monkeypatch.setattr(cut, "CUT_BYTES", 1 << 20)
+    monkeypatch.setattr(observe, "_OBSERVATIONS", 10)
+    monkeypatch.setattr(pipeline, "GROUP_BYTES", 2000)
+    items = _items()
+    paths = [write(tmp_path / f"{start}.json", page(*items[start : start + 9])) for start in range(0, len(items), 9)]
+    engine.load(tmp_path / "lake", paths, tasks=1, shards=1)
+    alone(tmp_path / "alone.duckdb", *paths)
+    assert shown(tmp_path / "lake") == rows(tmp_path / "alone.duckdb")
+    assert len(sent) > 3
+    assert {piece for _, piece in sent} == {WHOLE}
