@@ -72,7 +72,7 @@ INPUTS: dict[str, Callable[[], bytes]] = {
     "pages": _pages,
     "events of a stream": _events,
     "gzip": lambda: gzip.compress(_lines(), mtime=0),
-    "gzip, truncated": lambda: gzip.compress(_lines(), mtime=0)[:-900],
+    "gzip, truncated": lambda: gzip.compress(_lines(), mtime=0)[:-300],
     "a page, truncated": _truncated_page,
     "invalid UTF-8": _not_utf8,
     "a PNG picture": lambda: b"\x89PNG" + bytes(9000),
@@ -124,7 +124,7 @@ def test_a_large_input_gives_what_it_gives_whole(tmp_path: Path, name: str, sent
     if name in {"a PNG picture", "UTF-16"}:
         assert not expected["runs"]
     else:
-        assert len({piece for _, piece in sent}) > 3
+        assert len({piece for _, piece in sent}) > 2
         assert WHOLE not in {piece for _, piece in sent}
 
 

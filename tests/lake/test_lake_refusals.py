@@ -15,16 +15,17 @@ from runmart.exports.layout import MANIFEST, ExportError, held
 from runmart.exports.write import export
 from runmart.ingest.warehouse import open_for_reading
 from runmart.lake import batch, manifests, merge
+from runmart.lake.storage import Storage
 from runmart.lake.window import open_window
 
 
-@pytest.mark.parametrize("moment", ["merged", "finish", "commit"])
+@pytest.mark.parametrize("moment", ["merged", "put", "finish", "commit"])
 def test_of_two_batches_at_once_the_first_to_finish_is_loaded(
     before: Before, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     """The other ends with a sentence, however late it meets the first; it can be run again."""
     other = write(tmp_path / "other.json", page(run("other", created_at=1_700_000_000)))
-    module: Any = {"merged": merge, "finish": batch, "commit": manifests}[moment]
+    module: Any = {"merged": merge, "put": Storage, "finish": batch, "commit": manifests}[moment]
     whole = getattr(module, moment)
 
     def later(*arguments: Any) -> Any:
