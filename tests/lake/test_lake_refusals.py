@@ -24,7 +24,7 @@ def test_of_two_batches_at_once_the_first_to_finish_is_loaded(
     before: Before, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     """The other ends with a sentence, however late it meets the first; it can be run again."""
-    other = write(tmp_path / "other.json", page(run("other", created_at=1_700_000_000)))
+    other = write(tmp_path / "other.json", page(run("other", created_at=1_703_000_000)))
     module: Any = {"merged": merge, "put": Storage, "finish": batch, "commit": manifests}[moment]
     whole = getattr(module, moment)
 
