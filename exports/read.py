@@ -14,6 +14,7 @@ from runmart.exports.layout import (
     MANIFEST,
     PLAIN,
     ExportError,
+    File,
     Manifest,
     Partition,
     Written,
@@ -82,19 +83,27 @@ def _checked(reader: "DuckDBPyConnection", folder: Path) -> Manifest:
             f"set is_complete to true in {MANIFEST}"
         )
     for table, file in manifest.files():
-        path = folder / file.path
-        try:
-            is_same = path.stat().st_size == file.bytes and sha256(path) == file.sha256
-        except FileNotFoundError:
-            raise ExportError(f"{path} is missing; export it again, or restore the file") from None
-        except OSError as error:
-            raise ExportError(f"{path} cannot be read: {error.strerror or error}") from None
-        if not is_same:
-            raise ExportError(f"{path} is damaged, or was changed after the export; export it again, or restore it")
-        found = reader.read_parquet(str(path), hive_partitioning=False).columns
-        if missing := set({**COLUMNS, **PLAIN}[table]) - set(found):
-            raise ExportError(f"{path}: it lacks the columns {', '.join(sorted(missing))}; export it again")
+        check(reader, folder / file.path, table, file)
     return manifest
+
+
+def check(reader: "DuckDBPyConnection", path: Path, table: str, file: File) -> None:
+    """See that a file of a table is there, as it was written, with all columns.
+
+    Raises:
+        ExportError: It is not.
+    """
+    try:
+        is_same = path.stat().st_size == file.bytes and sha256(path) == file.sha256
+    except FileNotFoundError:
+        raise ExportError(f"{path} is missing; export it again, or restore the file") from None
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {error.strerror or error}") from None
+    if not is_same:
+        raise ExportError(f"{path} is damaged, or was changed after the export; export it again, or restore it")
+    found = reader.read_parquet(str(path), hive_partitioning=False).columns
+    if missing := set({**COLUMNS, **PLAIN}[table]) - set(found):
+        raise ExportError(f"{path}: it lacks the columns {', '.join(sorted(missing))}; export it again")
 
 
 def _load(reader: "DuckDBPyConnection", folder: Path, one: Written, load: Load) -> None:

@@ -9,7 +9,7 @@ import duckdb
 import msgspec
 
 from runmart.exports.layout import ExportError
-from runmart.exports.read import converted
+from runmart.exports.read import check, converted
 from runmart.ingest.convert import Converted, Converter, let_in
 from runmart.ingest.flatten import POSITION, Batches, moved, moved_rows
 from runmart.ingest.load import ReadInput, Totals
@@ -204,8 +204,8 @@ def _restored(job: Job, found: Found, collector: Collector) -> Iterator[Any]:
         folder = Path(name)
         reader.execute(f"set timezone = 'UTC'; set memory_limit = '{_RESTORE_MEMORY}'")
         root = folder if storage.path is None else storage.path
-        for file in one.files.values():
-            storage.local(file.path, folder)
+        for table, file in one.files.items():
+            check(reader, storage.local(file.path, folder), table, file)
         for some in converted(reader, root, one, job.batch):
             collector.collect(some if job.door.is_open else let_in(some, job.door), [("", 0)])
             collector.cut("restored ")
