@@ -9,10 +9,11 @@ import engine
 import pytest
 from disturbed import Before
 from load.warehouses import page, run, write
-from shown import alone, manifest, shown, strays
+from shown import alone, manifest, opened, shown, strays
 
 from runmart.exports.layout import MANIFEST, ExportError, held
 from runmart.exports.write import export
+from runmart.ingest.errors import WarehouseError
 from runmart.ingest.warehouse import open_for_reading
 from runmart.lake import batch, manifests, merge
 from runmart.lake.storage import Storage
@@ -88,3 +89,15 @@ def test_what_is_no_lake_is_refused_and_left_alone(before: Before, how: str) -> 
         open_window(str(before.lake), before.lake.with_name("window.duckdb"))
     assert not before.lake.with_name("window.duckdb").exists()
     assert {path: path.read_bytes() for path in before.lake.rglob("*") if path.is_file()} == files
+
+
+def test_a_lake_that_lacks_a_file_is_told_in_a_sentence(before: Before) -> None:
+    """The window that was there is still there, and nothing beside it."""
+    window = opened(before.lake)
+    text = window.read_bytes()
+    path = next((before.lake / "runs").rglob("*.parquet"))
+    path.unlink()
+    with pytest.raises(WarehouseError, match=f"{window}: .*{path.name}"):
+        opened(before.lake)
+    assert window.read_bytes() == text
+    assert {found.name for found in window.parent.iterdir()} == {before.lake.name, window.name}
