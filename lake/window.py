@@ -57,6 +57,7 @@ def open_window(lake: str, warehouse: Path) -> Manifest:
                     _insert(connection, table, rows)
             install(connection)
         aside.replace(warehouse)
+        warehouse.with_name(f"{warehouse.name}.wal").unlink(missing_ok=True)  # of the old file, from a shell that died
     except (duckdb.Error, OSError) as error:
         raise WarehouseError(f"{warehouse}: {str(error).splitlines()[0]}") from None
     finally:

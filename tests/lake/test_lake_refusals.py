@@ -2,13 +2,15 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import engine
 import pytest
 from disturbed import Before
-from load.warehouses import page, run, write
+from load.warehouses import page, query, run, write
 from shown import alone, manifest, opened, shown, strays
 
 from runmart.exports.layout import MANIFEST, ExportError, held
@@ -101,3 +103,14 @@ def test_a_lake_that_lacks_a_file_is_told_in_a_sentence(before: Before) -> None:
         opened(before.lake)
     assert window.read_bytes() == text
     assert {found.name for found in window.parent.iterdir()} == {before.lake.name, window.name}
+
+
+def test_a_shell_that_was_killed_does_not_spoil_a_window(before: Before) -> None:
+    """What it had written is kept; the log that it left is of the old file, and must not meet the new one."""
+    window = opened(before.lake)
+    dies = "import duckdb, os, sys; duckdb.connect(sys.argv[1]).execute(sys.argv[2]); os._exit(9)"
+    alias = "insert into model_aliases values ('default', 'deployed', null, 'mine')"
+    subprocess.run([sys.executable, "-c", dies, window, alias], check=False)
+    assert window.with_name(f"{window.name}.wal").exists()
+    assert shown(before.lake) == before.shown
+    assert query(window, "select model from model_aliases") == [("deployed",)]
