@@ -108,7 +108,7 @@ def test_a_lake_that_lacks_a_file_is_told_in_a_sentence(before: Before) -> None:
 def test_a_shell_that_was_killed_does_not_spoil_a_window(before: Before) -> None:
     """What it had written is kept; the log that it left is of the old file, and must not meet the new one."""
     window = opened(before.lake)
-    dies = "import duckdb, os, sys; duckdb.connect(sys.argv[1]).execute(sys.argv[2]); os._exit(9)"
+    dies = "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute(sys.argv[2]); os._exit(9)"
     alias = "insert into model_aliases values ('default', 'deployed', null, 'mine')"
     subprocess.run([sys.executable, "-c", dies, window, alias], check=False)
     assert window.with_name(f"{window.name}.wal").exists()
