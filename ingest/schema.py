@@ -39,21 +39,22 @@ class Migration:
     apply: Callable[["DuckDBPyConnection"], None]
 
 
-def create_tables(connection: "DuckDBPyConnection") -> None:
-    """Create the tables and the bookkeeping, with their comments."""
+def create_tables(connection: "DuckDBPyConnection", *, has_comments: bool = True) -> None:
+    """Create the tables and the bookkeeping, with their comments; these take longer than all else."""
     connection.execute(f"create schema if not exists {SCHEMA}")
     for prefix, tables in (("main", (*ALL_TABLES, PRICES, MODEL_ALIASES)), (SCHEMA, BOOKS)):
         for table in tables:
-            _create_table(connection, prefix, table)
+            _create_table(connection, prefix, table, has_comments=has_comments)
 
 
-def _create_table(connection: "DuckDBPyConnection", schema: str, table: Table[Any] | Book) -> None:
+def _create_table(
+    connection: "DuckDBPyConnection", schema: str, table: Table[Any] | Book, *, has_comments: bool = True
+) -> None:
     name = f"{schema}.{table.name}"
     columns = ", ".join(f"{column.name} {column.duckdb_type}" for column in table.columns)
-    statements = [f"create table if not exists {name} ({columns})"]
-    statements.append(f"comment on table {name} is {_quoted(f'{table.purpose} Grain: {table.grain}.')}")
-    statements += [f"comment on column {name}.{column.name} is {_quoted(column.meaning)}" for column in table.columns]
-    connection.execute(";".join(statements))
+    comments = [f"comment on table {name} is {_quoted(f'{table.purpose} Grain: {table.grain}.')}"]
+    comments += [f"comment on column {name}.{column.name} is {_quoted(column.meaning)}" for column in table.columns]
+    connection.execute(";".join([f"create table if not exists {name} ({columns})", *comments * has_comments]))
 
 
 def _quoted(text: str) -> str:

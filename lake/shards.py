@@ -75,8 +75,8 @@ class Shard:
         config: dict[str, Any] = {"memory_limit": MEMORY, "threads": 1, "preserve_insertion_order": False}
         self.connection = duckdb.connect(self.folder / "shard.duckdb", config=config)
         self.connection.execute("set timezone = 'UTC'")
-        with transaction(self.connection):  # else each comment would be written to the disk by itself
-            create_tables(self.connection)
+        with transaction(self.connection):  # else each table would be written to the disk by itself
+            create_tables(self.connection, has_comments=False)
         self._fill_loads()
 
     def __enter__(self) -> Self:
