@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 from runmart.exports.layout import File, Lake, Manifest, read_manifest
 from runmart.ingest.load import Load
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse import open_for_writing
-from runmart.lake.window import open_window
+from runmart.lake import window
 from runmart.models.bookkeeping import INPUTS, REJECTS
 from runmart.models.tables import ALL_TABLES
 from runmart.queries import install
@@ -45,22 +46,29 @@ def tables(found: Rows) -> Rows:
 
 
 def shown(lake: Path) -> Rows:
-    """What a window on a lake shows."""
-    return rows(opened(lake))
+    """What a window on a lake shows; without the views, which take most of the time."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(window, "install", _nothing)
+        return rows(opened(lake))
+
+
+def _nothing(_: object) -> None:
+    pass
 
 
 def opened(lake: Path) -> Path:
     """A window on a lake, beside it."""
-    window = lake.with_name(f"{lake.name}.duckdb")
-    open_window(str(lake), window)
-    return window
+    file = lake.with_name(f"{lake.name}.duckdb")
+    window.open_window(str(lake), file)
+    return file
 
 
-def alone(warehouse: Path, *sources: Path, **options: Any) -> Load:
+def alone(warehouse: Path, *sources: Path, has_views: bool = False, **options: Any) -> Load:
     """A load of one machine into a warehouse."""
     given: dict[str, Any] = {"source": "default", "workers": 0, **options}
     with open_for_writing(warehouse, 0) as connection:
-        install(connection)
+        if has_views:
+            install(connection)
         return ingest(connection, [str(path) for path in sources], **given)
 
 

@@ -103,6 +103,7 @@ def test_a_crash_before_the_manifest_is_in_its_place_leaves_the_lake_as_it_was(
     """Until then, nothing of the batch is part of it."""
     _stop_at_manifest(monkeypatch, before)
     assert before.is_as_it_was()
+    assert shown(before.lake) == before.shown
     before.completes()
 
 

@@ -34,7 +34,7 @@ class Both:
         damaged = write(folder / "damaged.json", page(run("fine"), {"id": "bad", "status": "x", "created_at": "soon"}))
         self.sources = [ROOT / "demo" / "pages", ROOT / "tests" / "data" / "realdata", damaged]
         engine.load(self.lake, self.sources, shards=2)
-        alone(self.warehouse, *self.sources)
+        alone(self.warehouse, *self.sources, has_views=True)
         self.done = command("lake", "open", self.lake, "--warehouse", self.window)
 
 
