@@ -25,7 +25,7 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Before:
     changed = [run(f"run_{n}", created_at=DECEMBER, usage={"total_tokens": n}) for n in range(0, 12, 2)]
     second = write(folder / "2.json", page(*changed, {**bad, "id": "worse"}), 1_800_000_000)
     lake, undisturbed = folder / "lake", folder / "undisturbed"
-    engine.load(lake, [first], shards=2)
+    engine.load(lake, [first], shards=1)
     shutil.copytree(lake, undisturbed)
     engine.load(undisturbed, [second])
     return Before(lake, second, shown(lake), (lake / MANIFEST).read_bytes(), shown(undisturbed))

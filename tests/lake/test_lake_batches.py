@@ -70,7 +70,7 @@ FILES = st.lists(
 )
 
 
-@settings(max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
 @given(FILES, st.randoms(use_true_random=False), st.integers(1, 3))
 def test_any_order_any_split_any_spread_gives_what_one_load_gives(
     files: list[File], random_: random.Random, shards: int

@@ -19,65 +19,69 @@ from runmart.lake.parcels import WHOLE, parcels
 RUNS = 60
 
 
-def _a_run(number: int) -> dict[str, Any]:
+def _a_run(of: str, number: int) -> dict[str, Any]:
     return run(
-        f"run_{number % 50}",  # some are there twice: the later place in the input decides
-        created_at=1_700_000_000 + number % 50 * 100_000,
+        f"{of}_{number % 50}",  # some are there twice: the later place in the input decides
+        created_at=1_700_000_000 + number % 2 * 3_000_000,
         metadata={"number": number},
         tools=[{"type": "function", "function": {"name": "f", "parameters": {"n": number % 7}}}],
         usage={"total_tokens": number},
     )
 
 
-def _items() -> list[dict[str, Any]]:
+def _items(of: str) -> list[dict[str, Any]]:
     """Runs, and some that are damaged, and steps, between them."""
     items: list[dict[str, Any]] = []
     for number in range(RUNS):
-        items.append(_a_run(number))
+        items.append(_a_run(of, number))
         if number % 9 == 4:
-            items.append(run(f"bad_{number}", created_at="soon"))
+            items.append(run(f"bad_{of}_{number}", created_at="soon"))
         if number % 11 == 5:
-            step = {"id": f"step_{number}", "object": "thread.run.step", "status": "completed", "created_at": 1}
-            items.append({**step, "run_id": f"run_{number}"})
+            step = {"id": f"step_{of}_{number}", "object": "thread.run.step", "status": "completed", "created_at": 1}
+            items.append({**step, "run_id": f"{of}_{number}"})
     return items
 
 
-def _lines() -> bytes:
-    return b"\n".join(json.dumps(item).encode() for item in _items())
+def _lines(of: str) -> bytes:
+    return b"\n".join(json.dumps(item).encode() for item in _items(of))
 
 
-def _events() -> bytes:
-    events = [b"event: thread.run.completed\ndata: %s\n\n" % json.dumps(item).encode() for item in _items()]
+def _events(of: str) -> bytes:
+    events = [b"event: thread.run.completed\ndata: %s\n\n" % json.dumps(item).encode() for item in _items(of)]
     return b"".join(events) + b"event: done\ndata: [DONE]\n\n"
 
 
-def _not_utf8() -> bytes:
-    lines = _lines().split(b"\n")
+def _not_utf8(of: str) -> bytes:
+    lines = _lines(of).split(b"\n")
     return b"\n".join([*lines[:30], b'{"id": "\xff\xfe", "status": "completed"}', b"no JSON", *lines[30:]])
 
 
-def _truncated_page() -> bytes:
-    whole = page(*_items())
-    return whole[: whole.index(b'"run_40"')]
+def _truncated(of: str) -> bytes:
+    whole = page(*_items(of))
+    return whole[: whole.index(f'"{of}_40"'.encode())]
 
 
-def _pages() -> bytes:
-    items = _items()
+def _pages(of: str) -> bytes:
+    items = _items(of)
     return b"\n".join(page(*items[start : start + 7]) for start in range(0, len(items), 7))
 
 
-INPUTS: dict[str, Callable[[], bytes]] = {
-    "JSON Lines": _lines,
-    "one page": lambda: page(*_items()),
+INPUTS: dict[str, Callable[[str], bytes]] = {
+    "lines": _lines,
+    "page": lambda of: page(*_items(of)),
     "pages": _pages,
-    "events of a stream": _events,
-    "gzip": lambda: gzip.compress(_lines(), mtime=0),
-    "gzip, truncated": lambda: gzip.compress(_lines(), mtime=0)[:-300],
-    "a page, truncated": _truncated_page,
-    "invalid UTF-8": _not_utf8,
-    "a PNG picture": lambda: b"\x89PNG" + bytes(9000),
-    "nothing but space": lambda: b"  \n" * 2000,
-    "UTF-16": lambda: _lines().decode().encode("utf-16"),
+    "events": _events,
+    "gzip": lambda of: gzip.compress(_lines(of), mtime=0),
+    "truncated_gzip": lambda of: gzip.compress(_lines(of), mtime=0)[:-300],
+    "truncated_page": _truncated,
+    "not_utf8": _not_utf8,
+}
+"""What is in large inputs, by the names that begin the ids of their runs."""
+
+HOLD_NOTHING: dict[str, bytes] = {
+    "picture": b"\x89PNG" + bytes(9000),
+    "space": b"  \n" * 2000,
+    "utf_16": _lines("utf_16").decode().encode("utf-16"),
 }
 
 
@@ -112,26 +116,27 @@ def _sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return sent
 
 
-@pytest.mark.parametrize("name", INPUTS)
-def test_a_large_input_gives_what_it_gives_whole(tmp_path: Path, name: str, sent: list[tuple[str, int]]) -> None:
-    """Its tables, its inputs, its rejects with their places and lines, and the counts of its load."""
-    path = write(tmp_path / "large", INPUTS[name]())
-    outcome = engine.load(tmp_path / "lake", [path], tasks=4, shards=1)
-    load = alone(tmp_path / "alone.duckdb", path)
+def test_large_inputs_give_what_they_give_whole(tmp_path: Path, sent: list[tuple[str, int]]) -> None:
+    """Their tables, their inputs, their rejects with places and lines, and the counts of the load."""
+    texts = {**{name: text(name) for name, text in INPUTS.items()}, **HOLD_NOTHING}
+    paths = {name: write(tmp_path / name, text) for name, text in texts.items()}
+    outcome = engine.load(tmp_path / "lake", list(paths.values()), tasks=4, shards=2)
+    load = alone(tmp_path / "alone.duckdb", *paths.values())
     expected = rows(tmp_path / "alone.duckdb")
     assert shown(tmp_path / "lake") == expected
     assert counts(outcome.load) == counts(load)
-    assert expected["runmart.rejects"]
-    if name in {"a PNG picture", "nothing but space", "UTF-16"}:
-        assert not expected["runs"]
-    else:
-        assert len({piece for _, piece in sent}) > 2
-        assert WHOLE not in {piece for _, piece in sent}
+    assert WHOLE not in {piece for _, piece in sent}
+    for name, path in paths.items():
+        pieces = {piece for address, piece in sent if address == str(path)}
+        assert (len(pieces) > 2) is (name in INPUTS), name
+        assert [row for row in expected["runmart.rejects"] if row[1] == str(path)], name
+    unread = {"truncated_gzip", *HOLD_NOTHING}
+    assert {Path(row[1]).name for row in expected["runmart.inputs"]} == texts.keys() - unread
 
 
 def test_large_inputs_are_put_together_each_by_itself(tmp_path: Path, sent: list[tuple[str, int]]) -> None:
     """Two large ones, and small ones beside them, in one batch; what is known of each is told once."""
-    items = _items()
+    items = _items("run")
     paths = [
         write(tmp_path / "1.json", page(*items[:40])),
         write(tmp_path / "2.json", page(*items[20:]), 1_800_000_000),
@@ -154,7 +159,7 @@ def test_many_observations_of_small_inputs_are_sent_in_several_parcels(
     monkeypatch.setattr(cut, "CUT_BYTES", 1 << 20)
     monkeypatch.setattr(observe, "_OBSERVATIONS", 10)
     monkeypatch.setattr(pipeline, "GROUP_BYTES", 2000)
-    items = _items()
+    items = _items("run")
     paths = [write(tmp_path / f"{start}.json", page(*items[start : start + 9])) for start in range(0, len(items), 9)]
     engine.load(tmp_path / "lake", paths, tasks=1, shards=1)
     alone(tmp_path / "alone.duckdb", *paths)
