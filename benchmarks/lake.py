@@ -5,6 +5,7 @@ another in one process, so that what is left is Spark's own.
 """
 
 import argparse
+import contextlib
 import gzip
 import json
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import generate
-from measure import RUNMART, machine, table, timed
+from measure import RUNMART, family, machine, table, timed
 from results import save
 
 SHARDS = 4
@@ -42,26 +43,30 @@ def child(cores: str, lake: str, *batches: str) -> None:
         started, before = time.perf_counter(), cpu_seconds()
         done = load(spark, lake, [source], shards=SHARDS)
         wall = time.perf_counter() - started
-        took.append({"wall": wall, "cpu": cpu_seconds() - before, "files": done.files_written, **done.load})
+        peaks = {program: peak_megabytes(program) for program in ("python", "java")}
+        took.append({"wall": wall, "cpu": cpu_seconds() - before, "files": done.files_written, **peaks, **done.load})
     print(json.dumps(took))
 
 
 def cpu_seconds() -> float:
     """What this process and all below it have used, those included that have ended."""
-    parents: dict[int, int] = {}
-    used: dict[int, float] = {}
-    for path in Path("/proc").iterdir():
-        if path.name.isdigit():
-            try:
-                fields = (path / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            parents[int(path.name)] = int(fields[1])
-            used[int(path.name)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-    ours = {os.getpid()}
-    while more := {pid for pid, parent in parents.items() if parent in ours} - ours:
-        ours |= more
-    return sum(used[pid] for pid in ours if pid in used)
+    used = 0.0
+    for pid in family(os.getpid()):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            used += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return used
+
+
+def peak_megabytes(program: str) -> float:
+    """The most memory that one of the processes below this one has had which run a program."""
+    found = [0.0]
+    for pid in family(os.getpid())[1:]:
+        with contextlib.suppress(OSError):
+            status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+            if status["Name"].strip().startswith(program):
+                found.append(int(status["VmHWM"].split()[0]) / 1024)
+    return max(found)
 
 
 def on_spark(cores: int, lake: Path, *batches: Path) -> list[dict[str, Any]]:
@@ -103,27 +108,29 @@ def compared(folder: Path, pages: Path, runs: int) -> str:
     """The same pages, loaded in four ways."""
     rows: list[list[str]] = []
 
-    def add(name: str, wall: float, cpu: float, cores: int) -> None:
+    def add(name: str, wall: float, cpu: float, cores: int, memory: str) -> None:
         each = runs / wall / cores
-        rows.append([name, f"{wall:.1f}", f"{cpu:.1f}", f"{each:,.0f}", f"{runs / cpu:,.0f}"])
+        rows.append([name, f"{wall:.1f}", f"{cpu:.1f}", f"{each:,.0f}", f"{runs / cpu:,.0f}", memory])
 
     for workers in ("0", "1"):
         warehouse = folder / "w.duckdb"
         timing = timed([RUNMART, "ingest", "-w", warehouse, pages, "--workers", workers])
-        add(f"`runmart ingest --workers {workers}`", timing.wall_seconds, timing.cpu_seconds, int(workers) + 1)
+        memory = f"{timing.peak_megabytes:,.0f} MB in all"
+        add(f"`runmart ingest --workers {workers}`", timing.wall_seconds, timing.cpu_seconds, int(workers) + 1, memory)
         warehouse.unlink()
     started = time.process_time()
     took = without_spark(folder / "lake", pages)
-    add("the stages of a batch, without Spark", sum(took.values()), time.process_time() - started, 1)
+    add("the stages of a batch, without Spark", sum(took.values()), time.process_time() - started, 1, "")
     for name, seconds in took.items():
-        rows.append([f"- {name}", f"{seconds:.1f}", "", "", ""])
+        rows.append([f"- {name}", f"{seconds:.1f}", "", "", "", ""])
     shutil.rmtree(folder / "lake")
     for cores in (1, 2):
         session, done = on_spark(cores, folder / "lake", pages)
-        add(f"`runmart lake load`, `local[{cores}]`", done["wall"], done["cpu"], cores)
+        memory = f"{done['python']:,.0f} MB a Python, {done['java']:,.0f} MB Java"
+        add(f"`runmart lake load`, `local[{cores}]`", done["wall"], done["cpu"], cores, memory)
         shutil.rmtree(folder / "lake")
-    rows.append(["- a session's start", f"{session['wall']:.1f}", "", "", ""])
-    return table(("how", "wall s", "CPU s", "runs/s and core", "runs per CPU second"), rows)
+    rows.append(["- a session's start", f"{session['wall']:.1f}", "", "", "", ""])
+    return table(("how", "wall s", "CPU s", "runs/s and core", "runs per CPU second", "peak memory"), rows)
 
 
 def sizes(folder: Path, pages: Path, runs: int) -> str:

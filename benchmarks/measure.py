@@ -59,7 +59,7 @@ class _Peak(threading.Thread):
     def run(self) -> None:
         """Until stopped."""
         while not self._stopped.wait(_SAMPLE_SECONDS):
-            found = sum(map(_kibibytes, _family(self._pid)))
+            found = sum(map(_kibibytes, family(self._pid)))
             if found:
                 self.samples += 1
                 self.megabytes = max(self.megabytes, found / 1024)
@@ -70,7 +70,7 @@ class _Peak(threading.Thread):
         self.join()
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """A process and its descendants."""
     found = [pid]
     for parent in found:

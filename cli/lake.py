@@ -1,5 +1,7 @@
 """`runmart lake`: Parquet files that a Spark cluster loads, and the upkeep of a DuckLake."""
 
+import os
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,7 +39,8 @@ def load(
     """Load pages of runs into a lake of Parquet files, on Spark, as one batch: all of it or nothing.
 
     The session is the one of spark-submit, that of $SPARK_REMOTE (Spark Connect), or one on this machine. Executors
-    open the inputs and the files of the lake themselves: they need runmart, and credentials where they run.
+    open the inputs and the files of the lake themselves: they need runmart in their Python ($PYSPARK_PYTHON), and
+    credentials where they run.
 
     Args:
         lake: A folder that all machines see, or a URL (s3://, abfss://, gs://, hdfs://); made if there is none.
@@ -63,7 +66,7 @@ def load(
         reload=reload,
     )
     row, shown = done.load, public_address(lake)
-    if json:
+    if json:  # and nothing else: spark-submit puts both outputs into one
         say_json({"lake": shown, **done._asdict()})
     else:
         unchanged = f" ({row['inputs_unchanged']:,} more unchanged)" if row["inputs_unchanged"] else ""
@@ -73,10 +76,11 @@ def load(
             f"{unchanged} in {row['seconds']:.1f} s; {done.files_written:,} files written, "
             f"{done.files_replaced:,} replaced"
         )
-    if not row["inputs"] and not row["inputs_unchanged"] and not row["rejected"]:
-        hint("runmart: there were no files to load; check the sources")
-    if row["rejected"]:
-        hint(f"runmart: {row['rejected']:,} items were rejected; see: runmart lake open {shown}, then runmart rejects")
+        if not row["inputs"] and not row["inputs_unchanged"] and not row["rejected"]:
+            hint("runmart: there were no files to load; check the sources")
+        if row["rejected"]:
+            see = f"runmart lake open {shown}, then runmart rejects"
+            hint(f"runmart: {row['rejected']:,} items were rejected; see: {see}")
     return EXIT_REJECTS if row["rejected"] else 0
 
 
@@ -106,7 +110,11 @@ def _session() -> "SparkSession":
     except ImportError:
         raise RunmartError("this runs on Spark, which is not installed: pip install 'runmart[spark]'") from None
     builder = SparkSession.builder.appName("runmart lake load")
-    return builder.config("spark.ui.showConsoleProgress", "false").getOrCreate()
+    if not os.environ.get("SPARK_REMOTE"):  # a server has its own settings, and its own Python
+        builder = builder.config("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
+        if "PYSPARK_GATEWAY_PORT" not in os.environ:  # which spark-submit sets
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    return builder.getOrCreate()
 
 
 @app.command

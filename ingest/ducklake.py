@@ -87,6 +87,7 @@ def create(lake: Lake, memory: str | None) -> "DuckDBPyConnection":
         _make_folder(Path(lake.data))
     connection = _prepared(memory)
     try:
+        _reach(connection, lake.data)
         options = f"data_path {_quoted(lake.data)}, data_inlining_row_limit {INLINED_ROWS}"
         connection.execute(f"attach {_quoted(lake.address)} as {NAME} ({options})")
         # For those who write from a shell, too. Later, with views in the lake, DuckLake 1.5 would crash over this.
@@ -116,7 +117,10 @@ def _prepared(memory: str | None) -> "DuckDBPyConnection":
     import duckdb
 
     folder = tempfile.mkdtemp(prefix="runmart-")  # nobody else may look into it
-    config: dict[str, str | bool | int | float | list[str]] = {"temp_directory": folder}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "temp_directory": folder,
+        "autoinstall_known_extensions": False,  # see `load_extension`
+    }
     connection = duckdb.connect(config=config if memory is None else {**config, "memory_limit": memory})
     finalize(connection, shutil.rmtree, folder, ignore_errors=True)
     try:
@@ -184,8 +188,15 @@ def _attached(connection: "DuckDBPyConnection", lake: Lake, *, read_only: bool, 
     options = ["create_if_not_exists false", f"data_inlining_row_limit {INLINED_ROWS}"]
     options += ["read_only"] * read_only
     options += [] if version is None else [f"snapshot_version {version}"]
+    statement = f"attach {_quoted(lake.address)} as {NAME} ({', '.join(options)})"
     try:
-        connection.execute(f"attach {_quoted(lake.address)} as {NAME} ({', '.join(options)})")
+        try:
+            connection.execute(statement)
+        except duckdb.Error as error:
+            if _REMOTE not in str(error):
+                raise
+            load_extension(connection, _REMOTE)  # only the catalog knows that the files are elsewhere
+            connection.execute(statement)
     except duckdb.Error as error:
         if _IS_MISSING in str(error):
             return False
@@ -220,12 +231,17 @@ def _in_use(connection: "DuckDBPyConnection", lake: Lake) -> "DuckDBPyConnection
     data = data_path(connection)
     if lake.data is not None and lake.data.rstrip("/") != data.rstrip("/"):
         raise WarehouseError(f"its files are in {data}, not in {lake.data}; leave out --data, the catalog knows it")
+    _reach(connection, data)
+    connection.execute(f"use {NAME}; set timezone = 'UTC'")
+    return connection
+
+
+def _reach(connection: "DuckDBPyConnection", data: str) -> None:
+    """Let DuckDB read and write where a lake's files are."""
     if is_remote(data):
         load_extension(connection, _REMOTE)
         if data.startswith(("s3://", "s3a://", "s3n://")):
             _sign_in(connection)
-    connection.execute(f"use {NAME}; set timezone = 'UTC'")
-    return connection
 
 
 def data_path(connection: "DuckDBPyConnection") -> str:

@@ -83,15 +83,18 @@ def test_loads_at_the_same_time_give_what_one_load_gives(
     assert command("ingest", *files, REAL, "-w", file).returncode == 3
     end, maintained, failed = threading.Event(), list[str](), list[str]()
     readers = [_reader(lake, tmp_path / "end", environment) for _ in range(2)]
-    loaders = [_thread(_load, lake, files, seed, environment, failed) for seed in range(LOADERS)]
-    while not query_or_none(lake, environment):
-        time.sleep(0.2)
-    maintainer = _thread(_maintain, lake, environment, end, maintained)
-    for loader in loaders:
-        loader.join()
-    end.set()
-    maintainer.join()
-    (tmp_path / "end").touch()
+    try:
+        loaders = [_thread(_load, lake, files, seed, environment, failed) for seed in range(LOADERS)]
+        while not query_or_none(lake, environment):
+            assert any(loader.is_alive() for loader in loaders), failed
+            time.sleep(0.2)
+        maintainer = _thread(_maintain, lake, environment, end, maintained)
+        for loader in loaders:
+            loader.join()
+        end.set()
+        maintainer.join()
+    finally:
+        (tmp_path / "end").touch()
     answers = [json.loads(reader.communicate(timeout=60)[0]) for reader in readers]
 
     assert failed == []

@@ -29,7 +29,7 @@ class Held(NamedTuple):
 
 
 EXPECTED = {
-    "azure-agents-spec": Held(8, 5, 4, 0, 4, 2, 2, 1, 2),
+    "azure-agents-spec": Held(8, 5, 4, 0, 4, 2, 2, 1, 4),
     "azure-openai-spec": Held(4, 2, 5, 0, 0, 4, 3, 3, 0),
     "azure-sdk-python": Held(2, 0, 4, 0, 82, 2, 0, 10, 0),
     "openai-cookbook": Held(20, 0, 20, 0, 0, 10, 1, 14, 0),

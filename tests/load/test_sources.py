@@ -1,6 +1,5 @@
 """Sources: what the command line names, and what is read of it."""
 
-import contextlib
 import gzip
 import http.server
 import os
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import buckets
 import duckdb
 import pyarrow as pa
 import pytest
@@ -161,37 +161,14 @@ def test_secrets_of_a_url_reach_nothing(server: str, warehouse: Path) -> None:
 
 @pytest.fixture
 def bucket() -> Iterator[dict[str, str]]:
-    """An S3 server on this machine with an empty bucket `pages`; gives the environment to reach it."""
-    from moto.server import ThreadedMotoServer
-
-    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    environment = {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    yield environment
-    with contextlib.suppress(Exception):
-        running.stop()
+    """The environment to reach an S3 server with an empty bucket."""
+    with buckets.serving() as environment:
+        yield environment
 
 
 def test_pages_in_a_bucket_are_read(bucket: dict[str, str], warehouse: Path) -> None:
     """Sources are `s3://` addresses: an object, a prefix, a pattern."""
-    from pyarrow import fs
-
-    system = fs.S3FileSystem(
-        access_key="test",
-        secret_key="test",  # noqa: S106 - of a server on this machine
-        region="us-east-1",
-        scheme="http",
-        endpoint_override=bucket["AWS_ENDPOINT_URL"].removeprefix("http://"),
-        allow_bucket_creation=True,
-    )
-    system.create_dir("pages")
+    system = buckets.files(bucket)
     for key, run_id in (("one.json", "a"), ("deep/two.json", "b"), ("deep/three.txt", "c")):
         with system.open_output_stream(f"pages/{key}") as file:
             file.write(page(run(run_id)))

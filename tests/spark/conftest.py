@@ -1,11 +1,11 @@
 """A Spark of two machines, as far as a process of its own is one."""
 
 import os
-import sys
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import pytest
+from clusters import ENVIRONMENT, MASTER, settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -20,24 +20,11 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Generator["SparkSession"]
     from pyspark.sql import SparkSession
 
     folder = tmp_path_factory.mktemp("spark")
-    environment = {
-        "PYSPARK_PYTHON": sys.executable,
-        "SPARK_LOCAL_HOSTNAME": "127.0.0.1",
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "SPARK_WORKER_DIR": str(folder / "work"),
-    }
-    settings = {
-        "spark.local.dir": str(folder / "local"),
-        "spark.sql.session.timeZone": ZONE,
-        "spark.sql.shuffle.partitions": "2",
-        "spark.sql.warehouse.dir": str(folder / "warehouse"),
-        "spark.ui.enabled": "false",
-    }
     with pytest.MonkeyPatch.context() as patched:
-        for name, value in environment.items():
+        for name, value in {**ENVIRONMENT, "SPARK_WORKER_DIR": str(folder / "work")}.items():
             patched.setitem(os.environ, name, value)
-        builder = SparkSession.builder.master("local-cluster[2,1,1024]")
-        for name, value in settings.items():
+        builder = SparkSession.builder.master(MASTER).config("spark.sql.session.timeZone", ZONE)
+        for name, value in settings(folder).items():
             builder = builder.config(name, value)
         session = builder.getOrCreate()
         yield session

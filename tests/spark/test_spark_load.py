@@ -6,19 +6,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
+from compared import differences
+from held import assert_equal
 
 from runmart.exports.layout import read_manifest
 from runmart.ingest.errors import SourceError
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse import open_for_writing
+from runmart.ingest.warehouse import open_for_reading, open_for_writing
+from runmart.lake.batch import Outcome
 from runmart.lake.window import open_window
-from runmart.models.tables import ALL_TABLES
-from runmart.queries import install
+from runmart.queries import View, install, views
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -51,45 +54,58 @@ def alone(pages: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return warehouse
 
 
-def rows(warehouse: Path, table: str) -> tuple[int, Any]:
-    """How many rows a table has, and a digest of all of them but for which load brought them."""
-    import duckdb
-
-    with duckdb.connect(warehouse, read_only=True) as connection:
-        connection.execute("set timezone = 'UTC'")
-        return connection.sql(f"""
-            select count(*), bit_xor(md5_number(cast(to_json(t) as varchar)))
-            from (select * exclude (load_id) from {table}) as t""").fetchall()[0]
-
-
-def assert_equal(lake: Path, warehouse: Path) -> None:
-    """A lake holds what a warehouse does."""
-    window = lake.with_suffix(".duckdb")
-    open_window(str(lake), window)
-    for table in ALL_TABLES:
-        name = table.name if "load_id" in table.schema.names else f"(select *, 0 as load_id from {table.name})"
-        assert rows(window, name) == rows(warehouse, name), name
-    for book in ("inputs", "(select * exclude (reject_id) from runmart.rejects)"):
-        name = book if book.startswith("(") else f"runmart.{book}"
-        assert rows(window, name) == rows(warehouse, name), name
-
-
-def test_a_cluster_loads_what_one_machine_does(
-    spark: "SparkSession", pages: list[Path], alone: Path, tmp_path: Path
-) -> None:
-    """All tables, the inputs and the rejects are equal; the same batch again changes nothing."""
+@pytest.fixture(name="lake", scope="module")
+def _lake(spark: "SparkSession", pages: list[Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """A lake that a cluster has loaded, and what that batch did."""
     from runmart.spark.load import load
 
-    lake = tmp_path / "lake"
-    done = load(spark, str(lake), [str(path) for path in pages], shards=SHARDS)
-    assert_equal(lake, alone)
-    files = sorted(lake.rglob("*.parquet"))
-    again = load(spark, str(lake), [str(path) for path in pages])
+    lake = tmp_path_factory.mktemp("cluster") / "lake"
+    return lake, load(spark, str(lake), [str(path) for path in pages], shards=SHARDS)
+
+
+def test_a_cluster_loads_what_one_machine_does(lake: tuple[Path, Outcome], alone: Path) -> None:
+    """All tables, the inputs and the rejects are equal."""
+    assert_equal(lake[0], alone)
+
+
+def test_the_same_batch_again_changes_nothing(
+    spark: "SparkSession", pages: list[Path], lake: tuple[Path, Outcome]
+) -> None:
+    """Inputs are known; when they are read all the same, no file is written."""
+    from runmart.spark.load import load
+
+    folder, done = lake
+    files = sorted(folder.rglob("*.parquet"))
+    again = load(spark, str(folder), [str(path) for path in pages])
     assert (again.load["inputs"], again.load["inputs_unchanged"]) == (0, done.load["inputs"])
-    reloaded = load(spark, str(lake), [str(path) for path in pages], reload=True)
+    reloaded = load(spark, str(folder), [str(path) for path in pages], reload=True)
     assert reloaded.load["observations"] == done.load["observations"]
     assert reloaded.files_written == 0
-    assert sorted(lake.rglob("*.parquet")) == files
+    assert sorted(folder.rglob("*.parquet")) == files
+
+
+@pytest.fixture(name="engines", scope="module")
+def _engines(
+    spark: "SparkSession", lake: tuple[Path, Outcome]
+) -> Generator[tuple["SparkSession", duckdb.DuckDBPyConnection]]:
+    """Spark with the views of the lake, and DuckDB with a window on it."""
+    from runmart.spark.views import register
+
+    session, window = spark.newSession(), lake[0].with_suffix(".duckdb")
+    register(session, lake[0])
+    open_window(str(lake[0]), window)
+    with open_for_reading(window, 0) as connection:
+        yield session, connection
+
+
+@pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
+def test_every_view_over_a_lake_gives_the_same_in_both_engines(
+    view: View, engines: tuple["SparkSession", duckdb.DuckDBPyConnection]
+) -> None:
+    """Real payloads and a hundred thousand runs, as a cluster has loaded them."""
+    spark, duck = engines
+    expected = duck.sql(f"from {view.name}").to_arrow_table()
+    assert differences(view, spark.table(view.name).toArrow(), expected) == []
 
 
 def test_two_batches_end_as_one(spark: "SparkSession", pages: list[Path], alone: Path, tmp_path: Path) -> None:

@@ -1,0 +1,113 @@
+"""A DuckLake beside a DuckDB file: loads, top-ups, four loads at the same time, upkeep, views and sizes.
+
+Run it with the Python of `make test-ducklake`: it takes DuckDB 1.5, its extensions, and a PostgreSQL that is installed.
+The catalog is in a PostgreSQL of its own, without fsync; files are in a folder of the same disk.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import generate
+from measure import RUNMART, machine, table
+from results import save
+
+from runmart.ingest.places import Lake, Place
+from runmart.ingest.warehouse import open_for_reading
+
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "ducklake"))
+from postgres import running  # pyright: ignore[reportMissingImports] - of the tests
+
+LOADERS = 4
+VIEWS = ("latency_by_model", "failure_rates_by_model", "token_usage_by_model")
+
+
+def seconds(act: Callable[[], object]) -> float:
+    """How long something takes."""
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
+
+
+def words(place: Place, *arguments: str | Path) -> list[str]:
+    """A command for a warehouse."""
+    where = [place.address, "--data", str(place.data)] if isinstance(place, Lake) else [str(place)]
+    return [RUNMART, *map(str, arguments), "--warehouse", *where]
+
+
+def command(place: Place, *arguments: str | Path) -> float:
+    """How long a command takes."""
+    return seconds(lambda: subprocess.run(words(place, *arguments), check=True, stdout=subprocess.DEVNULL))
+
+
+def at_once(place: Place, folders: list[Path]) -> float:
+    """How long several loads take that begin at the same time."""
+    options = ("--workers", "0", "--lock-timeout", "600")
+
+    def load() -> None:
+        commands = [words(place, "ingest", one, *options) for one in folders]
+        loads = [subprocess.Popen(one, stdout=subprocess.DEVNULL) for one in commands]
+        assert {one.wait() for one in loads} == {0}
+
+    return seconds(load)
+
+
+def size(place: Place) -> int:
+    """Bytes on the disk."""
+    if isinstance(place, Path):
+        return place.stat().st_size
+    return sum(path.stat().st_size for path in Path(str(place.data)).rglob("*") if path.is_file())
+
+
+def measured(place: Place, folder: Path, runs: int) -> dict[str, str]:
+    """What takes how long, in order."""
+    found: dict[str, str] = {}
+    found[f"{runs:,} runs in {runs // 100:,} pages, s"] = f"{command(place, 'ingest', folder / 'pages'):.1f}"
+    found["20,000 new runs into them, s"] = f"{command(place, 'ingest', folder / 'new'):.1f}"
+    found["20,000 known runs again (`--reload`), s"] = f"{command(place, 'ingest', folder / 'new', '--reload'):.1f}"
+    folders = [folder / f"part-{number}" for number in range(LOADERS)]
+    if isinstance(place, Lake):
+        found[f"4 times {runs // 10:,} new runs at the same time, s"] = f"{at_once(place, folders):.1f}"
+    else:  # one after another: a file has one writer
+        took = sum(command(place, "ingest", one, "--workers", "0") for one in folders)
+        found[f"4 times {runs // 10:,} new runs at the same time, s"] = f"({took:.1f} one after another)"
+    found["bytes per run"] = f"{size(place) / (runs * (1 + LOADERS / 10) + 20_000):.0f}"
+    found["`lake maintain`, s"] = ""
+    if isinstance(place, Lake):
+        found["`lake maintain`, s"] = f"{command(place, 'lake', 'maintain'):.1f}"
+    with open_for_reading(place, 0) as connection:
+        for view in VIEWS:
+            found[f"`{view}`, s"] = f"{seconds(connection.sql(f'from {view}').fetchall):.2f}"
+    found["`runmart status`, s"] = f"{command(place, 'status'):.1f}"
+    return found
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=1_000_000)
+    parser.add_argument("--save", action="store_true", help="put the table into RESULTS.md")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, running() as postgres:
+        folder, part = Path(name), given.runs // 10
+        generate.write_pages(folder / "pages", generate.runs(given.runs))
+        generate.write_pages(folder / "new", generate.runs(20_000, first=given.runs))
+        for number in range(LOADERS):
+            pages = generate.runs(part, seed=2, first=given.runs + 20_000 + number * part)
+            generate.write_pages(folder / f"part-{number}", pages)
+        postgres.execute("create database runs")
+        places: list[Place] = [folder / "w.duckdb", Lake(postgres.catalog("runs"), str(folder / "lake"))]
+        file, lake = (measured(place, folder, given.runs) for place in places)
+    rows = [[what, file[what], lake[what]] for what in file]
+    text = f"{machine()}\n\n{table(('', 'DuckDB file', 'DuckLake'), rows)}"
+    print(text)
+    if given.save:
+        save("ducklake", text)
+
+
+if __name__ == "__main__":
+    main()

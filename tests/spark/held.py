@@ -1,0 +1,30 @@
+"""What a lake holds, beside what a warehouse does."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from runmart.lake.window import open_window
+from runmart.models.tables import ALL_TABLES
+
+
+def rows(warehouse: Path, table: str) -> tuple[int, Any]:
+    """How many rows a table has, and a digest of all of them but for which load brought them."""
+    with duckdb.connect(warehouse, read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        return connection.sql(f"""
+            select count(*), bit_xor(md5_number(cast(to_json(t) as varchar)))
+            from (select * exclude (load_id) from {table}) as t""").fetchall()[0]
+
+
+def assert_equal(lake: Path, warehouse: Path) -> None:
+    """A lake holds what a warehouse does."""
+    window = lake.with_suffix(".duckdb")
+    open_window(str(lake), window)
+    for table in ALL_TABLES:
+        name = table.name if "load_id" in table.schema.names else f"(select *, 0 as load_id from {table.name})"
+        assert rows(window, name) == rows(warehouse, name), name
+    for book in ("inputs", "(select * exclude (reject_id) from runmart.rejects)"):
+        name = book if book.startswith("(") else f"runmart.{book}"
+        assert rows(window, name) == rows(warehouse, name), name
