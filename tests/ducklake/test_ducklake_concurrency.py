@@ -18,7 +18,7 @@ from seaweed import BUCKET
 
 pytestmark = pytest.mark.ducklake
 
-LOADERS, LOADS_EACH, FILES, RUNS = 4, 5, 40, 300
+LOADERS, LOADS_EACH, FILES, RUNS = 4, 3, 40, 300
 STATUSES = ("queued", "in_progress", "completed", "failed")
 
 
