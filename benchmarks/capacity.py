@@ -16,13 +16,17 @@ SIZES = (100_000_000, 1_000_000_000, 100_000_000_000)
 MONTHS = 24
 """So long the runs were made for."""
 
-SHARD_RUNS = 5_000_000
+CORES_A_JVM = 4
+SHARD_RUNS = 1_000_000
+LAKE_RUNS = 1_000_000_000
+"""More are divided among lakes: the manifest of one names each file, and each task reads it."""
+
 PULLS_A_DAY = 24
 FADING = math.log(70) / math.log(1.1)
 """Requests for a thread that has fallen quiet, each after a tenth of that time more, until that is a week."""
 
-TABLES = 4.0
-"""Files of a partition and shard that has runs of all kinds."""
+TABLES = 4
+"""Files of each shard and month: runs, usage, tools and errors."""
 
 
 class Measured(NamedTuple):
@@ -47,24 +51,25 @@ class Measured(NamedTuple):
 
 
 MEASURED = Measured(
-    json_bytes=0,
-    gzip_bytes=0,
-    parquet_bytes=0,
-    duckdb_bytes=0,
-    ingest_runs_per_second=0,
-    lake_cpu_seconds=0,
-    id_bytes=0,
-    view_seconds=0,
-    python_bytes=0,
-    java_bytes=0,
+    json_bytes=2316,
+    gzip_bytes=213,
+    parquet_bytes=108,
+    duckdb_bytes=154,
+    ingest_runs_per_second=600_000 / 21.9,
+    lake_cpu_seconds=87.7 / 600_000,
+    id_bytes=14.1,
+    view_seconds=1.94,
+    python_bytes=590e6,
+    java_bytes=773e6,
 )
+"""RESULTS.md: 600,000 runs by `lake.py`, Spark as `local[2]`, and the views over ten million by `views.py`."""
 
 
 def on_one_machine(runs: int, of: Measured = MEASURED) -> list[str]:
     """A DuckDB file, two cores."""
     return [
         f"{runs:,}",
-        _bytes(runs * of.json_bytes),
+        f"{_bytes(runs * of.json_bytes)} ({_bytes(runs * of.gzip_bytes)})",
         _time(runs / of.ingest_runs_per_second),
         _bytes(runs * of.duckdb_bytes),
         _time(runs / 10_000_000 * of.view_seconds),
@@ -72,22 +77,25 @@ def on_one_machine(runs: int, of: Measured = MEASURED) -> list[str]:
 
 
 def on_a_cluster(runs: int, of: Measured = MEASURED) -> list[str]:
-    """A lake, as many cores as a load takes to end in six hours."""
-    shards = max(16, -(-runs // SHARD_RUNS))
+    """Lakes, and as many cores as a load takes to end in six hours."""
+    lakes = -(-runs // LAKE_RUNS)
+    each = runs // lakes
+    shards = max(16, -(-each // SHARD_RUNS))
     seconds = runs * of.lake_cpu_seconds
-    cores = max(2, round(seconds / (6 * HOUR)))
-    memory = cores * (of.python_bytes + of.java_bytes / 4)
+    cores = max(2, math.ceil(seconds / (6 * HOUR)))
+    memory = cores * (of.python_bytes + of.java_bytes / CORES_A_JVM)
+    files = shards * MONTHS * TABLES
     return [
         f"{runs:,}",
         f"{seconds / HOUR:,.0f}",
         f"{cores:,}",
         _bytes(memory),
+        f"{lakes:,}",
         f"{shards:,}",
-        f"{shards * MONTHS:,}",
-        f"{shards * MONTHS * TABLES:,.0f}",
-        _bytes(runs * of.parquet_bytes / (shards * MONTHS)),
+        f"{files:,}",
+        _bytes(runs * of.parquet_bytes / (lakes * files)),
         _bytes(runs * of.parquet_bytes),
-        _bytes(runs * of.id_bytes),
+        _bytes(each * of.id_bytes),
     ]
 
 
@@ -107,21 +115,21 @@ def tables() -> dict[str, str]:
     """The tables, by what they are of."""
     return {
         "one machine": table(
-            ("runs", "JSON", "`runmart ingest`, 2 cores", "DuckDB file", "a view by model, 2 cores"),
+            ("runs", "JSON (gzip)", "`runmart ingest`, 2 cores", "DuckDB file", "a view by model, 2 cores"),
             [on_one_machine(runs) for runs in SIZES],
         ),
-        "cluster": table(
+        "a cluster": table(
             (
                 "runs",
                 "core-hours",
                 "cores for 6 hours",
                 "memory",
-                "shards",
-                "shards of months",
-                "files",
-                "bytes in a partition and shard",
-                "lake",
-                "ids read by a later batch of all shards",
+                "lakes",
+                "shards of each",
+                "files of each",
+                "bytes of a file",
+                "all lakes",
+                "ids that a batch into one reads",
             ),
             [on_a_cluster(runs) for runs in SIZES],
         ),

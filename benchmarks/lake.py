@@ -76,13 +76,13 @@ def on_spark(cores: int, lake: Path, *batches: Path) -> list[dict[str, Any]]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def without_spark(lake: Path, pages: Path, shards: int = SHARDS) -> dict[str, float]:
+def without_spark(lake: Path, pages: Path) -> dict[str, float]:
     """Seconds of each stage of a batch, in this process."""
     from runmart.lake import batch, cut, find, merge, observe
     from runmart.models import arrow
     from runmart.models.columns import BIGINT
 
-    job = batch.begin(str(lake), [str(pages)], source="default", shards=shards)
+    job = batch.begin(str(lake), [str(pages)], source="default", shards=SHARDS)
     took: dict[str, float] = {}
 
     def stage(name: str, run: Callable[..., Iterator[Any]], *partitions: Iterable[Any]) -> list[Any]:
@@ -94,7 +94,7 @@ def without_spark(lake: Path, pages: Path, shards: int = SHARDS) -> dict[str, fl
     listed = stage("list", find.listed, [arrow.rows([(0,)], {"id": BIGINT})])
     pieces = stage("cut", cut.pieces, listed)
     parcels = stage("decode, flatten, split by shard", observe.observed, pieces)
-    by_shard: list[list[Any]] = [[] for _ in range(shards)]
+    by_shard: list[list[Any]] = [[] for _ in range(SHARDS)]
     for row in parcels:
         by_shard[row.column("shard")[0].as_py()].append(row)
     merged = stage("merge, write Parquet", merge.merged, *by_shard)

@@ -6,28 +6,58 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
+from itertools import chain
 from pathlib import Path
 
 import generate
+import pyarrow as pa
 from measure import machine, table
 from results import save
 
-from lake import without_spark
+from runmart.lake import batch, cut, find, merge, observe
+from runmart.models import arrow
+from runmart.models.columns import BIGINT
 
-CHILD = "--child"
+
+def convert(lake: str, pages: str, parcels: str) -> None:
+    """Put what is to be merged into a file."""
+    job = batch.begin(lake, [pages], source="default", shards=1)
+    found = find.listed(job, [arrow.rows([(0,)], {"id": BIGINT})])
+    rows = observe.observed(job, cut.pieces(job, found))
+    first = next(rows)
+    with pa.ipc.new_stream(parcels, first.schema) as file:
+        for row in chain([first], rows):
+            file.write_batch(row)
 
 
-def child(lake: str, pages: str) -> None:
-    """One batch in this process, whose memory is then its own."""
-    took = without_spark(Path(lake), Path(pages), shards=1)
+def merge_all(lake: str, pages: str, parcels: str) -> None:
+    """Merge it, as the task of a shard does; prints how long that took, and the most memory that this process had."""
+    job = batch.begin(lake, [pages], source="default", shards=1)
+    started = time.perf_counter()
+    with open(parcels, "rb") as stored, pa.ipc.open_stream(stored) as file:  # a path would be mapped into memory
+        list(merge.merged(job, file))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"merge": took["merge, write Parquet"], "peak": peak}))
+    print(json.dumps({"merge": time.perf_counter() - started, "peak": peak}))
+
+
+STAGES = {"--convert": convert, "--merge": merge_all}
+
+
+def in_processes(folder: str) -> dict[str, float]:
+    """Both, each in a process of its own."""
+    words = [f"{folder}/lake", f"{folder}/pages", f"{folder}/parcels"]
+    done = [
+        subprocess.run([sys.executable, __file__, stage, *words], check=True, capture_output=True, text=True)
+        for stage in STAGES
+    ]
+    return json.loads(done[-1].stdout)
 
 
 def main() -> None:
     """The command."""
-    if sys.argv[1:2] == [CHILD]:
-        child(*sys.argv[2:])
+    if stage := STAGES.get("".join(sys.argv[1:2])):
+        stage(*sys.argv[2:])
         return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, nargs="+", default=[100_000, 400_000, 1_600_000])
@@ -37,8 +67,7 @@ def main() -> None:
     for runs in given.runs:
         with tempfile.TemporaryDirectory() as name:
             generate.write_pages(Path(name) / "pages", generate.runs(runs))
-            command = [sys.executable, __file__, CHILD, f"{name}/lake", f"{name}/pages"]
-            found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            found = in_processes(name)
             size = sum(path.stat().st_size for path in Path(name, "lake").rglob("*.parquet"))
         numbers = (runs, runs / found["merge"], found["peak"], size)
         rows.append([f"{number:,.0f}" for number in numbers])

@@ -48,7 +48,7 @@ def load(
         source: A label for these runs: which organisation, project or server.
         observed_at: When the runs were observed, instead of each file's modification time; UTC without an offset.
         reload: Read inputs again that were loaded before.
-        shards: Over how many files the runs of a month are spread in a new lake; for good.
+        shards: Over how many files the runs of a month are spread in a new lake, for good; one for each million runs.
         json: Print one JSON document instead of text.
     """
     rules = content.rules()

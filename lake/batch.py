@@ -25,7 +25,7 @@ from runmart.lake.storage import Storage
 from runmart.models.content import Content
 
 DEFAULT_SHARDS = 16
-"""Good for some hundred million runs; see docs/scale.md."""
+"""Good for some ten million runs; see docs/scale.md."""
 
 _MERGED = msgspec.json.Decoder(Merged)
 

@@ -1,5 +1,6 @@
 """Documentation that can fail: what it shows is compared with what there is."""
 
+import importlib
 import importlib.util
 import re
 import subprocess
@@ -75,6 +76,16 @@ def test_the_privacy_page_names_every_field() -> None:
     """And no other."""
     text = (ROOT / "docs" / "privacy.md").read_text()
     assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(CONTENT_FIELDS)
+
+
+def test_the_capacity_model_is_the_one_that_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/scale.md has the tables of benchmarks/capacity.py."""
+    monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
+    tables: dict[str, str] = importlib.import_module("capacity").tables()
+    text = (ROOT / "docs" / "scale.md").read_text()
+    assert len(tables) == 3
+    for name, table in tables.items():
+        assert table in text, name
 
 
 def test_the_worked_example_costs_what_it_costs_by_hand(tmp_path: Path) -> None:

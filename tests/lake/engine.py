@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from runmart.lake import batch, cut, find, merge, observe
 from runmart.lake.batch import Outcome
 from runmart.lake.job import Job
+from runmart.models import arrow
+from runmart.models.columns import BIGINT
 
 Stage = Callable[[Job, Iterable[Any]], Iterator[Any]]
 
@@ -44,7 +44,7 @@ def load(lake: Path, sources: Sequence[Path | str], seed: int = 0, tasks: int = 
     random_ = random.Random(seed)
     given: dict[str, Any] = {"source": "default", **options}
     job = batch.begin(str(lake), [str(source) for source in sources], **given)
-    numbers = [pa.record_batch({"id": [number]}) for number in range(len(sources))]
+    numbers = [arrow.rows([(number,)], {"id": BIGINT}) for number in range(len(sources))]
     listed = run_on(find.listed, job, [numbers])
     assert not [row for row in listed if row.column("problem")[0].as_py()]
     marked = run_on(find.marked, job, by(listed, "owner", 2)) if not job.reload else listed
