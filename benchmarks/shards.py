@@ -35,7 +35,7 @@ def merge_all(lake: str, pages: str, parcels: str) -> None:
     """Merge it, as the task of a shard does; prints how long that took, and the most memory that this process had."""
     job = batch.begin(lake, [pages], source="default", shards=1)
     started = time.perf_counter()
-    with open(parcels, "rb") as stored, pa.ipc.open_stream(stored) as file:  # a path would be mapped into memory
+    with Path(parcels).open("rb") as stored, pa.ipc.open_stream(stored) as file:  # a path would be mapped into memory
         list(merge.merged(job, file))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"merge": time.perf_counter() - started, "peak": peak}))
