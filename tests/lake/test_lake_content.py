@@ -45,7 +45,7 @@ def _is_told(lake: Path) -> bool:
     for path in (path for path in lake.rglob("*") if path.is_file()):
         text = path.read_bytes()
         if path.suffix == ".parquet":
-            found: Any = duckdb.read_parquet(str(path), hive_partitioning=False).fetchall()
+            found: Any = duckdb.read_parquet(str(path), hive_partitioning=False).to_arrow_table().to_pylist()
             text += str(found).encode()
         if SECRET.encode() in text:
             return True
