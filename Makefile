@@ -40,9 +40,9 @@ test: $(VENV)/.dev  ## Run the quick tests
 	scripts/install-packages openssl:openssl
 	$(VENV)/bin/pytest -n 2 -m "not slow and not ducklake and not spark"
 
-test-all: $(VENV)/.dev test-ducklake test-spark  ## Run all tests
+test-all: $(VENV)/.dev test test-ducklake test-spark  ## Run all tests
 	scripts/install-packages crontab:cron systemd-analyze:systemd openssl:openssl chromium:chromium mkfs.xfs:xfsprogs
-	$(VENV)/bin/pytest -n 2 -m "not ducklake and not spark"
+	$(VENV)/bin/pytest -n 2 -m "slow and not ducklake and not spark"
 
 test-ducklake: $(DUCKLAKE)/.dev  ## Run the tests of DuckLakes, with PostgreSQL and an S3 server
 	scripts/install-packages pg_ctlcluster:postgresql
