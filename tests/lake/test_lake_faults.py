@@ -14,6 +14,8 @@ from runmart.lake import batch, cut, find, merge, observe, storage
 from runmart.lake.job import Job
 from runmart.lake.storage import Storage
 
+pytestmark = pytest.mark.slow
+
 STAGES: dict[str, Any] = {"listed": find, "marked": find, "pieces": cut, "observed": observe, "merged": merge}
 
 
