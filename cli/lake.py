@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
 from runmart.cli import durations
 from runmart.cli.app import EXIT_REJECTS
@@ -32,7 +32,7 @@ def load(
     source: str = "default",
     observed_at: datetime | None = None,
     reload: Annotated[bool, Parameter(negative="")] = False,
-    shards: int = 16,
+    shards: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 16,
     content: ContentOptions = KEEP,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:

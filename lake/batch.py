@@ -63,11 +63,13 @@ def begin(
 
     Raises:
         SourceError: A source is standard input.
-        ExportError: The lake cannot be read, or is something else.
+        ExportError: The lake cannot be read, or is something else; or there are to be no shards.
         WarehouseError: Content is to be hashed, and the key is missing, or not the lake's.
     """
     if not set(STANDARD_INPUTS).isdisjoint(sources):
         raise SourceError("-: other machines do not see this one's standard input; give a path or a URL")
+    if shards < 1:
+        raise ExportError(f"{shards} shards: runs must fall to one at least")
     storage = Storage(lake)
     manifest = manifests.read(storage)
     if manifest is None:

@@ -9,6 +9,7 @@ import pytest
 from load.warehouses import command, page, run, write
 
 from runmart.cli.app import run as run_command
+from runmart.exports.layout import ExportError
 from runmart.ingest.errors import SourceError
 
 
@@ -85,3 +86,12 @@ def test_a_lake_without_sources_is_wrong_usage(tmp_path: Path) -> None:
     done = command("lake", "load", tmp_path / "lake")
     assert done.returncode == 2
     assert "SOURCES" in done.stderr
+
+
+def test_a_lake_has_one_shard_at_least(tmp_path: Path) -> None:
+    """Less is wrong usage; nothing is made."""
+    done = command("lake", "load", tmp_path / "lake", tmp_path, "--shards", "0")
+    assert (done.returncode, "--shards" in done.stderr + done.stdout) == (2, True)
+    with pytest.raises(ExportError, match="0 shards"):
+        engine.load(tmp_path / "lake", [tmp_path], shards=0)
+    assert not (tmp_path / "lake").exists()
