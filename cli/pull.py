@@ -157,6 +157,7 @@ def _request(
     """
     from runmart.pull.plan import Selection
     from runmart.pull.runner import Request
+    from runmart.queries import install
 
     if one.base_url is None or one.profile is None:
         missing = "base_url" if one.base_url is None else "profile"
@@ -186,6 +187,7 @@ def _request(
         deadline_seconds=None if one.deadline is None else durations.seconds(one.deadline, "--deadline"),
         lock_timeout_seconds=options.lock_timeout,
         save=None if one.save is None else Path(one.save),
+        prepare=install,
     )
 
 

@@ -25,11 +25,11 @@ from runmart.exports.layout import (
 )
 from runmart.ingest.convert import Converted, let_in
 from runmart.ingest.decoded import Counts
-from runmart.ingest.flatten import OBSERVATION, Batches
 from runmart.ingest.load import Load, ReadInput
 from runmart.ingest.pipeline import loading
 from runmart.ingest.turns import write_alone
 from runmart.models import arrow
+from runmart.models.batches import OBSERVATION, Batches
 from runmart.models.columns import BIGINT, JSON, VARCHAR, Table
 from runmart.models.runs import RUNS
 from runmart.models.steps import STEPS

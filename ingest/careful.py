@@ -9,8 +9,9 @@ from runmart.ingest.blocks import Block, Lines
 from runmart.ingest.decoded import Pieces
 from runmart.ingest.members import UnfitError, object_members
 from runmart.ingest.observe import Observer
-from runmart.ingest.steps import STEP_OBJECT, step
+from runmart.ingest.steps import step
 from runmart.models.observations import Origin, Reject
+from runmart.models.statuses import STEP_OBJECT
 
 _MAX_PAGE_DEPTH = 2
 """An array of pages is taken apart, and a page among the runs of a page cut short; nobody means more than that."""

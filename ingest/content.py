@@ -14,10 +14,10 @@ from typing import Any, cast
 import msgspec
 from msgspec import Raw
 
-from runmart.ingest.steps import STEP_OBJECT
 from runmart.models.content import Content, ContentField, Rule
 from runmart.models.quirks import NOTHING
 from runmart.models.records import TOOL_DEFINITIONS, CompletionUsage, RunRecord, RunStepRecord
+from runmart.models.statuses import STEP_OBJECT
 
 HASH_PREFIX = "hash:"
 _HASHED = re.compile(re.escape(HASH_PREFIX) + "[0-9a-f]{32}")

@@ -12,7 +12,8 @@ from runmart.ingest.blocks import Block
 from runmart.ingest.decode import Decoder
 from runmart.ingest.decoded import Counts
 from runmart.ingest.door import OPEN, Door
-from runmart.ingest.flatten import Batches, flatten
+from runmart.ingest.flatten import flatten
+from runmart.models.batches import Batches
 from runmart.models.observations import Origin, Reject
 from runmart.models.steps import batch
 

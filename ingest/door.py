@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from runmart.ingest.content import Hider, without_quotes
-from runmart.ingest.flatten import OBSERVATION, Batches
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
+from runmart.models.batches import OBSERVATION, Batches
 from runmart.models.columns import BIGINT, TIMESTAMPTZ, VARCHAR
 from runmart.models.content import CONTENT_FIELDS, Content, ContentField
 from runmart.models.observations import OfferedTool, Reject

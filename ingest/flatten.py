@@ -1,12 +1,13 @@
 """Flatten: observations in, Arrow record batches out, a column at a time. No I/O, no clock, no database."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
 from runmart.models import arrow, errors, tools, usage
-from runmart.models.arrow import Array, compute
+from runmart.models.arrow import Array
+from runmart.models.batches import OBSERVATION, Batches
 from runmart.models.columns import BIGINT, JSON, Table
 from runmart.models.errors import ERRORS
 from runmart.models.observations import Observations
@@ -14,24 +15,6 @@ from runmart.models.runs import RUNS
 from runmart.models.tables import TABLES
 from runmart.models.tools import TOOLS
 from runmart.models.usage import USAGE
-
-OBSERVATION = "observation"
-"""The first column of each batch: which observation of the batch the row belongs to, from 0."""
-
-
-POSITION = "observed_position"
-
-
-class Batches(NamedTuple):
-    """The four tables of some observations (n): `runs` has n rows, the others as many as there are.
-
-    A column whose values repeat is a dictionary; `declared` gives each column the type that its table declares.
-    """
-
-    runs: pa.RecordBatch
-    usage: pa.RecordBatch
-    tools: pa.RecordBatch
-    errors: pa.RecordBatch
 
 
 def flatten(runs: Observations) -> Batches:
@@ -53,17 +36,6 @@ def _batch(table: Table[Any], rows: Any, observation: Array) -> pa.RecordBatch:
 def _record_batch(table: Table[Any], columns: Sequence[Array]) -> pa.RecordBatch:
     names = [OBSERVATION, *(column.name for column in table.columns)]
     return arrow.record_batch(columns, names)
-
-
-def moved(batches: Batches, by: int, column: str) -> Batches:
-    """The same rows, with `by` added to a column of whole numbers in each of the tables that have it."""
-    return Batches(*(moved_rows(batch, by, column) if column in batch.schema.names else batch for batch in batches))
-
-
-def moved_rows(batch: Any, by: int, column: str) -> pa.RecordBatch:
-    """The same rows, with `by` added to a column of whole numbers."""
-    index = batch.schema.get_field_index(column)
-    return batch.set_column(index, batch.schema.field(index), compute.add(batch.column(index), by)) if by else batch
 
 
 def declared(batches: Batches) -> Batches:

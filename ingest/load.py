@@ -14,10 +14,10 @@ import duckdb
 from runmart.ingest import books, rules, turns
 from runmart.ingest.convert import Converted
 from runmart.ingest.errors import RunmartError, WarehouseError
-from runmart.ingest.flatten import POSITION, Batches, moved, moved_rows
 from runmart.ingest.merge import Counts, Merger
 from runmart.ingest.merge_steps import merge_steps
 from runmart.ingest.version import VERSION
+from runmart.models.batches import POSITION, Batches, shift, shift_rows
 from runmart.models.bookkeeping import INPUTS, LOADS, REJECTS, Book
 from runmart.models.content import Content
 from runmart.models.observations import Reject
@@ -135,9 +135,9 @@ class Load:
             for reject in rejects
         ]
         before = max((before for _, before in inputs), default=0)  # only a block that is alone comes behind others
-        self._batches += [moved(batches, before, POSITION) for batches in found.batches]
+        self._batches += [shift(batches, before, POSITION) for batches in found.batches]
         if found.steps is not None:
-            self._steps.append(moved_rows(found.steps, before, POSITION))
+            self._steps.append(shift_rows(found.steps, before, POSITION))
             self._bytes += found.steps.nbytes
             self.totals.steps += found.steps.num_rows
         observations = sum(counts.observations for counts in found.counts)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from runmart.ingest.flatten import OBSERVATION, Batches, moved
+from runmart.models.batches import OBSERVATION, Batches, shift
 from runmart.models.columns import BIGINT, JSON, VARCHAR, Column, Table
 from runmart.models.runs import RUNS
 from runmart.models.statuses import LIFECYCLE_INSTANTS, TERMINAL_STATUSES
@@ -77,7 +77,7 @@ class Merger:
         numbered: list[Batches] = []
         observations = 0
         for some in batches:
-            numbered.append(moved(some, observations, OBSERVATION))
+            numbered.append(shift(some, observations, OBSERVATION))
             observations += some.runs.num_rows
         for incoming, parts in zip(self._incoming, zip(*numbered, strict=True), strict=True):
             incoming.rows = pa.Table.from_batches(parts)

@@ -14,8 +14,6 @@ from runmart.models.quirks import normalise
 from runmart.models.records import RunStepRecord
 from runmart.models.steps import StepRow
 
-STEP_OBJECT = "thread.run.step"
-
 
 class _ToolCall(Struct):
     type: str | None = None

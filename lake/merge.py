@@ -13,13 +13,13 @@ import pyarrow as pa
 from runmart.exports.layout import File, Partition, Written
 from runmart.ingest.convert import Converted
 from runmart.ingest.decoded import Counts
-from runmart.ingest.flatten import POSITION, moved, moved_rows
 from runmart.ingest.load import Load, ReadInput
 from runmart.lake.job import Job
 from runmart.lake.observe import End, Piece, Sums
 from runmart.lake.parcels import WHOLE, Parcel, opened, opened_steps, parcels
 from runmart.lake.shards import BOOKS, RUN, STEP, Key, Shard
 from runmart.models import arrow
+from runmart.models.batches import POSITION, shift, shift_rows
 from runmart.models.columns import BINARY
 from runmart.models.observations import Origin, Reject
 
@@ -183,11 +183,11 @@ def _note_ids(connection: "DuckDBPyConnection", key: Key, ids: Iterable[Any]) ->
 def _load(spool: Spool, load: Load, job: Job) -> None:
     for prefix in ("", "restored "):
         for parcel in spool.parcels(f"{prefix}observations"):
-            batches = moved(opened(parcel.data), spool.before(parcel), POSITION)
+            batches = shift(opened(parcel.data), spool.before(parcel), POSITION)
             count = batches.runs.num_rows
             load.add(Converted([batches], [[]], [Counts(count, 0, count)], Counter(), 0, None), [("", 0)])
         for parcel in spool.parcels(f"{prefix}steps"):
-            steps = moved_rows(opened_steps(parcel.data), spool.before(parcel), POSITION)
+            steps = shift_rows(opened_steps(parcel.data), spool.before(parcel), POSITION)
             load.add(Converted([], [[]], [Counts(0, 0, 0)], Counter(), 0, steps), [("", 0)])
         load.commit()  # the columns of an export have other types, and cannot be in one batch with these
     for parcel in spool.parcels("rejects"):

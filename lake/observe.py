@@ -11,7 +11,6 @@ import msgspec
 from runmart.exports.layout import ExportError
 from runmart.exports.read import check, converted
 from runmart.ingest.convert import Converted, Converter, let_in
-from runmart.ingest.flatten import POSITION, Batches, moved, moved_rows
 from runmart.ingest.load import ReadInput, Totals
 from runmart.ingest.pipeline import Reading
 from runmart.ingest.workers import Workers
@@ -22,6 +21,7 @@ from runmart.lake.find import export_of, openable
 from runmart.lake.job import Found, Job
 from runmart.lake.parcels import WHOLE, Parcel, shard_of
 from runmart.lake.storage import Storage
+from runmart.models.batches import POSITION, Batches, shift, shift_rows
 from runmart.models.observations import Origin, Reject
 
 _OBSERVATIONS = 60_000
@@ -96,9 +96,9 @@ class Collector:
             for reject in rejects
         ]
         before = max((before for _, before in inputs), default=0)
-        self._batches += [moved(batches, before, POSITION) for batches in found.batches]
+        self._batches += [shift(batches, before, POSITION) for batches in found.batches]
         if found.steps is not None:
-            self._steps.append(moved_rows(found.steps, before, POSITION))
+            self._steps.append(shift_rows(found.steps, before, POSITION))
             self.totals.steps += found.steps.num_rows
             self._bytes += found.steps.nbytes
         observations = sum(counts.observations for counts in found.counts)

@@ -7,9 +7,9 @@ from zlib import crc32
 
 import pyarrow as pa
 
-from runmart.ingest.flatten import OBSERVATION, Batches
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
+from runmart.models.batches import OBSERVATION, Batches
 from runmart.models.columns import BIGINT, BINARY, INTEGER, VARCHAR
 
 TYPES = {"shard": INTEGER, "kind": VARCHAR, "address": VARCHAR, "piece": INTEGER, "data": BINARY}

@@ -15,6 +15,9 @@ LIFECYCLE_INSTANTS = ("created_at", "started_at", "completed_at", "failed_at", "
 RUN_OBJECT = "thread.run"
 """What the `object` field of a run says."""
 
+STEP_OBJECT = "thread.run.step"
+"""What the `object` field of a run step says."""
+
 RUN_EVENT_PREFIX = "thread.run."
 RUN_STEP_EVENT_PREFIX = "thread.run.step."
 """Events of an assistant stream: `thread.run.*` carry a run, all but `thread.run.step.*`, which carry a step."""

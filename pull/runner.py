@@ -19,7 +19,7 @@ from runmart.pull.client import Client, Counters, Patience, Response
 from runmart.pull.errors import GoneError, PullError, RefusedError, SettingsError, ThreadError
 from runmart.pull.plan import DAY_SECONDS, Plan, Selection
 from runmart.pull.profiles import PAGE_SIZE, Server
-from runmart.pull.store import Store
+from runmart.pull.store import Prepare, Store
 from runmart.pull.threads import LISTED, Api, Found, Thread, failed, news
 from runmart.pull.walk import Ground, walk
 from runmart.pull.wire import MalformedError, Page, item, page
@@ -65,6 +65,8 @@ class Request:
     content: Content = field(default_factory=Content)
     """What becomes of the content of runs, where the warehouse has no rules of its own."""
     patience: Patience = field(default_factory=Patience)
+    prepare: Prepare = lambda _connection: None
+    """Called with each connection before anything is stored; the command installs the views by it."""
 
 
 @dataclass(slots=True)
@@ -105,7 +107,14 @@ async def pull(request: Request, progress: Progress = lambda _outcome: None) -> 
     """
     started = time.monotonic()
     archive = Archive(request.save, request.source) if request.save else None
-    store = Store(request.warehouse, request.source, request.lock_timeout_seconds, archive, request.content)
+    store = Store(
+        request.warehouse,
+        request.source,
+        request.lock_timeout_seconds,
+        archive,
+        request.content,
+        prepare=request.prepare,
+    )
     store.check()
     plan = Plan(request.warehouse, request.source, request.lock_timeout_seconds)
     try:

@@ -1,8 +1,9 @@
 """Store: puts what was found into the warehouse, which is open only as long as that takes."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from runmart.ingest import rules
 from runmart.ingest.blocks import Block, blocks
@@ -16,20 +17,33 @@ from runmart.models.observations import Origin
 from runmart.pull.archive import Archive
 from runmart.pull.client import Response
 from runmart.pull.threads import Found, Thread
-from runmart.queries import install
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Prepare = Callable[["DuckDBPyConnection"], None]
+"""Called with each connection before anything is stored; installs the views."""
 
 
 class Store:
     """Stores what a pull finds, as one load."""
 
     def __init__(
-        self, warehouse: Place, source: str, lock_timeout_seconds: float, archive: Archive | None, content: Content
+        self,
+        warehouse: Place,
+        source: str,
+        lock_timeout_seconds: float,
+        archive: Archive | None,
+        content: Content,
+        *,
+        prepare: Prepare,
     ) -> None:
         self._warehouse = warehouse
         self._source = source
         self._lock_timeout_seconds = lock_timeout_seconds
         self._archive = archive
         self._content = content
+        self._prepare = prepare
         self._converter = Converter()
         self._load: Load | None = None
 
@@ -63,7 +77,7 @@ class Store:
         """
         taken = [*responses, *(page.response for one in found for page in one.pages)]
         with open_for_writing(self._warehouse, self._lock_timeout_seconds) as connection:
-            install(connection)
+            self._prepare(connection)
             if self._load is None:
                 self._load = Load(connection, "pull", self._source, self._content)
             else:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from runmart.ingest.blocks import BLOCK_BYTES, blocks
 from runmart.ingest.decode import Decoder
 from runmart.ingest.decoded import Decoded
-from runmart.ingest.flatten import OBSERVATION, POSITION, Batches, declared, flatten, moved
-from runmart.ingest.steps import STEP_OBJECT
+from runmart.ingest.flatten import declared, flatten
+from runmart.models.batches import OBSERVATION, POSITION, Batches, shift
 from runmart.models.observations import Origin
+from runmart.models.statuses import STEP_OBJECT
 
 ORIGIN = Origin("test", 1_700_000_000_000_000, 1)
 
@@ -67,7 +68,7 @@ def decode(data: bytes, *, block: int = BLOCK_BYTES, chunk: int = 1 << 20, decod
     pages = position = 0
     for part in blocks(pieces(data, chunk), block):
         decoded = decoder.decode([(part, ORIGIN)])
-        found += [moved(flatten(some), position, POSITION) for some in decoded.observations]
+        found += [shift(flatten(some), position, POSITION) for some in decoded.observations]
         rejects += [
             Rejected(*reject._replace(position=reject.position + position)[1:6]) for reject in decoded.rejects[0]
         ]
@@ -87,7 +88,7 @@ def rows_of(batches: Iterable[Batches]) -> Rows:
     runs = 0
     rows: Rows = {name: [] for name in Batches._fields}
     for batch in batches:
-        for name, part in declared(moved(batch, runs, OBSERVATION))._asdict().items():
+        for name, part in declared(shift(batch, runs, OBSERVATION))._asdict().items():
             rows[name] += part.to_pylist()
         runs += batch.runs.num_rows
     return rows

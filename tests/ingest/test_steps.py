@@ -8,8 +8,9 @@ import pytest
 from recorded import ROOT
 
 from runmart.ingest.members import UnfitError
-from runmart.ingest.steps import STEP_OBJECT, step
+from runmart.ingest.steps import step
 from runmart.models.observations import Origin
+from runmart.models.statuses import STEP_OBJECT
 from runmart.models.steps import STEPS, StepRow, batch
 
 ORIGIN = Origin("s", 5, 1)

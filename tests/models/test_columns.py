@@ -7,7 +7,8 @@ from typing import Any
 
 from runmart.ingest.blocks import Block
 from runmart.ingest.decode import Decoder
-from runmart.ingest.flatten import OBSERVATION, POSITION, Batches, declared, flatten, moved
+from runmart.ingest.flatten import declared, flatten
+from runmart.models.batches import OBSERVATION, POSITION, Batches, shift
 from runmart.models.columns import duckdb_type
 from runmart.models.observations import Origin
 from runmart.models.records import RunRecord
@@ -183,7 +184,7 @@ def _batches(*runs: dict[str, Any]) -> Batches:
     decoded = Decoder().decode([(Block(data), ORIGIN)])
     assert decoded.rejects == [[]]
     [observations] = decoded.observations
-    return declared(moved(flatten(observations), 18, POSITION))
+    return declared(shift(flatten(observations), 18, POSITION))
 
 
 def test_every_column_holds_its_own_field() -> None:

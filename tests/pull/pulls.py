@@ -14,6 +14,7 @@ from runmart.pull.keys import Key
 from runmart.pull.plan import Selection
 from runmart.pull.profiles import Server
 from runmart.pull.runner import Outcome, Request, pull
+from runmart.queries import install
 
 HURRIED = Patience(first_pause_seconds=0.01, longest_pause_seconds=0.05, answer_seconds=10)
 """As patient as ever, in less time."""
@@ -69,6 +70,7 @@ def request(server: TestServer, warehouse: Path, /, **changes: Any) -> Request:
         "list_threads": True,
         "patience": HURRIED,
         "lock_timeout_seconds": 5.0,
+        "prepare": install,
     }
     return Request(**{**defaults, **changes})
 

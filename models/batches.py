@@ -1,0 +1,36 @@
+"""Batches: the tables of some observations, as Arrow record batches."""
+
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from runmart.models.arrow import compute
+
+OBSERVATION = "observation"
+"""The first column of each batch: which observation of the batch the row belongs to, from 0."""
+
+POSITION = "observed_position"
+"""The column that holds an observation's place in its input, from 0."""
+
+
+class Batches(NamedTuple):
+    """The four tables of some observations (n): `runs` has n rows, the others as many as there are.
+
+    A column whose values repeat is a dictionary; `flatten.declared` gives each column the type that its table declares.
+    """
+
+    runs: pa.RecordBatch
+    usage: pa.RecordBatch
+    tools: pa.RecordBatch
+    errors: pa.RecordBatch
+
+
+def shift(batches: Batches, by: int, column: str) -> Batches:
+    """The same rows, with `by` added to an integer column in each of the tables that have it."""
+    return Batches(*(shift_rows(batch, by, column) if column in batch.schema.names else batch for batch in batches))
+
+
+def shift_rows(batch: Any, by: int, column: str) -> pa.RecordBatch:
+    """The same rows, with `by` added to an integer column."""
+    index = batch.schema.get_field_index(column)
+    return batch.set_column(index, batch.schema.field(index), compute.add(batch.column(index), by)) if by else batch
