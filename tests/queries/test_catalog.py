@@ -46,6 +46,23 @@ def test_views_are_replaced_on_every_load(filled: Fill) -> None:
     assert connection.sql("select runs from mine").fetchall() == [(1,)]
 
 
+def test_views_are_installed_once(filled: Fill, warehouse: object) -> None:
+    """Views that are installed are left as they are, also after the file was opened again."""
+    filled({}).close()
+    for _ in range(2):
+        with duckdb.connect(str(warehouse)) as connection:
+            before = _view_ids(connection)
+            install(connection)
+            assert _view_ids(connection) == before
+
+
+def _view_ids(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
+    """The views, and the number that DuckDB gives to each whenever it is made."""
+    return connection.sql(
+        "select view_name, view_oid from duckdb_views() where not internal and database_name = current_database()"
+    ).fetchall()
+
+
 @pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
 def test_a_view_uses_portable_sql_only(view: View) -> None:
     """A view uses only SQL that DuckDB and Spark SQL both run with the same answer."""
