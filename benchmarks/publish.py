@@ -12,7 +12,7 @@ from measure import RUNMART, machine, table
 from results import save
 from warehouses import BASE_RUNS, multiply
 
-from runmart.ingest.publish import Published, publish
+from runmart.ingest.maintenance.publish import Published, publish
 
 
 def hollow(warehouse: Path) -> None:

@@ -13,12 +13,12 @@ from runmart.cli.options import DEFAULT, Options, microseconds
 from runmart.cli.output import hint, progress, say, say_json
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
 from runmart.ingest import interrupts
-from runmart.ingest.kinds import API_ERROR
-from runmart.ingest.places import Lake
+from runmart.ingest.parse.kinds import API_ERROR
+from runmart.ingest.warehouse.places import Lake
 
 if TYPE_CHECKING:
-    from runmart.ingest.load import Load
-    from runmart.ingest.workers import Workers
+    from runmart.ingest.load.load import Load
+    from runmart.ingest.workers.workers import Workers
 
 
 def ingest(
@@ -79,8 +79,8 @@ def ingest(
 
 def _workers(count: int | None, sources: list[str], options: Options) -> "Workers":
     """Workers, started already when there is much that may be new: so they are ready when this process is."""
-    from runmart.ingest.sources import amount
-    from runmart.ingest.workers import START_BYTES, Workers
+    from runmart.ingest.sources.sources import amount
+    from runmart.ingest.workers.workers import START_BYTES, Workers
 
     workers = Workers(count)
     if isinstance(options.warehouse, Lake):

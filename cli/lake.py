@@ -14,8 +14,8 @@ from runmart.cli.content import KEEP, ContentOptions
 from runmart.cli.options import DEFAULT, WAREHOUSE, Options, microseconds
 from runmart.cli.output import hint, say, say_json
 from runmart.ingest.errors import RunmartError
-from runmart.ingest.places import Lake, Place
-from runmart.ingest.remote import public_address
+from runmart.ingest.sources.remote import public_address
+from runmart.ingest.warehouse.places import Lake, Place
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -126,7 +126,7 @@ def maintain(*, keep: str = "7d", options: Options = DEFAULT) -> int:
     Args:
         keep: So long what the lake held at a time can still be asked for by a query.
     """
-    from runmart.ingest.upkeep import maintain as look_after
+    from runmart.ingest.maintenance.upkeep import maintain as look_after
 
     seconds = durations.seconds(keep, "--keep")
     if not isinstance(options.warehouse, Lake):

@@ -9,13 +9,13 @@ from cyclopts import Parameter
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import hint, say, say_json, say_table
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
-from runmart.ingest.turns import in_turn, transaction
+from runmart.ingest.warehouse.turns import in_turn, transaction
 from runmart.pull.errors import SettingsError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from runmart.ingest.prices import Price
+    from runmart.ingest.warehouse.prices import Price
 
 _COLUMNS = (
     *("provider", "model", "cast(valid_from as date)", "cast(valid_to as date)"),
@@ -47,7 +47,7 @@ def prices(
         source: Of an alias: the label of the runs.
         provider: Of an alias: whose price it is.
     """
-    from runmart.ingest import prices as table
+    from runmart.ingest.warehouse import prices as table
 
     arguments = given or []
     wanted = {"list": 0, "import": 1, "update": 0, "alias": 2}[action]

@@ -10,11 +10,11 @@ from runmart.cli import durations
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import say, say_json
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
-from runmart.ingest.places import Lake
+from runmart.ingest.warehouse.places import Lake
 from runmart.pull.errors import SettingsError
 
 if TYPE_CHECKING:
-    from runmart.ingest.prune import Pruned
+    from runmart.ingest.maintenance.prune import Pruned
 
 _FLAG = Parameter(negative="")
 
@@ -52,8 +52,8 @@ def prune(
         raise SettingsError("which runs? Give --older-than, such as 90d or 2026-01-31")
     before = durations.instant(older_than, "--older-than", time.time())
     cut = round(before * 1_000_000)
-    from runmart.ingest.prune import preview
-    from runmart.ingest.storage import size
+    from runmart.ingest.maintenance.prune import preview
+    from runmart.ingest.warehouse.storage import size
 
     with options.reading() as connection:
         before_bytes = size(connection)
@@ -80,7 +80,7 @@ def prune(
 
 
 def _lift(publishing: PublishOptions, options: Options) -> int:
-    from runmart.ingest.prune import lift
+    from runmart.ingest.maintenance.prune import lift
 
     with options.writing() as connection:
         count = lift(connection)
@@ -101,9 +101,9 @@ def _agreed() -> bool:
 
 
 def _prune(cut: int, options: Options, *, content_only: bool) -> "Pruned":
-    from runmart.ingest.compact import compact
-    from runmart.ingest.prune import prune
-    from runmart.ingest.upkeep import purge
+    from runmart.ingest.maintenance.compact import compact
+    from runmart.ingest.maintenance.prune import prune
+    from runmart.ingest.maintenance.upkeep import purge
 
     with options.writing() as connection:
         found = prune(connection, cut, content_only=content_only)

@@ -11,7 +11,7 @@ from runmart.cli.options import Options
 from runmart.cli.output import say
 
 if TYPE_CHECKING:
-    from runmart.ingest.publish import Published
+    from runmart.ingest.maintenance.publish import Published
 
 
 @Parameter(name="*")
@@ -34,7 +34,7 @@ class PublishOptions:
             WarehouseError: The name is in use for something else.
         """
         if path := self._path():
-            from runmart.ingest.publish import check_name
+            from runmart.ingest.maintenance.publish import check_name
 
             check_name(options.warehouse, path)
 
@@ -48,7 +48,7 @@ class PublishOptions:
         path = self._path()
         if path is None:
             return None
-        from runmart.ingest.publish import publish
+        from runmart.ingest.maintenance.publish import publish
         from runmart.queries import install
 
         return publish(options.warehouse, path, options.lock_timeout, install)

@@ -21,7 +21,7 @@ from runmart.cli.output import hint, say, say_json
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
 from runmart.cli.settings import SourceSettings
 from runmart.ingest.errors import RunmartError
-from runmart.ingest.places import Place
+from runmart.ingest.warehouse.places import Place
 from runmart.pull.errors import SettingsError
 from runmart.pull.profiles import ProfileName, Server
 

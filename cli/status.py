@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import say, say_json, say_table
-from runmart.ingest import rules
-from runmart.ingest.schema import schema_version
-from runmart.ingest.storage import readable_by, size, storage_version
+from runmart.ingest.load import rules
+from runmart.ingest.warehouse.schema import schema_version
+from runmart.ingest.warehouse.storage import readable_by, size, storage_version
 from runmart.models.statuses import TERMINAL_STATUSES
 
 if TYPE_CHECKING:

@@ -23,11 +23,11 @@ from runmart.exports.layout import (
     sha256,
     whole,
 )
-from runmart.ingest.convert import Converted, let_in
-from runmart.ingest.decoded import Counts
-from runmart.ingest.load import Load, ReadInput
+from runmart.ingest.decode.decoded import Counts
+from runmart.ingest.load.load import Load, ReadInput
 from runmart.ingest.pipeline import loading
-from runmart.ingest.turns import write_alone
+from runmart.ingest.transform.convert import Converted, let_in
+from runmart.ingest.warehouse.turns import write_alone
 from runmart.models import arrow
 from runmart.models.batches import OBSERVATION, Batches
 from runmart.models.columns import BIGINT, JSON, VARCHAR, Table

@@ -26,7 +26,7 @@ from runmart.exports.layout import (
     whole,
     write_manifest,
 )
-from runmart.ingest import rules
+from runmart.ingest.load import rules
 from runmart.ingest.version import VERSION
 from runmart.models.columns import JSON
 from runmart.models.tables import ALL_TABLES

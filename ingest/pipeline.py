@@ -7,18 +7,18 @@ from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from runmart.ingest import interrupts
-from runmart.ingest.blocks import BLOCK_BYTES, Block, blocks
-from runmart.ingest.convert import Converted, Converter
-from runmart.ingest.door import Door
 from runmart.ingest.errors import InputError
-from runmart.ingest.inputs import Input
-from runmart.ingest.known import unread
-from runmart.ingest.load import Load, ReadInput, Totals, original
-from runmart.ingest.read import open_input
-from runmart.ingest.sources import inputs
-from runmart.ingest.warehouse import is_interrupt
-from runmart.ingest.work import ReadToEnd, Task, not_blank
-from runmart.ingest.workers import Workers
+from runmart.ingest.load.known import unread
+from runmart.ingest.load.load import Load, ReadInput, Totals, original
+from runmart.ingest.parse.blocks import BLOCK_BYTES, Block, blocks
+from runmart.ingest.sources.inputs import Input
+from runmart.ingest.sources.read import open_input
+from runmart.ingest.sources.sources import inputs
+from runmart.ingest.transform.convert import Converted, Converter
+from runmart.ingest.transform.door import Door
+from runmart.ingest.warehouse.warehouse import is_interrupt
+from runmart.ingest.workers.work import ReadToEnd, Task, not_blank
+from runmart.ingest.workers.workers import Workers
 from runmart.models.content import Content
 from runmart.models.observations import Origin, Reject
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-    from runmart.ingest.work import Done
+    from runmart.ingest.workers.work import Done
 
 GROUP_BYTES = 4 << 20
 GROUP_INPUTS = 4096

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from runmart.exports.layout import MANIFEST_ASIDE, ExportError, File, Manifest, Written
-from runmart.ingest.content import Hider
-from runmart.ingest.door import Door
 from runmart.ingest.errors import SourceError
-from runmart.ingest.rules import combined
-from runmart.ingest.sources import STANDARD_INPUTS
+from runmart.ingest.load.rules import combined
+from runmart.ingest.sources.sources import STANDARD_INPUTS
+from runmart.ingest.transform.content import Hider
+from runmart.ingest.transform.door import Door
 from runmart.ingest.version import VERSION
 from runmart.lake import manifests
 from runmart.lake.job import Job

@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from runmart.ingest.blocks import Block, blocks
 from runmart.ingest.errors import InputError
-from runmart.ingest.read import open_input
-from runmart.ingest.work import ReadToEnd, not_blank
+from runmart.ingest.parse.blocks import Block, blocks
+from runmart.ingest.sources.read import open_input
+from runmart.ingest.workers.work import ReadToEnd, not_blank
 from runmart.lake import job as jobs
 from runmart.lake.find import openable
 from runmart.lake.job import Found, Job

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runmart.exports.layout import MANIFEST, ExportError, Manifest, decoded
-from runmart.ingest import sources
 from runmart.ingest.errors import SourceError
-from runmart.ingest.known import unread
+from runmart.ingest.load.known import unread
+from runmart.ingest.sources import sources
 from runmart.lake import job as jobs
 from runmart.lake.job import Found, Job
 from runmart.lake.parcels import shard_of
@@ -15,7 +15,7 @@ from runmart.lake.shards import Shard
 from runmart.lake.storage import Storage
 
 if TYPE_CHECKING:
-    from runmart.ingest.inputs import Input
+    from runmart.ingest.sources.inputs import Input
 
 _ROWS = 1000
 """So many are carried at a time."""

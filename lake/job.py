@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from runmart.exports.layout import ExportError, Manifest
-from runmart.ingest.door import Door
-from runmart.ingest.inputs import Input
+from runmart.ingest.sources.inputs import Input
+from runmart.ingest.transform.door import Door
 from runmart.lake import manifests
 from runmart.lake.storage import Storage
 from runmart.models import arrow

@@ -11,9 +11,9 @@ import msgspec
 import pyarrow as pa
 
 from runmart.exports.layout import File, Partition, Written
-from runmart.ingest.convert import Converted
-from runmart.ingest.decoded import Counts
-from runmart.ingest.load import Load, ReadInput
+from runmart.ingest.decode.decoded import Counts
+from runmart.ingest.load.load import Load, ReadInput
+from runmart.ingest.transform.convert import Converted
 from runmart.lake.job import Job
 from runmart.lake.observe import End, Piece, Sums
 from runmart.lake.parcels import WHOLE, Parcel, opened, opened_steps, parcels

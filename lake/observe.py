@@ -10,10 +10,10 @@ import msgspec
 
 from runmart.exports.layout import ExportError
 from runmart.exports.read import check, converted
-from runmart.ingest.convert import Converted, Converter, let_in
-from runmart.ingest.load import ReadInput, Totals
+from runmart.ingest.load.load import ReadInput, Totals
 from runmart.ingest.pipeline import Reading
-from runmart.ingest.workers import Workers
+from runmart.ingest.transform.convert import Converted, Converter, let_in
+from runmart.ingest.workers.workers import Workers
 from runmart.lake import job as jobs
 from runmart.lake import parcels
 from runmart.lake.cut import blocks_of, end_of

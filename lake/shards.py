@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from runmart.exports.layout import COLUMNS, File, Manifest, Partition, Written
 from runmart.exports.write import copy, selected
-from runmart.ingest.schema import create_tables
-from runmart.ingest.turns import transaction
+from runmart.ingest.warehouse.schema import create_tables
+from runmart.ingest.warehouse.turns import transaction
 from runmart.lake import manifests
 from runmart.lake.job import Job
 from runmart.models import arrow

@@ -9,7 +9,7 @@ from typing import Any
 
 from runmart.exports.layout import ExportError, held
 from runmart.exports.layout import put_in_place as rename
-from runmart.ingest.remote import public_address
+from runmart.ingest.sources.remote import public_address
 
 
 class Storage:

@@ -8,9 +8,9 @@ import duckdb
 
 from runmart.exports.layout import ExportError, File, Manifest
 from runmart.ingest.errors import WarehouseError
-from runmart.ingest.schema import migrate
-from runmart.ingest.turns import transaction
-from runmart.ingest.warehouse import STORAGE_VERSION, window_of
+from runmart.ingest.warehouse.schema import migrate
+from runmart.ingest.warehouse.turns import transaction
+from runmart.ingest.warehouse.warehouse import STORAGE_VERSION, window_of
 from runmart.lake import manifests
 from runmart.lake.shards import BOOKS, quoted
 from runmart.lake.storage import Storage

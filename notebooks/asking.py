@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from runmart.ingest.places import Place
+from runmart.ingest.warehouse.places import Place
 from runmart.notebooks.figures import Known
 from runmart.notebooks.periods import EVERY, fitting_grain
 from runmart.notebooks.reading import read

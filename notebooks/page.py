@@ -12,7 +12,7 @@ import polars as pl
 from altair import SCHEMA_VERSION
 from altair.utils.schemapi import debug_mode
 
-from runmart.ingest.places import Place, place
+from runmart.ingest.warehouse.places import Place, place
 from runmart.notebooks import asking, filters, markup, reading, words
 from runmart.notebooks.figures import Card, Known, comparable
 from runmart.queries.attach import Version

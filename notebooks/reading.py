@@ -9,7 +9,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-from runmart.ingest.places import Place
+from runmart.ingest.warehouse.places import Place
 from runmart.notebooks import figures
 from runmart.queries import Selection, Warehouse, connect
 from runmart.queries.attach import Version, version_of

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from runmart.ingest.door import Door
+from runmart.ingest.transform.door import Door
 from runmart.pull.client import Response
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import duckdb
 
-from runmart.ingest.places import Place
-from runmart.ingest.warehouse import exists, open_for_reading
+from runmart.ingest.warehouse.places import Place
+from runmart.ingest.warehouse.warehouse import exists, open_for_reading
 from runmart.models.statuses import TERMINAL_STATUSES
 from runmart.pull.errors import SettingsError
 from runmart.pull.threads import COMPLETE, GONE, OpenRun, Thread

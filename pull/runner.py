@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import tenacity
 
-from runmart.ingest.load import Totals
-from runmart.ingest.places import Place
+from runmart.ingest.load.load import Totals
+from runmart.ingest.warehouse.places import Place
 from runmart.models.content import Content
 from runmart.pull.archive import Archive
 from runmart.pull.client import Client, Counters, Patience, Response

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from runmart.ingest import rules
-from runmart.ingest.blocks import Block, blocks
-from runmart.ingest.convert import Converter
-from runmart.ingest.load import Load, ReadInput, Totals
-from runmart.ingest.places import Place
-from runmart.ingest.warehouse import exists, open_for_reading, open_for_writing
+from runmart.ingest.load import rules
+from runmart.ingest.load.load import Load, ReadInput, Totals
+from runmart.ingest.parse.blocks import Block, blocks
+from runmart.ingest.transform.convert import Converter
+from runmart.ingest.warehouse.places import Place
+from runmart.ingest.warehouse.warehouse import exists, open_for_reading, open_for_writing
 from runmart.models.bookkeeping import GIVEN_UP_RUNS, THREADS
 from runmart.models.content import Content
 from runmart.models.observations import Origin

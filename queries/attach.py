@@ -9,9 +9,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakValueDictionary
 
-from runmart.ingest import ducklake
 from runmart.ingest.errors import WarehouseError
-from runmart.ingest.places import Lake, Place
+from runmart.ingest.warehouse import ducklake
+from runmart.ingest.warehouse.places import Lake, Place
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

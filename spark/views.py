@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from runmart.exports.layout import MANIFEST, ExportError, File, Lake, Manifest, decoded, read_manifest
-from runmart.ingest.prices import seed
+from runmart.ingest.warehouse.prices import seed
 from runmart.lake import manifests
 from runmart.models.bookkeeping import LOADS, REJECTS, Book
 from runmart.models.columns import BIGINT, BOOLEAN, DOUBLE, INTEGER, JSON, TIMESTAMPTZ, VARCHAR, Table

@@ -6,7 +6,8 @@ import time
 import duckdb
 
 from runmart.cli import app
-from runmart.ingest import load, turns
+from runmart.ingest.load import load
+from runmart.ingest.warehouse import turns
 
 load.MERGE_OBSERVATIONS = 1
 _commit, _seen = turns.commit, [0]

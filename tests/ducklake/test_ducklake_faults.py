@@ -13,9 +13,9 @@ from load.warehouses import DOUBLES, command, page, run, write
 from postgres import PASSWORD, Postgres, running
 
 from runmart.cli import app
-from runmart.ingest import ducklake, turns
-from runmart.ingest.places import Lake, place
-from runmart.ingest.schema import MIGRATIONS
+from runmart.ingest.warehouse import ducklake, turns
+from runmart.ingest.warehouse.places import Lake, place
+from runmart.ingest.warehouse.schema import MIGRATIONS
 from runmart.queries import connect
 
 pytestmark = pytest.mark.ducklake

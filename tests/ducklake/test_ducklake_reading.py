@@ -12,7 +12,7 @@ import pytest
 from lakes import REAL, Bare
 from load.warehouses import RUNMART
 
-from runmart.ingest import ducklake
+from runmart.ingest.warehouse import ducklake
 from runmart.notebooks import asking, reading
 from runmart.notebooks.page import DASHBOARDS
 from runmart.queries import Selection

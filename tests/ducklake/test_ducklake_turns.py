@@ -14,13 +14,13 @@ from lakes import Bare, made, query
 from load.warehouses import DOUBLES, page, run, write
 
 from runmart.cli import app
-from runmart.ingest import ducklake, turns
 from runmart.ingest.errors import LockedError, WarehouseError
-from runmart.ingest.load import Load
+from runmart.ingest.load.load import Load
+from runmart.ingest.maintenance.prune import prune
+from runmart.ingest.maintenance.upkeep import purge
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.prune import prune
-from runmart.ingest.upkeep import purge
-from runmart.ingest.warehouse import open_for_writing
+from runmart.ingest.warehouse import ducklake, turns
+from runmart.ingest.warehouse.warehouse import open_for_writing
 
 pytestmark = pytest.mark.ducklake
 

@@ -11,7 +11,7 @@ import pytest
 from lakes import REAL, Bare, made, query, tables
 from load.warehouses import command, page, run, write
 
-from runmart.ingest import upkeep
+from runmart.ingest.maintenance import upkeep
 from runmart.queries import connect
 
 pytestmark = pytest.mark.ducklake

@@ -27,7 +27,7 @@ from runmart.exports.layout import (
 from runmart.exports.read import restore
 from runmart.exports.write import Outcome, export
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse import open_for_reading, open_for_writing
+from runmart.ingest.warehouse.warehouse import open_for_reading, open_for_writing
 from runmart.queries import install
 
 RUNMART = Path(sys.executable).parent / "runmart"

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from runmart.ingest.blocks import BLOCK_BYTES, blocks
-from runmart.ingest.decode import Decoder
-from runmart.ingest.decoded import Decoded
-from runmart.ingest.flatten import declared, flatten
+from runmart.ingest.decode.decode import Decoder
+from runmart.ingest.decode.decoded import Decoded
+from runmart.ingest.parse.blocks import BLOCK_BYTES, blocks
+from runmart.ingest.transform.flatten import declared, flatten
 from runmart.models.batches import OBSERVATION, POSITION, Batches, shift
 from runmart.models.observations import Origin
 from runmart.models.statuses import STEP_OBJECT

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from payloads import decode, page, pieces, run
 
-from runmart.ingest import blocks as blocks_module
-from runmart.ingest.blocks import blocks
 from runmart.ingest.errors import InputError
+from runmart.ingest.parse import blocks as blocks_module
+from runmart.ingest.parse.blocks import blocks
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

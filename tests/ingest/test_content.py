@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from payloads import ORIGIN, Rows, page, rows_of, run
 from secretive import SECRET, SECRETIVE
 
-from runmart.ingest.blocks import Block
-from runmart.ingest.content import Hider, without_quotes
-from runmart.ingest.convert import Converted, Converter
-from runmart.ingest.door import JSONS, TEXTS, Door
+from runmart.ingest.parse.blocks import Block
+from runmart.ingest.transform.content import Hider, without_quotes
+from runmart.ingest.transform.convert import Converted, Converter
+from runmart.ingest.transform.door import JSONS, TEXTS, Door
 from runmart.models.columns import JSON, VARCHAR
 from runmart.models.content import CONTENT_FIELDS, RULES, Content, ContentField, Rule
 from runmart.models.tables import ALL_TABLES

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from payloads import ORIGIN, Rejected, Seen, decode, page, rows_of, run, skipped_and_steps
 
-from runmart.ingest.blocks import Block
-from runmart.ingest.decode import Decoder
-from runmart.ingest.decoded import Decoded
-from runmart.ingest.flatten import flatten
+from runmart.ingest.decode.decode import Decoder
+from runmart.ingest.decode.decoded import Decoded
+from runmart.ingest.parse.blocks import Block
+from runmart.ingest.transform.flatten import flatten
 
 QUICK = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -1,7 +1,7 @@
 """Columns in which few values differ."""
 
-from runmart.ingest import distinct
-from runmart.ingest.distinct import DistinctDecoder
+from runmart.ingest.decode import distinct
+from runmart.ingest.decode.distinct import DistinctDecoder
 from runmart.models import arrow
 from runmart.models.columns import BIGINT, BINARY
 from runmart.models.sent import Encoded

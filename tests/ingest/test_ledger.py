@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from payloads import decode, reject_of, run
 
-from runmart.ingest.ledger import is_complete
+from runmart.ingest.parse.ledger import is_complete
 from runmart.models.records import LastError
 from runmart.models.sent import Sent
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import DecodeError
 
-from runmart.ingest import scan
-from runmart.ingest.scan import IncompleteError, Piece
+from runmart.ingest.parse import scan
+from runmart.ingest.parse.scan import IncompleteError, Piece
 
 
 def _until_incomplete(found: Iterator[Piece]) -> Iterator[Piece]:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from recorded import ROOT
 
-from runmart.ingest.members import UnfitError
-from runmart.ingest.steps import step
+from runmart.ingest.decode.steps import step
+from runmart.ingest.parse.members import UnfitError
 from runmart.models.observations import Origin
 from runmart.models.statuses import STEP_OBJECT
 from runmart.models.steps import STEPS, StepRow, batch

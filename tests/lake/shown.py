@@ -8,9 +8,9 @@ import duckdb
 import pytest
 
 from runmart.exports.layout import File, Lake, Manifest, read_manifest
-from runmart.ingest.load import Load
+from runmart.ingest.load.load import Load
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse import open_for_writing
+from runmart.ingest.warehouse.warehouse import open_for_writing
 from runmart.lake import window
 from runmart.models.bookkeeping import INPUTS, REJECTS
 from runmart.models.tables import ALL_TABLES

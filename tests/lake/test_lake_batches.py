@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from load.warehouses import page, query, run, write
 from shown import alone, counts, manifest, named, opened, present, rows, shown, strays, tables
 
-from runmart.ingest.warehouse import open_for_reading
+from runmart.ingest.warehouse.warehouse import open_for_reading
 from runmart.lake.parcels import shard_of
 from runmart.queries.checks import INVARIANTS, offenders
 

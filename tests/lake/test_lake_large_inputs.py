@@ -11,8 +11,9 @@ import pytest
 from load.warehouses import page, run, write
 from shown import alone, counts, rows, shown
 
-from runmart.ingest import pipeline, read
-from runmart.ingest.blocks import Block, blocks
+from runmart.ingest import pipeline
+from runmart.ingest.parse.blocks import Block, blocks
+from runmart.ingest.sources import read
 from runmart.lake import cut, merge, observe
 from runmart.lake.parcels import WHOLE, parcels
 

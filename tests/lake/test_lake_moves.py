@@ -12,7 +12,7 @@ from shown import Rows, alone, opened, rows, shown, strays, tables
 from runmart.exports.layout import MANIFEST, ExportError
 from runmart.exports.read import restore
 from runmart.exports.write import export
-from runmart.ingest.warehouse import open_for_reading, open_for_writing
+from runmart.ingest.warehouse.warehouse import open_for_reading, open_for_writing
 from runmart.lake import observe
 from runmart.lake.find import export_of
 

@@ -16,7 +16,7 @@ from shown import alone, manifest, opened, shown, strays
 from runmart.exports.layout import MANIFEST, ExportError, held
 from runmart.exports.write import export
 from runmart.ingest.errors import WarehouseError
-from runmart.ingest.warehouse import open_for_reading
+from runmart.ingest.warehouse.warehouse import open_for_reading
 from runmart.lake import batch, manifests, merge
 from runmart.lake.storage import Storage
 from runmart.lake.window import open_window

@@ -12,11 +12,11 @@ import pytest
 from secretive import SECRET, SECRETIVE
 from warehouses import WRONG_TOOL_SUMS, assert_sound, command, load, page, query, run, tables, write
 
-from runmart.ingest.compact import compact
 from runmart.ingest.errors import WarehouseError
+from runmart.ingest.maintenance.compact import compact
+from runmart.ingest.maintenance.prune import prune
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.prune import prune
-from runmart.ingest.warehouse import open_for_writing
+from runmart.ingest.warehouse.warehouse import open_for_writing
 
 DAY = 86_400
 CUT = 1_700_000_000
@@ -146,7 +146,7 @@ def test_nothing_goes_without_a_word(loaded: Path) -> None:
 def test_an_error_changes_nothing(loaded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A prune is one transaction."""
     before = tables(loaded)
-    monkeypatch.setattr("runmart.ingest.prune._DELETED", {"main.usage": "true", "main.none": "true"})
+    monkeypatch.setattr("runmart.ingest.maintenance.prune._DELETED", {"main.usage": "true", "main.none": "true"})
     with open_for_writing(loaded, 0) as connection, pytest.raises(duckdb.CatalogException):
         prune(connection, CUT * 1_000_000, content_only=False)
     assert tables(loaded) == before

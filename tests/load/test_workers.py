@@ -15,15 +15,16 @@ import pytest
 from test_locks import MANY_RUNS, SMALL_BATCHES, children
 from warehouses import Tables, assert_sound, command, load, page, query, run, tables, write
 
-import runmart.ingest.load as load_module
-from runmart.ingest import pipeline, workers
-from runmart.ingest.blocks import Block
-from runmart.ingest.convert import Converted, Converter
-from runmart.ingest.door import Door
+import runmart.ingest.load.load as load_module
+from runmart.ingest import pipeline
 from runmart.ingest.errors import WorkerError
+from runmart.ingest.parse.blocks import Block
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse import open_for_writing
-from runmart.ingest.work import Task
+from runmart.ingest.transform.convert import Converted, Converter
+from runmart.ingest.transform.door import Door
+from runmart.ingest.warehouse.warehouse import open_for_writing
+from runmart.ingest.workers import workers
+from runmart.ingest.workers.work import Task
 from runmart.models.observations import Origin
 
 

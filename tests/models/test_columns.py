@@ -5,9 +5,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from runmart.ingest.blocks import Block
-from runmart.ingest.decode import Decoder
-from runmart.ingest.flatten import declared, flatten
+from runmart.ingest.decode.decode import Decoder
+from runmart.ingest.parse.blocks import Block
+from runmart.ingest.transform.flatten import declared, flatten
 from runmart.models.batches import OBSERVATION, POSITION, Batches, shift
 from runmart.models.columns import duckdb_type
 from runmart.models.observations import Origin

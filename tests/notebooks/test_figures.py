@@ -8,7 +8,7 @@ import pytest
 from load.warehouses import page, run, write
 
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse import open_for_writing
+from runmart.ingest.warehouse.warehouse import open_for_writing
 from runmart.notebooks.figures import Card, change, written
 from runmart.queries import install
 

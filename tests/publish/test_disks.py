@@ -13,8 +13,8 @@ from copies import add, count, loaded, versions
 from load.warehouses import page, run, write
 
 from runmart.ingest.errors import WarehouseError
-from runmart.ingest.publish import publish
-from runmart.ingest.warehouse import versions_folder
+from runmart.ingest.maintenance.publish import publish
+from runmart.ingest.warehouse.warehouse import versions_folder
 
 
 def mounted(*command: str | Path) -> None:

@@ -12,10 +12,10 @@ import pytest
 from copies import add, count, versions
 from load.warehouses import command, page, query, run, write
 
-from runmart.ingest import publish as publishing
 from runmart.ingest.errors import LockedError
-from runmart.ingest.publish import publish
-from runmart.ingest.warehouse import versions_folder
+from runmart.ingest.maintenance import publish as publishing
+from runmart.ingest.maintenance.publish import publish
+from runmart.ingest.warehouse.warehouse import versions_folder
 from runmart.queries import connect
 
 BIN = Path(sys.executable).parent
@@ -204,7 +204,7 @@ def test_two_publishers_take_turns(warehouse: Path, published: Path) -> None:
     script = """
 import os, sys
 from pathlib import Path
-from runmart.ingest.publish import publish
+from runmart.ingest.maintenance.publish import publish
 for _ in range(20):
     os.utime(sys.argv[1])  # to be copied again
     publish(Path(sys.argv[1]), Path(sys.argv[2]), 30)

@@ -7,9 +7,9 @@ import pytest
 from copies import add, count, versions
 from load.warehouses import command, page, query, run, write
 
-from runmart.ingest.locks import wait_for
-from runmart.ingest.publish import publish
-from runmart.ingest.warehouse import versions_folder
+from runmart.ingest.maintenance.publish import publish
+from runmart.ingest.warehouse.locks import wait_for
+from runmart.ingest.warehouse.warehouse import versions_folder
 
 PRUNED = ["prune", "--older-than", "2030-01-01", "--yes"]
 

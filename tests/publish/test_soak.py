@@ -9,7 +9,7 @@ import pytest
 from load.warehouses import page, run, write
 from notebooks.served import CHROMIUM, FLAGS, served
 
-from runmart.ingest.publish import versions_folder
+from runmart.ingest.maintenance.publish import versions_folder
 from runmart.queries import connect
 
 SECONDS = 120

@@ -8,8 +8,8 @@ import duckdb
 import pytest
 from rows import Fill, Rows, insert
 
-from runmart.ingest.schema import create_tables
-from runmart.ingest.warehouse import STORAGE_VERSION
+from runmart.ingest.warehouse.schema import create_tables
+from runmart.ingest.warehouse.warehouse import STORAGE_VERSION
 from runmart.queries import install
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from runmart.ingest.tool_sums import sum_up_tools
+from runmart.ingest.warehouse.tool_sums import sum_up_tools
 from runmart.models.bookkeeping import LOADS, REJECTS
 from runmart.models.prices import MODEL_ALIASES, PRICES
 from runmart.models.tables import ALL_TABLES

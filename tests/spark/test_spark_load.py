@@ -18,7 +18,7 @@ from held import assert_equal
 from runmart.exports.layout import read_manifest
 from runmart.ingest.errors import SourceError
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse import open_for_reading, open_for_writing
+from runmart.ingest.warehouse.warehouse import open_for_reading, open_for_writing
 from runmart.lake.batch import Outcome
 from runmart.lake.window import open_window
 from runmart.queries import View, install, views

@@ -17,8 +17,8 @@ from compared import differences
 from runmart.exports.layout import MANIFEST, ExportError, File, Lake, read_manifest, write_manifest
 from runmart.exports.write import export
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.prices import seed
-from runmart.ingest.warehouse import open_for_reading, open_for_writing
+from runmart.ingest.warehouse.prices import seed
+from runmart.ingest.warehouse.warehouse import open_for_reading, open_for_writing
 from runmart.models.bookkeeping import LOADS, REJECTS
 from runmart.queries import View, find, install, views
 from runmart.spark.views import register

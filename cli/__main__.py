@@ -1,5 +1,0 @@
-"""`python -m runmart.cli` is `runmart`."""
-
-from runmart.cli.app import main
-
-main()

@@ -1,0 +1,1 @@
+"""Decode: blocks in, observations out. No I/O, no clock, no database."""

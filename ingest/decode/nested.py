@@ -1,0 +1,87 @@
+"""The objects inside a run (errors, truncation, required actions), one text at a time: see `distinct`."""
+
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from runmart.ingest.decode import texts
+from runmart.ingest.parse.members import UnfitError, json_object, object_members, unfit
+from runmart.models.quirks import NOTHING, NULL_WORDS, normalise
+from runmart.models.records import RequiredAction
+
+Record = TypeVar("Record", bound=Struct)
+
+_ACTION = msgspec.json.Decoder(RequiredAction)
+_JSON_STARTS = {"metadata": b"{", "tool_choice": b'{"', "response_format": b'{"'}
+
+
+class Known(NamedTuple, Generic[Record]):
+    """What a record knows of an object."""
+
+    record: Record | None
+    """None for each spelling of null."""
+    unknown: list[tuple[str, bytes]]
+    """The members that the record does not know."""
+
+
+def nested(field: str, record: type[Record]) -> Callable[[bytes], Known[Record]]:
+    """How the objects of `field` are decoded.
+
+    Raises:
+        UnfitError: A value does not fit, or holds a repeated key.
+    """
+    known_names = {member.encode_name for member in msgspec.structs.fields(record)}
+    decoder = msgspec.json.Decoder(record)
+    path = f"$.{field}"
+
+    def decode(sent: bytes) -> Known[Record]:
+        text = normalise(field, sent)
+        if not text or text in NOTHING:
+            return Known(None, [])
+        try:
+            members = object_members(text, path)
+            known = [(name, bytes(value)) for name, value in members.items() if name in known_names]
+            found = decoder.decode(json_object(known) or b"{}")
+        except msgspec.DecodeError as error:
+            raise unfit(error, path) from None
+        if not members:
+            return Known(None, [])
+        return Known(found, [(name, bytes(value)) for name, value in members.items() if name not in known_names])
+
+    return decode
+
+
+def kept_json(field: str) -> Callable[[bytes], bytes | None]:
+    """How a field is decoded that stays JSON: compact, or None for each spelling of null.
+
+    Raises:
+        UnfitError: It is no object, and no text where one is allowed.
+    """
+    starts, expected = _JSON_STARTS[field], "an object" if field == "metadata" else "a text or an object"
+    nulls = NULL_WORDS if field == "metadata" else NOTHING
+
+    def decode(sent: bytes) -> bytes | None:
+        text = normalise(field, sent)
+        if text and text[0] not in starts and text not in nulls:
+            got = sent[:40].decode(errors="replace")
+            raise UnfitError(f"Expected {expected} or null, got `{got}`", f"$.{field}")
+        return texts.kept(text, nulls)
+
+    return decode
+
+
+def action(sent: bytes) -> bytes | None:
+    """A required action, compact; SQL over it will rely on its shape.
+
+    Raises:
+        UnfitError: It has another.
+    """
+    text = normalise("required_action", sent)
+    if text and text not in NOTHING:
+        try:
+            _ACTION.decode(text)
+        except msgspec.DecodeError as error:
+            raise unfit(error, "$.required_action") from None
+    return texts.kept(text, NOTHING)

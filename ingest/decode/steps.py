@@ -1,0 +1,95 @@
+"""Steps: the JSON of a run's step becomes a record with what is stored of it. What a step says stays where it is."""
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, Struct
+
+from runmart.ingest.decode import usage
+from runmart.ingest.parse.members import json_object, object_members, unfit
+from runmart.models import arrow
+from runmart.models.columns import BINARY
+from runmart.models.observations import Origin
+from runmart.models.quirks import normalise
+from runmart.models.records import RunStepRecord
+from runmart.models.steps import StepRow
+
+
+class _ToolCall(Struct):
+    type: str | None = None
+
+
+class _Details(Struct):
+    type: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Error(Struct):
+    code: str | None = None
+    message: str | None = None
+
+
+_FIELDS = frozenset(field.name for field in msgspec.structs.fields(RunStepRecord))
+_STEP = msgspec.json.Decoder(RunStepRecord)
+_DETAILS = msgspec.json.Decoder(_Details | None)
+_ERROR = msgspec.json.Decoder(_Error | None)
+_INSTANTS_AS = {"expired_at": "expires_at"}
+"""Fields that follow the rules of another."""
+
+
+def step(text: bytes, origin: Origin, position: int) -> StepRow:
+    """A step.
+
+    Raises:
+        UnfitError: It cannot be stored.
+        msgspec.DecodeError: `text` is no JSON object.
+    """
+    members = object_members(text)
+    known = {
+        name: normalise(_INSTANTS_AS.get(name, name), bytes(value))
+        for name, value in members.items()
+        if name in _FIELDS
+    }
+    try:
+        record = _STEP.decode(json_object(list(known.items())) or b"{}")
+    except msgspec.DecodeError as error:
+        raise unfit(error) from None
+    error = _decoded(_ERROR, record.last_error, "$.last_error")
+    details = _decoded(_DETAILS, record.step_details, "$.step_details")
+    calls = details.tool_calls if details is not None else None
+    return StepRow(
+        origin,
+        position,
+        record,
+        _tokens(bytes(record.usage)),
+        None if calls is None else [call.type or "" for call in calls],
+        (None, None) if error is None else (error.code, error.message),
+    )
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], raw: Raw, path: str) -> Any:
+    try:
+        return decoder.decode(raw) if raw else None
+    except msgspec.DecodeError as error:
+        raise unfit(error, path) from None
+
+
+def _tokens(raw: bytes) -> dict[str, int | None]:
+    """The usage of a step, by the rules for runs."""
+    if not raw:
+        return {}
+    found = usage.decode(arrow.array([raw], BINARY))
+    if not len(found.runs):
+        return {}
+    record: Any = {name: found.sent.values(name)[0] for name in ("prompt_tokens", "input_tokens", "completion_tokens")}
+    record |= {name: found.sent.values(name)[0] for name in ("output_tokens", "total_tokens")}
+    sent = {name: None if value is UNSET else value for name, value in record.items()}
+    return {
+        "prompt_tokens": sent["input_tokens"] if sent["prompt_tokens"] is None else sent["prompt_tokens"],
+        "completion_tokens": (
+            sent["output_tokens"] if sent["completion_tokens"] is None else sent["completion_tokens"]
+        ),
+        "total_tokens": sent["total_tokens"],
+        "cached_prompt_tokens": found.cached_prompt_tokens[0].as_py(),
+        "reasoning_tokens": found.reasoning_tokens[0].as_py(),
+    }

@@ -1,0 +1,1 @@
+"""Load: batches, rejects and bookkeeping are written to a warehouse, exactly once."""

@@ -1,0 +1,1 @@
+"""Maintenance: what keeps a warehouse small and readable: prune, compact, publish, optimize."""

@@ -1,0 +1,156 @@
+"""Prune: take old runs, or their content, out of a warehouse, and remember that they are to stay out."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from runmart.ingest.load.load import WITHHELD
+from runmart.ingest.transform.content import without_quotes
+from runmart.ingest.transform.door import DROP_ALL, JSONS, TEXTS, hidden
+from runmart.ingest.warehouse.tool_sums import sum_up_tools
+from runmart.ingest.warehouse.turns import in_turn, transaction, write_alone
+from runmart.models.tables import ALL_TABLES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_CHUNK_ROWS = 200_000
+
+_OLD = "coalesce(created_at, observed_at) < make_timestamptz({cut})"
+_OF_OLD = "run_id in (select run_id from old_runs)"
+_UNUSED_LOADS = """
+    state <> 'running' and coalesce(finished_at, started_at) < make_timestamptz({cut}) and load_id not in (
+    select load_id from main.runs union select load_id from main.steps union select load_id from runmart.rejects
+    union select load_id from runmart.inputs union select load_id from runmart.content_rules)"""
+
+_DELETED: dict[str, str] = {
+    "main.usage": _OF_OLD,
+    "main.tools": _OF_OLD,
+    "main.errors": _OF_OLD,
+    "main.steps": f"{_OF_OLD} or {_OLD}",
+    "main.runs": _OF_OLD,
+    "runmart.given_up_runs": _OF_OLD,
+    "runmart.rejects": "observed_at < make_timestamptz({cut})",
+    "runmart.threads": "coalesce(newest_created_at, checked_at) < make_timestamptz({cut})"
+    " and checked_at < make_timestamptz({cut})",
+    "runmart.inputs": "load_id in (select load_id from runmart.loads where command = 'pull'"
+    " and finished_at < make_timestamptz({cut}))",
+    "runmart.loads": _UNUSED_LOADS,
+}
+"""What goes with the old runs, in this order. The inputs of `runmart ingest` stay, else they would be read again."""
+
+
+class Pruned(NamedTuple):
+    """What goes, or went."""
+
+    runs: int
+    rows: dict[str, int]
+    """Of each table that loses rows; none when only content goes."""
+
+
+def preview(connection: "DuckDBPyConnection", older_than: int, *, content_only: bool) -> Pruned:
+    """What a prune would take out. Tables that lose rows because others do (`loads`) count as far as they can now.
+
+    Args:
+        connection: A connection that may be read-only.
+        older_than: Runs created before go; microseconds since 1970. Where that is not known, those observed before.
+        content_only: Whether only their content goes.
+    """
+    if content_only:
+        [(runs,)] = connection.execute(f"select count(*) from main.runs where {_old(_OLD, older_than)}").fetchall()
+        return Pruned(runs, {})
+    _find(connection, older_than)
+    found: dict[str, int] = {}
+    for table, condition in _DELETED.items():
+        query = f"select count(*) from {table} where {_old(condition, older_than)}"
+        [(count,)] = connection.execute(query).fetchall()
+        found[table] = count
+    return Pruned(found["main.runs"], {table: count for table, count in found.items() if count})
+
+
+def prune(connection: "DuckDBPyConnection", older_than: int, *, content_only: bool) -> Pruned:
+    """Take old runs out, with what belongs to them, or only their content, in one transaction; see `preview`.
+
+    Raises:
+        duckdb.Error: The warehouse fails; nothing is changed.
+    """
+    return in_turn(connection, lambda: _prune(connection, older_than, content_only=content_only))
+
+
+def _prune(connection: "DuckDBPyConnection", older_than: int, *, content_only: bool) -> Pruned:
+    with transaction(connection):
+        found = _hide_old(connection, older_than) if content_only else _delete_old(connection, older_than)
+        connection.execute(
+            "insert into runmart.prunes values (now(), make_timestamptz(?), ?, ?, null)",
+            [older_than, content_only, found.runs],
+        )
+    return found
+
+
+def lift(connection: "DuckDBPyConnection") -> int:
+    """Let what was pruned be loaded again; gives how many prunes that concerns."""
+    [(count,)] = write_alone(
+        connection,
+        lambda: connection.execute("update runmart.prunes set lifted_at = now() where lifted_at is null").fetchall(),
+    )
+    return count
+
+
+def _old(condition: str, older_than: int) -> str:
+    return condition.format(cut=older_than)
+
+
+def _find(connection: "DuckDBPyConnection", older_than: int) -> None:
+    """Make the table `old_runs`."""
+    connection.execute(f"""
+        create or replace temp table old_runs as select run_id from main.runs where {_old(_OLD, older_than)}""")
+
+
+def _delete_old(connection: "DuckDBPyConnection", older_than: int) -> Pruned:
+    _find(connection, older_than)
+    found: dict[str, int] = {}
+    for table, condition in _DELETED.items():
+        [(count,)] = connection.execute(f"delete from {table} where {_old(condition, older_than)}").fetchall()
+        found[table] = count
+    return Pruned(found["main.runs"], {table: count for table, count in found.items() if count})
+
+
+def _hide_old(connection: "DuckDBPyConnection", older_than: int) -> Pruned:
+    _find(connection, older_than)
+    [(runs,)] = connection.execute("select count(*) from old_runs").fetchall()
+    for table in ALL_TABLES:
+        _hide_in(connection, table.name)
+    sum_up_tools(connection, _OF_OLD)
+    old_rejects = _old("observed_at < make_timestamptz({cut})", older_than)
+    connection.execute(f"""
+        update runmart.rejects set raw = null, raw_encoding = '{WITHHELD}'
+        where raw is not null and {old_rejects}""")
+    for (reason,) in connection.execute(f"select distinct reason from runmart.rejects where {old_rejects}").fetchall():
+        connection.execute(
+            f"update runmart.rejects set reason = ? where reason = ? and {old_rejects}",
+            [without_quotes(reason), reason],
+        )
+    return Pruned(runs, {})
+
+
+def _hide_in(connection: "DuckDBPyConnection", table: str) -> None:
+    """Drop the content of old runs from one table, some rows after another."""
+    columns = [column for of, column in (*TEXTS, *JSONS) if of == table]
+    if not columns:
+        return
+    is_there = " or ".join(f"{column} is not null" for column in columns)
+    texts = ", ".join(f"cast({column} as varchar) as {column}" for column in columns)
+    for first in _starts(connection, table):
+        rows = connection.sql(f"""
+            select rowid as row_id, {texts} from main.{table}
+            where rowid between {first} and {first + _CHUNK_ROWS - 1} and {_OF_OLD} and ({is_there})""")
+        for batch in rows.to_arrow_table().combine_chunks().to_batches():
+            connection.register("hidden_rows", hidden(table, batch, DROP_ALL))
+            values = ", ".join(f"{column} = hidden_rows.{column}" for column in columns)
+            connection.execute(f"""
+                update main.{table} set {values} from hidden_rows where {table}.rowid = hidden_rows.row_id""")
+            connection.unregister("hidden_rows")
+
+
+def _starts(connection: "DuckDBPyConnection", table: str) -> Iterator[int]:
+    [(last,)] = connection.execute(f"select coalesce(max(rowid), -1) from main.{table}").fetchall()
+    yield from range(0, last + 1, _CHUNK_ROWS)

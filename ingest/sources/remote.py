@@ -1,0 +1,156 @@
+"""Inputs behind a URL: `https://` by httpx2, object storage (`s3://`, `gs://`, `abfss://`) by pyarrow's file systems.
+
+Credentials come from where each of these looks for them (environment, profile, role); user information, query and
+fragment of a URL may be secrets and are left out of addresses and messages.
+"""
+
+import fnmatch
+import io
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, BinaryIO, cast
+from urllib.parse import urlsplit
+
+from runmart.ingest.errors import InputError, SourceError
+from runmart.ingest.sources.inputs import Input
+
+_TIMEOUT_SECONDS = 60.0
+
+
+def inputs(source: str) -> Iterator[Input]:
+    """The inputs behind one URL.
+
+    Raises:
+        SourceError: Its scheme is unknown, or nothing is there.
+    """
+    try:
+        scheme = urlsplit(source).scheme
+    except ValueError as error:
+        raise SourceError(f"{source.partition(':')[0]}://…: {error}; check the host") from None
+    if scheme in {"http", "https"}:
+        yield _response(source)
+    elif scheme in {"s3", "gs", "gcs", "abfs", "abfss", "file", "hdfs"}:
+        yield from _objects(source)
+    else:
+        raise SourceError(f"{public_address(source)}: expected a path, https:// or s3://, got {scheme}://")
+
+
+def public_address(url: str) -> str:
+    """`url` without what may be a secret; a path as it is."""
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+def _response(url: str) -> Input:
+    address = public_address(url)
+
+    def fetch() -> BinaryIO:
+        import httpx2
+
+        client = httpx2.Client(follow_redirects=True, timeout=_TIMEOUT_SECONDS)
+        try:
+            response = client.send(client.build_request("GET", url), stream=True)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            client.close()
+            raise InputError(f"cannot be fetched: {type(error).__name__}") from None
+        if not response.is_success:
+            client.close()
+            raise InputError(f"cannot be fetched: the server answered {response.status_code} {response.reason_phrase}")
+        return cast("BinaryIO", io.BufferedReader(_Body(response, client)))
+
+    return Input(address, None, time.time_ns() // 1000, fetch)
+
+
+class _Body(io.RawIOBase):
+    """The body of a response as a file."""
+
+    def __init__(self, response: Any, client: Any) -> None:
+        self._response = response
+        self._client = client
+        self._parts = response.iter_bytes()
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        import httpx2
+
+        try:
+            while not self._rest:
+                part = next(self._parts, None)
+                if part is None:
+                    return 0
+                self._rest = part
+        except httpx2.HTTPError as error:
+            raise InputError(f"the download broke off: {type(error).__name__}; run the command again") from None
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def close(self) -> None:
+        self._client.close()
+        super().close()
+
+
+def _objects(url: str) -> Iterator[Input]:
+    from pyarrow import ArrowException, fs
+
+    address = public_address(url)
+    prefix = url.partition("*")[0] if "*" in url else url
+    try:
+        system, path = fs.FileSystem.from_uri(prefix.rpartition("/")[0] if "*" in url else url)
+        if "*" in url:
+            pattern = address.partition("://")[2]
+            found = [info for info in _files(system, path) if fnmatch.fnmatch(info.path, pattern)]
+        else:
+            info = system.get_file_info(path)
+            found = [info] if info.type == fs.FileType.File else _files(system, path)
+    except (OSError, ArrowException) as error:
+        raise SourceError(f"{address}: cannot be listed: {_reason(error, url)}") from None
+    scheme = address.partition("://")[0]
+    for info in found:
+        modified_at = info.mtime_ns // 1000 if info.mtime_ns else time.time_ns() // 1000
+        yield Input(f"{scheme}://{info.path}", info.size, modified_at, _opener(system, info.path))
+
+
+def reopened(source: str, found: Input) -> Input:
+    """An input that `inputs` found for a URL, in a process where only its address is known.
+
+    Raises:
+        InputError: The place cannot be reached.
+    """
+    from pyarrow import ArrowException, fs
+
+    if urlsplit(source).scheme in {"http", "https"}:
+        return replace(_response(source), modified_at=found.modified_at)
+    try:
+        system, _ = fs.FileSystem.from_uri(source.partition("*")[0].rpartition("/")[0] if "*" in source else source)
+    except (OSError, ArrowException) as error:
+        raise InputError(f"cannot be opened: {_reason(error, source)}") from None
+    return replace(found, open=_opener(system, found.address.partition("://")[2]))
+
+
+def _reason(error: Exception, url: str) -> str:
+    """What a library says, unless it repeats a part of `url` that may be a secret."""
+    parts = urlsplit(url)
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    said = str(error).splitlines()[0]
+    is_secret = any(part and part in said for part in (user, password, parts.query, parts.fragment))
+    return "the address is not well-formed" if is_secret else said
+
+
+def _files(system: Any, path: str) -> list[Any]:
+    from pyarrow import fs
+
+    listing = system.get_file_info(fs.FileSelector(path, recursive=True))
+    return sorted((info for info in listing if info.type == fs.FileType.File), key=lambda info: info.path)
+
+
+def _opener(system: Any, path: str) -> Any:
+    return lambda: system.open_input_stream(path, compression=None)

@@ -1,0 +1,1 @@
+"""Workers: processes that convert inputs beside the one that loads."""

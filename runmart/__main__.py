@@ -1,0 +1,5 @@
+"""`python -m runmart` is `runmart`."""
+
+from runmart.cli.app import main
+
+main()
