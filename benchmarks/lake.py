@@ -32,7 +32,7 @@ def child(cores: str, lake: str, *batches: str) -> None:
     os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": "127.0.0.1"}
     from pyspark.sql import SparkSession
 
-    from runmart.spark.load import load
+    from runmart.lake.spark.load import load
 
     started = time.perf_counter()
     builder = SparkSession.builder.master(f"local[{cores}]").config("spark.ui.enabled", "false")
@@ -78,7 +78,7 @@ def on_spark(cores: int, lake: Path, *batches: Path) -> list[dict[str, Any]]:
 
 def without_spark(lake: Path, pages: Path) -> dict[str, float]:
     """Seconds of each stage of a batch, in this process."""
-    from runmart.lake import batch, cut, find, merge, observe
+    from runmart.lake.batch import batch, cut, find, merge, observe
     from runmart.models import arrow
     from runmart.models.columns import BIGINT
 

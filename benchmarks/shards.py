@@ -15,7 +15,7 @@ import pyarrow as pa
 from measure import machine, table
 from results import save
 
-from runmart.lake import batch, cut, find, merge, observe
+from runmart.lake.batch import batch, cut, find, merge, observe
 from runmart.models import arrow
 from runmart.models.columns import BIGINT
 

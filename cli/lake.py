@@ -53,7 +53,7 @@ def load(
     """
     rules = content.rules()
     spark = _session()
-    from runmart.spark.load import load as load_batch
+    from runmart.lake.spark.load import load as load_batch
 
     done = load_batch(
         spark,

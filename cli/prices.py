@@ -9,8 +9,8 @@ from cyclopts import Parameter
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import hint, say, say_json, say_table
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
+from runmart.ingest.pull.errors import SettingsError
 from runmart.ingest.warehouse.turns import in_turn, transaction
-from runmart.pull.errors import SettingsError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -10,8 +10,8 @@ from runmart.cli import durations
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import say, say_json
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
+from runmart.ingest.pull.errors import SettingsError
 from runmart.ingest.warehouse.places import Lake
-from runmart.pull.errors import SettingsError
 
 if TYPE_CHECKING:
     from runmart.ingest.maintenance.prune import Pruned

@@ -21,13 +21,13 @@ from runmart.cli.output import hint, say, say_json
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
 from runmart.cli.settings import SourceSettings
 from runmart.ingest.errors import RunmartError
+from runmart.ingest.pull.errors import SettingsError
+from runmart.ingest.pull.profiles import ProfileName, Server
 from runmart.ingest.warehouse.places import Place
-from runmart.pull.errors import SettingsError
-from runmart.pull.profiles import ProfileName, Server
 
 if TYPE_CHECKING:
-    from runmart.pull.keys import Key
-    from runmart.pull.runner import Outcome, Request
+    from runmart.ingest.pull.keys import Key
+    from runmart.ingest.pull.runner import Outcome, Request
 
 _FLAG = Parameter(negative="")
 _DEFAULT_CONCURRENCY = 8
@@ -155,8 +155,8 @@ def _request(
     Raises:
         SettingsError: Something is missing, or wrong.
     """
-    from runmart.pull.plan import Selection
-    from runmart.pull.runner import Request
+    from runmart.ingest.pull.plan import Selection
+    from runmart.ingest.pull.runner import Request
     from runmart.queries import install
 
     if one.base_url is None or one.profile is None:
@@ -195,7 +195,7 @@ def _key(name: str, one: SourceSettings, server: Server) -> "Key | None":
     """The key, from the one place that is named, or from where it is by custom."""
     import os
 
-    from runmart.pull import keys
+    from runmart.ingest.pull import keys
 
     named = [value for value in (one.api_key_env, one.api_key_file, one.api_key_command, one.entra) if value]
     if len(named) > 1:
@@ -253,7 +253,7 @@ class _Job:
 
     async def _round(self) -> int:
         """One pull from each source; the worst exit code."""
-        from runmart.pull.metrics import Pulled, write
+        from runmart.ingest.pull.metrics import Pulled, write
 
         pulls: dict[str, Pulled] = {}
         summaries: list[dict[str, Any]] = []
@@ -291,7 +291,7 @@ class _Job:
 
     async def _one(self, name: str, request: "Request") -> "Outcome | RunmartError":
         """Pull from one source, and tell."""
-        from runmart.pull.runner import pull as pull_runs
+        from runmart.ingest.pull.runner import pull as pull_runs
 
         try:
             selection = request.selection._replace(ids=_ids(self.settings[name].threads))
@@ -313,7 +313,7 @@ def _ids(threads: str | None) -> list[str]:
     Raises:
         SettingsError: It cannot be read.
     """
-    from runmart.pull.plan import lines
+    from runmart.ingest.pull.plan import lines
 
     if threads is None:
         return []

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from runmart.pull.errors import SettingsError
-from runmart.pull.profiles import ProfileName
+from runmart.ingest.pull.errors import SettingsError
+from runmart.ingest.pull.profiles import ProfileName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from runmart.exports.layout import ExportError, File, Manifest
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.warehouse.schema import migrate
 from runmart.ingest.warehouse.turns import transaction
 from runmart.ingest.warehouse.warehouse import STORAGE_VERSION, window_of
-from runmart.lake import manifests
-from runmart.lake.shards import BOOKS, quoted
-from runmart.lake.storage import Storage
-from runmart.models.bookkeeping import Book
+from runmart.lake.batch import manifests
+from runmart.lake.batch.shards import BOOKS, quoted
+from runmart.lake.batch.storage import Storage
+from runmart.lake.parquet.layout import ExportError, File, Manifest
 from runmart.models.columns import Table
-from runmart.models.prices import MODEL_ALIASES, PRICES
-from runmart.models.tables import ALL_TABLES
+from runmart.models.tables.all import ALL_TABLES
+from runmart.models.tables.bookkeeping import Book
+from runmart.models.tables.prices import MODEL_ALIASES, PRICES
 from runmart.queries import install
 
 if TYPE_CHECKING:

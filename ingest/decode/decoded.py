@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from runmart.models.observations import Observations, Reject
 from runmart.models.records import RunRecord
-from runmart.models.steps import StepRow
+from runmart.models.tables.steps import StepRow
 
 Extra = list[tuple[str, bytes]]
 """Fields of a run that are none of the 27: name and value as sent."""

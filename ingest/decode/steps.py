@@ -12,7 +12,7 @@ from runmart.models.columns import BINARY
 from runmart.models.observations import Origin
 from runmart.models.quirks import normalise
 from runmart.models.records import RunStepRecord
-from runmart.models.steps import StepRow
+from runmart.models.tables.steps import StepRow
 
 
 class _ToolCall(Struct):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from runmart.models import arrow
-from runmart.models.bookkeeping import Book
+from runmart.models.tables.bookkeeping import Book
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

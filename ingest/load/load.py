@@ -19,9 +19,9 @@ from runmart.ingest.transform.convert import Converted
 from runmart.ingest.version import VERSION
 from runmart.ingest.warehouse import turns
 from runmart.models.batches import POSITION, Batches, shift, shift_rows
-from runmart.models.bookkeeping import INPUTS, LOADS, REJECTS, Book
 from runmart.models.content import Content
 from runmart.models.observations import Reject
+from runmart.models.tables.bookkeeping import INPUTS, LOADS, REJECTS, Book
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -19,9 +19,9 @@ import pyarrow as pa
 
 from runmart.models.batches import OBSERVATION, Batches, shift
 from runmart.models.columns import BIGINT, JSON, VARCHAR, Column, Table
-from runmart.models.runs import RUNS
 from runmart.models.statuses import LIFECYCLE_INSTANTS, TERMINAL_STATUSES
-from runmart.models.tables import TABLES
+from runmart.models.tables.all import TABLES
+from runmart.models.tables.runs import RUNS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from runmart.models.statuses import STEP_INSTANTS, TERMINAL_STEP_STATUSES
-from runmart.models.steps import STEPS
+from runmart.models.tables.steps import STEPS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -8,7 +8,7 @@ from runmart.ingest.transform.content import without_quotes
 from runmart.ingest.transform.door import DROP_ALL, JSONS, TEXTS, hidden
 from runmart.ingest.warehouse.tool_sums import sum_up_tools
 from runmart.ingest.warehouse.turns import in_turn, transaction, write_alone
-from runmart.models.tables import ALL_TABLES
+from runmart.models.tables.all import ALL_TABLES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -15,7 +15,7 @@ from runmart.ingest.transform.door import OPEN, Door
 from runmart.ingest.transform.flatten import flatten
 from runmart.models.batches import Batches
 from runmart.models.observations import Origin, Reject
-from runmart.models.steps import batch
+from runmart.models.tables.steps import batch
 
 
 class Converted(NamedTuple):

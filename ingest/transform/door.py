@@ -16,7 +16,7 @@ from runmart.models.batches import OBSERVATION, Batches
 from runmart.models.columns import BIGINT, TIMESTAMPTZ, VARCHAR
 from runmart.models.content import CONTENT_FIELDS, Content, ContentField
 from runmart.models.observations import OfferedTool, Reject
-from runmart.models.tools import digest
+from runmart.models.tables.tools import digest
 
 TEXTS: dict[tuple[str, str], ContentField] = {
     ("runs", "instructions"): "instructions",

@@ -5,16 +5,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from runmart.models import arrow, errors, tools, usage
+from runmart.models import arrow
 from runmart.models.arrow import Array
 from runmart.models.batches import OBSERVATION, Batches
 from runmart.models.columns import BIGINT, JSON, Table
-from runmart.models.errors import ERRORS
 from runmart.models.observations import Observations
-from runmart.models.runs import RUNS
-from runmart.models.tables import TABLES
-from runmart.models.tools import TOOLS
-from runmart.models.usage import USAGE
+from runmart.models.tables import errors, tools, usage
+from runmart.models.tables.all import TABLES
+from runmart.models.tables.errors import ERRORS
+from runmart.models.tables.runs import RUNS
+from runmart.models.tables.tools import TOOLS
+from runmart.models.tables.usage import USAGE
 
 
 def flatten(runs: Observations) -> Batches:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from runmart.ingest.errors import RunmartError
-from runmart.models.prices import PRICES
+from runmart.models.tables.prices import PRICES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

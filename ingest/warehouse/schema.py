@@ -8,7 +8,10 @@ from runmart.ingest.errors import WarehouseError
 from runmart.ingest.version import VERSION
 from runmart.ingest.warehouse import prices, tool_sums
 from runmart.ingest.warehouse.turns import transaction
-from runmart.models.bookkeeping import (
+from runmart.models.columns import Table
+from runmart.models.observations import RUN_CREATED_AT
+from runmart.models.tables.all import ALL_TABLES, TABLES
+from runmart.models.tables.bookkeeping import (
     BOOKS,
     CONTENT_RULES,
     GIVEN_UP_RUNS,
@@ -19,12 +22,9 @@ from runmart.models.bookkeeping import (
     THREADS,
     Book,
 )
-from runmart.models.columns import Table
-from runmart.models.observations import RUN_CREATED_AT
-from runmart.models.prices import MODEL_ALIASES, PRICES
-from runmart.models.runs import RUNS
-from runmart.models.steps import STEPS
-from runmart.models.tables import ALL_TABLES, TABLES
+from runmart.models.tables.prices import MODEL_ALIASES, PRICES
+from runmart.models.tables.runs import RUNS
+from runmart.models.tables.steps import STEPS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

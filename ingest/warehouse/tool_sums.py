@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from runmart.models.runs import RUNS
-from runmart.models.tools import DIGEST
+from runmart.models.tables.runs import RUNS
+from runmart.models.tables.tools import DIGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

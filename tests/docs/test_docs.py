@@ -128,7 +128,7 @@ def test_the_readme_names_every_command_and_every_folder() -> None:
 
 def test_the_sample_pages_are_those_of_the_manifest() -> None:
     """Data files of others are kept with their origin and licence."""
-    pages = ROOT / "demo" / "pages"
-    listed = {line.split("\t")[0] for line in (ROOT / "demo" / "MANIFEST.tsv").read_text().splitlines()[1:]}
+    pages = ROOT / "cli" / "demo" / "pages"
+    listed = {line.split("\t")[0] for line in (ROOT / "cli" / "demo" / "MANIFEST.tsv").read_text().splitlines()[1:]}
     assert {str(path.relative_to(pages)) for path in pages.rglob("*") if path.is_file()} == listed
     assert f"loads {len(listed)} recorded" in README

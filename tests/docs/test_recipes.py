@@ -116,6 +116,6 @@ def test_the_containerfile_builds_a_working_command(tmp_path: Path) -> None:
 def _copy(source: Path, target: Path) -> None:
     """Copy what is committed."""
     if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     else:
         shutil.copy(source, target)

@@ -11,7 +11,7 @@ from postgres import PASSWORD, Postgres
 
 from runmart.ingest.warehouse.places import Lake
 from runmart.ingest.warehouse.warehouse import open_for_reading, open_for_writing
-from runmart.models.tables import ALL_TABLES
+from runmart.models.tables.all import ALL_TABLES
 from runmart.queries import install
 
 REAL = Path(__file__).parents[1] / "data" / "realdata"

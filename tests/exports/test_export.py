@@ -14,20 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runmart.exports import write
-from runmart.exports.layout import (
-    MANIFEST,
-    ExportError,
-    held,
-    put_in_place,
-    read_manifest,
-    sha256,
-    write_manifest,
-)
-from runmart.exports.read import restore
-from runmart.exports.write import Outcome, export
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.warehouse import open_for_reading, open_for_writing
+from runmart.lake.parquet import write
+from runmart.lake.parquet.layout import MANIFEST, ExportError, held, put_in_place, read_manifest, sha256, write_manifest
+from runmart.lake.parquet.read import restore
+from runmart.lake.parquet.write import Outcome, export
 from runmart.queries import install
 
 RUNMART = Path(sys.executable).parent / "runmart"

@@ -16,7 +16,7 @@ from runmart.ingest.transform.convert import Converted, Converter
 from runmart.ingest.transform.door import JSONS, TEXTS, Door
 from runmart.models.columns import JSON, VARCHAR
 from runmart.models.content import CONTENT_FIELDS, RULES, Content, ContentField, Rule
-from runmart.models.tables import ALL_TABLES
+from runmart.models.tables.all import ALL_TABLES
 
 KEY = b"0123456789abcdef"
 NO_CONTENT = {

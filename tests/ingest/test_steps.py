@@ -11,7 +11,7 @@ from runmart.ingest.decode.steps import step
 from runmart.ingest.parse.members import UnfitError
 from runmart.models.observations import Origin
 from runmart.models.statuses import STEP_OBJECT
-from runmart.models.steps import STEPS, StepRow, batch
+from runmart.models.tables.steps import STEPS, StepRow, batch
 
 ORIGIN = Origin("s", 5, 1)
 

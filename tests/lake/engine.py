@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from runmart.lake import batch, cut, find, merge, observe
-from runmart.lake.batch import Outcome
-from runmart.lake.job import Job
+from runmart.lake.batch import batch, cut, find, merge, observe
+from runmart.lake.batch.batch import Outcome
+from runmart.lake.batch.job import Job
 from runmart.models import arrow
 from runmart.models.columns import BIGINT
 

@@ -7,13 +7,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from runmart.exports.layout import File, Lake, Manifest, read_manifest
 from runmart.ingest.load.load import Load
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.warehouse import open_for_writing
 from runmart.lake import window
-from runmart.models.bookkeeping import INPUTS, REJECTS
-from runmart.models.tables import ALL_TABLES
+from runmart.lake.parquet.layout import File, Lake, Manifest, read_manifest
+from runmart.models.tables.all import ALL_TABLES
+from runmart.models.tables.bookkeeping import INPUTS, REJECTS
 from runmart.queries import install
 
 Rows = dict[str, list[tuple[Any, ...]]]

@@ -9,8 +9,8 @@ import pytest
 from load.warehouses import command, page, run, write
 
 from runmart.cli.app import run as run_command
-from runmart.exports.layout import ExportError
 from runmart.ingest.errors import SourceError
+from runmart.lake.parquet.layout import ExportError
 
 
 @pytest.fixture(name="source")

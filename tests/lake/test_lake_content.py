@@ -12,10 +12,10 @@ from load.warehouses import command, page, query, run, write
 from secretive import SECRET, SECRETIVE
 from shown import alone, manifest, opened, rows, shown, tables
 
-from runmart.exports.layout import MANIFEST
 from runmart.ingest.errors import WarehouseError
-from runmart.lake import cut
-from runmart.lake.batch import begin
+from runmart.lake.batch import cut
+from runmart.lake.batch.batch import begin
+from runmart.lake.parquet.layout import MANIFEST
 from runmart.models.content import CONTENT_FIELDS, Content, Rule
 
 KEY, OTHER_KEY = b"0123456789abcdef", b"fedcba9876543210"

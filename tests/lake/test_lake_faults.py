@@ -9,10 +9,10 @@ import pytest
 from disturbed import Before
 from shown import alone, manifest, present, rows, shown, strays
 
-from runmart.exports.layout import MANIFEST, ExportError
-from runmart.lake import batch, cut, find, merge, observe, storage
-from runmart.lake.job import Job
-from runmart.lake.storage import Storage
+from runmart.lake.batch import batch, cut, find, merge, observe, storage
+from runmart.lake.batch.job import Job
+from runmart.lake.batch.storage import Storage
+from runmart.lake.parquet.layout import MANIFEST, ExportError
 
 pytestmark = pytest.mark.slow
 

@@ -14,8 +14,8 @@ from shown import alone, counts, rows, shown
 from runmart.ingest import pipeline
 from runmart.ingest.parse.blocks import Block, blocks
 from runmart.ingest.sources import read
-from runmart.lake import cut, merge, observe
-from runmart.lake.parcels import WHOLE, parcels
+from runmart.lake.batch import cut, merge, observe
+from runmart.lake.batch.parcels import WHOLE, parcels
 
 RUNS = 60
 

@@ -9,12 +9,12 @@ import pytest
 from load.warehouses import command, page, query, run, write
 from shown import Rows, alone, opened, rows, shown, strays, tables
 
-from runmart.exports.layout import MANIFEST, ExportError
-from runmart.exports.read import restore
-from runmart.exports.write import export
 from runmart.ingest.warehouse.warehouse import open_for_reading, open_for_writing
-from runmart.lake import observe
-from runmart.lake.find import export_of
+from runmart.lake.batch import observe
+from runmart.lake.batch.find import export_of
+from runmart.lake.parquet.layout import MANIFEST, ExportError
+from runmart.lake.parquet.read import restore
+from runmart.lake.parquet.write import export
 
 MONTHS = (1_735_689_599, 1_735_689_600, None)
 """The last second of 2024 and the first of 2025 (UTC); not known."""

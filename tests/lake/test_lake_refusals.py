@@ -13,12 +13,12 @@ from disturbed import Before
 from load.warehouses import page, query, run, write
 from shown import alone, manifest, opened, shown, strays
 
-from runmart.exports.layout import MANIFEST, ExportError, held
-from runmart.exports.write import export
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.warehouse.warehouse import open_for_reading
-from runmart.lake import batch, manifests, merge
-from runmart.lake.storage import Storage
+from runmart.lake.batch import batch, manifests, merge
+from runmart.lake.batch.storage import Storage
+from runmart.lake.parquet.layout import MANIFEST, ExportError, held
+from runmart.lake.parquet.write import export
 from runmart.lake.window import open_window
 
 

@@ -16,8 +16,8 @@ from shown import alone, opened, rows
 
 from runmart.ingest.errors import WarehouseError
 from runmart.lake.window import open_window
-from runmart.models.bookkeeping import LOADS
-from runmart.models.tables import ALL_TABLES
+from runmart.models.tables.all import ALL_TABLES
+from runmart.models.tables.bookkeeping import LOADS
 from runmart.queries import connect, views
 from runmart.queries.read import Warehouse
 
@@ -35,7 +35,7 @@ class Both:
         step = {"id": "step", "object": "thread.run.step", "status": "completed", "run_id": "fine"}
         bad = {"id": "bad", "status": "x", "created_at": "soon"}
         damaged = write(folder / "damaged.json", page(run("fine"), step, bad))
-        self.sources = [ROOT / "demo" / "pages", damaged]
+        self.sources = [ROOT / "cli" / "demo" / "pages", damaged]
         engine.load(self.lake, self.sources, shards=1)
         alone(self.warehouse, *self.sources, has_views=True)
         self.done = command("lake", "open", self.lake, "--warehouse", self.window)

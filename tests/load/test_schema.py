@@ -10,9 +10,9 @@ from warehouses import WRONG_TOOL_SUMS, command, load, page, query, run, write
 from runmart.ingest.warehouse.schema import MIGRATIONS, Migration, create_tables, migrate, schema_version
 from runmart.ingest.warehouse.storage import readable_by, storage_version
 from runmart.ingest.warehouse.warehouse import open_for_writing
-from runmart.models.bookkeeping import BOOKS
-from runmart.models.prices import MODEL_ALIASES, PRICES
-from runmart.models.tables import ALL_TABLES
+from runmart.models.tables.all import ALL_TABLES
+from runmart.models.tables.bookkeeping import BOOKS
+from runmart.models.tables.prices import MODEL_ALIASES, PRICES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -13,8 +13,8 @@ import duckdb
 from runmart.ingest.load.load import Load
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.warehouse import open_for_writing
-from runmart.models.tables import TABLES
-from runmart.models.tools import DIGEST
+from runmart.models.tables.all import TABLES
+from runmart.models.tables.tools import DIGEST
 
 RUNMART = Path(sys.executable).parent / "runmart"
 

@@ -12,7 +12,7 @@ from runmart.models.batches import OBSERVATION, POSITION, Batches, shift
 from runmart.models.columns import duckdb_type
 from runmart.models.observations import Origin
 from runmart.models.records import RunRecord
-from runmart.models.tables import TABLES
+from runmart.models.tables.all import TABLES
 
 ORIGIN = Origin("the-source", 1_700_000_000_000_001, 31)
 

@@ -10,11 +10,11 @@ import pytest
 from pulls import TestServer, pulled, request
 from test_pull import assert_equals_truth, query
 
-from runmart.pull import runner
-from runmart.pull.client import Patience
-from runmart.pull.errors import PullError, SettingsError
-from runmart.pull.plan import LONGEST_INTERVAL_SECONDS, Plan, Selection
-from runmart.pull.runner import pull
+from runmart.ingest.pull import runner
+from runmart.ingest.pull.client import Patience
+from runmart.ingest.pull.errors import PullError, SettingsError
+from runmart.ingest.pull.plan import LONGEST_INTERVAL_SECONDS, Plan, Selection
+from runmart.ingest.pull.runner import pull
 
 
 @pytest.fixture(name="_at_once")

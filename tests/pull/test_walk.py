@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runmart.pull.client import Response
-from runmart.pull.errors import ThreadError
-from runmart.pull.walk import OVERLAP_SECONDS, Ground, walk
-from runmart.pull.wire import Page, page
+from runmart.ingest.pull.client import Response
+from runmart.ingest.pull.errors import ThreadError
+from runmart.ingest.pull.walk import OVERLAP_SECONDS, Ground, walk
+from runmart.ingest.pull.wire import Page, page
 
 
 class Lists:

@@ -7,9 +7,9 @@ import duckdb
 import pytest
 
 from runmart.ingest.warehouse.tool_sums import sum_up_tools
-from runmart.models.bookkeeping import LOADS, REJECTS
-from runmart.models.prices import MODEL_ALIASES, PRICES
-from runmart.models.tables import ALL_TABLES
+from runmart.models.tables.all import ALL_TABLES
+from runmart.models.tables.bookkeeping import LOADS, REJECTS
+from runmart.models.tables.prices import MODEL_ALIASES, PRICES
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Rows by table; a column that a row leaves out is null."""

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from runmart.spark.views import register
+from runmart.lake.spark.views import register
 
 if __name__ == "__main__":
     lake, folder, *names = sys.argv[1:]

@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 
 from runmart.lake.window import open_window
-from runmart.models.tables import ALL_TABLES
+from runmart.models.tables.all import ALL_TABLES
 
 
 def rows(warehouse: Path, table: str) -> tuple[int, Any]:

@@ -18,7 +18,7 @@ from held import assert_equal
 from load.warehouses import RUNMART, command
 
 from runmart.cli import submit as submitted
-from runmart.lake.storage import Storage
+from runmart.lake.batch.storage import Storage
 from runmart.lake.window import open_window
 from runmart.queries import find
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.spark
 ROOT = Path(__file__).parents[2]
 CONNECTED = Path(__file__).with_name("connected.py")
 VIEWS = ("run_facts", "runs_hourly", "costs_daily", "required_tool_calls", "metadata_usage", "load_history")
-SOURCES = [ROOT / "demo" / "pages", ROOT / "tests" / "data" / "realdata"]
+SOURCES = [ROOT / "cli" / "demo" / "pages", ROOT / "tests" / "data" / "realdata"]
 
 
 @pytest.fixture(name="alone", scope="module")

@@ -15,11 +15,11 @@ import pytest
 from compared import differences
 from held import assert_equal
 
-from runmart.exports.layout import read_manifest
 from runmart.ingest.errors import SourceError
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.warehouse import open_for_reading, open_for_writing
-from runmart.lake.batch import Outcome
+from runmart.lake.batch.batch import Outcome
+from runmart.lake.parquet.layout import read_manifest
 from runmart.lake.window import open_window
 from runmart.queries import View, install, views
 
@@ -41,7 +41,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     subprocess.run([*generate, folder / "generated", str(RUNS), "--page", "20"], check=True)
     large = folder / "large.jsonl"
     subprocess.run([*generate, large, "20000", "--seed", "7", "--first", str(RUNS), "--lines"], check=True)
-    return [ROOT / "tests" / "data" / "realdata", ROOT / "demo" / "pages", folder / "generated", large]
+    return [ROOT / "tests" / "data" / "realdata", ROOT / "cli" / "demo" / "pages", folder / "generated", large]
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +57,7 @@ def alone(pages: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(name="lake", scope="module")
 def _lake(spark: "SparkSession", pages: list[Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     """A lake that a cluster has loaded, and what that batch did."""
-    from runmart.spark.load import load
+    from runmart.lake.spark.load import load
 
     lake = tmp_path_factory.mktemp("cluster") / "lake"
     return lake, load(spark, str(lake), [str(path) for path in pages], shards=SHARDS)
@@ -72,7 +72,7 @@ def test_the_same_batch_again_changes_nothing(
     spark: "SparkSession", pages: list[Path], lake: tuple[Path, Outcome]
 ) -> None:
     """Inputs are known; when they are read all the same, no file is written."""
-    from runmart.spark.load import load
+    from runmart.lake.spark.load import load
 
     folder, done = lake
     files = sorted(folder.rglob("*.parquet"))
@@ -89,7 +89,7 @@ def _engines(
     spark: "SparkSession", lake: tuple[Path, Outcome]
 ) -> Generator[tuple["SparkSession", duckdb.DuckDBPyConnection]]:
     """Spark with the views of the lake, and DuckDB with a window on it."""
-    from runmart.spark.views import register
+    from runmart.lake.spark.views import register
 
     session, window = spark.newSession(), lake[0].with_suffix(".duckdb")
     register(session, lake[0])
@@ -110,7 +110,7 @@ def test_every_view_over_a_lake_gives_the_same_in_both_engines(
 
 def test_two_batches_end_as_one(spark: "SparkSession", pages: list[Path], alone: Path, tmp_path: Path) -> None:
     """Runs whose observations come in different batches are at their latest one."""
-    from runmart.spark.load import load
+    from runmart.lake.spark.load import load
 
     lake = tmp_path / "lake"
     for some in (pages[2:], pages[:2]):
@@ -134,7 +134,7 @@ def test_an_executor_that_is_killed_is_made_good(
     tasks: int, spark: "SparkSession", pages: list[Path], alone: Path, tmp_path: Path
 ) -> None:
     """`kill -9` while inputs are read, or while shards are written: nothing is lost, nothing is there twice."""
-    from runmart.spark.load import load
+    from runmart.lake.spark.load import load
 
     lake, killed = tmp_path / "lake", list[int]()
 
@@ -167,7 +167,7 @@ def test_an_executor_that_is_killed_is_made_good(
 
 def test_a_source_that_is_not_there_is_a_sentence(spark: "SparkSession", tmp_path: Path) -> None:
     """The lake is not made."""
-    from runmart.spark.load import load
+    from runmart.lake.spark.load import load
 
     with pytest.raises(SourceError, match="no such file or folder"):
         load(spark, str(tmp_path / "lake"), [str(tmp_path / "missing")])

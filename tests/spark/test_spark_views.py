@@ -14,14 +14,14 @@ import pyarrow as pa
 import pytest
 from compared import differences
 
-from runmart.exports.layout import MANIFEST, ExportError, File, Lake, read_manifest, write_manifest
-from runmart.exports.write import export
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.prices import seed
 from runmart.ingest.warehouse.warehouse import open_for_reading, open_for_writing
-from runmart.models.bookkeeping import LOADS, REJECTS
+from runmart.lake.parquet.layout import MANIFEST, ExportError, File, Lake, read_manifest, write_manifest
+from runmart.lake.parquet.write import export
+from runmart.lake.spark.views import register
+from runmart.models.tables.bookkeeping import LOADS, REJECTS
 from runmart.queries import View, find, install, views
-from runmart.spark.views import register
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -80,7 +80,8 @@ def _warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("warehouse")
     warehouse, page = folder / "runs.duckdb", folder / "page.json"
     subprocess.run([sys.executable, ROOT / "benchmarks" / "generate.py", folder / "pages", str(GENERATED)], check=True)
-    sources = {"recorded": ROOT / "tests" / "data" / "realdata", "demo": ROOT / "demo" / "pages", "": folder / "pages"}
+    recorded, sample = ROOT / "tests" / "data" / "realdata", ROOT / "cli" / "demo" / "pages"
+    sources = {"recorded": recorded, "demo": sample, "": folder / "pages"}
     with open_for_writing(warehouse, 0) as connection:
         install(connection)
         for source, path in sources.items():

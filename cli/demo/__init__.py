@@ -1,0 +1,1 @@
+"""Demo: a sample of real pages, and the command that loads it and prints what it answers."""

@@ -1,0 +1,77 @@
+"""`runmart demo`: a sample of real pages, loaded and answered."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from runmart.cli.options import Options
+from runmart.cli.output import hint, progress, say, say_json, say_table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+DEFAULT_WAREHOUSE = Path("demo.duckdb")
+
+_ANSWERS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
+    (
+        "How slow? Seconds that completed runs took",
+        "latency_by_model",
+        "runs",
+        {"runs": "runs", "run_seconds_p50": "p50", "run_seconds_p95": "p95", "run_seconds_max": "max"},
+    ),
+    (
+        "How often does it fail? Of the runs that have ended",
+        "failure_rates_by_model",
+        "terminal_runs",
+        {"terminal_runs": "ended", "expired": "expired", "incomplete": "incomplete", "failure_rate": "failure rate"},
+    ),
+    (
+        "How many tokens?",
+        "token_usage_by_model",
+        "total_tokens",
+        {
+            "runs_with_usage": "runs",
+            "prompt_tokens": "prompt",
+            "completion_tokens": "completion",
+            "total_tokens": "total",
+        },
+    ),
+)
+"""Title, view, the column to order by, and what is shown: column to heading."""
+
+
+def demo(
+    *,
+    warehouse: Annotated[Path, Parameter(name=["--warehouse", "-w"])] = DEFAULT_WAREHOUSE,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Load a sample of real pages into a warehouse of its own and print what they answer.
+
+    Args:
+        warehouse: The DuckDB file; RUNMART_WAREHOUSE is not looked at, so that the sample never mixes with real runs.
+        json: Print one JSON document instead of tables.
+    """
+    from runmart.cli.demo.sample import PAGES
+    from runmart.ingest.pipeline import ingest
+
+    options = Options(warehouse=warehouse, json=json)
+    with options.writing() as connection, progress() as show:
+        load = ingest(connection, [str(PAGES)], source="demo", command="demo", progress=show)
+        runs = connection.execute("select count(*) from runs").fetchall()[0][0]
+        answers = {view: _rows(connection, view, order, columns) for _, view, order, columns in _ANSWERS}
+    if json:
+        say_json({"warehouse": str(warehouse), "runs": runs, "answers": answers})
+        return 0
+    seen = f"{load.totals.observations:,} observations of them in {load.totals.inputs:,} new files"
+    say(f"{warehouse}: {runs:,} real runs, {seen}\n")
+    for title, view, _, columns in _ANSWERS:
+        say_table(f"{title} ({view})", ["model", *columns.values()], [list(row.values()) for row in answers[view]])
+    hint(f"Go on: duckdb -readonly {warehouse}, or: runmart views --warehouse {warehouse}")
+    return 0
+
+
+def _rows(connection: "DuckDBPyConnection", view: str, order: str, columns: dict[str, str]) -> list[dict[str, Any]]:
+    names = ["model", *columns]
+    query = f"select {', '.join(names)} from {view} where {order} > 0 order by {order} desc, model"
+    return [dict(zip(names, row, strict=True)) for row in connection.execute(query).fetchall()]

@@ -1,1 +1,0 @@
-"""Exports: a warehouse as a folder of Parquet files, and back."""

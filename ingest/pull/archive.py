@@ -1,0 +1,44 @@
+"""Archive: raw answers in files, compressed, each with the time of the answer, for `runmart ingest` to read."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from runmart.ingest.pull.client import Response
+from runmart.ingest.transform.door import Door
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+class Archive:
+    """A folder of answers: `FOLDER/SOURCE/DAY/TIME-DIGEST.json.zst`."""
+
+    def __init__(self, folder: Path, source: str) -> None:
+        self._folder = folder / (_UNSAFE.sub("_", source).strip(".") or "_")
+
+    def add(self, responses: Iterable[Response], door: Door) -> None:
+        """Write answers as they pass `door`; each file has the answer's time, which is when its runs were observed.
+
+        An answer of which the content cannot be told apart is left out.
+
+        Raises:
+            OSError: The folder cannot be written to.
+        """
+        for response in responses:
+            body = door.document(response.body)
+            if body is None:
+                continue
+            moment = datetime.fromtimestamp(response.observed_at / 1e6, UTC)
+            digest = hashlib.sha256(response.address.encode() + b"\0" + body).hexdigest()[:12]
+            folder = self._folder / f"{moment:%Y-%m-%d}"
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / f"{moment:%H%M%S}.{moment.microsecond:06}-{digest}.json.zst"
+            unfinished = path.with_name(f".{path.name}.part")
+            unfinished.write_bytes(pa.compress(body, codec="zstd", asbytes=True))
+            os.utime(unfinished, ns=(response.observed_at * 1000, response.observed_at * 1000))
+            unfinished.replace(path)

@@ -1,0 +1,216 @@
+"""Shards: the runs whose ids fall to one number, in a small warehouse while a batch is merged into them."""
+
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple, Self
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from runmart.ingest.warehouse.schema import create_tables
+from runmart.ingest.warehouse.turns import transaction
+from runmart.lake.batch import manifests
+from runmart.lake.batch.job import Job
+from runmart.lake.parquet.layout import COLUMNS, File, Manifest, Partition, Written
+from runmart.lake.parquet.write import copy, selected
+from runmart.models import arrow
+from runmart.models.columns import JSON, VARCHAR
+from runmart.models.tables.all import ALL_TABLES, TABLES
+from runmart.models.tables.bookkeeping import INPUTS, LOADS, REJECTS
+from runmart.models.tables.steps import STEPS
+
+_parquet: Any = pq.ParquetFile
+
+MEMORY = "512MB"
+BOOKS = (INPUTS, REJECTS)
+"""Bookkeeping that lies in files, one for each shard."""
+
+_MONTH = "strftime(created_at, '%Y-%m')"
+
+
+class Key(NamedTuple):
+    """What the rows of some tables are found by."""
+
+    table: str
+    """Where it is the key."""
+    column: str
+    tables: tuple[str, ...]
+    """Which have it."""
+
+    @property
+    def ids(self) -> str:
+        """The table of the ids that a batch brought."""
+        return f"{self.table}_ids"
+
+    @property
+    def lay(self) -> str:
+        """The table of those that are in the lake, and where they lie."""
+        return f"{self.table}_lay"
+
+    @property
+    def changed(self) -> str:
+        """The ids of the rows that a batch has put in, or in the place of others."""
+        return f"select {self.column} from main.{self.table} where load_id > 0"
+
+
+RUN = Key("runs", "run_id", tuple(table.name for table in TABLES))
+STEP = Key("steps", "step_id", (STEPS.name,))
+
+
+class Shard:
+    """A shard of a lake as it was before a batch; its warehouse is filled with what is asked for."""
+
+    def __init__(self, job: Job, manifest: Manifest, number: int) -> None:
+        """Make the warehouse, which is empty but for the loads."""
+        self.number = number
+        self.job = job
+        self.storage = job.storage()
+        self.lake = manifests.lake_of(manifest)
+        self.written: list[Written] = [one for one in manifest.partitions if one.shard == number]
+        self._folder = TemporaryDirectory(prefix="runmart-")
+        self.folder = Path(self._folder.name)
+        config: dict[str, Any] = {"memory_limit": MEMORY, "threads": 1, "preserve_insertion_order": False}
+        self.connection = duckdb.connect(self.folder / "shard.duckdb", config=config)
+        self.connection.execute("set timezone = 'UTC'")
+        with transaction(self.connection):  # else each table would be written to the disk by itself
+            create_tables(self.connection, has_comments=False)
+        self._fill_loads()
+
+    def __enter__(self) -> Self:
+        """The warehouse is removed on leaving."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove it."""
+        self.connection.close()
+        self._folder.cleanup()
+
+    def _fill_loads(self) -> None:
+        self._insert(f"runmart.{LOADS.name}", manifests.loads(self.lake))
+
+    def _insert(self, table: str, rows: Any) -> None:
+        self.connection.register("filling", rows)
+        self.connection.execute(f"insert into {table} by name select * from filling")
+        self.connection.unregister("filling")
+
+    def fill(self, book: str) -> int:
+        """Put in what the lake's bookkeeping says of this shard; gives how many rows that is."""
+        file = self.lake.books.get(book, {}).get(self.number)
+        if file is None:
+            return 0
+        self._insert(f"runmart.{book}", _parquet(self.storage.open(file.path)).read())
+        return file.rows
+
+    def fill_rows(self, key: Key) -> None:
+        """Put in the rows of the lake that have the ids that the batch brought, and note where they lie."""
+        connection = self.connection
+        connection.execute(f"create table {key.lay} (id varchar, place integer)")
+        for at, one in enumerate(self.written):
+            if key.table not in one.files:
+                continue
+            reader = _parquet(self.storage.open(one.files[key.table].path))
+            stream = pa.RecordBatchReader.from_batches(
+                pa.schema([(key.column, VARCHAR)]), _plain(reader.iter_batches(columns=[key.column]))
+            )
+            connection.register("stored_ids", stream)
+            [(count,)] = connection.execute(f"""
+                insert into {key.lay} select {key.column}, {at} from stored_ids
+                where {key.column} in (select id from {key.ids})""").fetchall()
+            connection.unregister("stored_ids")
+            if count:
+                self._fill_from(one, key, f"select id from {key.lay} where place = {at}")
+
+    def _fill_from(self, one: Written, key: Key, ids: str) -> None:
+        for table in ALL_TABLES:
+            if table.name not in key.tables or table.name not in one.files:
+                continue
+            values = {
+                column.name: f"cast({column.name} as json)" if column.type == JSON else column.name
+                for column in table.columns
+                if column.name in COLUMNS[table.name]
+            }
+            if table.name == key.table:
+                values |= {"source": quoted(one.partition.source), "load_id": "0"}
+            self.connection.execute(f"""
+                insert into main.{table.name} ({", ".join(values)})
+                select {", ".join(values.values())} from {self._stored(one, table.name)}
+                where {key.column} in ({ids})""")
+
+    def changed(self, key: Key) -> list[Partition]:
+        """The partitions from which a batch has taken rows, or to which it has added some."""
+        found = self.connection.execute(f"""
+            select distinct coalesce(source, ''), {_MONTH} from main.{key.table} where load_id > 0""").fetchall()
+        left = self.connection.execute(f"select distinct place from {key.lay} where id in ({key.changed})").fetchall()
+        partitions = {Partition(source, month) for source, month in found}
+        return sorted(partitions | {self.written[int(at)].partition for (at,) in left}, key=_order)
+
+    def at(self, partition: Partition) -> Written:
+        """What the lake has of a partition."""
+        empty = Written(partition, "", {}, self.number)
+        return next((one for one in self.written if one.partition == partition), empty)
+
+    def write(self, old: Written, key: Key, table: str) -> File | None:
+        """Write a table of a partition anew; None when it has no rows."""
+        names = ", ".join(COLUMNS[table])
+        parts = [f"select {selected(table)} from main.{table} where {key.column} in ({self._new(old.partition, key)})"]
+        if table in old.files:
+            parts.append(f"select {names} from {self._stored(old, table)} where {key.column} not in ({key.changed})")
+        return self._put(" union all ".join(parts), old.partition.path(table, self._name()))
+
+    @staticmethod
+    def _new(partition: Partition, key: Key) -> str:
+        month = "is null" if partition.month is None else f"= '{partition.month}'"
+        return f"{key.changed} and coalesce(source, '') = {quoted(partition.source)} and {_MONTH} {month}"
+
+    def has_changed(self, book: str, count: int) -> bool:
+        """Whether a batch has changed a table of the bookkeeping that had so many rows."""
+        [(left, new)] = self.connection.execute(
+            f"select count(*), count(*) filter (load_id = {self.job.batch}) from runmart.{book}"
+        ).fetchall()
+        return new > 0 or left != count
+
+    def write_book(self, book: str) -> File | None:
+        """Write what the bookkeeping says of this shard anew; None when it says nothing."""
+        query = f"select * from runmart.{book} order by all"
+        if book == REJECTS.name:  # numbers that no other shard gives
+            query = f"""
+                select * replace (case when load_id < {self.job.batch} then reject_id else (
+                    (select coalesce(max(reject_id), 0) from runmart.rejects where load_id < {self.job.batch})
+                        // {self.job.shards} + row_number() over (partition by load_id order by reject_id)
+                    ) * {self.job.shards} + {self.number} end as reject_id)
+                from runmart.rejects order by all"""
+        return self._put(query, f"{book}/{self._name()}.parquet")
+
+    def _name(self) -> str:
+        """No other attempt, and no other machine, gives a file this name."""
+        return f"{self.number:05d}-{self.job.batch:06d}-{uuid.uuid4().hex[:12]}"
+
+    def _put(self, query: str, name: str) -> File | None:
+        path = self.folder / "out.parquet"
+        file = copy(self.connection, query, path, name)
+        if not file.rows:
+            return None
+        self.storage.put(path, name)
+        return file
+
+    def _stored(self, one: Written, table: str) -> str:
+        """A file of the lake, as SQL reads it."""
+        path = self.storage.local(one.files[table].path, self.folder / "stored")
+        return f"read_parquet({quoted(str(path))}, hive_partitioning = false)"
+
+
+def _order(partition: Partition) -> tuple[str, str]:
+    return partition.source, partition.month or ""
+
+
+def _plain(batches: Iterable[Any]) -> Iterator[Any]:
+    for batch in batches:
+        yield arrow.record_batch([batch.column(0).cast(VARCHAR)], batch.schema.names)
+
+
+def quoted(text: str) -> str:
+    """A text as SQL has it."""
+    return "'" + text.replace("'", "''") + "'"

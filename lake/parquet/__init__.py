@@ -1,0 +1,1 @@
+"""Parquet: a warehouse as a folder of Parquet files, and back."""

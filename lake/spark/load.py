@@ -1,0 +1,182 @@
+"""Load: a batch into a lake, on a Spark cluster. Spark carries rows and tries again; what is done to them is `lake`'s.
+
+Only what Spark Connect has, too, is used. No executor's JVM opens an input or a file of the lake: pyarrow does, in the
+Python of the executors, with the credentials that it finds there.
+"""
+
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from runmart.ingest.errors import RunmartError, SourceError
+from runmart.lake.batch import batch, job, merge, parcels
+from runmart.lake.batch.batch import DEFAULT_SHARDS, Outcome
+from runmart.lake.batch.cut import pieces
+from runmart.lake.batch.find import listed, marked
+from runmart.lake.batch.job import Job
+from runmart.lake.batch.observe import observed
+from runmart.models.columns import BIGINT, BINARY, BOOLEAN, INTEGER, VARCHAR
+from runmart.models.content import Content
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+Stage = Callable[[Job, Iterable[Any]], Iterator[Any]]
+
+TASK_BYTES = 128 << 20
+"""So much of the inputs is read by one task, where there is more than the cluster has cores for."""
+
+MAX_TASKS = 10_000
+
+_TYPES: dict[pa.DataType, str] = {
+    BIGINT: "bigint",
+    INTEGER: "int",
+    VARCHAR: "string",
+    BOOLEAN: "boolean",
+    BINARY: "binary",
+}
+_EXCEPTION = re.compile(r"^\s*[\w.]+(?:Error|Exception): (.+)$", re.MULTILINE)
+
+_SETTINGS = {
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "16",  # rows may be megabytes, and an executor's memory is small
+    "spark.sql.adaptive.enabled": "false",  # it would put small partitions together, whose tasks take long
+    # A task that is done again sends the same observations in other parcels, since rows come in any order. Spark, from
+    # 4.2 on, takes that for other data, and gives up.
+    "spark.sql.shuffle.orderIndependentChecksum.enabled": "false",
+    "spark.sql.shuffle.orderIndependentChecksum.enableFullRetryOnMismatch": "false",
+}
+
+
+class SparkError(RunmartError):
+    """Spark has given up."""
+
+
+def load(
+    spark: "SparkSession",
+    lake: str,
+    sources: Sequence[str],
+    *,
+    source: str = "default",
+    shards: int = DEFAULT_SHARDS,
+    content: Content | None = None,
+    observed_at: int | None = None,
+    reload: bool = False,
+    tasks: int | None = None,
+) -> Outcome:
+    """Load what `sources` name into a lake, as one batch: all of it, or nothing.
+
+    Args:
+        spark: A session, classic or Connect. Its executors have runmart installed.
+        lake: A folder that this machine and all executors see, or a URL: `s3://`, `abfss://`, `gs://`, `hdfs://`.
+        sources: Files, folders, globs, URLs, and folders that `runmart export` wrote.
+        source: The label of these runs: which organisation, project or server.
+        shards: Over how many the runs of a new lake are spread; a lake keeps what it was made with.
+        content: What becomes of the content of runs; the lake's own rules hold for fields that are not named.
+        observed_at: When the runs were observed, in microseconds since 1970; each input's own time when None.
+        reload: Read inputs even if they were read before.
+        tasks: How many tasks read inputs; by their size, and by the number of cores, when None.
+
+    Raises:
+        SourceError: A source names nothing, or cannot be listed.
+        ExportError: The lake cannot be read or written to, or another batch was loaded meanwhile.
+        WarehouseError: Content is to be hashed, and the key is missing, or not the lake's.
+        SparkError: Spark has given up; the lake is as it was.
+    """
+    todo = batch.begin(
+        lake, sources, source=source, shards=shards, content=content, observed_at=observed_at, reload=reload
+    )
+    with _errors(), _set(spark, _SETTINGS):
+        found = _found(spark, todo).persist()
+        try:
+            inputs, unchanged, size = _looked_at(found)
+            if inputs == 0:
+                return batch.finish(todo, [], unchanged)
+            tasks = tasks or min(max(_cores(spark) * 2, size // TASK_BYTES), MAX_TASKS)
+            cut = _stage(found.repartition(tasks, "address", "part"), todo, pieces, job.TYPES)
+            sent = _stage(cut.repartition(tasks, "address", "part", "piece"), todo, observed, parcels.TYPES)
+            done = _stage(_by_shard(spark, sent, todo.shards), todo, merge.merged, merge.TYPES)
+            results: list[Any] = done.toArrow().column("data").to_pylist()
+        finally:
+            found.unpersist()
+    return batch.finish(todo, results, unchanged)
+
+
+def _found(spark: "SparkSession", todo: Job) -> "DataFrame":
+    """What the sources hold, and which of it is known."""
+    count = len(todo.sources)
+    numbers = spark.range(0, count, 1, min(count, 1000))
+    found = _stage(numbers, todo, listed, job.TYPES)
+    return (
+        found
+        if todo.reload or todo.batch == 1
+        else _stage(found.repartition(todo.shards, "owner"), todo, marked, job.TYPES)
+    )
+
+
+def _looked_at(found: "DataFrame") -> tuple[int, int, int]:
+    """How many inputs are to be read, how many are known, and how many bytes those to be read have."""
+    from pyspark.sql import functions as sql
+
+    is_new = sql.expr("not is_known")
+    row = found.agg(
+        sql.count_if(is_new), sql.count_if("is_known"), sql.sum(sql.when(is_new, sql.col("size"))), sql.min("problem")
+    ).collect()[0]
+    if row[3] is not None:
+        raise SourceError(row[3])
+    return row[0], row[1], row[2] or 0
+
+
+def _cores(spark: "SparkSession") -> int:
+    """How many tasks the cluster runs at a time, as far as Spark says."""
+    from pyspark.sql import functions as sql
+
+    return len(set(spark.range(MAX_TASKS).select(sql.spark_partition_id()).collect()))
+
+
+def _by_shard(spark: "SparkSession", parcels: "DataFrame", shards: int) -> "DataFrame":
+    """Parcels in one partition for each shard: sent by numbers that Spark's hash puts into partitions of their own."""
+    from pyspark.sql import functions as sql
+
+    tried: Any = spark.range(shards * 64).selectExpr(f"pmod(hash(cast(id as int)), {shards})").collect()
+    numbers = {place: number for number, (place,) in enumerate(tried)}
+    keys = ", ".join(str(numbers.get(shard, shard)) for shard in range(shards))
+    return parcels.repartition(shards, sql.expr(f"element_at(array({keys}), shard + 1)"))
+
+
+def _stage(rows: "DataFrame", todo: Job, stage: Stage, types: Mapping[str, pa.DataType]) -> "DataFrame":
+    """A stage of the job over the rows of each partition."""
+    columns = ", ".join(f"{name} {_TYPES[of]}" for name, of in types.items())
+    return rows.mapInArrow(lambda batches: stage(todo, batches), columns)
+
+
+@contextmanager
+def _set(spark: "SparkSession", settings: dict[str, str]) -> Generator[None]:
+    """Settings of the session while this lasts."""
+    before = {name: spark.conf.get(name, value) or value for name, value in settings.items()}
+    for name, value in settings.items():
+        spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            spark.conf.set(name, value)
+
+
+@contextmanager
+def _errors() -> Generator[None]:
+    """What stops Spark, as a sentence."""
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except PySparkException as error:
+        raise SparkError(f"Spark has given up, and the lake is as it was: {_reason(str(error))}") from error
+
+
+def _reason(text: str) -> str:
+    """The last exception of Python's that a message of Spark's tells of; its first line when there is none."""
+    found = _EXCEPTION.findall(text)
+    return found[-1] if found else text.strip().splitlines()[0]

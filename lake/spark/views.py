@@ -1,0 +1,180 @@
+"""Views: every file of `queries/` in a Spark session, over the tables of an export or a lake."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from runmart.ingest.warehouse.prices import seed
+from runmart.lake.batch import manifests
+from runmart.lake.parquet.layout import MANIFEST, ExportError, File, Lake, Manifest, decoded, read_manifest
+from runmart.models.columns import BIGINT, BOOLEAN, DOUBLE, INTEGER, JSON, TIMESTAMPTZ, VARCHAR, Table
+from runmart.models.tables.all import ALL_TABLES
+from runmart.models.tables.bookkeeping import LOADS, REJECTS, Book
+from runmart.models.tables.prices import MODEL_ALIASES, PRICES
+from runmart.queries.catalog import View, prelude, views
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""A scheme; one letter would be a drive."""
+
+_TYPES: dict[pa.DataType, str] = {
+    VARCHAR: "string",
+    JSON: "string",
+    BIGINT: "bigint",
+    INTEGER: "int",
+    DOUBLE: "double",
+    BOOLEAN: "boolean",
+    TIMESTAMPTZ: "timestamp_ltz",  # `timestamp` is what the session says it is
+}
+
+_PARTITIONS = {"source": "string", "month": "string"}
+"""Without types, Spark would take a source 007 for a number."""
+
+_SOURCE = "coalesce(source, '')"
+_DECODED_SOURCE = "coalesce(decode(encode(source, 'ISO-8859-1'), 'UTF-8'), '')"
+"""Spark makes a character of each byte of a path."""
+
+_PATTERN = re.compile(r"[*?\[\]{}\\]")
+"""Characters that stand for others in the paths that Spark is asked to read, unless a backslash is before them."""
+
+
+def register(spark: "SparkSession", folder: "str | Path") -> None:
+    """Register the tables of an export, or of a lake, and all views as temporary views of a Spark session.
+
+    What the manifest names is registered, and nothing else that lies in the folder. To see what was exported or loaded
+    later, register again: Spark keeps the list of files, and the next export replaces some.
+
+    `runs`, `usage`, `tools`, `errors`, `steps`, `prices` and `model_aliases` are tables, `loads` and `rejects` the
+    bookkeeping, which an export does not hold: there, they are empty. A lake has no prices of its own: there, they are
+    those that come with runmart. A temporary view of your own that replaces one of these is what the views are made of
+    from then on. Instants are the same in any time zone of the session; days and hours are in UTC.
+
+    Args:
+        spark: A session of Spark 4, classic or Connect.
+        folder: The export or the lake: a folder that every machine of Spark sees under this path, or a URL that Spark
+            can read, such as `s3a://bucket/folder`.
+
+    Raises:
+        ExportError: It is none, or is not complete, or a file is missing.
+        pyspark.errors.PySparkException: Spark fails.
+    """
+    from pyspark.errors import AnalysisException
+
+    root = str(folder).rstrip("/") if _URL.match(str(folder)) else f"file:{Path(folder).resolve()}"
+    try:
+        _register(spark, root, _manifest(spark, folder))
+    except AnalysisException as error:
+        if error.getCondition() != "PATH_NOT_FOUND":
+            raise
+        path = (error.getMessageParameters() or {}).get("path", "a file")
+        raise ExportError(f"{folder}: {path} is missing; export it again, or restore the file") from None
+
+
+def _manifest(spark: "SparkSession", folder: "str | Path") -> Manifest:
+    """What is in a folder, once it is known to be complete."""
+    manifest = _manifest_of_url(spark, str(folder)) if _URL.match(str(folder)) else read_manifest(Path(folder))
+    if manifest is None:
+        raise ExportError(f"{folder}: it is no export of runmart, and no lake: there is no {MANIFEST}")
+    if not manifest.is_complete:
+        raise ExportError(f"{folder}: the export was cut short, or is being written; run it again, then register it")
+    return manifest
+
+
+def _manifest_of_url(spark: "SparkSession", url: str) -> Manifest | None:
+    """What is behind a URL; None when there is no manifest."""
+    from pyspark.errors import AnalysisException
+
+    path = f"{url.rstrip('/')}/{MANIFEST}"
+    try:
+        [row] = spark.read.text(_plain(path), wholetext=True).collect()
+    except AnalysisException as error:
+        if error.getCondition() != "PATH_NOT_FOUND":
+            raise
+        return None
+    return decoded(row[0].encode(), path)
+
+
+def _register(spark: "SparkSession", root: str, manifest: Manifest) -> None:
+    for table in ALL_TABLES:
+        _partitioned(spark, root, table, manifest).createOrReplaceTempView(table.name)
+    for name, frame in {**_prices(spark, root, manifest), **_bookkeeping(spark, root, manifest.lake)}.items():
+        frame.createOrReplaceTempView(name)
+    for statement in prelude("spark").split(";\n"):
+        if statement.strip():
+            spark.sql(statement)
+    for view in views():
+        spark.sql(_created(view))
+
+
+def _partitioned(spark: "SparkSession", root: str, table: Table[Any], manifest: Manifest) -> "DataFrame":
+    """A table of runs, or the steps."""
+    files = [one.files[table.name] for one in manifest.partitions if table.name in one.files]
+    if not files:
+        return _empty(spark, table)
+    types = {column.name: _TYPES[column.type] for column in table.columns if column.name != "load_id"}
+    reader = spark.read.schema(_listed({**types, **_PARTITIONS})).option("basePath", f"{root}/{table.name}")
+    is_ascii = all(one.partition.source.isascii() for one in manifest.partitions)
+    values = {column.name: f"`{column.name}`" for column in table.columns}
+    values |= {"source": _DECODED_SOURCE if not is_ascii else _SOURCE, "load_id": "cast(null as bigint)"}
+    frame = reader.parquet(*_paths(root, files))
+    return frame.selectExpr(*(f"{values[column.name]} as `{column.name}`" for column in table.columns))
+
+
+def _prices(spark: "SparkSession", root: str, manifest: Manifest) -> "dict[str, DataFrame]":
+    """Prices and aliases; a lake has none of its own."""
+    found = {book.name: _whole(spark, root, book, manifest.tables.get(book.name)) for book in (PRICES, MODEL_ALIASES)}
+    if manifest.lake is not None and PRICES.name not in manifest.tables:
+        rows = pa.Table.from_pylist([price._asdict() for price in seed()], PRICES.schema)
+        found[PRICES.name] = spark.createDataFrame(rows)
+    return found
+
+
+def _bookkeeping(spark: "SparkSession", root: str, lake: Lake | None) -> "dict[str, DataFrame]":
+    """Loads and rejects, which views are made of; an export has neither."""
+    if lake is None:
+        return {book.name: _empty(spark, book) for book in (LOADS, REJECTS)}
+    loads = spark.createDataFrame(manifests.loads(lake)) if lake.loads else _empty(spark, LOADS)
+    return {LOADS.name: loads, REJECTS.name: _whole(spark, root, REJECTS, *lake.books.get(REJECTS.name, {}).values())}
+
+
+def _whole(spark: "SparkSession", root: str, book: Book, *files: File | None) -> "DataFrame":
+    """A table without partitions."""
+    paths = _paths(root, [file for file in files if file is not None])
+    if not paths:
+        return _empty(spark, book)
+    types = {note.name: _TYPES[note.type] for note in book.columns}
+    return spark.read.schema(_listed(types)).parquet(*paths)
+
+
+def _empty(spark: "SparkSession", table: Table[Any] | Book) -> "DataFrame":
+    columns = ", ".join(f"cast(null as {_TYPES[column.type]}) as `{column.name}`" for column in table.columns)
+    return spark.sql(f"select {columns} where false")
+
+
+def _paths(root: str, files: Iterable[File]) -> list[str]:
+    return [_plain(f"{root}/{file.path}") for file in files]
+
+
+def _plain(path: str) -> str:
+    """A path that is no pattern."""
+    return _PATTERN.sub(r"\\\g<0>", path)
+
+
+def _listed(types: Mapping[str, str]) -> str:
+    """A schema, as Spark reads it."""
+    return ", ".join(f"`{name}` {kind}" for name, kind in types.items())
+
+
+def _created(view: View) -> str:
+    """What creates a view, with what its columns mean."""
+    columns = ", ".join(f"{column.name} comment {_quoted(column.meaning)}" for column in view.columns)
+    return f"create or replace temporary view {view.name} ({columns}) comment {_quoted(view.comment)} as {view.sql}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,1 @@
+"""Tables: each one a list of columns, declared once."""
