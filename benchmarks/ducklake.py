@@ -16,8 +16,8 @@ import generate
 from measure import RUNMART, machine, table
 from results import save
 
-from runmart.ingest.warehouse.places import Lake, Place
-from runmart.ingest.warehouse.warehouse import open_for_reading
+from runmart.ingest.warehouse.connection import open_for_reading
+from runmart.ingest.warehouse.location import Lake, Place
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "ducklake"))
 from postgres import running  # pyright: ignore[reportMissingImports] - of the tests

@@ -78,11 +78,11 @@ def on_spark(cores: int, lake: Path, *batches: Path) -> list[dict[str, Any]]:
 
 def without_spark(lake: Path, pages: Path) -> dict[str, float]:
     """Seconds of each stage of a batch, in this process."""
-    from runmart.lake.batch import batch, cut, find, merge, observe
+    from runmart.lake.batch import commit, convert, discover, merge, split
     from runmart.models import arrow
     from runmart.models.columns import BIGINT
 
-    job = batch.begin(str(lake), [str(pages)], source="default", shards=SHARDS)
+    job = commit.begin(str(lake), [str(pages)], source="default", shards=SHARDS)
     took: dict[str, float] = {}
 
     def stage(name: str, run: Callable[..., Iterator[Any]], *partitions: Iterable[Any]) -> list[Any]:
@@ -91,15 +91,15 @@ def without_spark(lake: Path, pages: Path) -> dict[str, float]:
         took[name] = time.perf_counter() - started
         return rows
 
-    listed = stage("list", find.listed, [arrow.rows([(0,)], {"id": BIGINT})])
-    pieces = stage("cut", cut.pieces, listed)
-    parcels = stage("decode, flatten, split by shard", observe.observed, pieces)
+    listed = stage("list", discover.listed, [arrow.rows([(0,)], {"id": BIGINT})])
+    pieces = stage("cut", split.pieces, listed)
+    parcels = stage("decode, flatten, split by shard", convert.observed, pieces)
     by_shard: list[list[Any]] = [[] for _ in range(SHARDS)]
     for row in parcels:
         by_shard[row.column("shard")[0].as_py()].append(row)
     merged = stage("merge, write Parquet", merge.merged, *by_shard)
     started = time.perf_counter()
-    batch.finish(job, [value for rows in merged for value in rows.column(0).to_pylist()], 0)
+    commit.finish(job, [value for rows in merged for value in rows.column(0).to_pylist()], 0)
     took["commit"] = time.perf_counter() - started
     return took
 

@@ -15,16 +15,16 @@ import pyarrow as pa
 from measure import machine, table
 from results import save
 
-from runmart.lake.batch import batch, cut, find, merge, observe
+from runmart.lake.batch import commit, convert, discover, merge, split
 from runmart.models import arrow
 from runmart.models.columns import BIGINT
 
 
-def convert(lake: str, pages: str, parcels: str) -> None:
+def convert_all(lake: str, pages: str, parcels: str) -> None:
     """Put what is to be merged into a file."""
-    job = batch.begin(lake, [pages], source="default", shards=1)
-    found = find.listed(job, [arrow.rows([(0,)], {"id": BIGINT})])
-    rows = observe.observed(job, cut.pieces(job, found))
+    job = commit.begin(lake, [pages], source="default", shards=1)
+    found = discover.listed(job, [arrow.rows([(0,)], {"id": BIGINT})])
+    rows = convert.observed(job, split.pieces(job, found))
     first = next(rows)
     with pa.ipc.new_stream(parcels, first.schema) as file:
         for row in chain([first], rows):
@@ -33,7 +33,7 @@ def convert(lake: str, pages: str, parcels: str) -> None:
 
 def merge_all(lake: str, pages: str, parcels: str) -> None:
     """Merge it, as the task of a shard does; prints how long that took, and the most memory that this process had."""
-    job = batch.begin(lake, [pages], source="default", shards=1)
+    job = commit.begin(lake, [pages], source="default", shards=1)
     started = time.perf_counter()
     with Path(parcels).open("rb") as stored, pa.ipc.open_stream(stored) as file:  # a path would be mapped into memory
         list(merge.merged(job, file))
@@ -41,7 +41,7 @@ def merge_all(lake: str, pages: str, parcels: str) -> None:
     print(json.dumps({"merge": time.perf_counter() - started, "peak": peak}))
 
 
-STAGES = {"--convert": convert, "--merge": merge_all}
+STAGES = {"--convert": convert_all, "--merge": merge_all}
 
 
 def in_processes(folder: str) -> dict[str, float]:

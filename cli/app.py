@@ -44,7 +44,7 @@ def _call(arguments: list[str]) -> int:
 
 def _failed(error: Exception) -> int:
     from runmart.ingest.errors import RunmartError
-    from runmart.ingest.warehouse.warehouse import is_interrupt
+    from runmart.ingest.warehouse.connection import is_interrupt
 
     if is_interrupt(error):
         return _interrupted()

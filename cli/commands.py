@@ -36,6 +36,4 @@ app.command("runmart.cli.export:import_", name="import", help="Load what `runmar
 app.command("runmart.cli.prune:prune", name="prune", help="Take old runs, or their content, out of the warehouse.")
 app.command("runmart.cli.lake:app", name="lake", help="Load and open lakes of Parquet files; look after a DuckLake.")
 app.command("runmart.cli.rejects:rejects", name="rejects", help="Show what could not be loaded, or try it again.")
-app.command(
-    "runmart.cli.demo.command:demo", name="demo", help="Load a sample of real pages and print its answers."
-)
+app.command("runmart.cli.demo.command:demo", name="demo", help="Load a sample of real pages and print its answers.")

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from runmart.ingest.pull.errors import SettingsError
-from runmart.models.content import CONTENT_FIELDS, RULES, Content, ContentField, Rule
+from runmart.models.redaction import CONTENT_FIELDS, RULES, Content, ContentField, Rule
 
 METRICS_ONLY = "metrics-only"
 _MINIMUM_KEY_BYTES = 16

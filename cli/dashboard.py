@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from runmart.cli.options import WAREHOUSE
 from runmart.cli.output import hint, say
 from runmart.ingest.errors import RunmartError
-from runmart.ingest.warehouse.places import Lake, Place
+from runmart.ingest.warehouse.location import Lake, Place
 
 Name = Literal["overview", "latency", "failures", "costs", "operations"]
 

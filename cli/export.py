@@ -27,7 +27,7 @@ def export(
         to: The folder: empty, new, or an export of this warehouse.
         full: Write everything again.
     """
-    from runmart.lake.parquet.write import export as write
+    from runmart.lake.parquet.export import export as write
 
     with options.reading() as connection:
         outcome = write(connection, to, full=full)
@@ -54,7 +54,7 @@ def import_(
     Args:
         folder: The export.
     """
-    from runmart.lake.parquet.read import restore
+    from runmart.lake.parquet.restore import restore
 
     publishing.check(options)
     rules = content.rules()

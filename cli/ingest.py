@@ -12,13 +12,13 @@ from runmart.cli.logs import log
 from runmart.cli.options import DEFAULT, Options, microseconds
 from runmart.cli.output import hint, progress, say, say_json
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
-from runmart.ingest import interrupts
-from runmart.ingest.parse.kinds import API_ERROR
-from runmart.ingest.warehouse.places import Lake
+from runmart.ingest import signals
+from runmart.ingest.parse.classify import API_ERROR
+from runmart.ingest.warehouse.location import Lake
 
 if TYPE_CHECKING:
-    from runmart.ingest.load.load import Load
-    from runmart.ingest.workers.workers import Workers
+    from runmart.ingest.load.loader import Load
+    from runmart.ingest.workers.pool import Workers
 
 
 def ingest(
@@ -49,7 +49,7 @@ def ingest(
             core but one, at most 3.
         log_format: json logs events as JSON lines on standard error, for schedulers.
     """
-    interrupts.catch()
+    signals.catch()
     rules = content.rules()
     publishing.check(options)
     with _workers(workers, sources, options) as converting, options.writing() as connection, log(log_format) as event:
@@ -79,8 +79,8 @@ def ingest(
 
 def _workers(count: int | None, sources: list[str], options: Options) -> "Workers":
     """Workers, started already when there is much that may be new: so they are ready when this process is."""
-    from runmart.ingest.sources.sources import amount
-    from runmart.ingest.workers.workers import START_BYTES, Workers
+    from runmart.ingest.sources.discover import amount
+    from runmart.ingest.workers.pool import START_BYTES, Workers
 
     workers = Workers(count)
     if isinstance(options.warehouse, Lake):

@@ -15,7 +15,7 @@ from runmart.cli.options import DEFAULT, WAREHOUSE, Options, microseconds
 from runmart.cli.output import hint, say, say_json
 from runmart.ingest.errors import RunmartError
 from runmart.ingest.sources.remote import public_address
-from runmart.ingest.warehouse.places import Lake, Place
+from runmart.ingest.warehouse.location import Lake, Place
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -94,7 +94,7 @@ def open_(lake: str, /, *, warehouse: Annotated[Place, WAREHOUSE] = Path("lake.d
         lake: The folder of the lake.
         warehouse: The DuckDB file; what is there is replaced if it shows a lake, too, but for its prices.
     """
-    from runmart.lake.window import open_window
+    from runmart.lake.view_file import open_window
 
     if isinstance(warehouse, Lake):
         raise RunmartError(f"{warehouse}: a window is a DuckDB file; name one with --warehouse")
@@ -126,7 +126,7 @@ def maintain(*, keep: str = "7d", options: Options = DEFAULT) -> int:
     Args:
         keep: So long what the lake held at a time can still be asked for by a query.
     """
-    from runmart.ingest.maintenance.upkeep import maintain as look_after
+    from runmart.ingest.maintenance.optimize import maintain as look_after
 
     seconds = durations.seconds(keep, "--keep")
     if not isinstance(options.warehouse, Lake):

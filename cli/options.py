@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from runmart.ingest.errors import RunmartError
-from runmart.ingest.warehouse.places import Lake, Place, absolute, place
-from runmart.ingest.warehouse.warehouse import DEFAULT_LOCK_TIMEOUT_SECONDS, open_for_reading, open_for_writing
+from runmart.ingest.warehouse.connection import DEFAULT_LOCK_TIMEOUT_SECONDS, open_for_reading, open_for_writing
+from runmart.ingest.warehouse.location import Lake, Place, absolute, place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import hint, say, say_json, say_table
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
 from runmart.ingest.pull.errors import SettingsError
-from runmart.ingest.warehouse.turns import in_turn, transaction
+from runmart.ingest.warehouse.write_lock import in_turn, transaction
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

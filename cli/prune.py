@@ -11,7 +11,7 @@ from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import say, say_json
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
 from runmart.ingest.pull.errors import SettingsError
-from runmart.ingest.warehouse.places import Lake
+from runmart.ingest.warehouse.location import Lake
 
 if TYPE_CHECKING:
     from runmart.ingest.maintenance.prune import Pruned
@@ -53,7 +53,7 @@ def prune(
     before = durations.instant(older_than, "--older-than", time.time())
     cut = round(before * 1_000_000)
     from runmart.ingest.maintenance.prune import preview
-    from runmart.ingest.warehouse.storage import size
+    from runmart.ingest.warehouse.info import size
 
     with options.reading() as connection:
         before_bytes = size(connection)
@@ -102,8 +102,8 @@ def _agreed() -> bool:
 
 def _prune(cut: int, options: Options, *, content_only: bool) -> "Pruned":
     from runmart.ingest.maintenance.compact import compact
+    from runmart.ingest.maintenance.optimize import purge
     from runmart.ingest.maintenance.prune import prune
-    from runmart.ingest.maintenance.upkeep import purge
 
     with options.writing() as connection:
         found = prune(connection, cut, content_only=content_only)

@@ -22,11 +22,11 @@ from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
 from runmart.cli.settings import SourceSettings
 from runmart.ingest.errors import RunmartError
 from runmart.ingest.pull.errors import SettingsError
-from runmart.ingest.pull.profiles import ProfileName, Server
-from runmart.ingest.warehouse.places import Place
+from runmart.ingest.pull.providers import ProfileName, Server
+from runmart.ingest.warehouse.location import Place
 
 if TYPE_CHECKING:
-    from runmart.ingest.pull.keys import Key
+    from runmart.ingest.pull.credentials import Key
     from runmart.ingest.pull.runner import Outcome, Request
 
 _FLAG = Parameter(negative="")
@@ -155,8 +155,8 @@ def _request(
     Raises:
         SettingsError: Something is missing, or wrong.
     """
-    from runmart.ingest.pull.plan import Selection
     from runmart.ingest.pull.runner import Request
+    from runmart.ingest.pull.schedule import Selection
     from runmart.queries import install
 
     if one.base_url is None or one.profile is None:
@@ -195,23 +195,23 @@ def _key(name: str, one: SourceSettings, server: Server) -> "Key | None":
     """The key, from the one place that is named, or from where it is by custom."""
     import os
 
-    from runmart.ingest.pull import keys
+    from runmart.ingest.pull import credentials
 
     named = [value for value in (one.api_key_env, one.api_key_file, one.api_key_command, one.entra) if value]
     if len(named) > 1:
         raise SettingsError(f"{name}: name one place of the key: api_key_env, api_key_file, api_key_command or entra")
     if one.api_key_file:
-        return keys.from_file(Path(one.api_key_file))
+        return credentials.from_file(Path(one.api_key_file))
     if one.api_key_command:
-        return keys.from_command(one.api_key_command)
+        return credentials.from_command(one.api_key_command)
     if one.entra:
         if server.profile.token_scope is None:
             raise SettingsError(f"{name}: --entra is for the profiles azure-openai and azure-foundry")
-        return keys.from_entra(server.profile.token_scope)
+        return credentials.from_entra(server.profile.token_scope)
     variable = one.api_key_env or server.profile.key_variable
     if variable is None or (one.api_key_env is None and variable not in os.environ and server.name == "compatible"):
         return None
-    return keys.from_environment(variable)
+    return credentials.from_environment(variable)
 
 
 @dataclass
@@ -313,7 +313,7 @@ def _ids(threads: str | None) -> list[str]:
     Raises:
         SettingsError: It cannot be read.
     """
-    from runmart.ingest.pull.plan import lines
+    from runmart.ingest.pull.schedule import lines
 
     if threads is None:
         return []

@@ -41,7 +41,7 @@ def report(
         title: What it is called.
     """
     try:
-        from runmart.notebooks import asking, reading
+        from runmart.notebooks import cached_read, filters_state
         from runmart.notebooks import report as pages
     except ModuleNotFoundError as error:
         raise RunmartError(
@@ -50,11 +50,11 @@ def report(
     address = {"since": _day(since, "--since"), "until": _day(until, "--until"), "grain": grain}
     names = {"source": list(source), "model": list(model), "assistant": list(assistant)}
     try:
-        choices = asking.known(options.warehouse)
-        asked = asking.asked({**address, **names}, choices)
-        asking.check(names, choices, grain)
+        choices = filters_state.known(options.warehouse)
+        asked = filters_state.asked({**address, **names}, choices)
+        filters_state.check(names, choices, grain)
         selection = asked.selection(choices.last or asked.until)
-        shown = reading.read(options.warehouse, "overview", selection)
+        shown = cached_read.read(options.warehouse, "overview", selection)
     except (OSError, ValueError) as error:
         raise RunmartError(str(error)) from None
     text = pages.report(title, selection, shown, datetime.now(UTC))

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from runmart.ingest.pull.errors import SettingsError
-from runmart.ingest.pull.profiles import ProfileName
+from runmart.ingest.pull.providers import ProfileName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import say, say_json, say_table
-from runmart.ingest.load import rules
-from runmart.ingest.warehouse.schema import schema_version
-from runmart.ingest.warehouse.storage import readable_by, size, storage_version
+from runmart.ingest.load import policies
+from runmart.ingest.warehouse.info import readable_by, size, storage_version
+from runmart.ingest.warehouse.migrations import schema_version
 from runmart.models.statuses import TERMINAL_STATUSES
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _facts(connection: "DuckDBPyConnection", options: Options) -> dict[str, Any]
         "statuses": _rows(
             connection, "select status, count(*) as runs from runs group by status order by runs desc, status"
         ),
-        "content": rules.stored(connection),
+        "content": policies.stored(connection),
         "rejects": connection.execute("select count(*) from runmart.rejects").fetchall()[0][0],
         "loads": _rows(
             connection,

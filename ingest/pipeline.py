@@ -6,28 +6,28 @@ from contextlib import contextmanager
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from runmart.ingest import interrupts
+from runmart.ingest import signals
 from runmart.ingest.errors import InputError
-from runmart.ingest.load.known import unread
-from runmart.ingest.load.load import Load, ReadInput, Totals, original
+from runmart.ingest.load.loader import Load, ReadInput, Totals, original
+from runmart.ingest.load.seen_inputs import unread
 from runmart.ingest.parse.blocks import BLOCK_BYTES, Block, blocks
-from runmart.ingest.sources.inputs import Input
-from runmart.ingest.sources.read import open_input
-from runmart.ingest.sources.sources import inputs
+from runmart.ingest.sources.discover import inputs
+from runmart.ingest.sources.input import Input
+from runmart.ingest.sources.reader import open_input
+from runmart.ingest.transform.admission import Door
 from runmart.ingest.transform.convert import Converted, Converter
-from runmart.ingest.transform.door import Door
-from runmart.ingest.warehouse.warehouse import is_interrupt
-from runmart.ingest.workers.work import ReadToEnd, Task, not_blank
-from runmart.ingest.workers.workers import Workers
-from runmart.models.content import Content
+from runmart.ingest.warehouse.connection import is_interrupt
+from runmart.ingest.workers.pool import Workers
+from runmart.ingest.workers.tasks import ReadToEnd, Task, not_blank
 from runmart.models.observations import Origin, Reject
+from runmart.models.redaction import Content
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from duckdb import DuckDBPyConnection
 
-    from runmart.ingest.workers.work import Done
+    from runmart.ingest.workers.tasks import Done
 
 GROUP_BYTES = 4 << 20
 GROUP_INPUTS = 4096
@@ -94,7 +94,7 @@ def loading(
     load = Load(connection, command, source, content)
     try:
         yield load
-        interrupts.check()
+        signals.check()
         load.commit("done with rejects" if load.totals.rejected else "done")
     except BaseException as error:
         if is_interrupt(error):
@@ -232,7 +232,7 @@ class Reading:
 
     def _take(self) -> None:
         """Put the next of what is pending into the load."""
-        interrupts.check()
+        signals.check()
         entry = self._pending.popleft()
         if isinstance(entry, _End):
             self._finish(entry.of, entry.read)

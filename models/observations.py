@@ -10,9 +10,8 @@ from msgspec import Struct
 from runmart.models import arrow
 from runmart.models.arrow import Array, DictionaryArray
 from runmart.models.columns import BOOLEAN, TIMESTAMPTZ, Column
-from runmart.models.instants import instants
+from runmart.models.record_columns import Sent, instants
 from runmart.models.records import IncompleteDetails, LastError, TruncationObject
-from runmart.models.sent import Sent
 
 Value = TypeVar("Value")
 

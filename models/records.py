@@ -31,7 +31,7 @@ NonEmpty = Annotated[str, Meta(min_length=1)]
 class RunRecord(Struct, forbid_unknown_fields=True, gc=False):
     """A run: the API's `thread.run` object, its 27 fields and Azure's `agent_id`.
 
-    Unknown fields are forbidden so that the decoder hears of them and keeps them, see `runmart.ingest.decode.decode`.
+    Unknown fields are forbidden so that the decoder hears of them and keeps them, see `runmart.ingest.decode.decoder`.
     """
 
     id: NonEmpty

@@ -14,9 +14,9 @@ app = marimo.App(width="full", app_title="runmart: tokens and cost", css_file="s
 def _():
     import marimo as mo
 
-    from runmart.notebooks import charts, page, words
+    from runmart.notebooks import captions, charts, page
 
-    return charts, mo, page, words
+    return charts, mo, page, captions
 
 
 @app.cell
@@ -71,12 +71,12 @@ def _(mo, shown):
 
 
 @app.cell
-def _(key, page, shown, words):
+def _(key, page, shown, captions):
     page.grid(
         page.panel("Models", page.table(shown.models)),
         page.panel("Assistants", page.table(shown.assistants)),
         page.panel("Metadata", page.metadata(key, shown.metadata)),
-        page.panel("Without a price", page.table(shown.unpriced, "Every run has a price."), words.PRICES),
+        page.panel("Without a price", page.table(shown.unpriced, "Every run has a price."), captions.PRICES),
         columns=1,
     )
 

@@ -14,9 +14,9 @@ app = marimo.App(width="full", app_title="runmart: failures", css_file="style.cs
 def _():
     import marimo as mo
 
-    from runmart.notebooks import charts, page, words
+    from runmart.notebooks import captions, charts, page
 
-    return charts, mo, page, words
+    return charts, mo, page, captions
 
 
 @app.cell
@@ -52,21 +52,21 @@ def _(page, shown):
 
 
 @app.cell
-def _(charts, page, shown, words):
+def _(charts, page, shown, captions):
     page.grid(
         page.panel("Failures by status and reason", page.chart(charts.errors, shown.errors)),
-        page.panel("Failure rate", page.chart(charts.failure_rate, shown.runs), words.OF_ENDED),
-        page.panel("Models", page.chart(charts.rates_by_model, shown.models), words.INTERVALS),
-        page.panel("Assistants", page.chart(charts.rates_by_assistant, shown.assistants), words.INTERVALS),
+        page.panel("Failure rate", page.chart(charts.failure_rate, shown.runs), captions.OF_ENDED),
+        page.panel("Models", page.chart(charts.rates_by_model, shown.models), captions.INTERVALS),
+        page.panel("Assistants", page.chart(charts.rates_by_assistant, shown.assistants), captions.INTERVALS),
     )
 
 
 @app.cell
-def _(page, shown, words):
+def _(page, shown, captions):
     page.grid(
         page.panel("Reasons", page.table(shown.reasons)),
-        page.panel("Tools", page.table(shown.tools), words.WITH_AND_WITHOUT),
-        page.panel("Runs that failed", page.table(shown.failed), words.LATEST),
+        page.panel("Tools", page.table(shown.tools), captions.WITH_AND_WITHOUT),
+        page.panel("Runs that failed", page.table(shown.failed), captions.LATEST),
         columns=1,
     )
 

@@ -14,9 +14,9 @@ app = marimo.App(width="full", app_title="runmart: latency", css_file="style.css
 def _():
     import marimo as mo
 
-    from runmart.notebooks import charts, page, words
+    from runmart.notebooks import captions, charts, page
 
-    return charts, mo, page, words
+    return charts, mo, page, captions
 
 
 @app.cell
@@ -52,12 +52,12 @@ def _(page, shown):
 
 
 @app.cell
-def _(charts, page, shown, words):
+def _(charts, page, shown, captions):
     page.grid(
-        page.panel("Run time", page.chart(charts.run_seconds, shown.runs), words.OF_COMPLETED),
-        page.panel("Wait before the start", page.chart(charts.queue_seconds, shown.runs), words.OF_COMPLETED_WAITS),
-        page.panel("Run times", page.chart(charts.run_histogram, shown.histogram), words.CLASSES),
-        page.panel("Waits", page.chart(charts.queue_histogram, shown.histogram), words.CLASSES),
+        page.panel("Run time", page.chart(charts.run_seconds, shown.runs), captions.OF_COMPLETED),
+        page.panel("Wait before the start", page.chart(charts.queue_seconds, shown.runs), captions.OF_COMPLETED_WAITS),
+        page.panel("Run times", page.chart(charts.run_histogram, shown.histogram), captions.CLASSES),
+        page.panel("Waits", page.chart(charts.queue_histogram, shown.histogram), captions.CLASSES),
         page.panel("95th percentile of run time by model", page.chart(charts.p95_by_model, shown.by_model)),
         page.panel("95th percentile of run time by assistant", page.chart(charts.p95_by_assistant, shown.by_assistant)),
     )

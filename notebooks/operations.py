@@ -14,9 +14,9 @@ app = marimo.App(width="full", app_title="runmart: operations", css_file="style.
 def _():
     import marimo as mo
 
-    from runmart.notebooks import charts, page, words
+    from runmart.notebooks import captions, charts, page
 
-    return charts, mo, page, words
+    return charts, mo, page, captions
 
 
 @app.cell
@@ -47,13 +47,13 @@ def _(controls, known, page, path, version):
 
 
 @app.cell
-def _(charts, page, shown, words):
+def _(charts, page, shown, captions):
     page.grid(
-        page.panel("Sources", page.table(shown.freshness, "Nothing was loaded yet."), words.FRESHNESS),
-        page.panel("Runs loaded", page.chart(charts.loaded, shown.loads), words.ALL_LOADS),
-        page.panel("Loads", page.table(shown.loads, "Nothing was loaded yet."), words.ALL_LOADS),
-        page.panel("Rejects", page.table(shown.rejects, "Nothing was rejected."), words.REJECTS),
-        page.panel("Open runs", page.table(shown.open_runs, "No run is open."), words.OPEN_RUNS),
+        page.panel("Sources", page.table(shown.freshness, "Nothing was loaded yet."), captions.FRESHNESS),
+        page.panel("Runs loaded", page.chart(charts.loaded, shown.loads), captions.ALL_LOADS),
+        page.panel("Loads", page.table(shown.loads, "Nothing was loaded yet."), captions.ALL_LOADS),
+        page.panel("Rejects", page.table(shown.rejects, "Nothing was rejected."), captions.REJECTS),
+        page.panel("Open runs", page.table(shown.open_runs, "No run is open."), captions.OPEN_RUNS),
         columns=1,
     )
 

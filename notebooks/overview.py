@@ -14,9 +14,9 @@ app = marimo.App(width="full", app_title="runmart: overview", css_file="style.cs
 def _():
     import marimo as mo
 
-    from runmart.notebooks import charts, page, words
+    from runmart.notebooks import captions, charts, page
 
-    return charts, mo, page, words
+    return charts, mo, page, captions
 
 
 @app.cell
@@ -52,11 +52,11 @@ def _(page, shown):
 
 
 @app.cell
-def _(charts, page, shown, words):
+def _(charts, page, shown, captions):
     page.grid(
         page.panel("Runs by status", page.chart(charts.statuses, shown.runs)),
-        page.panel("Failure rate", page.chart(charts.failure_rate, shown.runs), words.OF_ENDED),
-        page.panel("Run time", page.chart(charts.run_seconds, shown.runs), words.OF_COMPLETED),
+        page.panel("Failure rate", page.chart(charts.failure_rate, shown.runs), captions.OF_ENDED),
+        page.panel("Run time", page.chart(charts.run_seconds, shown.runs), captions.OF_COMPLETED),
         page.panel("Tokens", page.chart(charts.tokens, shown.usage)),
         page.panel("Cost", page.costs(charts.cost, shown.usage), shown.cost_note),
         page.panel("Models", page.table(shown.models)),

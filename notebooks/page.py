@@ -12,8 +12,9 @@ import polars as pl
 from altair import SCHEMA_VERSION
 from altair.utils.schemapi import debug_mode
 
-from runmart.ingest.warehouse.places import Place, place
-from runmart.notebooks import asking, filters, markup, reading, words
+from runmart.ingest.warehouse.location import Place, place
+from runmart.notebooks import cached_read, captions, filters_state, formatting
+from runmart.notebooks.controls import chosen, filter_controls
 from runmart.notebooks.figures import Card, Known, comparable
 from runmart.queries.attach import Version
 
@@ -40,13 +41,13 @@ def warehouse_path() -> Place:
 
 def known(path: Place) -> Known:
     """What there is to choose from; ends the cell with a sentence when the warehouse can't be read."""
-    return _guarded(lambda: asking.known(path))
+    return _guarded(lambda: filters_state.known(path))
 
 
 def figures_of(name: str, path: Place, controls: Any, choices: Known) -> Any:
     """What a dashboard shows; ends the cell with a sentence when the warehouse can't be read."""
-    asked = filters.chosen(controls.value)
-    return _guarded(lambda: reading.read(path, name, asked.selection(choices.last or asked.until)))
+    asked = chosen(controls.value)
+    return _guarded(lambda: cached_read.read(path, name, asked.selection(choices.last or asked.until)))
 
 
 def _guarded(read: Callable[[], Found]) -> Found:
@@ -59,7 +60,7 @@ def _guarded(read: Callable[[], Found]) -> Found:
 
 def controls(choices: Known) -> Any:
     """The filters, as the address asks to begin with."""
-    return filters.controls(asking.asked(mo.query_params().to_dict(), choices), choices)
+    return filter_controls(filters_state.asked(mo.query_params().to_dict(), choices), choices)
 
 
 def refresh() -> Any:
@@ -69,7 +70,7 @@ def refresh() -> Any:
 
 def version(path: Place) -> Version | None:
     """What is there to be shown now."""
-    return reading.version(path)
+    return cached_read.version(path)
 
 
 def watch(path: Place, _tick: str, shown: Version | None, show: Callable[[Version | None], None]) -> None:
@@ -81,14 +82,14 @@ def watch(path: Place, _tick: str, shown: Version | None, show: Callable[[Versio
         shown: What is shown.
         show: Called with what is to be shown.
     """
-    found = reading.version(path)
+    found = cached_read.version(path)
     if found != shown:
         show(found)
 
 
 def header(name: str, controls: Any, refresh: Any) -> Any:
     """The way to the other dashboards, which keep what the filters say; the filters under it."""
-    asked = urlencode(filters.chosen(controls.value).address(), doseq=True)
+    asked = urlencode(controls.chosen(controls.value).address(), doseq=True)
     links = "".join(
         f'<a href="../{one}/?{html.escape(asked)}" target="_self"{" aria-current=page" if one == name else ""}>'
         f"{html.escape(title)}</a>"
@@ -106,7 +107,7 @@ def header(name: str, controls: Any, refresh: Any) -> Any:
 
 def cards(found: Sequence[Card]) -> Any:
     """Cards in a row, or more rows where there is no room."""
-    return mo.Html(f'<div class="runmart-cards">{"".join(map(markup.card, found))}</div>')
+    return mo.Html(f'<div class="runmart-cards">{"".join(map(formatting.card, found))}</div>')
 
 
 def panel(title: str, content: Any, note: str = "") -> Any:
@@ -130,7 +131,7 @@ def grid(*panels: Any, columns: int = 2) -> Any:
     return mo.Html(f'<div class="runmart-grid runmart-grid-{columns}">{inner}</div>')
 
 
-def chart(draw: Callable[[pl.DataFrame], Any], frame: pl.DataFrame, empty: str = words.EMPTY) -> Any:
+def chart(draw: Callable[[pl.DataFrame], Any], frame: pl.DataFrame, empty: str = captions.EMPTY) -> Any:
     """A chart, or a sentence where there is nothing to draw."""
     if frame.is_empty():
         return nothing(empty)
@@ -150,15 +151,15 @@ class _Drawn:
 
 def costs(draw: Callable[[pl.DataFrame], Any], frame: pl.DataFrame) -> Any:
     """A chart of costs; a sentence where there is none, or where they can't be compared."""
-    return chart(draw, comparable(frame), words.NO_COST)
+    return chart(draw, comparable(frame), captions.NO_COST)
 
 
-def table(frame: pl.DataFrame, empty: str = words.EMPTY, rows: int = 10) -> Any:
+def table(frame: pl.DataFrame, empty: str = captions.EMPTY, rows: int = 10) -> Any:
     """A table that can be sorted and searched; a sentence where it would be empty."""
     if frame.is_empty():
         return nothing(empty)
-    shown = markup.readable(frame)
-    forms = {name: markup.form(name) for name in shown.columns}
+    shown = formatting.readable(frame)
+    forms = {name: formatting.form(name) for name in shown.columns}
     return mo.ui.table(
         shown,
         selection=None,

@@ -10,7 +10,7 @@ import altair as alt
 import polars as pl
 import vl_convert
 
-from runmart.notebooks import charts, markup, words
+from runmart.notebooks import captions, charts, formatting
 from runmart.notebooks.figures import Overview, comparable
 from runmart.queries import Selection
 
@@ -51,10 +51,10 @@ def report(title: str, asked: Selection, shown: Overview, now: datetime) -> str:
     """
     panels = [
         _panel("Runs by status", _chart(charts.statuses, shown.runs)),
-        _panel("Failure rate", _chart(charts.failure_rate, shown.runs), words.OF_ENDED),
-        _panel("Run time", _chart(charts.run_seconds, shown.runs), words.OF_COMPLETED),
+        _panel("Failure rate", _chart(charts.failure_rate, shown.runs), captions.OF_ENDED),
+        _panel("Run time", _chart(charts.run_seconds, shown.runs), captions.OF_COMPLETED),
         _panel("Tokens", _chart(charts.tokens, shown.usage)),
-        _panel("Cost", _chart(charts.cost, comparable(shown.usage), words.NO_COST), shown.cost_note),
+        _panel("Cost", _chart(charts.cost, comparable(shown.usage), captions.NO_COST), shown.cost_note),
         _panel("Models", _table(shown.models)),
     ]
     style = files("runmart.notebooks").joinpath("style.css").read_text("utf-8")
@@ -69,7 +69,7 @@ def report(title: str, asked: Selection, shown: Overview, now: datetime) -> str:
 <body>
 <h1>{html.escape(title)}</h1>
 <div class="runmart-note">{html.escape(_about(asked))}</div>
-<div class="runmart-cards">{"".join(map(markup.card, shown.cards))}</div>
+<div class="runmart-cards">{"".join(map(formatting.card, shown.cards))}</div>
 <div class="runmart-grid runmart-grid-2">{"".join(panels)}</div>
 <footer>Made by runmart at {now.astimezone(UTC):%Y-%m-%d %H:%M} (UTC). Times are UTC.</footer>
 </body>
@@ -92,7 +92,7 @@ def _panel(title: str, content: str, note: str = "") -> str:
     return f'<div class="runmart-cell"><div class="runmart-panel">{heading}{said}{content}</div></div>'
 
 
-def _chart(draw: Callable[[pl.DataFrame], Any], frame: pl.DataFrame, empty: str = words.EMPTY) -> str:
+def _chart(draw: Callable[[pl.DataFrame], Any], frame: pl.DataFrame, empty: str = captions.EMPTY) -> str:
     """A chart as SVG; a sentence where there is nothing to draw."""
     if frame.is_empty():
         return _nothing(empty)
@@ -102,8 +102,8 @@ def _chart(draw: Callable[[pl.DataFrame], Any], frame: pl.DataFrame, empty: str 
 
 def _table(frame: pl.DataFrame) -> str:
     if frame.is_empty():
-        return _nothing(words.EMPTY)
-    shown = markup.readable(frame)
+        return _nothing(captions.EMPTY)
+    shown = formatting.readable(frame)
     head = "".join(f"<th>{html.escape(name)}</th>" for name in shown.columns)
     rows = "".join(f"<tr>{_cells(shown.columns, row)}</tr>" for row in shown.iter_rows())
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
@@ -111,7 +111,7 @@ def _table(frame: pl.DataFrame) -> str:
 
 def _cells(names: Sequence[str], row: Sequence[Any]) -> str:
     return "".join(
-        f"<td>{html.escape(markup.written(name, value))}</td>" for name, value in zip(names, row, strict=True)
+        f"<td>{html.escape(formatting.written(name, value))}</td>" for name, value in zip(names, row, strict=True)
     )
 
 

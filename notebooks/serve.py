@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 
-from runmart.notebooks import asking
-from runmart.notebooks.guard import Guard
+from runmart.notebooks import filters_state
+from runmart.notebooks.access_token import Guard
 from runmart.notebooks.page import DASHBOARDS, warehouse_path
 
 FOLDER = Path(__file__).parent
@@ -98,7 +98,7 @@ def serve(host: str, port: int, token: str | None, first: str, started: Callable
 
 def _warm_up() -> None:
     with suppress(OSError, ValueError):  # which the page will tell
-        asking.warm_up(warehouse_path())
+        filters_state.warm_up(warehouse_path())
 
 
 class _Server(uvicorn.Server):

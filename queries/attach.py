@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.warehouse import ducklake
-from runmart.ingest.warehouse.places import Lake, Place
+from runmart.ingest.warehouse.location import Lake, Place
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

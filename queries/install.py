@@ -4,7 +4,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from runmart.ingest.warehouse.ducklake import is_lake
-from runmart.ingest.warehouse.turns import in_turn, transaction
+from runmart.ingest.warehouse.write_lock import in_turn, transaction
 from runmart.queries.catalog import prelude, views
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from runmart.ingest.warehouse.places import Place, place
+from runmart.ingest.warehouse.location import Place, place
 from runmart.queries.attach import Attached, attached, version_of
 from runmart.queries.catalog import find
 from runmart.queries.selection import Selected, Selection

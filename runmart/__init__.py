@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from runmart.ingest.load.load import Totals
+    from runmart.ingest.load.loader import Totals
     from runmart.queries import Selection, Warehouse, connect, read
 
     __version__: str
@@ -58,8 +58,8 @@ class _Ingest(ModuleType):
         from datetime import UTC, timedelta
 
         from runmart.ingest import pipeline
-        from runmart.ingest.warehouse.places import place
-        from runmart.ingest.warehouse.warehouse import open_for_writing
+        from runmart.ingest.warehouse.connection import open_for_writing
+        from runmart.ingest.warehouse.location import place
         from runmart.queries import install
 
         moment = None if observed_at is None else observed_at - datetime(1970, 1, 1, tzinfo=UTC)

@@ -6,8 +6,8 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 from msgspec import Struct
 
-from runmart.ingest.decode import texts
-from runmart.ingest.parse.members import UnfitError, json_object, object_members, unfit
+from runmart.ingest.decode import json_text
+from runmart.ingest.parse.json_object import UnfitError, json_object, object_members, unfit
 from runmart.models.quirks import NOTHING, NULL_WORDS, normalise
 from runmart.models.records import RequiredAction
 
@@ -67,7 +67,7 @@ def kept_json(field: str) -> Callable[[bytes], bytes | None]:
         if text and text[0] not in starts and text not in nulls:
             got = sent[:40].decode(errors="replace")
             raise UnfitError(f"Expected {expected} or null, got `{got}`", f"$.{field}")
-        return texts.kept(text, nulls)
+        return json_text.kept(text, nulls)
 
     return decode
 
@@ -84,4 +84,4 @@ def action(sent: bytes) -> bytes | None:
             _ACTION.decode(text)
         except msgspec.DecodeError as error:
             raise unfit(error, "$.required_action") from None
-    return texts.kept(text, NOTHING)
+    return json_text.kept(text, NOTHING)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from runmart.ingest.decode import usage
-from runmart.ingest.parse.members import json_object, object_members, unfit
+from runmart.ingest.parse.json_object import json_object, object_members, unfit
 from runmart.models import arrow
 from runmart.models.columns import BINARY
 from runmart.models.observations import Origin

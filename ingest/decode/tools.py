@@ -3,8 +3,8 @@
 import msgspec
 from msgspec import Raw
 
-from runmart.ingest.decode.texts import compact
-from runmart.ingest.parse.members import Members, json_object, object_members, unfit
+from runmart.ingest.decode.json_text import compact
+from runmart.ingest.parse.json_object import Members, json_object, object_members, unfit
 from runmart.models.observations import OfferedTool
 from runmart.models.quirks import NOTHING, normalise
 from runmart.models.records import ABSENT, TOOL_DEFINITIONS, FunctionDefinition

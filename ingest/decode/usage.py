@@ -5,17 +5,17 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Raw
 
-from runmart.ingest.decode import texts
+from runmart.ingest.decode import json_text
+from runmart.ingest.decode.json_text import Member
 from runmart.ingest.decode.nested import nested
-from runmart.ingest.decode.texts import Member
-from runmart.ingest.parse.members import json_object, unfit
+from runmart.ingest.parse.json_object import json_object, unfit
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
 from runmart.models.columns import BIGINT, BINARY, VARCHAR
 from runmart.models.observations import Usages
 from runmart.models.quirks import NOTHING
+from runmart.models.record_columns import Sent
 from runmart.models.records import CompletionUsage, TokensDetails
-from runmart.models.sent import Sent
 
 PROMPT_DETAILS = ("prompt_tokens_details", "prompt_token_details", "input_tokens_details")
 """Names under which the parts of the prompt tokens are sent; the first that tells counts."""
@@ -54,7 +54,7 @@ def check(text: bytes) -> None:
 
 def _decode_all(runs: Array, found: Array) -> Usages | None:
     """All texts by one call; None where a text needs to be looked at: unknown members, two names for one count."""
-    text = texts.array_of(found)
+    text = json_text.array_of(found)
     try:
         records = _USAGES.decode(text)
     except msgspec.DecodeError:
@@ -71,7 +71,7 @@ def _decode_all(runs: Array, found: Array) -> Usages | None:
         reasoning = _parts(sent, COMPLETION_DETAILS, "reasoning_tokens", details)
     except msgspec.DecodeError:
         return None
-    return Usages(runs, sent, cached, reasoning, texts.objects(details, sent.count))
+    return Usages(runs, sent, cached, reasoning, json_text.objects(details, sent.count))
 
 
 def _both(sent: Sent, name: str, other: str) -> bool:
@@ -87,7 +87,7 @@ def _parts(sent: Sent, names: Sequence[str], part: str, details: list[Member]) -
     for name in filter(sent.is_sent, names):
         array, distinct = sent.encoded(name)
         values = [_DETAILS.decode(text) if _is_there(text) else _NO_DETAILS for text in distinct]
-        kept = [texts.compact(text) if _is_there(text) else None for text in distinct]
+        kept = [json_text.compact(text) if _is_there(text) else None for text in distinct]
         found.append(arrow.array([getattr(value, part) for value in values], BIGINT).take(array.indices))
         details.append(Member(name, array.indices, kept))
     return compute.coalesce(*found) if found else arrow.nulls(sent.count, BIGINT)
@@ -139,7 +139,7 @@ def _detail(sent: list[tuple[str, bytes]], name: str, raw: Raw) -> TokensDetails
     text = bytes(raw)
     if not _is_there(text):
         return _NO_DETAILS
-    sent.append((name, texts.compact(text)))
+    sent.append((name, json_text.compact(text)))
     try:
         return _DETAILS.decode(text)
     except msgspec.DecodeError as error:

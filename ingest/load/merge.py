@@ -19,12 +19,14 @@ import pyarrow as pa
 
 from runmart.models.batches import OBSERVATION, Batches, shift
 from runmart.models.columns import BIGINT, JSON, VARCHAR, Column, Table
-from runmart.models.statuses import LIFECYCLE_INSTANTS, TERMINAL_STATUSES
+from runmart.models.statuses import LIFECYCLE_INSTANTS, STEP_INSTANTS, TERMINAL_STATUSES, TERMINAL_STEP_STATUSES
 from runmart.models.tables.all import TABLES
 from runmart.models.tables.runs import RUNS
+from runmart.models.tables.steps import STEPS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
 
 _OF_OBSERVATION = ("observed_at", "observed_position", "load_id")
 """Columns that tell of the observation, not of the run."""
@@ -215,3 +217,37 @@ def _contents(prefix: str, observation: str, of_runs: str, of_others: str) -> st
             select run_id, {OBSERVATION}, bit_xor(digest) as content
             from ({parts}) as parts
             group by run_id, {OBSERVATION}"""
+
+
+_STEP_COLUMNS = ", ".join(column.name for column in STEPS.columns)
+_STEP_CONTENT = ", ".join(column.name for column in STEPS.columns if column.name != "load_id")
+_STEP_ENDED = ", ".join(f"'{status}'" for status in TERMINAL_STEP_STATUSES)
+_LATEST_STEP = f"""
+    status in ({_STEP_ENDED}) desc nulls last,
+    greatest({", ".join(STEP_INSTANTS)}) desc nulls last,
+    observed_at desc,
+    observed_position desc,
+    md5(cast(json_array({_STEP_CONTENT}) as varchar)) desc,
+    row_id nulls last"""
+
+
+def merge_steps(connection: "DuckDBPyConnection", batches: Sequence[pa.RecordBatch]) -> None:
+    """Merge steps, within the transaction that the caller has open."""
+    connection.register("incoming_steps", pa.Table.from_batches(batches))
+    try:
+        connection.execute(f"""
+            create or replace temp table latest_steps as
+            with candidates as (
+                select {_STEP_COLUMNS}, cast(null as bigint) as row_id from incoming_steps
+                union all
+                select {_STEP_COLUMNS}, rowid as row_id from main.steps
+                where step_id in (select step_id from incoming_steps)
+            ),
+            ranked as (
+                select *, row_number() over (partition by step_id order by {_LATEST_STEP}) as place from candidates
+            )
+            select {_STEP_COLUMNS} from ranked where place = 1 and row_id is null""")
+        connection.execute("delete from main.steps where step_id in (select step_id from latest_steps)")
+        connection.execute(f"insert into main.steps ({_STEP_COLUMNS}) select {_STEP_COLUMNS} from latest_steps")
+    finally:
+        connection.unregister("incoming_steps")

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runmart.ingest.errors import WarehouseError
-from runmart.ingest.warehouse.locks import no_writers
-from runmart.ingest.warehouse.warehouse import STORAGE_VERSION
+from runmart.ingest.warehouse.connection import STORAGE_VERSION
+from runmart.ingest.warehouse.file_lock import no_writers
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

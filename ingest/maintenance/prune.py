@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from runmart.ingest.load.load import WITHHELD
-from runmart.ingest.transform.content import without_quotes
-from runmart.ingest.transform.door import DROP_ALL, JSONS, TEXTS, hidden
-from runmart.ingest.warehouse.tool_sums import sum_up_tools
-from runmart.ingest.warehouse.turns import in_turn, transaction, write_alone
+from runmart.ingest.load.loader import WITHHELD
+from runmart.ingest.transform.admission import DROP_ALL, JSONS, TEXTS, hidden
+from runmart.ingest.transform.redact import without_quotes
+from runmart.ingest.warehouse.backfill import sum_up_tools
+from runmart.ingest.warehouse.write_lock import in_turn, transaction, write_alone
 from runmart.models.tables.all import ALL_TABLES
 
 if TYPE_CHECKING:

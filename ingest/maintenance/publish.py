@@ -17,11 +17,11 @@ from typing import IO, TYPE_CHECKING, Literal, NamedTuple
 
 from runmart.ingest.errors import LockedError, WarehouseError
 from runmart.ingest.maintenance.compact import copy_to, rewrite, sync
+from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing, versions_folder
 from runmart.ingest.warehouse.ducklake import NAME, snapshot
-from runmart.ingest.warehouse.locks import no_writers, wait_for
-from runmart.ingest.warehouse.places import Lake, Place
-from runmart.ingest.warehouse.storage import size
-from runmart.ingest.warehouse.warehouse import open_for_reading, open_for_writing, versions_folder
+from runmart.ingest.warehouse.file_lock import no_writers, wait_for
+from runmart.ingest.warehouse.info import size
+from runmart.ingest.warehouse.location import Lake, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from runmart.ingest.errors import InputError
-from runmart.ingest.parse import events, scan
-from runmart.ingest.parse.scan import IncompleteError, Piece
+from runmart.ingest.parse import json_scanner, sse
+from runmart.ingest.parse.json_scanner import IncompleteError, Piece
 
 BLOCK_BYTES = 8 << 20
 MAX_VALUE_BYTES = 64 << 20
@@ -108,7 +108,7 @@ def blocks(chunks: Iterable[bytes], size: int = BLOCK_BYTES) -> Iterator[Block]:
     buffer.fill(max(size, _RECOGNISED_BYTES))
     if buffer.data.startswith(_BYTE_ORDER_MARK):
         buffer.drop(len(_BYTE_ORDER_MARK))
-    is_events = events.is_event_stream(buffer.data[:_RECOGNISED_BYTES])
+    is_events = sse.is_event_stream(buffer.data[:_RECOGNISED_BYTES])
     if buffer.final:
         yield Block(buffer.data, is_events=is_events)
     elif is_events:
@@ -119,7 +119,7 @@ def blocks(chunks: Iterable[bytes], size: int = BLOCK_BYTES) -> Iterator[Block]:
 
 def _event_blocks(buffer: _Buffer) -> Iterator[Block]:
     while not buffer.final:
-        end = events.last_end(buffer.data)
+        end = sse.last_end(buffer.data)
         if end:
             yield Block(buffer.data[:end], buffer.line, is_events=True)
             buffer.drop(end)
@@ -133,7 +133,7 @@ def _document_blocks(buffer: _Buffer) -> Iterator[Block]:
     while buffer.data:
         end = 0
         try:
-            for piece in scan.documents(buffer.data, final=buffer.final):
+            for piece in json_scanner.documents(buffer.data, final=buffer.final):
                 end = piece.end
         except IncompleteError:
             pass
@@ -148,10 +148,10 @@ def _document_blocks(buffer: _Buffer) -> Iterator[Block]:
 
 def _large_document(buffer: _Buffer) -> Iterator[Block]:
     """Parts of an array or a page that does not end within the buffer; reads on where it is neither."""
-    buffer.drop(scan.skip_space(buffer.data, 0))
+    buffer.drop(json_scanner.skip_space(buffer.data, 0))
     start, path = 1, "$"
     if buffer.data[:1] == b"{":
-        start, path = scan.list_of_page(buffer.data, 0, final=buffer.final) or 0, "$.data"
+        start, path = json_scanner.list_of_page(buffer.data, 0, final=buffer.final) or 0, "$.data"
     if start == 0 or buffer.data[:1] not in {b"[", b"{"}:
         buffer.more()
         return
@@ -193,7 +193,7 @@ def _pieces(buffer: _Buffer, *, is_first: bool) -> tuple[list[Piece], bool]:
     end = 0
     try:
         while (
-            piece := scan.next_element(buffer.data, end, is_first=is_first and not pieces, final=buffer.final)
+            piece := json_scanner.next_element(buffer.data, end, is_first=is_first and not pieces, final=buffer.final)
         ) is not None:
             pieces.append(piece)
             end = piece.end
@@ -207,14 +207,14 @@ def _frame(buffer: _Buffer, opening: bytes, line: int, *, is_damaged: bool) -> B
 
     Where its last element is damaged up to the end of the text, that has been told already.
     """
-    buffer.drop(scan.skip_separator(buffer.data, 0))
+    buffer.drop(json_scanner.skip_separator(buffer.data, 0))
     if buffer.data[:1] != b"]":
         closing = b"]}" if opening[:1] == b"{" else b"]"
         return Block(opening + closing * is_damaged, line)
     while True:
         data = opening + buffer.data
         try:
-            end = scan.value(data, 0, final=buffer.final).end
+            end = json_scanner.value(data, 0, final=buffer.final).end
         except IncompleteError:
             buffer.more()
         else:

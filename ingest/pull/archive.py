@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from runmart.ingest.pull.client import Response
-from runmart.ingest.transform.door import Door
+from runmart.ingest.transform.admission import Door
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 

@@ -19,14 +19,14 @@ from urllib.parse import urlsplit
 import httpx2
 import tenacity
 
+from runmart.ingest.pull.credentials import Key, KeyAuth
 from runmart.ingest.pull.errors import GoneError, PullError, RefusedError, ThreadError
-from runmart.ingest.pull.keys import Key, KeyAuth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from runmart.ingest.pull.profiles import Server
+    from runmart.ingest.pull.providers import Server
 
 MAX_BODY_BYTES = 256 << 20
 _MAX_REDIRECTS = 5

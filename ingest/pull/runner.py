@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 
 import tenacity
 
-from runmart.ingest.load.load import Totals
+from runmart.ingest.load.loader import Totals
 from runmart.ingest.pull.archive import Archive
 from runmart.ingest.pull.client import Client, Counters, Patience, Response
 from runmart.ingest.pull.errors import GoneError, PullError, RefusedError, SettingsError, ThreadError
-from runmart.ingest.pull.plan import DAY_SECONDS, Plan, Selection
-from runmart.ingest.pull.profiles import PAGE_SIZE, Server
-from runmart.ingest.pull.store import Prepare, Store
+from runmart.ingest.pull.pagination import Ground, walk
+from runmart.ingest.pull.providers import PAGE_SIZE, Server
+from runmart.ingest.pull.responses import MalformedError, Page, item, page
+from runmart.ingest.pull.schedule import DAY_SECONDS, Plan, Selection
+from runmart.ingest.pull.sink import Prepare, Store
 from runmart.ingest.pull.threads import LISTED, Api, Found, Thread, failed, news
-from runmart.ingest.pull.walk import Ground, walk
-from runmart.ingest.pull.wire import MalformedError, Page, item, page
-from runmart.ingest.warehouse.places import Place
-from runmart.models.content import Content
+from runmart.ingest.warehouse.location import Place
+from runmart.models.redaction import Content
 
 if TYPE_CHECKING:
-    from runmart.ingest.pull.keys import Key
+    from runmart.ingest.pull.credentials import Key
 
 CHUNK_THREADS = 10_000
 """Threads are asked for by so many at a time."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from runmart.ingest.pull.errors import CursorError, GoneError, ThreadError
-from runmart.ingest.pull.walk import GetPage, Ground, walk
-from runmart.ingest.pull.wire import Item, MalformedError, Page
+from runmart.ingest.pull.pagination import GetPage, Ground, walk
+from runmart.ingest.pull.responses import Item, MalformedError, Page
 
 GIVEN_UP_SECONDS = 86_400.0
 """An open run is given up so long after it should have expired."""

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 from runmart.ingest.errors import InputError, SourceError
-from runmart.ingest.sources.inputs import Input
+from runmart.ingest.sources.input import Input
 
 _TIMEOUT_SECONDS = 60.0
 

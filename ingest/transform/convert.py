@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from runmart.ingest.decode.decode import Decoder
-from runmart.ingest.decode.decoded import Counts
+from runmart.ingest.decode.decoder import Decoder
+from runmart.ingest.decode.result import Counts
 from runmart.ingest.parse.blocks import Block
-from runmart.ingest.transform.door import OPEN, Door
+from runmart.ingest.transform.admission import OPEN, Door
 from runmart.ingest.transform.flatten import flatten
 from runmart.models.batches import Batches
 from runmart.models.observations import Origin, Reject

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from weakref import finalize
 
 from runmart.ingest.errors import WarehouseError
-from runmart.ingest.warehouse.places import Lake, is_remote, refusal, without_password
+from runmart.ingest.warehouse.location import Lake, is_remote, refusal, without_password
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from runmart.ingest.sources.inputs import Input
-from runmart.ingest.transform.door import Door
+from runmart.ingest.sources.input import Input
+from runmart.ingest.transform.admission import Door
 from runmart.lake.batch import manifests
 from runmart.lake.batch.storage import Storage
-from runmart.lake.parquet.layout import ExportError, Manifest
+from runmart.lake.parquet.manifest import ExportError, Manifest
 from runmart.models import arrow
 from runmart.models.columns import BIGINT, BINARY, BOOLEAN, INTEGER, VARCHAR
 

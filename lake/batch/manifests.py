@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from runmart.ingest.version import VERSION
 from runmart.lake.batch.storage import Storage
-from runmart.lake.parquet.layout import FORMAT, MANIFEST, ExportError, Lake, Manifest, decoded, encoded
+from runmart.lake.parquet.manifest import FORMAT, MANIFEST, ExportError, Lake, Manifest, decoded, encoded
 from runmart.models import arrow
 from runmart.models.tables.bookkeeping import LOADS
 

@@ -10,14 +10,14 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
-from runmart.ingest.decode.decoded import Counts
-from runmart.ingest.load.load import Load, ReadInput
+from runmart.ingest.decode.result import Counts
+from runmart.ingest.load.loader import Load, ReadInput
 from runmart.ingest.transform.convert import Converted
+from runmart.lake.batch.convert import End, Piece, Sums
 from runmart.lake.batch.job import Job
-from runmart.lake.batch.observe import End, Piece, Sums
-from runmart.lake.batch.parcels import WHOLE, Parcel, opened, opened_steps, parcels
 from runmart.lake.batch.shards import BOOKS, RUN, STEP, Key, Shard
-from runmart.lake.parquet.layout import File, Partition, Written
+from runmart.lake.batch.shuffle import WHOLE, Parcel, opened, opened_steps, parcels
+from runmart.lake.parquet.manifest import File, Partition, Written
 from runmart.models import arrow
 from runmart.models.batches import POSITION, shift, shift_rows
 from runmart.models.columns import BINARY

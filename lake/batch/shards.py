@@ -10,12 +10,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runmart.ingest.warehouse.schema import create_tables
-from runmart.ingest.warehouse.turns import transaction
+from runmart.ingest.warehouse.migrations import create_tables
+from runmart.ingest.warehouse.write_lock import transaction
 from runmart.lake.batch import manifests
 from runmart.lake.batch.job import Job
-from runmart.lake.parquet.layout import COLUMNS, File, Manifest, Partition, Written
-from runmart.lake.parquet.write import copy, selected
+from runmart.lake.parquet.export import copy, selected
+from runmart.lake.parquet.manifest import COLUMNS, File, Manifest, Partition, Written
 from runmart.models import arrow
 from runmart.models.columns import JSON, VARCHAR
 from runmart.models.tables.all import ALL_TABLES, TABLES

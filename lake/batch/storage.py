@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from runmart.ingest.sources.remote import public_address
-from runmart.lake.parquet.layout import ExportError, held
-from runmart.lake.parquet.layout import put_in_place as rename
+from runmart.lake.parquet.manifest import ExportError, held
+from runmart.lake.parquet.manifest import put_in_place as rename
 
 
 class Storage:

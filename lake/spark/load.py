@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from runmart.ingest.errors import RunmartError, SourceError
-from runmart.lake.batch import batch, job, merge, parcels
-from runmart.lake.batch.batch import DEFAULT_SHARDS, Outcome
-from runmart.lake.batch.cut import pieces
-from runmart.lake.batch.find import listed, marked
+from runmart.lake.batch import commit, job, merge, shuffle
+from runmart.lake.batch.commit import DEFAULT_SHARDS, Outcome
+from runmart.lake.batch.convert import observed
+from runmart.lake.batch.discover import listed, marked
 from runmart.lake.batch.job import Job
-from runmart.lake.batch.observe import observed
+from runmart.lake.batch.split import pieces
 from runmart.models.columns import BIGINT, BINARY, BOOLEAN, INTEGER, VARCHAR
-from runmart.models.content import Content
+from runmart.models.redaction import Content
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -85,7 +85,7 @@ def load(
         WarehouseError: Content is to be hashed, and the key is missing, or not the lake's.
         SparkError: Spark has given up; the lake is as it was.
     """
-    todo = batch.begin(
+    todo = commit.begin(
         lake, sources, source=source, shards=shards, content=content, observed_at=observed_at, reload=reload
     )
     with _errors(), _set(spark, _SETTINGS):
@@ -93,15 +93,15 @@ def load(
         try:
             inputs, unchanged, size = _looked_at(found)
             if inputs == 0:
-                return batch.finish(todo, [], unchanged)
+                return commit.finish(todo, [], unchanged)
             tasks = tasks or min(max(_cores(spark) * 2, size // TASK_BYTES), MAX_TASKS)
             cut = _stage(found.repartition(tasks, "address", "part"), todo, pieces, job.TYPES)
-            sent = _stage(cut.repartition(tasks, "address", "part", "piece"), todo, observed, parcels.TYPES)
+            sent = _stage(cut.repartition(tasks, "address", "part", "piece"), todo, observed, shuffle.TYPES)
             done = _stage(_by_shard(spark, sent, todo.shards), todo, merge.merged, merge.TYPES)
             results: list[Any] = done.toArrow().column("data").to_pylist()
         finally:
             found.unpersist()
-    return batch.finish(todo, results, unchanged)
+    return commit.finish(todo, results, unchanged)
 
 
 def _found(spark: "SparkSession", todo: Job) -> "DataFrame":

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from runmart.ingest.warehouse.prices import seed
 from runmart.lake.batch import manifests
-from runmart.lake.parquet.layout import MANIFEST, ExportError, File, Lake, Manifest, decoded, read_manifest
+from runmart.lake.parquet.manifest import MANIFEST, ExportError, File, Lake, Manifest, decoded, read_manifest
 from runmart.models.columns import BIGINT, BOOLEAN, DOUBLE, INTEGER, JSON, TIMESTAMPTZ, VARCHAR, Table
 from runmart.models.tables.all import ALL_TABLES
 from runmart.models.tables.bookkeeping import LOADS, REJECTS, Book

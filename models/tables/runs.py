@@ -1,5 +1,14 @@
 """The table `runs`: one row per run."""
 
+from collections.abc import Callable
+from itertools import chain, repeat
+from typing import Any
+
+import pyarrow as pa
+from msgspec import UNSET
+
+from runmart.models import arrow
+from runmart.models.arrow import Array, compute
 from runmart.models.columns import (
     BIGINT,
     BOOLEAN,
@@ -8,47 +17,116 @@ from runmart.models.columns import (
     TIMESTAMPTZ,
     VARCHAR,
     Column,
+    Getter,
     Table,
 )
-from runmart.models.observations import Observations
-from runmart.models.tables import getters
-from runmart.models.tables.getters import common, field, instant, json, origin
+from runmart.models.observations import Observations, Origin
+from runmart.models.tables.tools import digest
+
+
+def _field(name: str) -> Getter[Observations]:
+    """A field as sent; null where a server sent nothing."""
+    return lambda runs: runs.sent.array(name)
+
+
+def _common(name: str) -> Getter[Observations]:
+    """As `field`, for texts that many runs have in common."""
+    return lambda runs: runs.sent.encoded(name).array
+
+
+def _instant(name: str) -> Getter[Observations]:
+    """A field that holds instants."""
+    return lambda runs: runs.instants(name).view(TIMESTAMPTZ)
+
+
+def _json(name: str) -> Getter[Observations]:
+    """A field that is kept as JSON."""
+    return lambda runs: runs.json[name]
+
+
+def _origin(get: Callable[[Origin], Any], arrow_type: pa.DataType) -> Getter[Observations]:
+    """What `get` finds in the origin of each run."""
+
+    def values(runs: Observations) -> Array:
+        found = chain.from_iterable(repeat(get(of), count) for of, count in runs.origins)
+        return arrow.array(list(found), arrow_type)
+
+    return values
+
+
+def _position(runs: Observations) -> Array:
+    """The place of each run in its input."""
+    return arrow.array(runs.positions, BIGINT)
+
+
+def _assistant_id(runs: Observations) -> Array:
+    """`assistant_id`, or Azure's `agent_id` where that is missing or null."""
+    assistants = runs.sent.encoded("assistant_id").array
+    if runs.sent.is_sent("agent_id"):
+        return compute.coalesce(runs.sent.array("assistant_id"), runs.sent.array("agent_id")).dictionary_encode()
+    return assistants
+
+
+def _instructions(runs: Observations) -> Array:
+    """The instructions; null where a server sent nothing."""
+    return runs.instructions.array(lambda text: text, VARCHAR)
+
+
+def _tool_count(runs: Observations) -> Array:
+    """How many tools there are."""
+    return arrow.array(map(len, runs.tools.values), BIGINT).take(runs.tools.indices)
+
+
+def _tools_digest(runs: Observations) -> Array:
+    """What tells their lists of tools apart."""
+    return runs.tools.array(digest, VARCHAR)
+
+
+def _truncation(name: str, arrow_type: pa.DataType) -> Getter[Observations]:
+    """A field of the truncation strategy; null where there is none."""
+
+    def value(found: Any) -> Any:
+        sent = getattr(found, name, UNSET)
+        return None if sent is UNSET else sent
+
+    return lambda runs: runs.truncation.array(value, arrow_type)
+
 
 RUNS: Table[Observations] = Table(
     "runs",
     grain="one row per run",
     purpose="Runs: executions of an assistant on a thread, each as it was last observed.",
     columns=(
-        Column("run_id", VARCHAR, field("id"), "The run's id; the key of every table"),
-        Column("source", VARCHAR, origin(lambda of: of.source, VARCHAR), "Which organisation, project or server: --source of the load"),
-        Column("object", VARCHAR, common("object"), "The kind of object, as sent: thread.run"),
-        Column("thread_id", VARCHAR, field("thread_id"), "The thread the run belongs to"),
-        Column("assistant_id", VARCHAR, getters.assistant_id, "The assistant that ran; Azure's agent_id"),
-        Column("status", VARCHAR, common("status"), "queued, in_progress, requires_action, cancelling (open); completed, failed, cancelled, expired, incomplete (ended)"),
-        Column("model", VARCHAR, common("model"), "The language model, as sent"),
-        Column("instructions", VARCHAR, getters.instructions, "The instructions given to the model"),
-        Column("created_at", TIMESTAMPTZ, instant("created_at"), "When the run was created"),
-        Column("started_at", TIMESTAMPTZ, instant("started_at"), "When the run started"),
-        Column("expires_at", TIMESTAMPTZ, instant("expires_at"), "When the run expires, or expired"),
-        Column("completed_at", TIMESTAMPTZ, instant("completed_at"), "When the run completed"),
-        Column("failed_at", TIMESTAMPTZ, instant("failed_at"), "When the run failed"),
-        Column("cancelled_at", TIMESTAMPTZ, instant("cancelled_at"), "When the run was cancelled"),
-        Column("temperature", DOUBLE, field("temperature"), "Sampling temperature"),
-        Column("top_p", DOUBLE, field("top_p"), "Nucleus sampling: the probability mass considered"),
-        Column("max_prompt_tokens", BIGINT, field("max_prompt_tokens"), "Limit on prompt tokens over the run"),
-        Column("max_completion_tokens", BIGINT, field("max_completion_tokens"), "Limit on completion tokens over the run"),
-        Column("truncation_type", VARCHAR, getters.truncation("type", VARCHAR), "How the thread is cut to fit: auto, last_messages"),
-        Column("truncation_last_messages", BIGINT, getters.truncation("last_messages", BIGINT), "How many of the last messages are kept"),
-        Column("tool_choice", JSON, json("tool_choice"), '"auto", "none", "required", or an object that names a tool'),
-        Column("response_format", JSON, json("response_format"), '"auto", or an object such as {"type":"json_object"}'),
-        Column("parallel_tool_calls", BOOLEAN, field("parallel_tool_calls"), "Whether tools may be called side by side"),
-        Column("tool_count", BIGINT, getters.tool_count, "Tools offered to it: its rows in tools"),
-        Column("tools_digest", VARCHAR, getters.tools_digest, "Equal where the rows in tools are, of another run or not; null without tools"),
-        Column("metadata", JSON, json("metadata"), "The caller's own keys and values"),
-        Column("required_action", JSON, json("required_action"), "What the run waits for: the tool calls whose outputs are due"),
-        Column("extra", JSON, json("extra"), "Every field that is none of the 27, byte for byte; null when there is none"),
-        Column("observed_at", TIMESTAMPTZ, origin(lambda of: of.observed_at, TIMESTAMPTZ), "When the stored observation was made"),
-        Column("observed_position", BIGINT, getters.position, "The observation's place in its input, from 0"),
-        Column("load_id", BIGINT, origin(lambda of: of.load_id, BIGINT), "The load that wrote the stored observation"),
+        Column("run_id", VARCHAR, _field("id"), "The run's id; the key of every table"),
+        Column("source", VARCHAR, _origin(lambda of: of.source, VARCHAR), "Which organisation, project or server: --source of the load"),
+        Column("object", VARCHAR, _common("object"), "The kind of object, as sent: thread.run"),
+        Column("thread_id", VARCHAR, _field("thread_id"), "The thread the run belongs to"),
+        Column("assistant_id", VARCHAR, _assistant_id, "The assistant that ran; Azure's agent_id"),
+        Column("status", VARCHAR, _common("status"), "queued, in_progress, requires_action, cancelling (open); completed, failed, cancelled, expired, incomplete (ended)"),
+        Column("model", VARCHAR, _common("model"), "The language model, as sent"),
+        Column("instructions", VARCHAR, _instructions, "The instructions given to the model"),
+        Column("created_at", TIMESTAMPTZ, _instant("created_at"), "When the run was created"),
+        Column("started_at", TIMESTAMPTZ, _instant("started_at"), "When the run started"),
+        Column("expires_at", TIMESTAMPTZ, _instant("expires_at"), "When the run expires, or expired"),
+        Column("completed_at", TIMESTAMPTZ, _instant("completed_at"), "When the run completed"),
+        Column("failed_at", TIMESTAMPTZ, _instant("failed_at"), "When the run failed"),
+        Column("cancelled_at", TIMESTAMPTZ, _instant("cancelled_at"), "When the run was cancelled"),
+        Column("temperature", DOUBLE, _field("temperature"), "Sampling temperature"),
+        Column("top_p", DOUBLE, _field("top_p"), "Nucleus sampling: the probability mass considered"),
+        Column("max_prompt_tokens", BIGINT, _field("max_prompt_tokens"), "Limit on prompt tokens over the run"),
+        Column("max_completion_tokens", BIGINT, _field("max_completion_tokens"), "Limit on completion tokens over the run"),
+        Column("truncation_type", VARCHAR, _truncation("type", VARCHAR), "How the thread is cut to fit: auto, last_messages"),
+        Column("truncation_last_messages", BIGINT, _truncation("last_messages", BIGINT), "How many of the last messages are kept"),
+        Column("tool_choice", JSON, _json("tool_choice"), '"auto", "none", "required", or an object that names a tool'),
+        Column("response_format", JSON, _json("response_format"), '"auto", or an object such as {"type":"json_object"}'),
+        Column("parallel_tool_calls", BOOLEAN, _field("parallel_tool_calls"), "Whether tools may be called side by side"),
+        Column("tool_count", BIGINT, _tool_count, "Tools offered to it: its rows in tools"),
+        Column("tools_digest", VARCHAR, _tools_digest, "Equal where the rows in tools are, of another run or not; null without tools"),
+        Column("metadata", JSON, _json("metadata"), "The caller's own keys and values"),
+        Column("required_action", JSON, _json("required_action"), "What the run waits for: the tool calls whose outputs are due"),
+        Column("extra", JSON, _json("extra"), "Every field that is none of the 27, byte for byte; null when there is none"),
+        Column("observed_at", TIMESTAMPTZ, _origin(lambda of: of.observed_at, TIMESTAMPTZ), "When the stored observation was made"),
+        Column("observed_position", BIGINT, _position, "The observation's place in its input, from 0"),
+        Column("load_id", BIGINT, _origin(lambda of: of.load_id, BIGINT), "The load that wrote the stored observation"),
     ),
 )  # fmt: skip

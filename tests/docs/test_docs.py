@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from runmart.models.content import CONTENT_FIELDS
+from runmart.models.redaction import CONTENT_FIELDS
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

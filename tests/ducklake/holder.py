@@ -6,11 +6,11 @@ import time
 import duckdb
 
 from runmart.cli import app
-from runmart.ingest.load import load
-from runmart.ingest.warehouse import turns
+from runmart.ingest.load import loader
+from runmart.ingest.warehouse import write_lock
 
-load.MERGE_OBSERVATIONS = 1
-_commit, _seen = turns.commit, [0]
+loader.MERGE_OBSERVATIONS = 1
+_commit, _seen = write_lock.commit, [0]
 
 
 def commit(connection: duckdb.DuckDBPyConnection) -> None:
@@ -22,6 +22,6 @@ def commit(connection: duckdb.DuckDBPyConnection) -> None:
     _commit(connection)
 
 
-turns.commit = commit
+write_lock.commit = commit
 file, warehouse, data = sys.argv[1:]
 app.run(["ingest", file, "--warehouse", warehouse, "--data", data, "--workers", "0"])

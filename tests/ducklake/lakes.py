@@ -9,8 +9,8 @@ from typing import Any
 from load.warehouses import RUNMART, Tables, command
 from postgres import PASSWORD, Postgres
 
-from runmart.ingest.warehouse.places import Lake
-from runmart.ingest.warehouse.warehouse import open_for_reading, open_for_writing
+from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
+from runmart.ingest.warehouse.location import Lake
 from runmart.models.tables.all import ALL_TABLES
 from runmart.queries import install
 

@@ -13,9 +13,9 @@ from load.warehouses import DOUBLES, command, page, run, write
 from postgres import PASSWORD, Postgres, running
 
 from runmart.cli import app
-from runmart.ingest.warehouse import ducklake, turns
-from runmart.ingest.warehouse.places import Lake, place
-from runmart.ingest.warehouse.schema import MIGRATIONS
+from runmart.ingest.warehouse import ducklake, write_lock
+from runmart.ingest.warehouse.location import Lake, place
+from runmart.ingest.warehouse.migrations import MIGRATIONS
 from runmart.queries import connect
 
 pytestmark = pytest.mark.ducklake
@@ -186,7 +186,7 @@ def test_postgres_may_restart_in_the_middle_of_a_load(
     """The load ends with a sentence; the next one completes it. Readers find it again."""
     made(own)
     server: Postgres = own.postgres
-    commit, left = turns.commit, [1]
+    commit, left = write_lock.commit, [1]
 
     def late(connection: object) -> None:
         if left:
@@ -198,7 +198,7 @@ def test_postgres_may_restart_in_the_middle_of_a_load(
     with connect(own.place) as warehouse:
         assert warehouse.is_current
         with monkeypatch.context() as patch:
-            patch.setattr(turns, "commit", late)
+            patch.setattr(write_lock, "commit", late)
             assert app.run(["ingest", str(file), *own.options]) == 1
         said = capsys.readouterr().err
         assert "PostgreSQL cannot be used" in said

@@ -13,7 +13,7 @@ from lakes import REAL, Bare
 from load.warehouses import RUNMART
 
 from runmart.ingest.warehouse import ducklake
-from runmart.notebooks import asking, reading
+from runmart.notebooks import cached_read, filters_state
 from runmart.notebooks.page import DASHBOARDS
 from runmart.queries import Selection
 
@@ -25,13 +25,13 @@ PAGE = (Path(__file__).parents[2] / "docs" / "ducklake.md").read_text()
 def test_each_dashboard_shows_a_lake(lake: Bare) -> None:
     """What it reads changes when something was loaded."""
     assert lake.run("ingest", REAL).returncode == 3
-    assert asking.known(lake.place).models
-    before = reading.version(lake.place)
-    assert before == reading.version(lake.place)
+    assert filters_state.known(lake.place).models
+    before = cached_read.version(lake.place)
+    assert before == cached_read.version(lake.place)
     for name in DASHBOARDS:
-        assert reading.read(lake.place, name, Selection()) is not None
+        assert cached_read.read(lake.place, name, Selection()) is not None
     assert lake.run("ingest", REAL, "--reload").returncode == 3
-    assert reading.version(lake.place) != before
+    assert cached_read.version(lake.place) != before
 
 
 def test_the_command_serves_a_lake(lake: Bare) -> None:

@@ -15,12 +15,12 @@ from load.warehouses import DOUBLES, page, run, write
 
 from runmart.cli import app
 from runmart.ingest.errors import LockedError, WarehouseError
-from runmart.ingest.load.load import Load
+from runmart.ingest.load.loader import Load
+from runmart.ingest.maintenance.optimize import purge
 from runmart.ingest.maintenance.prune import prune
-from runmart.ingest.maintenance.upkeep import purge
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse import ducklake, turns
-from runmart.ingest.warehouse.warehouse import open_for_writing
+from runmart.ingest.warehouse import ducklake, write_lock
+from runmart.ingest.warehouse.connection import open_for_writing
 
 pytestmark = pytest.mark.ducklake
 
@@ -46,14 +46,14 @@ def foreign(lake: Bare) -> Generator[duckdb.DuckDBPyConnection]:
 
 def before_commits(patch: pytest.MonkeyPatch, act: Callable[[], object], times: int = 1) -> None:
     """Have something done before the next commits."""
-    left, commit = [act] * times, turns.commit
+    left, commit = [act] * times, write_lock.commit
 
     def late(connection: duckdb.DuckDBPyConnection) -> None:
         if left:
             left.pop()()
         commit(connection)
 
-    patch.setattr(turns, "commit", late)
+    patch.setattr(write_lock, "commit", late)
 
 
 def without_turns(patch: pytest.MonkeyPatch) -> None:
@@ -63,8 +63,8 @@ def without_turns(patch: pytest.MonkeyPatch) -> None:
     def taken(*_: object) -> Generator[None]:
         yield
 
-    patch.setattr(turns.Turn, "taken", taken)
-    patch.setattr(turns.Turn, "check", taken)
+    patch.setattr(write_lock.Turn, "taken", taken)
+    patch.setattr(write_lock.Turn, "check", taken)
 
 
 def both_at_once(patch: pytest.MonkeyPatch, *loads: Callable[[], object]) -> None:
@@ -109,7 +109,7 @@ def test_two_that_delete_from_the_same_file_delete_both(
 
     def delete(run_id: str) -> None:
         with open_for_writing(lake.place, 30) as connection:
-            turns.write_alone(
+            write_lock.write_alone(
                 connection, lambda: connection.execute("delete from main.runs where run_id = ?", [run_id])
             )
 
@@ -158,8 +158,8 @@ def test_a_load_gives_up_when_others_never_stop(
         with foreign(lake) as connection:
             connection.execute("update main.runs set model = coalesce(model, '') || 'x' where run_id = 'other'")
 
-    monkeypatch.setattr(turns, "ATTEMPTS", 3)
-    monkeypatch.setattr(turns, "LONGEST_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(write_lock, "ATTEMPTS", 3)
+    monkeypatch.setattr(write_lock, "LONGEST_WAIT_SECONDS", 0.1)
     before_commits(monkeypatch, write_along, 3)
     assert app.run(["ingest", str(newer), *lake.options]) == 1
     said = capsys.readouterr().err
@@ -224,7 +224,7 @@ def test_who_waits_too_long_is_told_for_whom(lake: Bare, tmp_path: Path) -> None
     made(lake)
     file = write(tmp_path / "1.json", page(run("a")))
     with open_for_writing(lake.place, 30) as connection:
-        turn = turns._turns[connection]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - to hold it
+        turn = write_lock._turns[connection]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - to hold it
         with turn.taken():
             done = lake.run("ingest", file, "--lock-timeout", "0.5")
     assert done.returncode == LockedError.exit_code == 5
@@ -239,7 +239,7 @@ def test_who_waits_can_be_interrupted(lake: Bare, tmp_path: Path) -> None:
     file = write(tmp_path / "1.json", page(run("a")))
     waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
     with open_for_writing(lake.place, 30) as connection:
-        turn = turns._turns[connection]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - to hold it
+        turn = write_lock._turns[connection]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - to hold it
         for sign in (signal.SIGINT, signal.SIGTERM):
             with turn.taken():
                 load_ = lake.start("ingest", file)

@@ -11,7 +11,7 @@ import pytest
 from lakes import REAL, Bare, made, query, tables
 from load.warehouses import command, page, run, write
 
-from runmart.ingest.maintenance import upkeep
+from runmart.ingest.maintenance import optimize
 from runmart.queries import connect
 
 pytestmark = pytest.mark.ducklake
@@ -61,7 +61,7 @@ def test_small_files_are_merged_and_old_ones_removed(lake: Bare, tmp_path: Path)
     orphan = Path(lake.data) / "main" / "runs" / "left.parquet"
     orphan.write_bytes(files(lake)[0].read_bytes())
     assert json.loads(lake.run("lake", "maintain", "--json").stdout)["removed"] == 0
-    long_ago = time.time() - 2 * upkeep.UNKNOWN_SECONDS
+    long_ago = time.time() - 2 * optimize.UNKNOWN_SECONDS
     os.utime(orphan, (long_ago, long_ago))
     lake.postgres.execute(
         "update ducklake_files_scheduled_for_deletion set schedule_start = now() - interval '2 hours'", lake.database

@@ -15,11 +15,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse.warehouse import open_for_reading, open_for_writing
-from runmart.lake.parquet import write
-from runmart.lake.parquet.layout import MANIFEST, ExportError, held, put_in_place, read_manifest, sha256, write_manifest
-from runmart.lake.parquet.read import restore
-from runmart.lake.parquet.write import Outcome, export
+from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
+from runmart.lake.parquet import export as export_module
+from runmart.lake.parquet.export import Outcome, export
+from runmart.lake.parquet.manifest import (
+    MANIFEST,
+    ExportError,
+    held,
+    put_in_place,
+    read_manifest,
+    sha256,
+    write_manifest,
+)
+from runmart.lake.parquet.restore import restore
 from runmart.queries import install
 
 RUNMART = Path(sys.executable).parent / "runmart"
@@ -321,7 +329,7 @@ def _crash(monkeypatch: pytest.MonkeyPatch, loaded: Path, out: Path, after: int)
         put_in_place(aside, path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(write, "put_in_place", put)
+        patched.setattr(export_module, "put_in_place", put)
         with pytest.raises(KeyboardInterrupt):
             exported(loaded, out)
 
@@ -368,7 +376,7 @@ def test_an_upgrade_that_adds_a_column_writes_everything(
 ) -> None:
     """Else old partitions would lack it."""
     exported(loaded, tmp_path / "out")
-    monkeypatch.setattr(write, "_COLUMNS_DIGEST", "others")
+    monkeypatch.setattr(export_module, "_COLUMNS_DIGEST", "others")
     assert exported(loaded, tmp_path / "out").unchanged == 0
 
 

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from runmart.ingest.decode.decode import Decoder
-from runmart.ingest.decode.decoded import Decoded
+from runmart.ingest.decode.decoder import Decoder
+from runmart.ingest.decode.result import Decoded
 from runmart.ingest.parse.blocks import BLOCK_BYTES, blocks
 from runmart.ingest.transform.flatten import declared, flatten
 from runmart.models.batches import OBSERVATION, POSITION, Batches, shift

@@ -11,11 +11,11 @@ from payloads import ORIGIN, Rows, page, rows_of, run
 from secretive import SECRET, SECRETIVE
 
 from runmart.ingest.parse.blocks import Block
-from runmart.ingest.transform.content import Hider, without_quotes
+from runmart.ingest.transform.admission import JSONS, TEXTS, Door
 from runmart.ingest.transform.convert import Converted, Converter
-from runmart.ingest.transform.door import JSONS, TEXTS, Door
+from runmart.ingest.transform.redact import Hider, without_quotes
 from runmart.models.columns import JSON, VARCHAR
-from runmart.models.content import CONTENT_FIELDS, RULES, Content, ContentField, Rule
+from runmart.models.redaction import CONTENT_FIELDS, RULES, Content, ContentField, Rule
 from runmart.models.tables.all import ALL_TABLES
 
 KEY = b"0123456789abcdef"

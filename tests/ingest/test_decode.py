@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from payloads import ORIGIN, Rejected, Seen, decode, page, rows_of, run, skipped_and_steps
 
-from runmart.ingest.decode.decode import Decoder
-from runmart.ingest.decode.decoded import Decoded
+from runmart.ingest.decode.decoder import Decoder
+from runmart.ingest.decode.result import Decoded
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.transform.flatten import flatten
 

@@ -1,10 +1,10 @@
 """Columns in which few values differ."""
 
-from runmart.ingest.decode import distinct
-from runmart.ingest.decode.distinct import DistinctDecoder
+from runmart.ingest.decode import dictionary
+from runmart.ingest.decode.dictionary import DistinctDecoder
 from runmart.models import arrow
 from runmart.models.columns import BIGINT, BINARY
-from runmart.models.sent import Encoded
+from runmart.models.record_columns import Encoded
 
 
 def _encoded(*texts: bytes) -> Encoded:
@@ -31,7 +31,7 @@ def test_each_text_is_parsed_once() -> None:
 def test_not_more_than_some_megabytes_are_remembered() -> None:
     """Texts that hardly repeat do not fill the memory; the answers stay the same."""
     decoder = DistinctDecoder(len)
-    text = b"x" * (distinct._MAX_BYTES // 4)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    text = b"x" * (dictionary._MAX_BYTES // 4)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     for number in range(20):
         assert decoder.decode_one(text + b"%d" % number) == len(text) + len(str(number))
         assert len(decoder._known) <= 4  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]

@@ -5,7 +5,7 @@ import json
 import pytest
 from payloads import decode, run
 
-from runmart.ingest.parse.events import Event, events, is_event_stream, last_end
+from runmart.ingest.parse.sse import Event, events, is_event_stream, last_end
 
 RUN = json.dumps(run(1)).encode()
 DEEP = b'{"id": ' + b"[" * 10_000 + b"]" * 10_000 + b"}"

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from runmart.ingest.parse.learn import MAX_LEARNT, WireTypes
+from runmart.ingest.parse.record_types import MAX_LEARNT, WireTypes
 
 
 def _unknown(types: WireTypes, text: bytes) -> msgspec.ValidationError:

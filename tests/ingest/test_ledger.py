@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from payloads import decode, reject_of, run
 
-from runmart.ingest.parse.ledger import is_complete
+from runmart.ingest.parse.json_object import is_complete
+from runmart.models.record_columns import Sent
 from runmart.models.records import LastError
-from runmart.models.sent import Sent
 
 FULL: dict[str, Any] = run(
     1,

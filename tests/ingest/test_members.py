@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import DecodeError
 
-from runmart.ingest.parse.members import UnfitError, json_object, object_members
+from runmart.ingest.parse.json_object import UnfitError, json_object, object_members
 
 
 @settings(max_examples=100, deadline=None)

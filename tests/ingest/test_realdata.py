@@ -8,9 +8,9 @@ import pytest
 from duckdb import DuckDBPyConnection
 from recorded import FILES, FOLDERS, RECORDED_HTTP, ROOT, recorded
 
-from runmart.ingest.load.load import Load
+from runmart.ingest.load.loader import Load
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse.warehouse import open_for_writing
+from runmart.ingest.warehouse.connection import open_for_writing
 
 
 class Held(NamedTuple):

@@ -9,7 +9,7 @@ from rebuilt import FIELDS, RunObject, normalised, rebuilt
 from recorded import FILES, FOLDERS, ROOT, recorded
 
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse.warehouse import open_for_writing
+from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.models.records import RunRecord
 
 ENDED = {"completed", "failed", "cancelled", "expired", "incomplete"}

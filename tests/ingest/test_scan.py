@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import DecodeError
 
-from runmart.ingest.parse import scan
-from runmart.ingest.parse.scan import IncompleteError, Piece
+from runmart.ingest.parse import json_scanner
+from runmart.ingest.parse.json_scanner import IncompleteError, Piece
 
 
 def _until_incomplete(found: Iterator[Piece]) -> Iterator[Piece]:
@@ -24,9 +24,9 @@ def test_documents_end_where_they_end(found: list[dict[str, int]], data: st.Data
     """JSON documents may follow one another with or without whitespace; none is seen before it is whole."""
     texts = [json.dumps(value).encode() for value in found]
     buffer = data.draw(st.sampled_from([b"", b" ", b"\n", b"\r\n\t"])).join(texts)
-    assert [buffer[piece.start : piece.end].strip() for piece in scan.documents(buffer)] == texts
+    assert [buffer[piece.start : piece.end].strip() for piece in json_scanner.documents(buffer)] == texts
     cut = data.draw(st.integers(0, len(buffer) - 1))
-    whole = list(_until_incomplete(scan.documents(buffer[:cut], final=False)))
+    whole = list(_until_incomplete(json_scanner.documents(buffer[:cut], final=False)))
     assert [buffer[piece.start : piece.end].strip() for piece in whole] == texts[: len(whole)]
 
 
@@ -34,8 +34,8 @@ def test_documents_end_where_they_end(found: list[dict[str, int]], data: st.Data
 def test_what_may_go_on_is_waited_for(text: bytes) -> None:
     """A value that ends with the buffer is no value yet where more is to come, unless it was closed."""
     with pytest.raises(IncompleteError):
-        scan.value(text, 0, final=False)
-    assert scan.value(b'{"a": 1}', 0, final=False) == Piece(0, 8)
+        json_scanner.value(text, 0, final=False)
+    assert json_scanner.value(b'{"a": 1}', 0, final=False) == Piece(0, 8)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_may_go_on_is_waited_for(text: bytes) -> None:
 )
 def test_a_damaged_document_ends_where_the_next_begins(buffer: bytes, end: int) -> None:
     """The next document begins on a line that starts with a bracket and goes on with no list."""
-    piece = scan.value(buffer, 0)
+    piece = json_scanner.value(buffer, 0)
     assert piece.problem
     assert piece.end == end
 
@@ -68,14 +68,14 @@ def test_a_damaged_document_ends_where_the_next_begins(buffer: bytes, end: int) 
 )
 def test_a_damaged_run_ends_where_its_brackets_close_or_the_next_begins(buffer: bytes, end: int) -> None:
     """A damaged run costs no more than it must."""
-    piece = scan.value(buffer, 0, in_list=True)
+    piece = json_scanner.value(buffer, 0, in_list=True)
     assert piece.problem
     assert piece.end == end
 
 
 def test_the_runs_of_a_page_are_found_before_the_page_ends() -> None:
     """A page is one as soon as its `data` opens."""
-    assert scan.list_of_page(b'{"object": "list", "first_id": {"data": [1]}, "data": [', 0, final=False) == 55
+    assert json_scanner.list_of_page(b'{"object": "list", "first_id": {"data": [1]}, "data": [', 0, final=False) == 55
     for text in (
         b'{"object": "list"',
         b'{"data": {',
@@ -84,12 +84,12 @@ def test_the_runs_of_a_page_are_found_before_the_page_ends() -> None:
         b'{"a": NaN, "data": [',
         b'{"\xff": 1',
     ):
-        assert scan.list_of_page(text, 0, final=False) is None
+        assert json_scanner.list_of_page(text, 0, final=False) is None
 
 
 def test_members_are_named_in_order() -> None:
     """Names are read as JSON reads them."""
-    assert list(scan.members(b' {"a" : 1, "\\u0062": [{}],"c":"}" }', 1)) == [("a", 8), ("b", 21), ("c", 30)]
-    assert list(scan.members(b"{}", 0)) == []
+    assert list(json_scanner.members(b' {"a" : 1, "\\u0062": [{}],"c":"}" }', 1)) == [("a", 8), ("b", 21), ("c", 30)]
+    assert list(json_scanner.members(b"{}", 0)) == []
     with pytest.raises(DecodeError):
-        list(scan.members(b'{"a": 1, 2}', 0))
+        list(json_scanner.members(b'{"a": 1, 2}', 0))

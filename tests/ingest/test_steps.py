@@ -8,7 +8,7 @@ import pytest
 from recorded import ROOT
 
 from runmart.ingest.decode.steps import step
-from runmart.ingest.parse.members import UnfitError
+from runmart.ingest.parse.json_object import UnfitError
 from runmart.models.observations import Origin
 from runmart.models.statuses import STEP_OBJECT
 from runmart.models.tables.steps import STEPS, StepRow, batch

@@ -5,8 +5,8 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runmart.ingest.decode.texts import Member, array_of, compact, compacted, objects
-from runmart.ingest.parse.members import json_object
+from runmart.ingest.decode.json_text import Member, array_of, compact, compacted, objects
+from runmart.ingest.parse.json_object import json_object
 from runmart.models import arrow
 from runmart.models.columns import BINARY
 

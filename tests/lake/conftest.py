@@ -9,7 +9,7 @@ from disturbed import Before
 from load.warehouses import page, run, write
 from shown import shown
 
-from runmart.lake.parquet.layout import MANIFEST
+from runmart.lake.parquet.manifest import MANIFEST
 
 NOVEMBER, DECEMBER = 1_700_000_000, 1_703_000_000
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import engine
 from shown import Rows, named, shown, strays
 
-from runmart.lake.batch.batch import Outcome
-from runmart.lake.parquet.layout import MANIFEST, sha256
+from runmart.lake.batch.commit import Outcome
+from runmart.lake.parquet.manifest import MANIFEST, sha256
 
 
 class Before(NamedTuple):

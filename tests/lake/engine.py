@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from runmart.lake.batch import batch, cut, find, merge, observe
-from runmart.lake.batch.batch import Outcome
+from runmart.lake.batch import commit, convert, discover, merge, split
+from runmart.lake.batch.commit import Outcome
 from runmart.lake.batch.job import Job
 from runmart.models import arrow
 from runmart.models.columns import BIGINT
@@ -43,14 +43,14 @@ def load(lake: Path, sources: Sequence[Path | str], seed: int = 0, tasks: int = 
     """Load a batch into a lake."""
     random_ = random.Random(seed)
     given: dict[str, Any] = {"source": "default", **options}
-    job = batch.begin(str(lake), [str(source) for source in sources], **given)
+    job = commit.begin(str(lake), [str(source) for source in sources], **given)
     numbers = [arrow.rows([(number,)], {"id": BIGINT}) for number in range(len(sources))]
-    listed = run_on(find.listed, job, [numbers])
+    listed = run_on(discover.listed, job, [numbers])
     assert not [row for row in listed if row.column("problem")[0].as_py()]
-    marked = run_on(find.marked, job, by(listed, "owner", 2)) if not job.reload else listed
+    marked = run_on(discover.marked, job, by(listed, "owner", 2)) if not job.reload else listed
     unchanged = sum(row.column("is_known")[0].as_py() for row in marked)
-    pieces = run_on(cut.pieces, job, spread(marked, tasks, random_))
-    parcels = run_on(observe.observed, job, spread(pieces, tasks, random_))
+    pieces = run_on(split.pieces, job, spread(marked, tasks, random_))
+    parcels = run_on(convert.observed, job, spread(pieces, tasks, random_))
     random_.shuffle(parcels)
     merged = run_on(merge.merged, job, by(parcels, "shard", 2))
-    return batch.finish(job, [row.column(0)[0].as_py() for row in merged], unchanged)
+    return commit.finish(job, [row.column(0)[0].as_py() for row in merged], unchanged)

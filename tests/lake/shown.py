@@ -7,11 +7,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from runmart.ingest.load.load import Load
+from runmart.ingest.load.loader import Load
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse.warehouse import open_for_writing
-from runmart.lake import window
-from runmart.lake.parquet.layout import File, Lake, Manifest, read_manifest
+from runmart.ingest.warehouse.connection import open_for_writing
+from runmart.lake import view_file
+from runmart.lake.parquet.manifest import File, Lake, Manifest, read_manifest
 from runmart.models.tables.all import ALL_TABLES
 from runmart.models.tables.bookkeeping import INPUTS, REJECTS
 from runmart.queries import install
@@ -48,7 +48,7 @@ def tables(found: Rows) -> Rows:
 def shown(lake: Path) -> Rows:
     """What a window on a lake shows; without the views, which take most of the time."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(window, "install", _nothing)
+        patched.setattr(view_file, "install", _nothing)
         return rows(opened(lake))
 
 
@@ -59,7 +59,7 @@ def _nothing(_: object) -> None:
 def opened(lake: Path) -> Path:
     """A window on a lake, beside it."""
     file = lake.with_name(f"{lake.name}.duckdb")
-    window.open_window(str(lake), file)
+    view_file.open_window(str(lake), file)
     return file
 
 

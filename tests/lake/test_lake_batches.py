@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from load.warehouses import page, query, run, write
 from shown import alone, counts, manifest, named, opened, present, rows, shown, strays, tables
 
-from runmart.ingest.warehouse.warehouse import open_for_reading
-from runmart.lake.batch.parcels import shard_of
+from runmart.ingest.warehouse.connection import open_for_reading
+from runmart.lake.batch.shuffle import shard_of
 from runmart.queries.checks import INVARIANTS, offenders
 
 NOVEMBER, DECEMBER = 1_700_000_000, 1_703_000_000

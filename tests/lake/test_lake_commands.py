@@ -10,7 +10,7 @@ from load.warehouses import command, page, run, write
 
 from runmart.cli.app import run as run_command
 from runmart.ingest.errors import SourceError
-from runmart.lake.parquet.layout import ExportError
+from runmart.lake.parquet.manifest import ExportError
 
 
 @pytest.fixture(name="source")

@@ -13,10 +13,10 @@ from secretive import SECRET, SECRETIVE
 from shown import alone, manifest, opened, rows, shown, tables
 
 from runmart.ingest.errors import WarehouseError
-from runmart.lake.batch import cut
-from runmart.lake.batch.batch import begin
-from runmart.lake.parquet.layout import MANIFEST
-from runmart.models.content import CONTENT_FIELDS, Content, Rule
+from runmart.lake.batch import split
+from runmart.lake.batch.commit import begin
+from runmart.lake.parquet.manifest import MANIFEST
+from runmart.models.redaction import CONTENT_FIELDS, Content, Rule
 
 KEY, OTHER_KEY = b"0123456789abcdef", b"fedcba9876543210"
 EVENTS = b'event: thread.run.created\ndata: {"id": "run_x", "instructions": "'
@@ -60,7 +60,7 @@ def test_nothing_of_it_is_in_any_file(
 ) -> None:
     """Rejects included, of a later batch that names no rules, too; what is kept is found by the same search."""
     if is_cut:
-        monkeypatch.setattr(cut, "CUT_BYTES", 1)
+        monkeypatch.setattr(split, "CUT_BYTES", 1)
     lake, warehouse = tmp_path / "lake", tmp_path / "alone.duckdb"
     first, second = _inputs(tmp_path, "first"), _inputs(tmp_path, "second")
     outcome = engine.load(lake, [first], shards=1, content=_content(rule))

@@ -9,14 +9,14 @@ import pytest
 from disturbed import Before
 from shown import alone, manifest, present, rows, shown, strays
 
-from runmart.lake.batch import batch, cut, find, merge, observe, storage
+from runmart.lake.batch import commit, convert, discover, merge, split, storage
 from runmart.lake.batch.job import Job
 from runmart.lake.batch.storage import Storage
-from runmart.lake.parquet.layout import MANIFEST, ExportError
+from runmart.lake.parquet.manifest import MANIFEST, ExportError
 
 pytestmark = pytest.mark.slow
 
-STAGES: dict[str, Any] = {"listed": find, "marked": find, "pieces": cut, "observed": observe, "merged": merge}
+STAGES: dict[str, Any] = {"listed": discover, "marked": discover, "pieces": split, "observed": convert, "merged": merge}
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -114,7 +114,7 @@ def test_a_crash_once_the_manifest_is_in_its_place_leaves_the_whole_batch(
 ) -> None:
     """What is left to do is to remove files; the next batch does that."""
     with monkeypatch.context() as patched:
-        patched.setattr(batch, "_clean", _interrupt)
+        patched.setattr(commit, "_clean", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             before.load()
     assert shown(before.lake) == before.undisturbed

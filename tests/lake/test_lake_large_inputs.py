@@ -13,9 +13,9 @@ from shown import alone, counts, rows, shown
 
 from runmart.ingest import pipeline
 from runmart.ingest.parse.blocks import Block, blocks
-from runmart.ingest.sources import read
-from runmart.lake.batch import cut, merge, observe
-from runmart.lake.batch.parcels import WHOLE, parcels
+from runmart.ingest.sources import reader
+from runmart.lake.batch import convert, merge, split
+from runmart.lake.batch.shuffle import WHOLE, parcels
 
 RUNS = 60
 
@@ -94,12 +94,12 @@ def _small_blocks(chunks: Iterable[bytes], _size: int = 0) -> Iterator[Block]:
 @pytest.fixture(name="is_cut", autouse=True)
 def _is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """An input of more than 100 bytes is large; it is read some runs at a time, whole or not; some make a piece."""
-    monkeypatch.setattr(cut, "CUT_BYTES", 100)
-    monkeypatch.setattr(cut, "PIECE_BYTES", 2000)
-    monkeypatch.setattr(cut, "blocks", _small_blocks)
+    monkeypatch.setattr(split, "CUT_BYTES", 100)
+    monkeypatch.setattr(split, "PIECE_BYTES", 2000)
+    monkeypatch.setattr(split, "blocks", _small_blocks)
     monkeypatch.setattr(pipeline, "GROUP_BYTES", 100)
     monkeypatch.setattr(pipeline, "blocks", _small_blocks)
-    monkeypatch.setattr(read, "CHUNK_BYTES", 1500)
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 1500)
 
 
 @pytest.fixture(name="sent")
@@ -157,8 +157,8 @@ def test_many_observations_of_small_inputs_are_sent_in_several_parcels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: list[tuple[str, int]]
 ) -> None:
     """No machine holds more than some of them at a time."""
-    monkeypatch.setattr(cut, "CUT_BYTES", 1 << 20)
-    monkeypatch.setattr(observe, "_OBSERVATIONS", 10)
+    monkeypatch.setattr(split, "CUT_BYTES", 1 << 20)
+    monkeypatch.setattr(convert, "_OBSERVATIONS", 10)
     monkeypatch.setattr(pipeline, "GROUP_BYTES", 2000)
     items = _items("run")
     paths = [write(tmp_path / f"{start}.json", page(*items[start : start + 9])) for start in range(0, len(items), 9)]

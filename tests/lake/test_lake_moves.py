@@ -9,12 +9,12 @@ import pytest
 from load.warehouses import command, page, query, run, write
 from shown import Rows, alone, opened, rows, shown, strays, tables
 
-from runmart.ingest.warehouse.warehouse import open_for_reading, open_for_writing
-from runmart.lake.batch import observe
-from runmart.lake.batch.find import export_of
-from runmart.lake.parquet.layout import MANIFEST, ExportError
-from runmart.lake.parquet.read import restore
-from runmart.lake.parquet.write import export
+from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
+from runmart.lake.batch import convert
+from runmart.lake.batch.discover import export_of
+from runmart.lake.parquet.export import export
+from runmart.lake.parquet.manifest import MANIFEST, ExportError
+from runmart.lake.parquet.restore import restore
 
 MONTHS = (1_735_689_599, 1_735_689_600, None)
 """The last second of 2024 and the first of 2025 (UTC); not known."""
@@ -126,7 +126,7 @@ def test_a_lake_is_loaded_into_another(laptop: Path, lake: Path, tmp_path: Path)
     """Over one shard instead of two, beside pages, in one batch; however few runs are sent at a time."""
     pages = write(tmp_path / "pages.json", page(_a_run(10, MONTHS[0], model="newer"), run("new")), 1_900_000_000)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(observe, "_BYTES", 1)
+        patched.setattr(convert, "_BYTES", 1)
         outcome = engine.load(tmp_path / "other", [lake, pages], tasks=2, shards=1)
     expected = Path(shutil.copy(laptop, tmp_path / "expected.duckdb"))
     alone(expected, pages)

@@ -14,12 +14,12 @@ from load.warehouses import page, query, run, write
 from shown import alone, manifest, opened, shown, strays
 
 from runmart.ingest.errors import WarehouseError
-from runmart.ingest.warehouse.warehouse import open_for_reading
-from runmart.lake.batch import batch, manifests, merge
+from runmart.ingest.warehouse.connection import open_for_reading
+from runmart.lake.batch import commit, manifests, merge
 from runmart.lake.batch.storage import Storage
-from runmart.lake.parquet.layout import MANIFEST, ExportError, held
-from runmart.lake.parquet.write import export
-from runmart.lake.window import open_window
+from runmart.lake.parquet.export import export
+from runmart.lake.parquet.manifest import MANIFEST, ExportError, held
+from runmart.lake.view_file import open_window
 
 
 @pytest.mark.parametrize("moment", ["merged", "put", "finish", "commit"])
@@ -28,7 +28,7 @@ def test_of_two_batches_at_once_the_first_to_finish_is_loaded(
 ) -> None:
     """The other ends with a sentence, however late it meets the first; it can be run again."""
     other = write(tmp_path / "other.json", page(run("other", created_at=1_703_000_000)))
-    module: Any = {"merged": merge, "put": Storage, "finish": batch, "commit": manifests}[moment]
+    module: Any = {"merged": merge, "put": Storage, "finish": commit, "commit": manifests}[moment]
     whole = getattr(module, moment)
 
     def later(*arguments: Any) -> Any:

@@ -15,7 +15,7 @@ from load.warehouses import command, page, query, run, write
 from shown import alone, opened, rows
 
 from runmart.ingest.errors import WarehouseError
-from runmart.lake.window import open_window
+from runmart.lake.view_file import open_window
 from runmart.models.tables.all import ALL_TABLES
 from runmart.models.tables.bookkeeping import LOADS
 from runmart.queries import connect, views

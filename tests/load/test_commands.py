@@ -8,7 +8,7 @@ from pathlib import Path
 
 from warehouses import RUNMART, command, load, page, run, write
 
-from runmart.ingest.warehouse.schema import MIGRATIONS
+from runmart.ingest.warehouse.migrations import MIGRATIONS
 from runmart.queries import views
 
 

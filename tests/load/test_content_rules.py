@@ -9,8 +9,8 @@ from secretive import SECRET, SECRETIVE
 from warehouses import assert_sound, command, page, query, run, write
 
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse.warehouse import open_for_writing
-from runmart.models.content import CONTENT_FIELDS, Content, Rule
+from runmart.ingest.warehouse.connection import open_for_writing
+from runmart.models.redaction import CONTENT_FIELDS, Content, Rule
 
 KEY = {"RUNMART_CONTENT_KEY": "0123456789abcdef"}
 

@@ -15,9 +15,9 @@ KILLS = 20
 CHILD = """
 import sys
 from pathlib import Path
-import runmart.ingest.load.load as load
+import runmart.ingest.load.loader as load
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse.warehouse import open_for_writing
+from runmart.ingest.warehouse.connection import open_for_writing
 load.BATCH_OBSERVATIONS = 1500
 with open_for_writing(Path(sys.argv[1]), 10) as connection:
     ingest(connection, [sys.argv[2]], source="default")

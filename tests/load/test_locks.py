@@ -74,7 +74,7 @@ MANY_RUNS = 24_000
 
 SMALL_BATCHES = """
 import time
-import runmart.ingest.load.load as load, runmart.ingest.pipeline as pipeline, runmart.ingest.workers.workers as workers
+import runmart.ingest.load.loader as load, runmart.ingest.pipeline as pipeline, runmart.ingest.workers.pool as workers
 from runmart.cli.app import main
 load.BATCH_OBSERVATIONS, pipeline.GROUP_BYTES, workers.START_BYTES = 5000, 500_000, 0
 add = pipeline.Load.add

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from warehouses import RUNMART, load, page, query, run, write
 
-from runmart.ingest.load.load import Load
+from runmart.ingest.load.loader import Load
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -43,7 +43,7 @@ def test_what_waits_in_memory_is_written_when_it_is_much(
         commit(load, state)
 
     monkeypatch.setattr(Load, "commit", counted)
-    monkeypatch.setattr(f"runmart.ingest.load.load.{limit}", value)
+    monkeypatch.setattr(f"runmart.ingest.load.loader.{limit}", value)
     for number in range(40):
         write(pages / f"{number}.json", page(run(f"run_{number}"), {"id": f"bad_{number}"}))
     monkeypatch.setattr("runmart.ingest.pipeline.GROUP_BYTES", 300)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from warehouses import assert_sound, load, page, run, tables, write
 
-import runmart.ingest.load.load as load_module
+import runmart.ingest.load.loader as load_module
 from runmart.models.statuses import LIFECYCLE_INSTANTS, TERMINAL_STATUSES
 
 FEW_IDS = ["run_a", "run_b", "run_c"]

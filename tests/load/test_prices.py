@@ -9,8 +9,8 @@ import pytest
 from warehouses import command, page, query, run, write
 
 from runmart.ingest.warehouse import prices
+from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.ingest.warehouse.prices import Price, PriceError
-from runmart.ingest.warehouse.warehouse import open_for_writing
 from runmart.queries import install
 
 HEADER = "provider,model,valid_from,valid_to,input,cached_input,output,currency,source\n"

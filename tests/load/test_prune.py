@@ -16,7 +16,7 @@ from runmart.ingest.errors import WarehouseError
 from runmart.ingest.maintenance.compact import compact
 from runmart.ingest.maintenance.prune import prune
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse.warehouse import open_for_writing
+from runmart.ingest.warehouse.connection import open_for_writing
 
 DAY = 86_400
 CUT = 1_700_000_000

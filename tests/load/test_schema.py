@@ -7,9 +7,9 @@ import duckdb
 import pytest
 from warehouses import WRONG_TOOL_SUMS, command, load, page, query, run, write
 
-from runmart.ingest.warehouse.schema import MIGRATIONS, Migration, create_tables, migrate, schema_version
-from runmart.ingest.warehouse.storage import readable_by, storage_version
-from runmart.ingest.warehouse.warehouse import open_for_writing
+from runmart.ingest.warehouse.connection import open_for_writing
+from runmart.ingest.warehouse.info import readable_by, storage_version
+from runmart.ingest.warehouse.migrations import MIGRATIONS, Migration, create_tables, migrate, schema_version
 from runmart.models.tables.all import ALL_TABLES
 from runmart.models.tables.bookkeeping import BOOKS
 from runmart.models.tables.prices import MODEL_ALIASES, PRICES

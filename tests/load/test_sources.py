@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 from warehouses import RUNMART, command, load, page, query, run, write
 
-from runmart.ingest.sources.inputs import Input
-from runmart.ingest.sources.read import content_hash
+from runmart.ingest.sources.input import Input
+from runmart.ingest.sources.reader import content_hash
 
 
 def stored(warehouse: Path) -> list[str]:
@@ -193,7 +193,7 @@ def test_what_was_read_long_ago_is_not_read_again(
         read.append(Path(item.address).name)
         return content_hash(item)
 
-    monkeypatch.setattr("runmart.ingest.load.known.content_hash", recorded)
+    monkeypatch.setattr("runmart.ingest.load.seen_inputs.content_hash", recorded)
     for name in "abc":
         write(pages / f"{name}.json", page(run(name)))
     load(warehouse, pages)

@@ -15,31 +15,31 @@ import pytest
 from test_locks import MANY_RUNS, SMALL_BATCHES, children
 from warehouses import Tables, assert_sound, command, load, page, query, run, tables, write
 
-import runmart.ingest.load.load as load_module
+import runmart.ingest.load.loader as load_module
 from runmart.ingest import pipeline
 from runmart.ingest.errors import WorkerError
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.pipeline import ingest
+from runmart.ingest.transform.admission import Door
 from runmart.ingest.transform.convert import Converted, Converter
-from runmart.ingest.transform.door import Door
-from runmart.ingest.warehouse.warehouse import open_for_writing
-from runmart.ingest.workers import workers
-from runmart.ingest.workers.work import Task
+from runmart.ingest.warehouse.connection import open_for_writing
+from runmart.ingest.workers import pool
+from runmart.ingest.workers.tasks import Task
 from runmart.models.observations import Origin
 
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers start with the first input, and get every group that there is."""
-    monkeypatch.setattr(workers, "START_BYTES", 0)
+    monkeypatch.setattr(pool, "START_BYTES", 0)
     monkeypatch.setattr(pipeline, "GROUP_BYTES", 2000)
-    start = workers.Workers.start
+    start = pool.Workers.start
 
-    def start_and_wait(converting: workers.Workers) -> None:
+    def start_and_wait(converting: pool.Workers) -> None:
         start(converting)
         assert not converting.pids or converting._ready.wait(30)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
-    monkeypatch.setattr(workers.Workers, "start", start_and_wait)
+    monkeypatch.setattr(pool.Workers, "start", start_and_wait)
 
 
 @pytest.fixture(name="here")
@@ -169,8 +169,8 @@ def test_workers_that_do_not_start_are_not_needed(
 ) -> None:
     """Where no process can be started that imports runmart, this one does the work."""
     monkeypatch.undo()
-    monkeypatch.setattr(workers, "START_BYTES", 0)
-    monkeypatch.setattr(workers, "_PROGRAM", "raise SystemExit(3)")
+    monkeypatch.setattr(pool, "START_BYTES", 0)
+    monkeypatch.setattr(pool, "_PROGRAM", "raise SystemExit(3)")
     for number in range(50):
         write(pages / f"{number}.json", page(run(f"run_{number}")))
     assert load(warehouse, pages).totals.new_runs == 50
@@ -178,7 +178,7 @@ def test_workers_that_do_not_start_are_not_needed(
 
 def test_an_error_within_a_worker_is_one_of_the_load() -> None:
     """What a worker could not foresee is raised by the load, as it would be without workers."""
-    with workers.Workers(1) as converting:
+    with pool.Workers(1) as converting:
         converting.submit(Task([]), 0)
         with pytest.raises(AttributeError):
             converting.submit(Task([(3, "no origin")]), 0).result()  # type: ignore[list-item]
@@ -186,7 +186,7 @@ def test_an_error_within_a_worker_is_one_of_the_load() -> None:
 
 def test_a_worker_that_dies_at_work_says_so() -> None:
     """The error names the signal and what to do."""
-    with workers.Workers(1) as converting:
+    with pool.Workers(1) as converting:
         converting.submit(Task([]), 0)
         os.kill(converting.pids[0], signal.SIGKILL)
         with pytest.raises(WorkerError, match=r"killed by signal 9 .*--workers 0"):

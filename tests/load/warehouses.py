@@ -10,9 +10,9 @@ from typing import Any
 
 import duckdb
 
-from runmart.ingest.load.load import Load
+from runmart.ingest.load.loader import Load
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse.warehouse import open_for_writing
+from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.models.tables.all import TABLES
 from runmart.models.tables.tools import DIGEST
 

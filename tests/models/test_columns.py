@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from runmart.ingest.decode.decode import Decoder
+from runmart.ingest.decode.decoder import Decoder
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.transform.flatten import declared, flatten
 from runmart.models.batches import OBSERVATION, POSITION, Batches, shift

@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from runmart.models.instants import instants
 from runmart.models.quirks import microseconds
+from runmart.models.record_columns import Sent, instants
 from runmart.models.records import RunRecord
-from runmart.models.sent import Sent
 
 FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"id": st.text(min_size=1, max_size=5), "status": st.just("queued")},

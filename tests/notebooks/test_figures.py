@@ -8,7 +8,7 @@ import pytest
 from load.warehouses import page, run, write
 
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse.warehouse import open_for_writing
+from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.notebooks.figures import Card, change, written
 from runmart.queries import install
 
@@ -132,8 +132,8 @@ def test_overview(warehouse: Path) -> None:
 def test_the_time_before_is_as_long(warehouse: Path) -> None:
     """Three days, of which the first is cut off at the first run."""
     fill(warehouse, *BEFORE)
-    from runmart.notebooks.asking import asked, known
-    from runmart.notebooks.reading import read
+    from runmart.notebooks.cached_read import read
+    from runmart.notebooks.filters_state import asked, known
 
     choices = known(warehouse)
     assert choices.last is not None

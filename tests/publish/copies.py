@@ -4,7 +4,7 @@ from pathlib import Path
 
 from load.warehouses import load, page, run, write
 
-from runmart.ingest.warehouse.warehouse import open_for_writing, versions_folder
+from runmart.ingest.warehouse.connection import open_for_writing, versions_folder
 from runmart.queries import connect, install
 
 

@@ -14,7 +14,7 @@ from load.warehouses import page, run, write
 
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.maintenance.publish import publish
-from runmart.ingest.warehouse.warehouse import versions_folder
+from runmart.ingest.warehouse.connection import versions_folder
 
 
 def mounted(*command: str | Path) -> None:

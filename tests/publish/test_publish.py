@@ -15,7 +15,7 @@ from load.warehouses import command, page, query, run, write
 from runmart.ingest.errors import LockedError
 from runmart.ingest.maintenance import publish as publishing
 from runmart.ingest.maintenance.publish import publish
-from runmart.ingest.warehouse.warehouse import versions_folder
+from runmart.ingest.warehouse.connection import versions_folder
 from runmart.queries import connect
 
 BIN = Path(sys.executable).parent

@@ -8,8 +8,8 @@ from copies import add, count, versions
 from load.warehouses import command, page, query, run, write
 
 from runmart.ingest.maintenance.publish import publish
-from runmart.ingest.warehouse.locks import wait_for
-from runmart.ingest.warehouse.warehouse import versions_folder
+from runmart.ingest.warehouse.connection import versions_folder
+from runmart.ingest.warehouse.file_lock import wait_for
 
 PRUNED = ["prune", "--older-than", "2030-01-01", "--yes"]
 

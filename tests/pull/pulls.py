@@ -10,10 +10,10 @@ import msgspec
 from server import KEY
 
 from runmart.ingest.pull.client import Patience
-from runmart.ingest.pull.keys import Key
-from runmart.ingest.pull.plan import Selection
-from runmart.ingest.pull.profiles import Server
+from runmart.ingest.pull.credentials import Key
+from runmart.ingest.pull.providers import Server
 from runmart.ingest.pull.runner import Outcome, Request, pull
+from runmart.ingest.pull.schedule import Selection
 from runmart.queries import install
 
 HURRIED = Patience(first_pause_seconds=0.01, longest_pause_seconds=0.05, answer_seconds=10)

@@ -15,10 +15,10 @@ from test_pull import assert_equals_truth, query
 
 from runmart.ingest.pull import client as client_module
 from runmart.ingest.pull.client import Client, Patience
+from runmart.ingest.pull.credentials import Key, from_command, from_environment, from_file
 from runmart.ingest.pull.errors import GoneError, PullError, RefusedError, SettingsError, ThreadError
-from runmart.ingest.pull.keys import Key, from_command, from_environment, from_file
-from runmart.ingest.pull.plan import Selection
-from runmart.ingest.pull.profiles import PROFILES, ProfileName, Server
+from runmart.ingest.pull.providers import PROFILES, ProfileName, Server
+from runmart.ingest.pull.schedule import Selection
 
 BASES: dict[str, tuple[str, ProfileName, str | None]] = {
     "openai": ("/openai", "openai", None),

@@ -9,7 +9,7 @@ import pytest
 from pulls import TestServer, pulled
 
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse.warehouse import open_for_writing
+from runmart.ingest.warehouse.connection import open_for_writing
 
 _OF_OBSERVATION = ("observed_at", "observed_position", "load_id", "source")
 

@@ -13,8 +13,8 @@ from test_pull import assert_equals_truth, query
 from runmart.ingest.pull import runner
 from runmart.ingest.pull.client import Patience
 from runmart.ingest.pull.errors import PullError, SettingsError
-from runmart.ingest.pull.plan import LONGEST_INTERVAL_SECONDS, Plan, Selection
 from runmart.ingest.pull.runner import pull
+from runmart.ingest.pull.schedule import LONGEST_INTERVAL_SECONDS, Plan, Selection
 
 
 @pytest.fixture(name="_at_once")

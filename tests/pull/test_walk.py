@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from runmart.ingest.pull.client import Response
 from runmart.ingest.pull.errors import ThreadError
-from runmart.ingest.pull.walk import OVERLAP_SECONDS, Ground, walk
-from runmart.ingest.pull.wire import Page, page
+from runmart.ingest.pull.pagination import OVERLAP_SECONDS, Ground, walk
+from runmart.ingest.pull.responses import Page, page
 
 
 class Lists:

@@ -8,8 +8,8 @@ import duckdb
 import pytest
 from rows import Fill, Rows, insert
 
-from runmart.ingest.warehouse.schema import create_tables
-from runmart.ingest.warehouse.warehouse import STORAGE_VERSION
+from runmart.ingest.warehouse.connection import STORAGE_VERSION
+from runmart.ingest.warehouse.migrations import create_tables
 from runmart.queries import install
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from runmart.ingest.warehouse.tool_sums import sum_up_tools
+from runmart.ingest.warehouse.backfill import sum_up_tools
 from runmart.models.tables.all import ALL_TABLES
 from runmart.models.tables.bookkeeping import LOADS, REJECTS
 from runmart.models.tables.prices import MODEL_ALIASES, PRICES

@@ -11,7 +11,7 @@ import pytest
 from rows import Fill, Rows, insert, records
 from test_recomputed import BEGINNINGS, GROWING, random_tables
 
-from runmart.ingest.warehouse.schema import create_tables
+from runmart.ingest.warehouse.migrations import create_tables
 from runmart.queries import Selection, connect, install, views
 
 CHILDREN = ("usage", "tools", "errors", "steps")

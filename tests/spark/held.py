@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from runmart.lake.window import open_window
+from runmart.lake.view_file import open_window
 from runmart.models.tables.all import ALL_TABLES
 
 

@@ -19,7 +19,7 @@ from load.warehouses import RUNMART, command
 
 from runmart.cli import submit as submitted
 from runmart.lake.batch.storage import Storage
-from runmart.lake.window import open_window
+from runmart.lake.view_file import open_window
 from runmart.queries import find
 
 pytestmark = pytest.mark.spark

@@ -17,10 +17,10 @@ from held import assert_equal
 
 from runmart.ingest.errors import SourceError
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse.warehouse import open_for_reading, open_for_writing
-from runmart.lake.batch.batch import Outcome
-from runmart.lake.parquet.layout import read_manifest
-from runmart.lake.window import open_window
+from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
+from runmart.lake.batch.commit import Outcome
+from runmart.lake.parquet.manifest import read_manifest
+from runmart.lake.view_file import open_window
 from runmart.queries import View, install, views
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ import pytest
 from compared import differences
 
 from runmart.ingest.pipeline import ingest
+from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
 from runmart.ingest.warehouse.prices import seed
-from runmart.ingest.warehouse.warehouse import open_for_reading, open_for_writing
-from runmart.lake.parquet.layout import MANIFEST, ExportError, File, Lake, read_manifest, write_manifest
-from runmart.lake.parquet.write import export
+from runmart.lake.parquet.export import export
+from runmart.lake.parquet.manifest import MANIFEST, ExportError, File, Lake, read_manifest, write_manifest
 from runmart.lake.spark.views import register
 from runmart.models.tables.bookkeeping import LOADS, REJECTS
 from runmart.queries import View, find, install, views

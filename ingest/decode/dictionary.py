@@ -1,0 +1,41 @@
+"""Columns in which few values differ: each distinct text is looked at once, in this batch and in those to come."""
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from runmart.models.observations import Distinct
+from runmart.models.record_columns import Encoded
+
+Value = TypeVar("Value")
+
+_MAX_BYTES = 4 << 20
+"""Of texts that are remembered; their values take a multiple."""
+
+
+class DistinctDecoder(Generic[Value]):
+    """Decodes the texts of a column by `parse`, and remembers what it has met."""
+
+    def __init__(self, parse: Callable[[bytes], Value]) -> None:
+        self._parse = parse
+        self._known: dict[bytes, Value] = {}
+        self._bytes = 0
+
+    def decode(self, texts: Encoded) -> Distinct[Value]:
+        """The values of a column of JSON texts (shape: n).
+
+        Raises:
+            Exception: What `parse` raises.
+        """
+        return Distinct(texts.array.indices, list(map(self.decode_one, texts.distinct)))
+
+    def decode_one(self, text: bytes) -> Value:
+        """The value of one text."""
+        if text in self._known:
+            return self._known[text]
+        value = self._parse(text)
+        self._bytes += len(text)
+        if self._bytes > _MAX_BYTES:
+            self._known.clear()
+            self._bytes = len(text)
+        self._known[text] = value
+        return value

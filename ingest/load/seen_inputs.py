@@ -1,0 +1,74 @@
+"""Known inputs: which have been read before and need not be read again."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from runmart.ingest.errors import InputError
+from runmart.ingest.sources.input import Input
+from runmart.ingest.sources.reader import content_hash
+from runmart.models import arrow
+from runmart.models.columns import BIGINT, TIMESTAMPTZ, VARCHAR
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+FIRST_LOOKED_UP = 256
+MAX_LOOKED_UP = 50_000
+"""Inputs are looked up in the warehouse by so many at a time: few at first, to begin soon."""
+
+_LOOK_UP = """
+    select
+        new.number,
+        old.content_hash,
+        old.modified_at = new.modified_at and new.changed_at < loads.started_at - interval 2 second as is_same_time
+    from new_inputs as new
+    join runmart.inputs as old on old.address = new.address and old.size = new.size
+    join runmart.loads using (load_id)
+    where old.source = ?"""
+"""A file that was changed in the very moment when it was read may have the same time and another content; 2 seconds are
+the coarsest clock of a file system."""
+
+
+def unread(connection: "DuckDBPyConnection", inputs: Iterable[Input], source: str) -> Iterator[tuple[Input, bool]]:
+    """Each input, and whether it was read before, for `source`, and is the same.
+
+    It is the same if it has the same size and time of modification, or the same content.
+    """
+    inputs, count = iter(inputs), FIRST_LOOKED_UP
+    while some := list(islice(inputs, count)):
+        count = min(count * 4, MAX_LOOKED_UP)
+        known = _known(connection, some, source)
+        for number, item in enumerate(some):
+            yield item, _is_same(item, known.get(number, ()))
+
+
+def _known(connection: "DuckDBPyConnection", inputs: Sequence[Input], source: str) -> dict[int, list[tuple[str, bool]]]:
+    """What the warehouse knows of inputs of the same address and size: hashes, and whether the time is the same."""
+    columns = [
+        arrow.array(range(len(inputs)), BIGINT),
+        arrow.array([item.address for item in inputs], VARCHAR),
+        arrow.array([item.size for item in inputs], BIGINT),
+        arrow.array([item.modified_at for item in inputs], TIMESTAMPTZ),
+        arrow.array([max(item.modified_at, item.changed_at) for item in inputs], TIMESTAMPTZ),
+    ]
+    batch = arrow.record_batch(columns, ["number", "address", "size", "modified_at", "changed_at"])
+    connection.register("new_inputs", pa.Table.from_batches([batch]))
+    found: dict[int, list[tuple[str, bool]]] = {}
+    for number, digest, is_same_time in connection.execute(_LOOK_UP, [source]).fetchall():
+        found.setdefault(number, []).append((digest, is_same_time))
+    connection.unregister("new_inputs")
+    return found
+
+
+def _is_same(item: Input, known: Sequence[tuple[str, bool]]) -> bool:
+    if not known:
+        return False
+    if any(is_same_time for _, is_same_time in known):
+        return True
+    try:
+        return content_hash(item)[1] in {digest for digest, _ in known}
+    except InputError:
+        return False  # reading it will say why

@@ -1,0 +1,244 @@
+"""Plan: which threads a pull asks for, in which order, and what is known of each.
+
+The ids are collected in a DuckDB in memory, so that millions of threads are no burden. The warehouse is open only while
+the plan is made, so that nobody waits for a pull.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+
+import duckdb
+
+from runmart.ingest.pull.errors import SettingsError
+from runmart.ingest.pull.threads import COMPLETE, GONE, OpenRun, Thread
+from runmart.ingest.warehouse.connection import exists, open_for_reading
+from runmart.ingest.warehouse.location import Place
+from runmart.models.statuses import TERMINAL_STATUSES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+DAY_SECONDS = 86_400.0
+QUIET_SHARE = 0.1
+LONGEST_INTERVAL_SECONDS = 7 * DAY_SECONDS
+"""A thread in which nothing has happened for a day or more is asked for again after a tenth of that time, at most a
+week: what nobody uses any more costs little."""
+
+_ADDED = 50_000
+"""Ids are put into the plan by so many at a time."""
+
+_STATE = """
+    state, newest_run_id, epoch(newest_created_at), page_digest, gap_after, gap_until_run_id, epoch(gap_until),
+    epoch(since), epoch(changed_at), epoch(checked_at), error"""
+
+
+class Selection(NamedTuple):
+    """Which threads are wanted; several ways add up."""
+
+    ids: Iterable[str] = ()
+    sql: str | None = None
+    """A query for DuckDB that gives their ids in its first column."""
+    known: bool = False
+    """Those in the warehouse."""
+
+
+class Plan:
+    """The threads of one pull, from those that were not asked for the longest time on."""
+
+    def __init__(self, warehouse: Place, source: str, lock_timeout_seconds: float) -> None:
+        """A plan for the runs of `source` in a warehouse, which need not exist yet."""
+        self._warehouse = warehouse
+        self._source = source
+        self._lock_timeout_seconds = lock_timeout_seconds
+        self._connection = duckdb.connect()
+        self._connection.execute("create table wanted (thread_id varchar)")
+        self._connection.execute("create table listed (thread_id varchar)")
+        self.skipped_gone = self.skipped_quiet = 0
+
+    def close(self) -> None:
+        """Forget the plan."""
+        self._connection.close()
+
+    def add(self, ids: Iterable[str]) -> None:
+        """Add threads."""
+        self._insert("wanted", ids)
+
+    def add_listed(self, ids: Iterable[str]) -> None:
+        """Add threads of the server's list; they count when the list was read as far as it is new: `accept_listed`."""
+        self._insert("listed", ids)
+
+    def accept_listed(self) -> None:
+        """The server's list has been read."""
+        self._connection.execute("insert into wanted from listed")
+
+    def _insert(self, table: str, ids: Iterable[str]) -> None:
+        ids = iter(ids)
+        while some := list(islice(ids, _ADDED)):
+            self._connection.execute(f"insert into {table} select unnest(?)", [some])
+
+    def new_listed(self, size: int) -> Iterator[list[str]]:
+        """The listed threads that the warehouse does not know, `size` at a time; after `prepare`."""
+        found = self._connection.cursor().execute("""
+            select distinct thread_id from listed
+            where thread_id <> '' and thread_id not in (select thread_id from known) order by thread_id""")
+        while rows := found.fetchmany(size):
+            yield [thread_id for (thread_id,) in rows]
+
+    def select(self, sql: str) -> None:
+        """Add the threads that a query names.
+
+        Raises:
+            SettingsError: DuckDB cannot run it, or it gives no texts.
+        """
+        try:
+            self._connection.execute(f"create temp table found as from ({sql})")
+            column = self._connection.execute("select column_name from (describe found)").fetchall()[0][0]
+            quoted = '"' + column.replace('"', '""') + '"'
+            self._connection.execute(f"insert into wanted select cast({quoted} as varchar) from found")
+            self._connection.execute("drop table found")
+        except duckdb.Error as error:
+            raise SettingsError(f"--threads-sql: {str(error).splitlines()[0]}") from None
+
+    def add_known(self) -> None:
+        """Add the threads that the warehouse knows."""
+        if not exists(self._warehouse):
+            return
+        with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
+            found = warehouse.execute(
+                f"""
+                select distinct thread_id from main.runs where source = ? and thread_id is not null
+                {"union select thread_id from runmart.threads where source = ?" if _has_threads(warehouse) else ""}""",
+                [self._source] * (2 if _has_threads(warehouse) else 1),
+            )
+            while rows := found.fetchmany(_ADDED):
+                self.add(thread_id for (thread_id,) in rows)
+
+    def knows(self, ids: list[str]) -> bool:
+        """Whether all of these were pulled before."""
+        if not exists(self._warehouse):
+            return False
+        with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
+            if not _has_threads(warehouse):
+                return False
+            found = warehouse.execute(
+                "select count(*) from runmart.threads where source = ? and list_contains(?, thread_id)",
+                [self._source, ids],
+            ).fetchall()
+            return found[0][0] >= len(set(ids))
+
+    def prepare(self, now: float, since: float | None = None, *, full: bool = False) -> None:
+        """Find out what is known of the threads, and which are due.
+
+        Args:
+            now: Seconds since 1970.
+            since: What was created before is not wanted; a thread of which less is known is never left out.
+            full: All of them are due, the long quiet and the forgotten ones, too.
+        """
+        self._read()
+        self._decide(now, since, full=full)
+
+    def threads(self, size: int) -> Iterator[list[Thread]]:
+        """The threads that are due, `size` at a time, those that were never asked for first."""
+        offset = 0
+        while rows := self._connection.execute(
+            f"select thread_id, {_STATE} from due order by place limit {size} offset {offset}"
+        ).fetchall():
+            offset += size
+            opened = self._open_runs([row[0] for row in rows])
+            yield [Thread(*row, open_runs=tuple(opened.get(row[0], ()))) for row in rows]
+
+    def _read(self) -> None:
+        """Take from the warehouse what it knows of the wanted threads."""
+        self._connection.execute("""
+            create or replace table known as select
+                cast(null as varchar) as thread_id, cast(null as varchar) as state,
+                cast(null as varchar) as newest_run_id, cast(null as timestamptz) as newest_created_at,
+                cast(null as varchar) as page_digest, cast(null as varchar) as gap_after,
+                cast(null as varchar) as gap_until_run_id, cast(null as timestamptz) as gap_until,
+                cast(null as timestamptz) as since, cast(null as timestamptz) as changed_at,
+                cast(null as timestamptz) as checked_at, cast(null as varchar) as error
+            limit 0;
+            create or replace table opened (
+                thread_id varchar, run_id varchar, created double, expires double, observed double);
+            set timezone = 'UTC';""")
+        if exists(self._warehouse):
+            with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
+                self._copy(warehouse)
+
+    def _decide(self, now: float, since: float | None, *, full: bool) -> None:
+        connection = self._connection
+        terminal = f"coalesce(state, '') = '{COMPLETE}' and error is null"
+        reaches_back = "since is not null" if since is None else f"epoch(since) > {since}"
+        is_quiet = f"""({terminal} and not coalesce({reaches_back}, false)
+            and changed_at is not null and checked_at is not null
+            and not exists (select 1 from opened where opened.thread_id = known.thread_id)
+            and {now} - epoch(changed_at) >= {DAY_SECONDS}
+            and {now} - epoch(checked_at)
+                < least(({now} - epoch(changed_at)) * {QUIET_SHARE}, {LONGEST_INTERVAL_SECONDS}))"""
+        connection.execute(f"""
+            create or replace table planned as
+            select
+                wanted.thread_id, known.* exclude (thread_id),
+                coalesce(known.state = '{GONE}', false) as is_gone,
+                coalesce({is_quiet}, false) as is_quiet
+            from (select distinct thread_id from wanted where thread_id <> '') as wanted
+            left join known using (thread_id)""")
+        condition = "true" if full else "not is_gone and not is_quiet"
+        connection.execute(f"""
+            create or replace table due as
+            select *, row_number() over (order by checked_at nulls first, thread_id) as place
+            from planned where {condition}""")
+        counts = connection.execute(f"""
+            select count(*) filter (where is_gone), count(*) filter (where is_quiet and not is_gone)
+            from planned where not ({condition})""").fetchall()
+        self.skipped_gone, self.skipped_quiet = counts[0]
+
+    def _copy(self, warehouse: "DuckDBPyConnection") -> None:
+        """Copy what the warehouse knows of the wanted threads."""
+        if not _has_threads(warehouse):
+            return
+        wanted = self._connection.sql("select distinct thread_id from wanted").to_arrow_table()
+        warehouse.register("wanted", wanted)
+        states = warehouse.sql(
+            "select * exclude (source) from runmart.threads where source = ? and thread_id in (from wanted)",
+            params=[self._source],
+        ).to_arrow_table()
+        terminal = ", ".join(f"'{status}'" for status in TERMINAL_STATUSES)
+        opened = warehouse.sql(
+            f"""
+            select thread_id, run_id, epoch(created_at), epoch(expires_at), epoch(observed_at)
+            from main.runs
+            where source = ? and coalesce(status not in ({terminal}), true) and thread_id in (from wanted)
+            and run_id not in (select run_id from runmart.given_up_runs where source = ?)""",
+            params=[self._source, self._source],
+        ).to_arrow_table()
+        for name, found in (("known", states), ("opened", opened)):
+            self._connection.register("found", found)
+            self._connection.execute(f"insert into {name} from found")
+            self._connection.unregister("found")
+
+    def _open_runs(self, ids: list[str]) -> dict[str, list[OpenRun]]:
+        found: dict[str, list[OpenRun]] = {}
+        rows: list[tuple[Any, ...]] = self._connection.execute(
+            "select * from opened where list_contains(?, thread_id) order by created, run_id", [ids]
+        ).fetchall()
+        for thread_id, *run in rows:
+            found.setdefault(thread_id, []).append(OpenRun(*run))
+        return found
+
+
+def _has_threads(warehouse: "DuckDBPyConnection") -> bool:
+    """Whether the warehouse was made, or brought up to date, by a version that pulls."""
+    found = warehouse.execute(
+        "select count(*) from duckdb_tables() where schema_name = 'runmart' and table_name = 'threads'"
+    ).fetchall()
+    return bool(found[0][0])
+
+
+def lines(file: TextIO) -> Iterator[str]:
+    """The ids in a text, one a line; blank lines and those that begin with # are left out."""
+    for line in file:
+        text = line.strip()
+        if text and not text.startswith("#"):
+            yield text

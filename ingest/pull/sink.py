@@ -1,0 +1,154 @@
+"""Store: puts what was found into the warehouse, which is open only as long as that takes."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from runmart.ingest.load import policies
+from runmart.ingest.load.loader import Load, ReadInput, Totals
+from runmart.ingest.parse.blocks import Block, blocks
+from runmart.ingest.pull.archive import Archive
+from runmart.ingest.pull.client import Response
+from runmart.ingest.pull.threads import Found, Thread
+from runmart.ingest.transform.convert import Converter
+from runmart.ingest.warehouse.connection import exists, open_for_reading, open_for_writing
+from runmart.ingest.warehouse.location import Place
+from runmart.models.observations import Origin
+from runmart.models.redaction import Content
+from runmart.models.tables.bookkeeping import GIVEN_UP_RUNS, THREADS
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Prepare = Callable[["DuckDBPyConnection"], None]
+"""Called with each connection before anything is stored; installs the views."""
+
+
+class Store:
+    """Stores what a pull finds, as one load."""
+
+    def __init__(
+        self,
+        warehouse: Place,
+        source: str,
+        lock_timeout_seconds: float,
+        archive: Archive | None,
+        content: Content,
+        *,
+        prepare: Prepare,
+    ) -> None:
+        self._warehouse = warehouse
+        self._source = source
+        self._lock_timeout_seconds = lock_timeout_seconds
+        self._archive = archive
+        self._content = content
+        self._prepare = prepare
+        self._converter = Converter()
+        self._load: Load | None = None
+
+    @property
+    def totals(self) -> Totals:
+        """What was stored."""
+        return self._load.totals if self._load else Totals()
+
+    @property
+    def load_id(self) -> int | None:
+        """The load; None when nothing was to be stored."""
+        return self._load.load_id if self._load else None
+
+    def check(self) -> None:
+        """See, before anybody is asked, that content can be hidden as the warehouse wants it.
+
+        Raises:
+            WarehouseError: The key of its hashes is missing, or another.
+        """
+        if exists(self._warehouse):
+            with open_for_reading(self._warehouse, self._lock_timeout_seconds) as connection:
+                if policies.are_there(connection):
+                    policies.door(connection, self._content)
+
+    def add(self, found: Sequence[Found], responses: Iterable[Response] = ()) -> None:
+        """Store what was found in threads, with how far each was read, and other responses, in one transaction.
+
+        Raises:
+            LockedError: The warehouse is in use for too long.
+            WarehouseError: It fails; nothing is stored.
+        """
+        taken = [*responses, *(page.response for one in found for page in one.pages)]
+        with open_for_writing(self._warehouse, self._lock_timeout_seconds) as connection:
+            self._prepare(connection)
+            if self._load is None:
+                self._load = Load(connection, "pull", self._source, self._content)
+            else:
+                self._load.use(connection)
+            if self._archive:
+                self._archive.add(taken, self._load.door)
+            try:
+                self._collect(self._load, taken)
+                self._note(self._load, found)
+                self._load.commit()
+            except BaseException:
+                self._load.abandon("failed")
+                raise
+
+    def finish(self, state: str) -> None:
+        """Record how the pull ended, if it has stored anything."""
+        if self._load is None:
+            return
+        with open_for_writing(self._warehouse, self._lock_timeout_seconds) as connection:
+            self._load.use(connection)
+            self._load.commit(state)
+
+    def abandon(self, state: str) -> None:
+        """Record that the pull was ended; best effort, what is stored stays."""
+        with suppress(Exception):
+            self.finish(state)
+
+    def _collect(self, load: Load, taken: Sequence[Response]) -> None:
+        origins = [Origin(self._source, one.observed_at, load.load_id) for one in taken]
+        parts = [list(blocks([one.body])) or [Block(b"")] for one in taken]
+        given = [(block, origin) for some, origin in zip(parts, origins, strict=True) for block in some]
+        if not given:
+            return
+        addresses = [one.address for one, some in zip(taken, parts, strict=True) for _ in some]
+        converted = self._converter.convert(given, load.door)
+        load.add(converted, [(address, 0) for address in addresses])
+        place = 0
+        for one, some in zip(taken, parts, strict=True):
+            counts = converted.counts[place : place + len(some)]
+            place += len(some)
+            seen, rejected = sum(one.observations for one in counts), sum(one.rejected for one in counts)
+            load.finish_input(ReadInput(one.address, len(one.body), one.digest, one.observed_at, seen, rejected))
+
+    def _note(self, load: Load, found: Sequence[Found]) -> None:
+        latest = {one.thread.thread_id: one.thread for one in found}
+        load.note(THREADS, [self._row(thread) for thread in latest.values()], ("source", "thread_id"))
+        now = time.time_ns() // 1000
+        given_up = {
+            one.run_id: (self._source, one.run_id, some.thread.thread_id, now, one.reason)
+            for some in found
+            for one in some.given_up
+        }
+        load.note(GIVEN_UP_RUNS, list(given_up.values()), ("source", "run_id"))
+
+    def _row(self, thread: Thread) -> tuple[object, ...]:
+        return (
+            self._source,
+            thread.thread_id,
+            thread.state,
+            thread.newest_run_id,
+            _microseconds(thread.newest_created),
+            thread.page_digest,
+            thread.gap_after,
+            thread.gap_until_run_id,
+            _microseconds(thread.gap_until),
+            _microseconds(thread.since),
+            _microseconds(thread.changed),
+            _microseconds(thread.checked),
+            thread.error,
+        )
+
+
+def _microseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1_000_000)

@@ -1,0 +1,186 @@
+"""The door: what of a batch may come into the warehouse. Content is hidden, and what was pruned stays out.
+
+Everything passes it between flattening and whatever is written.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from runmart.ingest.transform.redact import Hider, without_quotes
+from runmart.models import arrow
+from runmart.models.arrow import Array, compute
+from runmart.models.batches import OBSERVATION, Batches
+from runmart.models.columns import BIGINT, TIMESTAMPTZ, VARCHAR
+from runmart.models.observations import OfferedTool, Reject
+from runmart.models.redaction import CONTENT_FIELDS, Content, ContentField
+from runmart.models.tables.tools import digest
+
+TEXTS: dict[tuple[str, str], ContentField] = {
+    ("runs", "instructions"): "instructions",
+    ("tools", "description"): "tools",
+    ("errors", "message"): "error_messages",
+    ("steps", "error_message"): "error_messages",
+}
+"""Columns that are texts, and what they are."""
+
+JSONS: dict[tuple[str, str], tuple[str, ContentField]] = {
+    ("runs", "metadata"): ("metadata", "metadata"),
+    ("runs", "required_action"): ("required_action", "required_action"),
+    ("runs", "response_format"): ("response_format", "response_format"),
+    ("runs", "tool_choice"): ("tool_choice", "extra"),
+    ("runs", "extra"): ("extra", "extra"),
+    ("usage", "details"): ("usage", "extra"),
+    ("tools", "parameters"): ("parameters", "tools"),
+    ("tools", "config"): ("config", "tools"),
+}
+"""Columns that are JSON: which part of a run, and what is to be hidden in it. `extra` may hold parts of errors, too."""
+
+DROP_ALL = Content(dict.fromkeys(CONTENT_FIELDS, "drop"))
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What may come in."""
+
+    content: Content = field(default_factory=Content)
+    runs_from: int | None = None
+    """Runs created before were pruned; microseconds since 1970."""
+    content_from: int | None = None
+    """The content of runs created before was pruned."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everything may."""
+        return self.content.keeps_all and self.runs_from is None and self.content_from is None
+
+    def batches(self, batches: Batches) -> Batches:
+        """The rows that may come in."""
+        if self.runs_from is not None:
+            batches = _without(batches, _before(batches.runs, self.runs_from))
+        found = {name: hidden(name, batch, self.content) for name, batch in batches._asdict().items()}
+        lists = _plain(batches.runs.column("tools_digest"))
+        if self.content_from is not None:
+            is_old = _before(batches.runs, self.content_from)
+            observations = _numbers(batches.runs).filter(is_old)
+            for name, batch in found.items():
+                of_old = compute.is_in(batch.column(0), observations)
+                found[name] = hidden(name, batch, DROP_ALL, of_old)
+            lists = compute.binary_join_element_wise(lists, is_old.cast(VARCHAR), " ")
+        return _digested(Batches(**found), lists)
+
+    def steps(self, steps: pa.RecordBatch) -> pa.RecordBatch:
+        """The steps that may come in."""
+        if self.runs_from is not None:
+            steps = _filtered(steps, compute.invert(_before(steps, self.runs_from)))
+        steps = hidden("steps", steps, self.content)
+        if self.content_from is not None:
+            steps = hidden("steps", steps, DROP_ALL, _before(steps, self.content_from))
+        return steps
+
+    def document(self, raw: bytes) -> bytes | None:
+        """What a server sent, without its content; None when that cannot be told apart."""
+        return raw if self.content.keeps_all else Hider(self.content).document(raw)
+
+    def reject(self, reject: Reject) -> Reject:
+        """A reject without its content; without its text when that cannot be told apart."""
+        if self.content.keeps_all:
+            return reject
+        raw = self.document(reject.raw)
+        is_withheld = raw is None and bool(reject.raw)
+        return reject._replace(raw=raw or b"", reason=without_quotes(reject.reason), is_withheld=is_withheld)
+
+
+OPEN = Door()
+"""Everything comes in as it is."""
+
+
+def _before(batch: Any, instant: int) -> Array:
+    """Which rows (shape: n) are of runs that were created before; observed before, where that is not known."""
+    moments = compute.coalesce(batch.column("created_at"), batch.column("observed_at"))
+    return compute.less(moments, arrow.scalar(instant, TIMESTAMPTZ))
+
+
+def _without(batches: Batches, is_old: Array) -> Batches:
+    """Batches without some of the runs and their children; what is left is numbered from 0 again."""
+    if not compute.any(is_old).as_py():
+        return batches
+    left = _numbers(batches.runs).filter(compute.invert(is_old))
+    found: dict[str, Any] = {}
+    for name, batch in batches._asdict().items():
+        numbers = compute.index_in(batch.column(0), left)
+        some = _filtered(batch, compute.is_valid(numbers))
+        found[name] = some.set_column(0, OBSERVATION, compute.drop_null(numbers).cast(BIGINT))
+    return Batches(**found)
+
+
+def _digested(batches: Batches, lists: Array) -> Batches:
+    """Batches with the digests of tools as these are now: one of what was hidden would tell whoever guesses it.
+
+    Args:
+        batches: The batches.
+        lists: Which list of tools each run has (shape: n); null for none.
+    """
+    encoded = lists.dictionary_encode()
+    first: dict[int, int] = {}
+    for run, of in enumerate(encoded.indices.to_pylist()):
+        if of is not None:
+            first.setdefault(of, run)
+    some = _filtered(batches.tools, compute.is_in(_numbers(batches.tools), arrow.array(first.values(), BIGINT)))
+    offered: dict[int, list[OfferedTool]] = {run: [] for run in first.values()}
+    for row in some.select([OBSERVATION, *OfferedTool._fields]).to_pylist():
+        offered[row.pop(OBSERVATION)].append(OfferedTool(**row))
+    digests = [digest(sorted(offered[first[of]])) for of in range(len(first))]
+    column = arrow.array(digests, VARCHAR).take(encoded.indices)
+    runs: Any = batches.runs
+    index = runs.schema.get_field_index("tools_digest")
+    return batches._replace(runs=runs.set_column(index, "tools_digest", column))
+
+
+def _numbers(batch: Any) -> Array:
+    """Which observation each row is of."""
+    return batch.column(0)
+
+
+def _filtered(batch: Any, mask: Array) -> Any:
+    return batch.filter(mask)
+
+
+def hidden(table: str, batch: Any, content: Content, where: Array | None = None) -> Any:
+    """A batch of a table, its content hidden in all rows, or in those `where` (shape: n) says so."""
+    hider = Hider(content)
+    for index, name in enumerate(batch.schema.names):
+        change = _change(hider, content, (table, name))
+        if change is None:
+            continue
+        column = batch.column(index)
+        hidden = _mapped(column, change)
+        if where is not None:
+            hidden = compute.if_else(where, hidden, _plain(column))
+        batch = batch.set_column(index, name, hidden)
+    return batch
+
+
+def _change(hider: Hider, content: Content, place: tuple[str, str]) -> Callable[[str], str | None] | None:
+    """What becomes of the values of a column; None when nothing does."""
+    if place in TEXTS:
+        of = TEXTS[place]
+        return None if content.rule(of) == "keep" else lambda text: hider.text(of, text)
+    if place in JSONS:
+        part, rule = JSONS[place]
+        rules: tuple[ContentField, ...] = (rule, "error_messages") if part == "extra" else (rule,)
+        return None if content.rule(*rules) == "keep" else lambda text: hider.json(part, text)
+    return None
+
+
+def _mapped(column: Array, change: Callable[[str], str | None]) -> Array:
+    """A column of texts (shape: n) with each distinct one changed."""
+    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    values: list[str | None] = encoded.dictionary.cast(VARCHAR).to_pylist()
+    return arrow.array([None if value is None else change(value) for value in values], VARCHAR).take(encoded.indices)
+
+
+def _plain(column: Array) -> Array:
+    return (column.dictionary_decode() if pa.types.is_dictionary(column.type) else column).cast(VARCHAR)

@@ -1,0 +1,184 @@
+"""The warehouse's schema: made from the declared tables, brought up to date by numbered migrations."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runmart.ingest.errors import WarehouseError
+from runmart.ingest.version import VERSION
+from runmart.ingest.warehouse import backfill, prices
+from runmart.ingest.warehouse.write_lock import transaction
+from runmart.models.columns import Table
+from runmart.models.observations import RUN_CREATED_AT
+from runmart.models.tables.all import ALL_TABLES, TABLES
+from runmart.models.tables.bookkeeping import (
+    BOOKS,
+    CONTENT_RULES,
+    GIVEN_UP_RUNS,
+    INSTALLED_VIEWS,
+    LOADS,
+    PRUNES,
+    SCHEMA,
+    THREADS,
+    Book,
+)
+from runmart.models.tables.prices import MODEL_ALIASES, PRICES
+from runmart.models.tables.runs import RUNS
+from runmart.models.tables.steps import STEPS
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step from a version of the schema to the next."""
+
+    version: int
+    description: str
+    apply: Callable[["DuckDBPyConnection"], None]
+
+
+def create_tables(connection: "DuckDBPyConnection", *, has_comments: bool = True) -> None:
+    """Create the tables and the bookkeeping, with their comments; these take longer than all else."""
+    connection.execute(f"create schema if not exists {SCHEMA}")
+    for prefix, tables in (("main", (*ALL_TABLES, PRICES, MODEL_ALIASES)), (SCHEMA, BOOKS)):
+        for table in tables:
+            _create_table(connection, prefix, table, has_comments=has_comments)
+
+
+def _create_table(
+    connection: "DuckDBPyConnection", schema: str, table: Table[Any] | Book, *, has_comments: bool = True
+) -> None:
+    name = f"{schema}.{table.name}"
+    columns = ", ".join(f"{column.name} {column.duckdb_type}" for column in table.columns)
+    comments = [f"comment on table {name} is {_quoted(f'{table.purpose} Grain: {table.grain}.')}"]
+    comments += [f"comment on column {name}.{column.name} is {_quoted(column.meaning)}" for column in table.columns]
+    connection.execute(";".join([f"create table if not exists {name} ({columns})", *comments * has_comments]))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def add_run_created_at(connection: "DuckDBPyConnection") -> None:
+    """Tell the children when their run was created."""
+    for table in TABLES:
+        if RUN_CREATED_AT not in table.columns:
+            continue
+        name = f"main.{table.name}"
+        connection.execute(f"alter table {name} add column if not exists run_created_at timestamp with time zone")
+        connection.execute(f"""
+            update {name} set run_created_at = runs.created_at
+            from main.runs where runs.run_id = {table.name}.run_id""")
+        connection.execute(f"comment on column {name}.run_created_at is {_quoted(RUN_CREATED_AT.meaning)}")
+
+
+def add_installed_views(connection: "DuckDBPyConnection") -> None:
+    """Remember which views are installed."""
+    _create_table(connection, SCHEMA, INSTALLED_VIEWS)
+
+
+def add_threads(connection: "DuckDBPyConnection") -> None:
+    """Remember how far threads were pulled."""
+    for book in (THREADS, GIVEN_UP_RUNS):
+        _create_table(connection, SCHEMA, book)
+
+
+def add_steps(connection: "DuckDBPyConnection") -> None:
+    """Hold the steps of runs, and count them."""
+    _create_table(connection, "main", STEPS)
+    _add_count(connection, "steps")
+
+
+def _add_count(connection: "DuckDBPyConnection", column: str) -> None:
+    """Add a column of numbers to `runmart.loads`; 0 in the rows that are there."""
+    name, [note] = f"{SCHEMA}.{LOADS.name}", [note for note in LOADS.columns if note.name == column]
+    columns = {column for column, *_ in connection.execute(f"describe {name}").fetchall()}
+    if column not in columns:
+        connection.execute(f"alter table {name} add column {column} {note.duckdb_type} default 0")
+        connection.execute(f"comment on column {name}.{column} is {_quoted(note.meaning)}")
+
+
+def add_prices(connection: "DuckDBPyConnection") -> None:
+    """Hold prices, those that come with runmart to begin with, and aliases of models."""
+    for book in (PRICES, MODEL_ALIASES):
+        _create_table(connection, "main", book)
+    prices.put(connection, prices.seed())
+
+
+def add_rules(connection: "DuckDBPyConnection") -> None:
+    """Remember what becomes of content, and what was pruned."""
+    for book in (CONTENT_RULES, PRUNES):
+        _create_table(connection, SCHEMA, book)
+    _add_count(connection, "pruned")
+
+
+def add_tool_sums(connection: "DuckDBPyConnection") -> None:
+    """Tell of each run how many tools it has, and which lists of tools are the same; see `tool_sums`.
+
+    The table is written anew: what an update replaces would have to fit into memory.
+    """
+    there = {column for column, *_ in connection.execute("describe main.runs").fetchall()}
+    if not set(backfill.SUMS) <= there:
+        connection.execute("alter table main.runs rename to runs_before")
+        _create_table(connection, "main", RUNS)
+        backfill.add_tool_sums(connection, "main.runs_before", "main.runs")
+        connection.execute("drop table main.runs_before")
+
+
+MIGRATIONS = (
+    Migration(1, "create the tables", create_tables),
+    Migration(2, "add run_created_at to usage, tools and errors", add_run_created_at),
+    Migration(3, "add runmart.installed_views", add_installed_views),
+    Migration(4, "add runmart.threads and runmart.given_up_runs", add_threads),
+    Migration(5, "add steps, and their number in runmart.loads", add_steps),
+    Migration(6, "add prices and model_aliases", add_prices),
+    Migration(7, "add runmart.content_rules and runmart.prunes", add_rules),
+    Migration(8, "add tool_count and tools_digest to runs", add_tool_sums),
+)
+"""In order. A released migration is never changed: a new one follows it."""
+
+
+def schema_version(connection: "DuckDBPyConnection") -> int:
+    """The version of the warehouse's schema; 0 when there is none.
+
+    Raises:
+        WarehouseError: The file holds somebody else's tables under our names.
+    """
+    found = connection.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
+    ).fetchall()
+    names = {name for (name,) in found}
+    if f"{SCHEMA}.schema_version" in names:
+        versions = connection.execute(f"select max(version) from {SCHEMA}.schema_version").fetchall()
+        return versions[0][0] or 0
+    taken = sorted(names & {f"main.{table.name}" for table in TABLES})
+    if taken:
+        raise WarehouseError(f"it already has a table {taken[0]} that is not runmart's; use another --warehouse")
+    return 0
+
+
+def migrate(connection: "DuckDBPyConnection", migrations: tuple[Migration, ...] = MIGRATIONS) -> None:
+    """Bring the schema up to date, each migration and its record in one transaction.
+
+    Raises:
+        WarehouseError: The schema is newer than this version of runmart, or not ours.
+    """
+    version, newest = schema_version(connection), migrations[-1].version
+    if version > newest:
+        raise WarehouseError(
+            f"it has schema version {version}, made by a newer runmart; this one ({VERSION}) knows {newest}: upgrade it"
+        )
+    for migration in migrations[version:]:
+        with transaction(connection):
+            migration.apply(connection)
+            connection.execute(
+                f"insert into {SCHEMA}.schema_version values (?, ?, now(), ?)",
+                [migration.version, migration.description, VERSION],
+            )
+
+
+def is_current(connection: "DuckDBPyConnection") -> bool:
+    """Whether the schema is up to date."""
+    return schema_version(connection) == MIGRATIONS[-1].version

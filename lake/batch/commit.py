@@ -1,0 +1,196 @@
+"""Batches: how one begins, and how what the shards say of it becomes the lake's next manifest."""
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from itertools import chain
+from typing import Any, NamedTuple
+
+import msgspec
+
+from runmart.ingest.errors import SourceError
+from runmart.ingest.load.policies import combined
+from runmart.ingest.sources.discover import STANDARD_INPUTS
+from runmart.ingest.transform.admission import Door
+from runmart.ingest.transform.redact import Hider
+from runmart.ingest.version import VERSION
+from runmart.lake.batch import manifests
+from runmart.lake.batch.convert import Sums
+from runmart.lake.batch.job import Job
+from runmart.lake.batch.merge import Merged
+from runmart.lake.batch.storage import Storage
+from runmart.lake.parquet.manifest import MANIFEST_ASIDE, ExportError, File, Manifest, Written
+from runmart.models.redaction import Content
+
+DEFAULT_SHARDS = 16
+"""Good for some ten million runs; see docs/scale.md."""
+
+_MERGED = msgspec.json.Decoder(Merged)
+
+
+class Outcome(NamedTuple):
+    """What a batch did."""
+
+    load: dict[str, Any]
+    """Its row of `runmart.loads`; instants in microseconds since 1970."""
+    files_written: int
+    files_replaced: int
+    bytes_written: int
+
+
+def begin(
+    lake: str,
+    sources: Sequence[str],
+    *,
+    source: str,
+    shards: int = DEFAULT_SHARDS,
+    content: Content | None = None,
+    observed_at: int | None = None,
+    reload: bool = False,
+) -> Job:
+    """What the next batch of a lake is to do; the lake is made if there is none.
+
+    Args:
+        lake: A path that all machines see, or a URL.
+        sources: Files, folders, globs, URLs, exports.
+        source: The label of these runs; runs of an export have theirs.
+        shards: Over how many the runs of a new lake are spread; a lake keeps what it was made with.
+        content: What becomes of the content of runs; the lake's own rules hold for fields that are not named.
+        observed_at: When the runs were observed, in microseconds since 1970; each input's own time when None.
+        reload: Read inputs even if they were read before.
+
+    Raises:
+        SourceError: A source is standard input.
+        ExportError: The lake cannot be read, or is something else; or there are to be no shards.
+        WarehouseError: Content is to be hashed, and the key is missing, or not the lake's.
+    """
+    if not set(STANDARD_INPUTS).isdisjoint(sources):
+        raise SourceError("-: other machines do not see this one's standard input; give a path or a URL")
+    if shards < 1:
+        raise ExportError(f"{shards} shards: runs must fall to one at least")
+    storage = Storage(lake)
+    manifest = manifests.read(storage)
+    if manifest is None:
+        if some := [name for name in storage.names() if name != MANIFEST_ASIDE and _number(name) != 1][:1]:
+            raise ExportError(
+                f"{storage.address}: it holds something that is no lake ({some[0]}); choose an empty folder"
+            )
+        manifest = manifests.new(shards)
+    known = manifests.lake_of(manifest)
+    door = Door(combined(known.content, known.key_fingerprint, content))
+    return Job(
+        lake=lake if "://" in lake else storage.address,
+        sources=tuple(one if "://" in one else os.path.abspath(one) for one in sources),  # noqa: PTH100 - links stay
+        source=source,
+        batch=manifests.batch_of(manifest) + 1,
+        shards=known.shards,
+        started_at=time.time_ns() // 1000,
+        door=door,
+        observed_at=observed_at,
+        reload=reload,
+    )
+
+
+def finish(job: Job, merged: Iterable[bytes], unchanged: int) -> Outcome:
+    """Make a batch part of the lake.
+
+    Args:
+        job: The batch.
+        merged: What `merge.merged` gave for each shard.
+        unchanged: How many inputs were known.
+
+    Raises:
+        ExportError: Another batch was loaded meanwhile, or the lake cannot be written to; it stays as it was.
+    """
+    manifest = job.before()
+    lake = manifests.lake_of(manifest)
+    before, old = _files(manifest), lake.replaced
+    load = _put(job, manifest, [_MERGED.decode(one) for one in merged], unchanged)
+    after = _files(manifest)
+    lake.replaced = sorted(before.keys() - after.keys())
+    manifests.commit(job.storage(), manifest)
+    _clean(job, after.keys() | set(lake.replaced), old)
+    new = after.keys() - before.keys()
+    return Outcome(load, len(new), len(lake.replaced), sum(after[path].bytes for path in new))
+
+
+def _put(job: Job, manifest: Manifest, merged: list[Merged], unchanged: int) -> dict[str, Any]:
+    """Put a batch into the manifest; gives its load."""
+    lake = manifests.lake_of(manifest)
+    partitions = {(one.shard, one.partition): one for one in manifest.partitions}
+    for of_shard in merged:
+        partitions |= {(of_shard.shard, one.partition): one for one in of_shard.written}
+        for book, file in of_shard.books.items():
+            of_book = lake.books.setdefault(book, {})
+            of_book.pop(of_shard.shard, None)
+            if file is not None:
+                of_book[of_shard.shard] = file
+    manifest.partitions = sorted((one for one in partitions.values() if one.files), key=_order)
+    manifest.version = VERSION
+    content = job.door.content
+    lake.content = {str(name): rule for name, rule in content.rules.items() if rule != "keep"}
+    if "hash" in lake.content.values():
+        lake.key_fingerprint = Hider(content).fingerprint()
+    load = _load(job, merged, unchanged)
+    lake.loads = [*lake.loads, load]
+    return load
+
+
+def _load(job: Job, merged: list[Merged], unchanged: int) -> dict[str, Any]:
+    sums, now = Sums(), time.time_ns() // 1000
+    for one in merged:
+        sums = sums.plus(one.sums)
+    rejected = sum(one.rejected for one in merged)
+    return {
+        "load_id": job.batch,
+        "command": "lake load",
+        "source": job.source,
+        "started_at": job.started_at,
+        "finished_at": now,
+        "seconds": (now - job.started_at) / 1e6,
+        "state": "done with rejects" if rejected else "done",
+        "inputs": sum(one.inputs for one in merged),
+        "inputs_unchanged": unchanged,
+        "pages": sums.pages,
+        "observations": sums.observations,
+        "new_runs": sum(one.new_runs for one in merged),
+        "updated_runs": sum(one.updated_runs for one in merged),
+        "unchanged": sum(one.unchanged for one in merged),
+        "rejected": rejected,
+        "skipped": sums.skipped,
+        "version": VERSION,
+        "steps": sums.steps,
+        "pruned": sums.pruned,
+    }
+
+
+def _files(manifest: Manifest) -> dict[str, File]:
+    """All files of a lake, by their paths."""
+    books = manifests.lake_of(manifest).books.values()
+    found = chain((file for _, file in manifest.files()), *(book.values() for book in books))
+    return {file.path: file for file in found}
+
+
+def _order(one: Written) -> tuple[str, str, int]:
+    return one.partition.source, one.partition.month or "", one.shard
+
+
+def _clean(job: Job, known: AbstractSet[str], replaced_before: Iterable[str]) -> None:
+    """Remove what no reader can need any more: files that the batch before replaced, and those of failed attempts.
+
+    Only folders that this batch has written to are looked at; what cannot be listed stays, and does no harm.
+    """
+    storage = job.storage()
+    storage.remove(name for name in replaced_before if name not in known)
+    folders = {path.rpartition("/")[0] for path in known if _number(path) == job.batch}
+    with suppress(ExportError):
+        found = [name for folder in folders for name in storage.names(folder)]
+        storage.remove(name for name in found if name not in known and _number(name) <= job.batch)
+
+
+def _number(name: str) -> int:
+    """The batch that wrote a file; a large number for any other file."""
+    parts = name.rpartition("/")[2].removesuffix(".parquet").split("-")
+    return int(parts[1]) if len(parts) == 3 and parts[1].isdigit() else 1 << 62  # noqa: PLR2004 - shard, batch, attempt

@@ -1,0 +1,102 @@
+"""Find: what the sources of a job name, and which of it the lake knows already."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runmart.ingest.errors import SourceError
+from runmart.ingest.load.seen_inputs import unread
+from runmart.ingest.sources import discover
+from runmart.lake.batch import job as jobs
+from runmart.lake.batch.job import Found, Job
+from runmart.lake.batch.shards import Shard
+from runmart.lake.batch.shuffle import shard_of
+from runmart.lake.batch.storage import Storage
+from runmart.lake.parquet.manifest import MANIFEST, ExportError, Manifest, decoded
+
+if TYPE_CHECKING:
+    from runmart.ingest.sources.input import Input
+
+_ROWS = 1000
+"""So many are carried at a time."""
+
+
+def listed(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
+    """What the sources hold whose numbers come in."""
+    some: list[Found] = []
+    for batch in batches:
+        for number in batch.column(0).to_pylist():
+            for found in _listed(job, number):
+                some.append(found)
+                if len(some) >= _ROWS:
+                    yield jobs.rows(some)
+                    some = []
+    yield jobs.rows(some)
+
+
+def _listed(job: Job, number: int) -> Iterator[Found]:
+    source = job.sources[number]
+    try:
+        export = export_of(source)
+        if export is not None:
+            yield from _parts(job, number, export)
+            return
+        for item in discover.inputs([source]):
+            owner = shard_of(item.address, job.shards)
+            yield Found(owner, number, item.address, item.size, item.modified_at, item.changed_at, item.path)
+    except (SourceError, ExportError) as error:
+        yield Found(0, number, "", None, 0, 0, None, problem=str(error))
+
+
+def _parts(job: Job, number: int, export: Manifest) -> Iterator[Found]:
+    """The partitions of an export."""
+    root = Storage(job.sources[number]).address
+    for part, one in enumerate(export.partitions):
+        file = one.files.get("runs") or next(iter(one.files.values()), None)
+        if file is not None:
+            size = sum(file.bytes for file in one.files.values())
+            address = f"{root}/{file.path}"
+            yield Found(shard_of(address, job.shards), number, address, size, job.started_at, 0, None, part)
+
+
+def export_of(source: str) -> Manifest | None:
+    """The manifest of the export, or the lake, that a source is; None when it is something else.
+
+    Raises:
+        ExportError: It is damaged, or was cut short.
+    """
+    is_local = "://" not in source
+    if source.startswith(("http://", "https://")) or (not Path(source).is_dir() if is_local else "*" in source):
+        return None
+    storage = Storage(source)
+    text = storage.read(MANIFEST)
+    if text is None:
+        return None
+    manifest = decoded(text, f"{storage.address}/{MANIFEST}")
+    if not manifest.is_complete:
+        raise ExportError(f"{storage.address}: the export was cut short; run it again")
+    return manifest
+
+
+def marked(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
+    """The same inputs, those marked that the lake knows; what comes in is all of some shards."""
+    manifest = job.before()
+    for owner, group in _by_owner(jobs.found(batches)).items():
+        with Shard(job, manifest, owner) as shard:
+            shard.fill("inputs")
+            known = unread(shard.connection, (openable(job, one) for one in group if one.part < 0), job.source)
+            for start in range(0, len(group), _ROWS):
+                some = group[start : start + _ROWS]
+                yield jobs.rows(one._replace(is_known=next(known)[1]) if one.part < 0 else one for one in some)
+
+
+def _by_owner(found: Iterable[Found]) -> dict[int, list[Found]]:
+    groups: dict[int, list[Found]] = {}
+    for one in found:
+        groups.setdefault(one.owner, []).append(one)
+    return groups
+
+
+def openable(job: Job, found: Found) -> "Input":
+    """An input that was found, on whatever machine."""
+    return discover.reopened(job.sources[found.source], found.input)

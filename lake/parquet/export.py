@@ -1,0 +1,254 @@
+"""Write: the partitions of a warehouse that have changed since they were written last."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import duckdb
+
+from runmart.ingest.load import policies
+from runmart.ingest.version import VERSION
+from runmart.lake.parquet.manifest import (
+    COLUMNS,
+    FORMAT,
+    MANIFEST,
+    MANIFEST_ASIDE,
+    PLAIN,
+    ExportError,
+    File,
+    Manifest,
+    Partition,
+    Written,
+    held,
+    put_in_place,
+    read_manifest,
+    sha256,
+    whole,
+    write_manifest,
+)
+from runmart.models.columns import JSON
+from runmart.models.tables.all import ALL_TABLES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_MEMORY = "512MB"
+_ASIDE = ".data.parquet.part"
+"""In the export's own folder: what a crash leaves must not lie where readers look for Parquet files."""
+
+_MONTH = "strftime(created_at, '%Y-%m')"
+_CHILDREN = ("usage", "tools", "errors")
+_TYPES = {table.name: {column.name: column.type for column in table.columns} for table in ALL_TABLES}
+
+_COLUMNS_DIGEST = hashlib.sha256(repr(COLUMNS).encode()).hexdigest()[:16]
+
+_PRUNED_AT = """(
+    select coalesce(max(epoch_us(pruned_at)), 0) from runmart.prunes
+    where content_only and (month is null or older_than > cast(month || '-01' as timestamptz)))"""
+"""When content of a month was pruned last; the session's time zone is UTC."""
+
+Progress = Callable[[Partition], None]
+
+
+class Outcome(NamedTuple):
+    """What an export did, in partitions."""
+
+    written: int
+    unchanged: int
+    removed: int
+    rows: dict[str, int]
+    """Of each table, in all partitions."""
+    bytes: int
+    """Of all files."""
+
+
+def export(
+    connection: "DuckDBPyConnection",
+    folder: Path,
+    *,
+    full: bool = False,
+    progress: Progress = lambda _partition: None,
+) -> Outcome:
+    """Bring an export up to date with a warehouse.
+
+    Args:
+        connection: A connection from `open_for_reading`.
+        folder: Where the export is, or will be.
+        full: Write all partitions, changed or not.
+        progress: Called after each partition that was written.
+
+    Raises:
+        ExportError: The folder holds something else, or cannot be written to.
+    """
+    connection.execute(f"set memory_limit = '{_MEMORY}'")
+    try:
+        _manifest(connection, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with held(folder, for_writing=True):
+            manifest = _manifest(connection, folder)  # nobody else changes it now
+            return _brought_up_to_date(connection, folder, manifest, full=full, progress=progress)
+    except OSError as error:
+        raise ExportError(f"{folder}: {error.strerror or error}; run it again when that is mended") from None
+    except duckdb.IOException as error:
+        raise ExportError(f"{folder}: {str(error).splitlines()[0]}; run it again when that is mended") from None
+
+
+def _brought_up_to_date(
+    connection: "DuckDBPyConnection", folder: Path, manifest: Manifest, *, full: bool, progress: Progress
+) -> Outcome:
+    """Write what has changed, and note each partition as it is done."""
+    digests = _digests(connection)
+    is_only_source = len({partition.source for partition in digests}) == 1
+    known = {one.partition: one for one in manifest.partitions}
+    changed = [one for one in digests if full or one not in known or known[one].digest != digests[one]]
+    gone = [one for one in known if one not in digests]
+    for partition in changed:  # should this be cut short, they are written again, or removed, whatever became of them
+        known[partition] = Written(partition, "", known[partition].files if partition in known else {})
+    manifest.is_complete, manifest.partitions = False, [known[one] for one in sorted(known, key=_order)]
+    write_manifest(folder, manifest)
+    for partition in changed:
+        known[partition].files = _write(connection, folder, partition, is_only_source=is_only_source)
+        known[partition].digest = digests[partition]
+        write_manifest(folder, manifest)
+        progress(partition)
+    for partition in gone:
+        _remove(folder, partition)
+    manifest.partitions = [one for one in manifest.partitions if one.partition in digests]
+    manifest.tables = {table: _write_whole(connection, folder, table) for table in PLAIN}
+    manifest.is_complete, manifest.version = True, VERSION
+    write_manifest(folder, manifest)
+    (folder / _ASIDE).unlink(missing_ok=True)  # a table without rows was the last
+    rows = dict.fromkeys((*COLUMNS, *PLAIN), 0)
+    for table, file in manifest.files():
+        rows[table] += file.rows
+    size = sum(file.bytes for _, file in manifest.files())
+    return Outcome(len(changed), len(digests) - len(changed), len(gone), rows, size)
+
+
+def _order(partition: Partition) -> tuple[str, str]:
+    return partition.source, partition.month or ""
+
+
+def _manifest(connection: "DuckDBPyConnection", folder: Path) -> Manifest:
+    """The manifest so far, once it is clear that the folder is for this export."""
+    [(warehouse,)] = connection.execute(
+        "select cast(min(applied_at) as varchar) from runmart.schema_version"
+    ).fetchall()
+    manifest = read_manifest(folder)
+    if manifest is None:
+        if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= {MANIFEST_ASIDE}):
+            raise ExportError(f"{folder}: it holds something that is no export (no {MANIFEST}); choose an empty folder")
+        return Manifest(FORMAT, VERSION, warehouse, is_complete=False, partitions=[], tables={})
+    if manifest.lake is not None:
+        raise ExportError(f"{folder}: it is a lake; choose another folder, and load that into the lake")
+    if manifest.warehouse != warehouse:
+        raise ExportError(
+            f"{folder}: it is the export of another warehouse, made {manifest.warehouse}; choose another folder"
+        )
+    return manifest
+
+
+def _digests(connection: "DuckDBPyConnection") -> dict[Partition, str]:
+    """What each partition is made of. A run changes with its load, and its content when that is pruned.
+
+    Columns count, too: an upgrade that adds one writes all partitions anew.
+    """
+    parts: dict[Partition, list[str]] = {}
+    pruned_at = _PRUNED_AT if policies.are_there(connection) else "0"
+    for table, key in (("runs", "run_id"), ("steps", "step_id")):
+        rows = connection.execute(f"""
+            select
+                coalesce(source, ''),
+                {_MONTH} as month,
+                count(*),
+                cast(bit_xor(hash({key}, load_id, observed_at, observed_position)) as varchar),
+                {pruned_at}
+            from main.{table} group by all order by all""").fetchall()
+        for source, month, *what in rows:
+            parts.setdefault(Partition(source, month), []).append(f"{table} {' '.join(map(str, what))}")
+    [(engine,)] = connection.execute("select version()").fetchall()
+    return {partition: f"{', '.join(what)}; {engine}; {_COLUMNS_DIGEST}" for partition, what in parts.items()}
+
+
+def _write(
+    connection: "DuckDBPyConnection", folder: Path, partition: Partition, *, is_only_source: bool
+) -> dict[str, File]:
+    """Write the files of a partition; gives that of each table that has some rows."""
+    files: dict[str, File] = {}
+    for table in COLUMNS:
+        condition = _condition(table, partition, is_only_source=is_only_source)
+        path = folder / (name := partition.path(table))
+        file = _copy(connection, f"select {selected(table)} from main.{table} where {condition}", folder, name)
+        if file.rows:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            put_in_place(folder / _ASIDE, path)
+            files[table] = file
+        elif path.parent.exists():
+            path.unlink(missing_ok=True)
+            _remove_empty(path.parent, folder)
+    return files
+
+
+def selected(table: str) -> str:
+    """The columns of a table; JSON as text, which everything reads."""
+    types = _TYPES[table]
+    return ", ".join(f"cast({name} as varchar) as {name}" if types[name] == JSON else name for name in COLUMNS[table])
+
+
+def _condition(table: str, partition: Partition, *, is_only_source: bool) -> str:
+    """Which rows of a table are in a partition."""
+    created = "run_created_at" if table in _CHILDREN else "created_at"
+    of_month = f"{created} is null"
+    if partition.month:
+        start = f"timestamptz '{partition.month}-01 00:00:00+00'"
+        of_month = f"{created} >= {start} and {created} < {start} + interval 1 month"
+    if is_only_source:
+        return of_month
+    of_source = f"coalesce(source, '') = {_quoted(partition.source)}"
+    if table in _CHILDREN:
+        of_runs = _condition("runs", partition, is_only_source=False)
+        return f"{of_month} and run_id in (select run_id from main.runs where {of_runs})"
+    return f"{of_month} and {of_source}"
+
+
+def _write_whole(connection: "DuckDBPyConnection", folder: Path, table: str) -> File:
+    path = folder / whole(table)
+    path.parent.mkdir(exist_ok=True)
+    query = f"select {', '.join(PLAIN[table])} from main.{table} order by all"
+    file = _copy(connection, query, folder, whole(table))
+    put_in_place(folder / _ASIDE, path)
+    return file
+
+
+def _copy(connection: "DuckDBPyConnection", query: str, folder: Path, name: str) -> File:
+    """Write what a query gives aside."""
+    return copy(connection, query, folder / _ASIDE, name)
+
+
+def copy(connection: "DuckDBPyConnection", query: str, path: Path, name: str) -> File:
+    """Write what a query gives into a Parquet file, which is to be called `name` in the manifest."""
+    [(count,)] = connection.execute(
+        f"copy ({query}) to {_quoted(str(path))} (format parquet, compression zstd, use_tmp_file false)"
+    ).fetchall()
+    return File(name, count, path.stat().st_size, sha256(path))
+
+
+def _remove(folder: Path, partition: Partition) -> None:
+    """Remove the files of a partition that is not there any more."""
+    for table in COLUMNS:
+        path = folder / partition.path(table)
+        shutil.rmtree(path.parent, ignore_errors=True)
+        _remove_empty(path.parent.parent, folder)
+
+
+def _remove_empty(path: Path, folder: Path) -> None:
+    """Remove a folder, and those above it, as far as there is nothing in them."""
+    while path != folder and path.exists() and not any(path.iterdir()):
+        path.rmdir()
+        path = path.parent
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,205 @@
+"""Read: what an export holds goes into a warehouse, by the merge that every load goes through."""
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from runmart.ingest.decode.result import Counts
+from runmart.ingest.load.loader import Load, ReadInput
+from runmart.ingest.pipeline import loading
+from runmart.ingest.transform.convert import Converted, let_in
+from runmart.ingest.warehouse.write_lock import write_alone
+from runmart.lake.parquet.manifest import (
+    COLUMNS,
+    MANIFEST,
+    PLAIN,
+    ExportError,
+    File,
+    Manifest,
+    Partition,
+    Written,
+    held,
+    read_manifest,
+    sha256,
+    whole,
+)
+from runmart.models import arrow
+from runmart.models.batches import OBSERVATION, Batches
+from runmart.models.columns import BIGINT, JSON, VARCHAR, Table
+from runmart.models.tables.all import TABLES
+from runmart.models.tables.runs import RUNS
+from runmart.models.tables.steps import STEPS
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from runmart.models.redaction import Content
+
+_CHUNK_RUNS = 30_000
+"""Half of what is merged at a time; with as many as that, all of it takes 150 MB more and is no quicker."""
+
+_MEMORY = "128MB"
+
+_KEYS = {"prices": ("provider", "model", "valid_from"), "model_aliases": ("source", "model")}
+
+
+def restore(connection: "DuckDBPyConnection", folder: Path, content: "Content | None" = None) -> Load:
+    """Load an export: runs and steps as they were observed, and the prices and aliases that are not there.
+
+    Args:
+        connection: A connection from `open_for_writing`.
+        folder: The export.
+        content: What becomes of the content of runs; see `Load`.
+
+    Raises:
+        ExportError: It is none, or damaged; nothing is loaded.
+        WarehouseError: Content is to be hashed, and the key is missing, or not the warehouse's.
+        duckdb.Error: The warehouse fails; the batch at hand is rolled back.
+    """
+    if read_manifest(folder) is None:
+        raise ExportError(f"{folder}: it is no export of runmart: there is no {MANIFEST}")
+    with held(folder, for_writing=False), duckdb.connect() as reader:
+        reader.execute(f"set timezone = 'UTC'; set memory_limit = '{_MEMORY}'")
+        manifest = _checked(reader, folder)
+        with loading(connection, "import", "", content) as load:
+            for one in manifest.partitions:
+                _load(reader, folder, one, load)
+            for table in manifest.tables:
+                write_alone(connection, partial(_add_missing, connection, folder / whole(table), table))
+    return load
+
+
+def _checked(reader: "DuckDBPyConnection", folder: Path) -> Manifest:
+    """The manifest, once each file is known to be there, as it was written, with all columns."""
+    manifest = read_manifest(folder)
+    if manifest is None or not manifest.is_complete:
+        raise ExportError(
+            f"{folder}: the export was cut short; run it again, or, to load what there is, "
+            f"set is_complete to true in {MANIFEST}"
+        )
+    for table, file in manifest.files():
+        check(reader, folder / file.path, table, file)
+    return manifest
+
+
+def check(reader: "DuckDBPyConnection", path: Path, table: str, file: File) -> None:
+    """See that a file of a table is there, as it was written, with all columns.
+
+    Raises:
+        ExportError: It is not.
+    """
+    try:
+        is_same = path.stat().st_size == file.bytes and sha256(path) == file.sha256
+    except FileNotFoundError:
+        raise ExportError(f"{path} is missing; export it again, or restore the file") from None
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {error.strerror or error}") from None
+    if not is_same:
+        raise ExportError(f"{path} is damaged, or was changed after the export; export it again, or restore it")
+    found = reader.read_parquet(str(path), hive_partitioning=False).columns
+    if missing := set({**COLUMNS, **PLAIN}[table]) - set(found):
+        raise ExportError(f"{path}: it lacks the columns {', '.join(sorted(missing))}; export it again")
+
+
+def _load(reader: "DuckDBPyConnection", folder: Path, one: Written, load: Load) -> None:
+    for found in converted(reader, folder, one, load.load_id):
+        load.add(found if load.door.is_open else let_in(found, load.door), [("", 0)])  # nothing was rejected
+    if "runs" in one.files:
+        path = folder / one.files["runs"].path
+        modified_at = path.stat().st_mtime_ns // 1000
+        runs = one.files["runs"]
+        load.finish_input(ReadInput(str(path.resolve()), runs.bytes, runs.sha256, modified_at, runs.rows, 0))
+
+
+def converted(reader: "DuckDBPyConnection", folder: Path, one: Written, load_id: int) -> Iterator[Converted]:
+    """What a partition holds, some runs after another, then its steps, as if it had been converted just now.
+
+    Args:
+        reader: Any connection, whose time zone is UTC.
+        folder: Where the files of the partition are.
+        one: The partition.
+        load_id: What the rows are to have.
+    """
+    for batches in _batches(reader, folder, one, load_id):
+        count = batches.runs.num_rows
+        yield Converted([batches], [[]], [Counts(count, 0, count)], Counter(), 0, None)
+    if "steps" in one.files:
+        for steps in _steps(reader, folder / one.files["steps"].path, one.partition, load_id):
+            yield Converted([], [[]], [Counts(0, 0, steps.num_rows)], Counter(), 0, steps)
+
+
+def _batches(reader: "DuckDBPyConnection", folder: Path, one: Written, load_id: int) -> Iterator[Batches]:
+    """The rows of a partition, some runs after another."""
+    if "runs" not in one.files:
+        return
+    runs = one.files["runs"]
+    for first in range(0, runs.rows, _CHUNK_RUNS):
+        reader.execute(f"""
+            create or replace temp table chunk as
+            select file_row_number - {first} as {OBSERVATION}, *
+            from read_parquet({_quoted(folder / runs.path)}, hive_partitioning = false, file_row_number = true)
+            where file_row_number >= {first} and file_row_number < {first + _CHUNK_RUNS}""")
+        found: dict[str, pa.RecordBatch] = {}
+        for table in TABLES:
+            query = f"select * from chunk order by {OBSERVATION}"
+            is_there = table.name in one.files
+            if is_there and table is not RUNS:
+                file = _quoted(folder / one.files[table.name].path)
+                query = f"""
+                    select chunk.{OBSERVATION}, rows.*
+                    from read_parquet({file}, hive_partitioning = false) as rows
+                    join chunk on chunk.run_id = rows.run_id order by 1"""
+            found[table.name] = _batch(
+                table, reader.sql(query).to_arrow_table() if is_there else None, one.partition, load_id
+            )
+        yield Batches(**found)
+
+
+def _steps(reader: "DuckDBPyConnection", path: Path, partition: Partition, load_id: int) -> Iterator[pa.RecordBatch]:
+    relation = reader.sql(f"select * from read_parquet({_quoted(path)}, hive_partitioning = false)")
+    for some in relation.to_arrow_reader(_CHUNK_RUNS):
+        yield _batch(STEPS, pa.Table.from_batches([some]), partition, load_id, is_numbered=False)
+
+
+def _batch(
+    table: Table[Any], found: Any, partition: Partition, load_id: int, *, is_numbered: bool = True
+) -> pa.RecordBatch:
+    """Rows of a table as flattening makes them; none of a table that is None."""
+    count = 0 if found is None else found.num_rows
+    columns: list[Any] = []
+    names = [OBSERVATION] if is_numbered else []
+    if is_numbered:
+        columns.append(arrow.array([], BIGINT) if found is None else _whole(found.column(OBSERVATION)).cast(BIGINT))
+    for column in table.columns:
+        names.append(column.name)
+        kind = VARCHAR if column.type == JSON else column.type
+        if column.name == "source":
+            columns.append(arrow.repeat(partition.source, count, kind))
+        elif column.name == "load_id":
+            columns.append(arrow.repeat(load_id, count, kind))
+        else:
+            columns.append(arrow.array([], kind) if found is None else _whole(found.column(column.name)).cast(kind))
+    return arrow.record_batch(columns, names)
+
+
+def _whole(column: Any) -> Any:
+    return column.combine_chunks()
+
+
+def _add_missing(connection: "DuckDBPyConnection", path: Path, table: str) -> None:
+    """Add the rows of a table that the warehouse does not have."""
+    columns = ", ".join(PLAIN[table])
+    same = " and ".join(f"old.{name} = new.{name}" for name in _KEYS[table])
+    connection.execute(f"""
+        insert into main.{table} ({columns})
+        select {columns} from read_parquet({_quoted(path)}, hive_partitioning = false) as new
+        where not exists (select 1 from main.{table} as old where {same})""")
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

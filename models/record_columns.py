@@ -1,0 +1,180 @@
+"""Sent: the fields of many records, a column each, as a server sent them.
+
+From here on, work is done on columns: a step costs a call per column and batch, not one per run.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache
+from itertools import accumulate
+from typing import Any, NamedTuple, get_args
+
+import msgspec
+import pyarrow as pa
+from msgspec import UNSET, Raw, Struct
+from msgspec.structs import astuple
+
+from runmart.models import arrow
+from runmart.models.arrow import Array, DictionaryArray, compute
+from runmart.models.columns import BIGINT, BINARY, BOOLEAN, DOUBLE, VARCHAR
+from runmart.models.quirks import MILLISECONDS_FROM, microseconds
+
+_ABSENT = Raw(b"")
+_ARROW_TYPES: dict[type, pa.DataType] = {str: VARCHAR, bool: BOOLEAN, int: BIGINT, float: DOUBLE, Raw: BINARY}
+
+SEPARATOR = b"\0"
+"""A byte that no JSON text holds."""
+
+
+class Encoded(NamedTuple):
+    """A column in which few values differ."""
+
+    array: DictionaryArray
+    distinct: list[Any]
+    """The values of the dictionary."""
+
+
+class Colons(NamedTuple):
+    """The colons in the JSON of some records."""
+
+    keys: int
+    """Behind keys."""
+    as_sent: int
+    """In JSON that is kept as it was sent."""
+    decoded: int
+    """In texts that were decoded: some of them may have been escaped."""
+
+
+class Sent:
+    """The columns of n records of one type."""
+
+    def __init__(self, record: type[Struct], common: Collection[str] = (), long: Collection[str] = ()) -> None:
+        """Columns of `record`s; `common` names texts that many records share, `long` JSON of more than some words."""
+        self.count = 0
+        self._types = _types(record)
+        self._common = common
+        self._lengths: dict[str, list[int]] = {name: [] for name in long}
+        self._values: dict[str, list[Any]] = {name: [] for name in self._types}
+        self._sent = dict.fromkeys(self._types, 0)
+        self._arrays: dict[str, Array] = {}
+        self._encoded: dict[str, Encoded] = {}
+
+    def add(self, records: Sequence[Struct]) -> None:
+        """Add the fields of some records; texts kept as JSON are copied, so that the records can go."""
+        count = len(records)
+        self.count += count
+        columns = zip(*map(astuple, records), strict=True)
+        for (name, arrow_type), column in zip(self._types.items(), columns, strict=False):
+            if name in self._lengths:
+                self._sent[name] += count - column.count(_ABSENT)
+                self._lengths[name].extend(map(len, map(memoryview, column)))
+                self._values[name].append(b"".join(column))
+            elif arrow_type is BINARY:
+                sent = count - column.count(_ABSENT)
+                self._sent[name] += sent
+                self._values[name].append(SEPARATOR.join(column) if sent else SEPARATOR * (count - 1))
+            else:
+                self._values[name].extend(column)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the records have such a field."""
+        return name in self._types
+
+    def values(self, name: str) -> Sequence[Any]:
+        """The values of a field that is no JSON (shape: n); UNSET where it was not sent."""
+        return self._values[name]
+
+    def array(self, name: str) -> Array:
+        """A field (shape: n).
+
+        Null where it was null or not sent; a field that is kept as JSON is binary, byte for byte, and empty there.
+        """
+        if name not in self._arrays:
+            self._arrays[name] = self._texts(name) if self._types[name] is BINARY else self._scalars(name)
+        return self._arrays[name]
+
+    def texts(self, name: str) -> Array:
+        """A field that is kept as JSON (shape: n), byte for byte; empty where it was not sent."""
+        return self.array(name)
+
+    def encoded(self, name: str) -> Encoded:
+        """The distinct values of a field, and which of them each record has."""
+        if name not in self._encoded:
+            array = self.array(name).dictionary_encode()
+            self._encoded[name] = Encoded(array, array.dictionary.to_pylist())
+        return self._encoded[name]
+
+    def is_sent(self, name: str) -> bool:
+        """Whether any record has a field."""
+        self.array(name)
+        return self._sent[name] > 0
+
+    def colons(self) -> Colons:
+        """The colons that the JSON of the records holds, given that no key is in it twice."""
+        keys = as_sent = decoded = 0
+        for name, arrow_type in self._types.items():
+            if self.is_sent(name):
+                keys += self._sent[name]
+                if arrow_type is BINARY:
+                    as_sent += self._colons(name)
+                elif arrow_type is VARCHAR:
+                    decoded += self._colons(name)
+        return Colons(keys, as_sent, decoded)
+
+    def _colons(self, name: str) -> int:
+        """The colons in the texts of a field."""
+        if name not in self._common:
+            data = self.array(name).buffers()[2]
+            return data.to_pybytes().count(b":") if data else 0
+        array, values = self.encoded(name)
+        counts = [0 if value is None else value.count(b":" if isinstance(value, bytes) else ":") for value in values]
+        return compute.sum(arrow.array(counts, BIGINT).take(array.indices)).as_py() or 0 if any(counts) else 0
+
+    def _scalars(self, name: str) -> Array:
+        values, arrow_type = self._values[name], self._types[name]
+        self._sent[name] = self.count
+        if values and values[0] is not UNSET and values[-1] is not UNSET:
+            try:
+                return arrow.array(values, arrow_type)
+            except (pa.ArrowInvalid, TypeError):
+                pass  # UNSET somewhere in between: to try is cheaper than to look at each value
+        self._sent[name] -= values.count(UNSET)
+        return arrow.array([None if value is UNSET else value for value in values], arrow_type)
+
+    def _texts(self, name: str) -> Array:
+        if not self._sent[name]:
+            return arrow.repeat(b"", self.count, BINARY)
+        if name in self._lengths:  # to look for separators in long texts takes longer
+            return arrow.binary(b"".join(self._values[name]), accumulate(self._lengths[name], initial=0))
+        text = SEPARATOR.join(self._values[name])
+        return compute.split_pattern(arrow.binary(text, (0, len(text))), SEPARATOR).values
+
+
+@cache
+def _types(record: type[Struct]) -> dict[str, pa.DataType | None]:
+    """The Arrow type of each field; None where whole numbers and others are allowed: values tell."""
+    found: dict[str, pa.DataType | None] = {}
+    for field in msgspec.structs.fields(record):
+        types = [_ARROW_TYPES[leaf] for leaf in _leaves(field.type) if leaf in _ARROW_TYPES]
+        found[field.name] = types[0] if len(types) == 1 else None
+    return found
+
+
+def _leaves(annotation: Any) -> Iterator[Any]:
+    members = get_args(annotation)
+    if not members:
+        yield annotation
+    for member in members:
+        if not isinstance(member, msgspec.Meta):
+            yield from _leaves(member)
+
+
+def instants(sent: Sent, name: str) -> Array:
+    """A field that holds instants (shape: n), in microseconds since 1970, by the rules of `quirks.microseconds`."""
+    array = sent.array(name)
+    if array.null_count == sent.count:
+        return arrow.nulls(sent.count, BIGINT)
+    if array.type == BIGINT:
+        ends = compute.min_max(array).as_py()
+        if ends["min"] > 0 and ends["max"] < MILLISECONDS_FROM:
+            return compute.multiply(array, 1_000_000)
+    return arrow.array([None if value is UNSET else microseconds(value) for value in sent.values(name)], BIGINT)
