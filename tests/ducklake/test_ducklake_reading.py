@@ -60,7 +60,7 @@ def test_the_shell_opens_a_lake_as_the_page_says(lake: Bare, tmp_path: Path) -> 
     kept = [line for line in lines.splitlines() if not line.startswith(("install", "create secret"))]
     program = f"""
 import duckdb, json
-from runmart.ingest import ducklake
+from runmart.ingest.warehouse import ducklake
 connection = duckdb.connect()
 for name in ("postgres_scanner", "ducklake"):
     ducklake.load_extension(connection, name)

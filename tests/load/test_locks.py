@@ -144,7 +144,8 @@ def test_events_for_schedulers_are_json_lines(warehouse: Path, pages: Path) -> N
 
 LOSING = """
 import os, signal, sys
-from runmart.ingest import load, pipeline
+from runmart.ingest import pipeline
+from runmart.ingest.load import loader as load
 from runmart.cli.app import main
 add = pipeline.Load.add
 def interrupted(self, *arguments):

@@ -59,7 +59,7 @@ def test_a_disk_that_is_full_beforehand(warehouse: Path, small: Path) -> None:
 LIMITED = """
 import resource, sys
 from runmart.cli.app import run
-from runmart.ingest import publish
+from runmart.ingest.maintenance import publish
 
 def limited(write):
     def within_limit(*arguments):

@@ -120,7 +120,7 @@ def test_a_version_is_kept_from_the_moment_on_that_it_was_replaced(warehouse: Pa
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from runmart.ingest import publish as publishing
+from runmart.ingest.maintenance import publish as publishing
 
 def killed(*arguments, **named):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -177,7 +177,7 @@ def test_nobody_writes_while_it_is_copied(warehouse: Path, published: Path) -> N
 WRITING = """
 import subprocess, sys
 from pathlib import Path
-from runmart.ingest import publish
+from runmart.ingest.maintenance import publish
 
 copied = publish._copied
 script = "import duckdb, sys; duckdb.connect(sys.argv[1])"
