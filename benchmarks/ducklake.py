@@ -17,7 +17,7 @@ from measure import RUNMART, machine, table
 from results import save
 
 from runmart.ingest.warehouse.connection import open_for_reading
-from runmart.ingest.warehouse.location import Lake, Place
+from runmart.ingest.warehouse.location import DuckLake, Location
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "ducklake"))
 from postgres import running  # pyright: ignore[reportMissingImports] - of the tests
@@ -33,18 +33,18 @@ def seconds(act: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def words(place: Place, *arguments: str | Path) -> list[str]:
+def words(place: Location, *arguments: str | Path) -> list[str]:
     """A command for a warehouse."""
-    where = [place.address, "--data", str(place.data)] if isinstance(place, Lake) else [str(place)]
+    where = [place.address, "--data", str(place.data)] if isinstance(place, DuckLake) else [str(place)]
     return [RUNMART, *map(str, arguments), "--warehouse", *where]
 
 
-def command(place: Place, *arguments: str | Path) -> float:
+def command(place: Location, *arguments: str | Path) -> float:
     """How long a command takes."""
     return seconds(lambda: subprocess.run(words(place, *arguments), check=True, stdout=subprocess.DEVNULL))
 
 
-def at_once(place: Place, folders: list[Path]) -> float:
+def at_once(place: Location, folders: list[Path]) -> float:
     """How long several loads take that begin at the same time."""
     options = ("--workers", "0", "--lock-timeout", "600")
 
@@ -56,28 +56,28 @@ def at_once(place: Place, folders: list[Path]) -> float:
     return seconds(load)
 
 
-def size(place: Place) -> int:
+def size(place: Location) -> int:
     """Bytes on the disk."""
     if isinstance(place, Path):
         return place.stat().st_size
     return sum(path.stat().st_size for path in Path(str(place.data)).rglob("*") if path.is_file())
 
 
-def measured(place: Place, folder: Path, runs: int) -> dict[str, str]:
+def measured(place: Location, folder: Path, runs: int) -> dict[str, str]:
     """What takes how long, in order."""
     found: dict[str, str] = {}
     found[f"{runs:,} runs in {runs // 100:,} pages, s"] = f"{command(place, 'ingest', folder / 'pages'):.1f}"
     found["20,000 new runs into them, s"] = f"{command(place, 'ingest', folder / 'new'):.1f}"
     found["20,000 known runs again (`--reload`), s"] = f"{command(place, 'ingest', folder / 'new', '--reload'):.1f}"
     folders = [folder / f"part-{number}" for number in range(LOADERS)]
-    if isinstance(place, Lake):
+    if isinstance(place, DuckLake):
         found[f"4 times {runs // 10:,} new runs at the same time, s"] = f"{at_once(place, folders):.1f}"
     else:  # one after another: a file has one writer
         took = sum(command(place, "ingest", one, "--workers", "0") for one in folders)
         found[f"4 times {runs // 10:,} new runs at the same time, s"] = f"({took:.1f} one after another)"
     found["bytes per run"] = f"{size(place) / (runs * (1 + LOADERS / 10) + 20_000):.0f}"
     found["`lake maintain`, s"] = ""
-    if isinstance(place, Lake):
+    if isinstance(place, DuckLake):
         found["`lake maintain`, s"] = f"{command(place, 'lake', 'maintain'):.1f}"
     with open_for_reading(place, 0) as connection:
         for view in VIEWS:
@@ -100,7 +100,7 @@ def main() -> None:
             pages = generate.runs(part, seed=2, first=given.runs + 20_000 + number * part)
             generate.write_pages(folder / f"part-{number}", pages)
         postgres.execute("create database runs")
-        places: list[Place] = [folder / "w.duckdb", Lake(postgres.catalog("runs"), str(folder / "lake"))]
+        places: list[Location] = [folder / "w.duckdb", DuckLake(postgres.catalog("runs"), str(folder / "lake"))]
         file, lake = (measured(place, folder, given.runs) for place in places)
     rows = [[what, file[what], lake[what]] for what in file]
     text = f"{machine()}\n\n{table(('', 'DuckDB file', 'DuckLake'), rows)}"

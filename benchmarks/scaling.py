@@ -93,7 +93,7 @@ def _updates(pages: Path) -> list[str]:
     found: list[str] = []
     for path in sorted(pages.iterdir()):
         for run in json.loads(path.read_bytes())["data"]:
-            if run["status"] in generate.OPEN:
+            if run["status"] in generate.ADMIT_ALL:
                 ended = {"status": "completed", "completed_at": run["created_at"] + 60, "required_action": None}
                 found.append(json.dumps({**run, **ended}, separators=(",", ":"), ensure_ascii=False))
     return found

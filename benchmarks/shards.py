@@ -20,22 +20,25 @@ from runmart.models import arrow
 from runmart.models.columns import BIGINT
 
 
-def convert_all(lake: str, pages: str, parcels: str) -> None:
+def convert_all(lake: str, pages: str, shuffle_blocks: str) -> None:
     """Put what is to be merged into a file."""
     job = commit.begin(lake, [pages], source="default", shards=1)
     found = discover.listed(job, [arrow.rows([(0,)], {"id": BIGINT})])
     rows = convert.observed(job, split.pieces(job, found))
     first = next(rows)
-    with pa.ipc.new_stream(parcels, first.schema) as file:
+    with pa.ipc.new_stream(shuffle_blocks, first.schema) as file:
         for row in chain([first], rows):
             file.write_batch(row)
 
 
-def merge_all(lake: str, pages: str, parcels: str) -> None:
+def merge_all(lake: str, pages: str, shuffle_blocks: str) -> None:
     """Merge it, as the task of a shard does; prints how long that took, and the most memory that this process had."""
     job = commit.begin(lake, [pages], source="default", shards=1)
     started = time.perf_counter()
-    with Path(parcels).open("rb") as stored, pa.ipc.open_stream(stored) as file:  # a path would be mapped into memory
+    with (
+        Path(shuffle_blocks).open("rb") as stored,
+        pa.ipc.open_stream(stored) as file,
+    ):  # a path would be mapped into memory
         list(merge.merged(job, file))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"merge": time.perf_counter() - started, "peak": peak}))

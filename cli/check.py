@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from runmart.cli import durations, settings
 from runmart.cli.app import EXIT_CHECK, EXIT_FAILED
 from runmart.cli.options import DEFAULT, Options
-from runmart.cli.output import cell, hint, say, say_json, say_table
+from runmart.cli.output import cell, echo, echo_json, say_table, warn
 
 if TYPE_CHECKING:
     from runmart.queries.checks import Check, Limits, Offender
@@ -32,16 +32,16 @@ def check(*, config: Path | None = None, junit: Path | None = None, options: Opt
         try:
             junit.write_text(_junit(found), "utf-8")
         except OSError as error:
-            hint(f"runmart: {junit} (--junit) cannot be written: {error.strerror}")
+            warn(f"runmart: {junit} (--junit) cannot be written: {error.strerror}")
             return EXIT_FAILED
     bad = [(one, some) for one, some in found if some]
     if options.json:
-        say_json({"warehouse": str(options.warehouse), "checks": len(found), "failed": [_shown(*one) for one in bad]})
+        echo_json({"warehouse": str(options.warehouse), "checks": len(found), "failed": [_shown(*one) for one in bad]})
     elif bad:
         rows = [(one.name, *offender) for one, some in bad for offender in some]
         say_table(f"{options.warehouse}: {len(bad)} of {len(found)} checks failed", ("check", *_COLUMNS), rows)
     else:
-        say(f"{options.warehouse}: all {len(found)} checks passed")
+        echo(f"{options.warehouse}: all {len(found)} checks passed")
     return EXIT_CHECK if bad else 0
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from runmart.ingest.pull.errors import SettingsError
-from runmart.models.redaction import CONTENT_FIELDS, RULES, Content, ContentField, Rule
+from runmart.models.redaction import CONTENT_FIELDS, RULES, ContentField, RedactionPolicy, Rule
 
 METRICS_ONLY = "metrics-only"
 _MINIMUM_KEY_BYTES = 16
@@ -27,7 +27,7 @@ class ContentOptions:
     content_key_file: Annotated[Path | None, Parameter(negative="", env_var="RUNMART_CONTENT_KEY_FILE")] = None
     """The file that holds the key of hashes, instead of the environment."""
 
-    def rules(self) -> Content:
+    def rules(self) -> RedactionPolicy:
         """What is asked for, with the key if there is one.
 
         Raises:
@@ -43,7 +43,7 @@ class ContentOptions:
                 "--content hash needs a key, so that nobody can guess texts: set RUNMART_CONTENT_KEY, or give "
                 "--content-key-file; a new one: openssl rand -hex 32"
             )
-        return Content(found, key)
+        return RedactionPolicy(found, key)
 
     def _key(self) -> bytes | None:
         if self.content_key_file is not None:

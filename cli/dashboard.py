@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from runmart.cli.options import WAREHOUSE
-from runmart.cli.output import hint, say
+from runmart.cli.output import echo, warn
 from runmart.ingest.errors import RunmartError
-from runmart.ingest.warehouse.location import Lake, Place
+from runmart.ingest.warehouse.location import DuckLake, Location
 
 Name = Literal["overview", "latency", "failures", "costs", "operations"]
 
@@ -23,7 +23,7 @@ def dashboard(
     name: Name = "overview",
     /,
     *,
-    warehouse: Annotated[Place, WAREHOUSE] = Path("runs.duckdb"),
+    warehouse: Annotated[Location, WAREHOUSE] = Path("runs.duckdb"),
     host: str = "127.0.0.1",
     port: int = 2718,
     open_browser: Annotated[bool, Parameter(name="--browser", negative="--no-browser")] = True,
@@ -49,14 +49,16 @@ def dashboard(
             f"the dashboards need {error.name}, which is not installed; run: pip install 'runmart[notebooks]'"
         ) from None
     token = None if host in _LOOPBACK else os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(16)
-    os.environ["RUNMART_WAREHOUSE"] = warehouse.address if isinstance(warehouse, Lake) else str(warehouse.absolute())
+    os.environ["RUNMART_WAREHOUSE"] = (
+        warehouse.address if isinstance(warehouse, DuckLake) else str(warehouse.absolute())
+    )
 
     def started(actual_port: int) -> None:
         shown = "localhost" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not listened at
         address = f"http://{f'[{shown}]' if ':' in shown else shown}:{actual_port}/"
         opened = f"{address}{name}/" + (f"?access_token={token}" if token else "")
-        say(f"{warehouse}: {opened}")
-        hint("runmart: Ctrl-C ends it")
+        echo(f"{warehouse}: {opened}")
+        warn("runmart: Ctrl-C ends it")
         sys.stdout.flush()
         if open_browser:
             import webbrowser
@@ -74,7 +76,7 @@ def dashboard(
     return 0
 
 
-def _check(warehouse: Place) -> None:
+def _check(warehouse: Location) -> None:
     """Refuse what is no warehouse at once, rather than in the browser.
 
     Raises:

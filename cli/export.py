@@ -8,8 +8,8 @@ from cyclopts import Parameter
 from runmart.cli.content import KEEP, ContentOptions
 from runmart.cli.ingest import summary
 from runmart.cli.options import DEFAULT, Options
-from runmart.cli.output import say, say_json
-from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
+from runmart.cli.output import echo, echo_json
+from runmart.cli.publishing import NOT_ASKED, PublishOptions, as_dict, echo_published
 
 
 def export(
@@ -32,9 +32,9 @@ def export(
     with options.reading() as connection:
         outcome = write(connection, to, full=full)
     if options.json:
-        say_json({"warehouse": str(options.warehouse), "to": str(to), **outcome._asdict()})
+        echo_json({"warehouse": str(options.warehouse), "to": str(to), **outcome._asdict()})
     else:
-        say(
+        echo(
             f"{to}: {outcome.rows['runs']:,} runs, {outcome.bytes:,} bytes; {outcome.written:,} partitions written, "
             f"{outcome.unchanged:,} unchanged, {outcome.removed:,} removed"
         )
@@ -62,13 +62,13 @@ def import_(
         load = restore(connection, folder, rules)
     totals = load.totals
     if not options.json:
-        say(
+        echo(
             f"{options.warehouse}: {totals.new_runs:,} new runs, {totals.updated_runs:,} updated, "
             f"{totals.unchanged:,} unchanged, {totals.steps:,} steps; in {load.seconds:.1f} s"
         )
     published = publishing.after(options)
     if options.json:
-        say_json({**summary(load, options), "published": told(published)})
+        echo_json({**summary(load, options), "published": as_dict(published)})
     else:
-        tell(published)
+        echo_published(published)
     return 0

@@ -10,11 +10,11 @@ from runmart.cli.app import EXIT_REJECTS
 from runmart.cli.content import KEEP, ContentOptions
 from runmart.cli.logs import log
 from runmart.cli.options import DEFAULT, Options, microseconds
-from runmart.cli.output import hint, progress, say, say_json
-from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
+from runmart.cli.output import echo, echo_json, progress, warn
+from runmart.cli.publishing import NOT_ASKED, PublishOptions, as_dict, echo_published
 from runmart.ingest import signals
 from runmart.ingest.parse.classify import API_ERROR
-from runmart.ingest.warehouse.location import Lake
+from runmart.ingest.warehouse.location import DuckLake
 
 if TYPE_CHECKING:
     from runmart.ingest.load.loader import Load
@@ -71,9 +71,9 @@ def ingest(
         _tell(load, options, quiet=log_format == "json")
     published = publishing.after(options)
     if options.json:
-        say_json({**summary(load, options), "published": told(published)})
+        echo_json({**summary(load, options), "published": as_dict(published)})
     elif log_format == "text":
-        tell(published)
+        echo_published(published)
     return EXIT_REJECTS if load.totals.rejected else 0
 
 
@@ -83,7 +83,7 @@ def _workers(count: int | None, sources: list[str], options: Options) -> "Worker
     from runmart.ingest.workers.pool import START_BYTES, Workers
 
     workers = Workers(count)
-    if isinstance(options.warehouse, Lake):
+    if isinstance(options.warehouse, DuckLake):
         return workers  # what is new is known when the lake was asked
     since = options.warehouse.stat().st_mtime if options.warehouse.exists() else 0.0
     if amount(sources, since, START_BYTES) >= START_BYTES:
@@ -117,19 +117,19 @@ def _tell(load: "Load", options: Options, *, quiet: bool) -> None:
     totals = load.totals
     if not quiet:
         unchanged = f" ({totals.inputs_unchanged:,} more unchanged)" if totals.inputs_unchanged else ""
-        say(
+        echo(
             f"{options.warehouse}: {totals.new_runs:,} new runs, {totals.updated_runs:,} updated, "
             f"{totals.unchanged:,} observations unchanged, {totals.rejected:,} rejected; "
             f"{totals.inputs:,} inputs{unchanged} in {load.seconds:.1f} s"
         )
     if not totals.inputs and not totals.inputs_unchanged and not totals.rejected:
-        hint("runmart: there were no files to load; check the sources")
+        warn("runmart: there were no files to load; check the sources")
     if errors := totals.skipped[API_ERROR]:
-        hint(f"runmart: {errors:,} inputs or events are error responses of the server, not runs; they were skipped")
+        warn(f"runmart: {errors:,} inputs or events are error responses of the server, not runs; they were skipped")
     if totals.pruned:
-        hint(
+        warn(
             f"runmart: {totals.pruned:,} observations were left out: their runs were pruned; see: runmart prune --help"
         )
     if totals.rejected:
         where = shlex.quote(str(options.warehouse))
-        hint(f"runmart: {totals.rejected:,} items were rejected; see: runmart rejects --warehouse {where}")
+        warn(f"runmart: {totals.rejected:,} items were rejected; see: runmart rejects --warehouse {where}")

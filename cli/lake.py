@@ -12,10 +12,10 @@ from runmart.cli import durations
 from runmart.cli.app import EXIT_REJECTS
 from runmart.cli.content import KEEP, ContentOptions
 from runmart.cli.options import DEFAULT, WAREHOUSE, Options, microseconds
-from runmart.cli.output import hint, say, say_json
+from runmart.cli.output import echo, echo_json, warn
 from runmart.ingest.errors import RunmartError
 from runmart.ingest.sources.remote import public_address
-from runmart.ingest.warehouse.location import Lake, Place
+from runmart.ingest.warehouse.location import DuckLake, Location
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -67,25 +67,25 @@ def load(
     )
     row, shown = done.load, public_address(lake)
     if json:  # and nothing else: spark-submit puts both outputs into one
-        say_json({"lake": shown, **done._asdict()})
+        echo_json({"lake": shown, **done._asdict()})
     else:
         unchanged = f" ({row['inputs_unchanged']:,} more unchanged)" if row["inputs_unchanged"] else ""
-        say(
+        echo(
             f"{shown}: {row['new_runs']:,} new runs, {row['updated_runs']:,} updated, "
             f"{row['unchanged']:,} observations unchanged, {row['rejected']:,} rejected; {row['inputs']:,} inputs"
             f"{unchanged} in {row['seconds']:.1f} s; {done.files_written:,} files written, "
             f"{done.files_replaced:,} replaced"
         )
         if not row["inputs"] and not row["inputs_unchanged"] and not row["rejected"]:
-            hint("runmart: there were no files to load; check the sources")
+            warn("runmart: there were no files to load; check the sources")
         if row["rejected"]:
             see = f"runmart lake open {shown}, then runmart rejects"
-            hint(f"runmart: {row['rejected']:,} items were rejected; see: {see}")
+            warn(f"runmart: {row['rejected']:,} items were rejected; see: {see}")
     return EXIT_REJECTS if row["rejected"] else 0
 
 
 @app.command(name="open")
-def open_(lake: str, /, *, warehouse: Annotated[Place, WAREHOUSE] = Path("lake.duckdb")) -> int:
+def open_(lake: str, /, *, warehouse: Annotated[Location, WAREHOUSE] = Path("lake.duckdb")) -> int:
     """Make a small DuckDB file whose tables are views over a lake: for the shell, the dashboards and the checks.
 
     It shows the lake as it is now; run it again after a batch. Files stay where they are until the batch after next.
@@ -96,11 +96,11 @@ def open_(lake: str, /, *, warehouse: Annotated[Place, WAREHOUSE] = Path("lake.d
     """
     from runmart.lake.view_file import open_window
 
-    if isinstance(warehouse, Lake):
+    if isinstance(warehouse, DuckLake):
         raise RunmartError(f"{warehouse}: a window is a DuckDB file; name one with --warehouse")
     manifest = open_window(lake, warehouse)
     runs = sum(one.files["runs"].rows for one in manifest.partitions if "runs" in one.files)
-    say(f"{warehouse}: shows {runs:,} runs of {lake}")
+    echo(f"{warehouse}: shows {runs:,} runs of {lake}")
     return 0
 
 
@@ -129,14 +129,14 @@ def maintain(*, keep: str = "7d", options: Options = DEFAULT) -> int:
     from runmart.ingest.maintenance.optimize import maintain as look_after
 
     seconds = durations.seconds(keep, "--keep")
-    if not isinstance(options.warehouse, Lake):
+    if not isinstance(options.warehouse, DuckLake):
         raise RunmartError(f"{options.warehouse}: a DuckDB file needs no upkeep; this is for ducklake:postgres:...")
     with options.writing() as connection:
         done = look_after(connection, seconds)
     if options.json:
-        say_json({"warehouse": str(options.warehouse), **done._asdict(), "seconds": round(done.seconds, 3)})
+        echo_json({"warehouse": str(options.warehouse), **done._asdict(), "seconds": round(done.seconds, 3)})
     else:
-        say(
+        echo(
             f"{options.warehouse}: {done.merged:,} files merged and {done.rewritten:,} written anew, into "
             f"{done.created:,}; {done.expired:,} snapshots expired, {done.removed:,} files removed; "
             f"{done.seconds:.1f} s"

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from runmart.ingest.errors import RunmartError
 from runmart.ingest.warehouse.connection import DEFAULT_LOCK_TIMEOUT_SECONDS, open_for_reading, open_for_writing
-from runmart.ingest.warehouse.location import Lake, Place, absolute, place
+from runmart.ingest.warehouse.location import DuckLake, Location, absolute, parse_location
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-def place_of(_: object, tokens: "Sequence[Token]") -> Place:
+def location_of(_: object, tokens: "Sequence[Token]") -> Location:
     """What --warehouse names."""
-    return place(tokens[0].value)
+    return parse_location(tokens[0].value)
 
 
 WAREHOUSE = Parameter(
-    name=["--warehouse", "-w"], env_var="RUNMART_WAREHOUSE", converter=place_of, accepts_keys=False, n_tokens=1
+    name=["--warehouse", "-w"], env_var="RUNMART_WAREHOUSE", converter=location_of, accepts_keys=False, n_tokens=1
 )
 """The option, wherever it is."""
 
@@ -36,7 +36,7 @@ WAREHOUSE = Parameter(
 class Options:
     """Options of every command that uses a warehouse."""
 
-    warehouse: Annotated[Place, WAREHOUSE] = Path("runs.duckdb")
+    warehouse: Annotated[Location, WAREHOUSE] = Path("runs.duckdb")
     "The DuckDB file; or ducklake:postgres:dbname=… host=… for a DuckLake that many write to."
 
     data: Annotated[str | None, Parameter(env_var="RUNMART_DATA")] = None
@@ -56,7 +56,7 @@ class Options:
         """
         if self.data is None:
             return
-        if not isinstance(self.warehouse, Lake):
+        if not isinstance(self.warehouse, DuckLake):
             raise RunmartError(f"{self.warehouse}: a DuckDB file holds all that is in it; --data is for a DuckLake")
         object.__setattr__(self, "warehouse", replace(self.warehouse, data=absolute(self.data)))
 

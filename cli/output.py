@@ -18,19 +18,19 @@ LONGEST_UNWRAPPED = 26
 """Cells up to this long, such as names, are not broken."""
 
 
-def say(text: str) -> None:
+def echo(text: str) -> None:
     """A line on standard output."""
     print(text)  # noqa: T201
 
 
-def hint(text: str) -> None:
+def warn(text: str) -> None:
     """A line on standard error."""
     print(text, file=sys.stderr)  # noqa: T201
 
 
-def say_json(value: Any) -> None:
+def echo_json(value: Any) -> None:
     """One JSON document on standard output."""
-    say(msgspec.json.encode(value, enc_hook=str).decode())
+    echo(msgspec.json.encode(value, enc_hook=str).decode())
 
 
 def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from runmart.cli.options import DEFAULT, Options
-from runmart.cli.output import hint, say, say_json, say_table
-from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
+from runmart.cli.output import echo, echo_json, say_table, warn
+from runmart.cli.publishing import NOT_ASKED, PublishOptions, as_dict, echo_published
 from runmart.ingest.pull.errors import SettingsError
 from runmart.ingest.warehouse.write_lock import in_turn, transaction
 
@@ -74,12 +74,12 @@ def prices(
     published = publishing.after(options)
     if options.json:
         found = {"warehouse": str(options.warehouse), "added": len(added), "unpriced_models": unpriced}
-        say_json({**found, "published": told(published)})
+        echo_json({**found, "published": as_dict(published)})
     else:
-        say(f"{options.warehouse}: {len(added):,} prices added" if action != "alias" else f"{options.warehouse}: done")
-        tell(published)
+        echo(f"{options.warehouse}: {len(added):,} prices added" if action != "alias" else f"{options.warehouse}: done")
+        echo_published(published)
         if unpriced:
-            hint(f"runmart: runs of these models have no price: {', '.join(unpriced)}")
+            warn(f"runmart: runs of these models have no price: {', '.join(unpriced)}")
     return 0
 
 
@@ -102,7 +102,7 @@ def _list(options: Options) -> int:
         rows = connection.execute(f"""
             select {", ".join(_COLUMNS)} from main.prices order by provider, model, valid_from""").fetchall()
     if options.json:
-        say_json([dict(zip(_HEADINGS, row, strict=True)) for row in rows])
+        echo_json([dict(zip(_HEADINGS, row, strict=True)) for row in rows])
     else:
         say_table(f"{options.warehouse}: prices per million tokens", _HEADINGS, rows)
     return 0

@@ -8,10 +8,10 @@ from cyclopts import Parameter
 
 from runmart.cli import durations
 from runmart.cli.options import DEFAULT, Options
-from runmart.cli.output import say, say_json
-from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
+from runmart.cli.output import echo, echo_json
+from runmart.cli.publishing import NOT_ASKED, PublishOptions, as_dict, echo_published
 from runmart.ingest.pull.errors import SettingsError
-from runmart.ingest.warehouse.location import Lake
+from runmart.ingest.warehouse.location import DuckLake
 
 if TYPE_CHECKING:
     from runmart.ingest.maintenance.prune import Pruned
@@ -63,19 +63,19 @@ def prune(
         _show(found, before, options, content_only=content_only)
     if dry_run or not (yes or _agreed()):
         if options.json:
-            say_json(_summary(found, before, before_bytes, before_bytes, options, is_done=False))
+            echo_json(_summary(found, before, before_bytes, before_bytes, options, is_done=False))
         return 0
     found = _prune(cut, options, content_only=content_only)
     with options.reading() as connection:
         smaller = size(connection)
     published = publishing.after(options)
     if options.json:
-        say_json(
-            {**_summary(found, before, before_bytes, smaller, options, is_done=True), "published": told(published)}
+        echo_json(
+            {**_summary(found, before, before_bytes, smaller, options, is_done=True), "published": as_dict(published)}
         )
     else:
-        say(f"{options.warehouse}: done; {before_bytes:,} bytes before, {smaller:,} now")
-        tell(published)
+        echo(f"{options.warehouse}: done; {before_bytes:,} bytes before, {smaller:,} now")
+        echo_published(published)
     return 0
 
 
@@ -86,10 +86,10 @@ def _lift(publishing: PublishOptions, options: Options) -> int:
         count = lift(connection)
     published = publishing.after(options)
     if options.json:
-        say_json({"warehouse": str(options.warehouse), "lifted": count, "published": told(published)})
+        echo_json({"warehouse": str(options.warehouse), "lifted": count, "published": as_dict(published)})
     else:
-        say(f"{options.warehouse}: {count:,} prunes lifted; load with --reload what is to come back")
-        tell(published)
+        echo(f"{options.warehouse}: {count:,} prunes lifted; load with --reload what is to come back")
+        echo_published(published)
     return 0
 
 
@@ -107,9 +107,9 @@ def _prune(cut: int, options: Options, *, content_only: bool) -> "Pruned":
 
     with options.writing() as connection:
         found = prune(connection, cut, content_only=content_only)
-        if isinstance(options.warehouse, Lake):
+        if isinstance(options.warehouse, DuckLake):
             purge(connection)
-    if not isinstance(options.warehouse, Lake):
+    if not isinstance(options.warehouse, DuckLake):
         compact(options.warehouse, options.lock_timeout)
     return found
 
@@ -117,9 +117,9 @@ def _prune(cut: int, options: Options, *, content_only: bool) -> "Pruned":
 def _show(found: "Pruned", before: float, options: Options, *, content_only: bool) -> None:
     what = "the content of " if content_only else ""
     moment = time.strftime("%Y-%m-%d %H:%M", time.gmtime(before))
-    say(f"{options.warehouse}: {what}{found.runs:,} runs created before {moment} (UTC)")
+    echo(f"{options.warehouse}: {what}{found.runs:,} runs created before {moment} (UTC)")
     for table, rows in found.rows.items():
-        say(f"  {rows:>12,} rows of {table.removeprefix('main.')}")
+        echo(f"  {rows:>12,} rows of {table.removeprefix('main.')}")
 
 
 def _summary(

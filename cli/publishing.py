@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from runmart.cli import settings
 from runmart.cli.options import Options
-from runmart.cli.output import say
+from runmart.cli.output import echo
 
 if TYPE_CHECKING:
     from runmart.ingest.maintenance.publish import Published
@@ -60,7 +60,7 @@ class PublishOptions:
 NOT_ASKED = PublishOptions()
 
 
-def told(published: "Published | None") -> dict[str, Any] | None:
+def as_dict(published: "Published | None") -> dict[str, Any] | None:
     """What was published, for machines."""
     if published is None:
         return None
@@ -68,11 +68,11 @@ def told(published: "Published | None") -> dict[str, Any] | None:
     return {name: str(value) if isinstance(value, Path) else value for name, value in found.items()}
 
 
-def tell(published: "Published | None") -> None:
+def echo_published(published: "Published | None") -> None:
     """What was published, for people."""
     if published is None:
         return
     if published.how == "unchanged":
-        say(f"{published.path}: published already")
+        echo(f"{published.path}: published already")
     else:
-        say(f"{published.path}: published, {published.bytes:,} bytes {published.how} in {published.seconds:.1f} s")
+        echo(f"{published.path}: published, {published.bytes:,} bytes {published.how} in {published.seconds:.1f} s")

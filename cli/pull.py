@@ -17,13 +17,13 @@ from runmart.cli.app import EXIT_FAILED, EXIT_REJECTS
 from runmart.cli.content import KEEP, ContentOptions
 from runmart.cli.logs import Event, log
 from runmart.cli.options import DEFAULT, Options
-from runmart.cli.output import hint, say, say_json
-from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
+from runmart.cli.output import echo, echo_json, warn
+from runmart.cli.publishing import NOT_ASKED, PublishOptions, as_dict, echo_published
 from runmart.cli.settings import SourceSettings
 from runmart.ingest.errors import RunmartError
 from runmart.ingest.pull.errors import SettingsError
 from runmart.ingest.pull.providers import ProfileName, Server
-from runmart.ingest.warehouse.location import Place
+from runmart.ingest.warehouse.location import Location
 
 if TYPE_CHECKING:
     from runmart.ingest.pull.credentials import Key
@@ -272,20 +272,20 @@ class _Job:
             try:
                 write(self.metrics, pulls)
             except OSError as error:
-                hint(f"runmart: {self.metrics} (--metrics) cannot be written: {error.strerror}")
+                warn(f"runmart: {self.metrics} (--metrics) cannot be written: {error.strerror}")
                 code = code or EXIT_FAILED
         published = None
         if any("error" not in found for found in summaries):
             try:
                 published = self.publishing.after(self.options)
             except RunmartError as error:
-                hint(f"runmart: {error}")
+                warn(f"runmart: {error}")
                 code = code or error.exit_code
         if self.options.json:
             found = {"warehouse": str(self.options.warehouse), "pulls": summaries}
-            say_json({**found, "published": told(published)})
+            echo_json({**found, "published": as_dict(published)})
         elif not self.is_quiet:
-            tell(published)
+            echo_published(published)
         sys.stdout.flush()
         return code
 
@@ -299,7 +299,7 @@ class _Job:
         except RunmartError as error:
             self.event("pull failed", level="error", source=name, error=str(error))
             if not self.is_quiet:
-                hint(f"runmart: {name}: {error}")
+                warn(f"runmart: {name}: {error}")
             return error
         self.event("pull finished", **summary(name, outcome))
         if not self.options.json and not self.is_quiet:
@@ -354,21 +354,21 @@ def summary(name: str, outcome: "Outcome") -> dict[str, Any]:
     }
 
 
-def _tell(warehouse: Place, name: str, outcome: "Outcome") -> None:
+def _tell(warehouse: Location, name: str, outcome: "Outcome") -> None:
     totals, counters = outcome.totals, outcome.counters
     left_out = f" ({outcome.quiet:,} quiet ones left out)" if outcome.quiet else ""
     retries = f", {counters.retries:,} retries" if counters.retries else ""
-    say(
+    echo(
         f"{warehouse}: {name}: {totals.new_runs:,} new runs, {totals.updated_runs:,} updated, "
         f"{totals.rejected:,} rejected; {outcome.threads:,} threads{left_out}, {counters.requests:,} requests{retries} "
         f"in {outcome.seconds:.1f} s"
     )
     if outcome.is_late:
-        hint(f"runmart: {name}: the deadline came before the end; what was found is stored, the next pull goes on")
+        warn(f"runmart: {name}: the deadline came before the end; what was found is stored, the next pull goes on")
     if outcome.failures:
-        hint(f"runmart: {name}: {outcome.failures.total():,} could not be read; first {outcome.first_failure}")
+        warn(f"runmart: {name}: {outcome.failures.total():,} could not be read; first {outcome.first_failure}")
     if outcome.given_up:
-        hint(f"runmart: {name}: {outcome.given_up:,} open runs were given up; see runmart.given_up_runs")
+        warn(f"runmart: {name}: {outcome.given_up:,} open runs were given up; see runmart.given_up_runs")
     if totals.rejected:
         where = shlex.quote(str(warehouse))
-        hint(f"runmart: {totals.rejected:,} items were rejected; see: runmart rejects --warehouse {where}")
+        warn(f"runmart: {totals.rejected:,} items were rejected; see: runmart rejects --warehouse {where}")

@@ -6,8 +6,8 @@ from cyclopts import Parameter
 
 from runmart.cli.app import EXIT_REJECTS
 from runmart.cli.options import DEFAULT, Options
-from runmart.cli.output import hint, say, say_json, say_table
-from runmart.cli.publishing import NOT_ASKED, PublishOptions, tell, told
+from runmart.cli.output import echo, echo_json, say_table, warn
+from runmart.cli.publishing import NOT_ASKED, PublishOptions, as_dict, echo_published
 
 _COLUMNS = (
     "reject_id",
@@ -47,9 +47,9 @@ def rejects(
         ).fetchall()
     found: list[dict[str, Any]] = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
     if options.json:
-        say_json(found)
+        echo_json(found)
     elif not found:
-        say(f"{options.warehouse}: no rejects")
+        echo(f"{options.warehouse}: no rejects")
     else:
         table = [(r["reject_id"], f"{r['input']}:{r['line']}", r["json_path"], r["reason"]) for r in found]
         say_table(
@@ -57,7 +57,7 @@ def rejects(
             ("id", "where", "json path", "reason"),
             table,
         )
-        hint("The texts: runmart rejects --json, or the column raw of runmart.rejects. After an upgrade: --retry.")
+        warn("The texts: runmart rejects --json, or the column raw of runmart.rejects. After an upgrade: --retry.")
     return 0
 
 
@@ -70,8 +70,8 @@ def _retry(publishing: PublishOptions, options: Options) -> int:
     published = publishing.after(options)
     if options.json:
         found = {"load_id": load.load_id, "loaded": totals.observations, "still_rejected": totals.rejected}
-        say_json({**found, "published": told(published)})
+        echo_json({**found, "published": as_dict(published)})
     else:
-        say(f"{options.warehouse}: {totals.observations:,} observations loaded, {totals.rejected:,} rejects remain")
-        tell(published)
+        echo(f"{options.warehouse}: {totals.observations:,} observations loaded, {totals.rejected:,} rejects remain")
+        echo_published(published)
     return EXIT_REJECTS if totals.rejected else 0

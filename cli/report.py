@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from runmart.cli import durations
 from runmart.cli.options import DEFAULT, Options
-from runmart.cli.output import say, say_json
+from runmart.cli.output import echo, echo_json
 from runmart.ingest.errors import RunmartError
 
 _NAMES = Parameter(negative="")
@@ -64,9 +64,9 @@ def report(
         raise RunmartError(f"{to} (--to) cannot be written: {error.strerror or error}") from None
     size = to.stat().st_size
     if options.json:
-        say_json({"warehouse": str(options.warehouse), "to": str(to), "bytes": size, **asked.address()})
+        echo_json({"warehouse": str(options.warehouse), "to": str(to), "bytes": size, **asked.address()})
     else:
-        say(f"{to}: {asked.since} to {asked.until} by {asked.grain}, {size:,} bytes")
+        echo(f"{to}: {asked.since} to {asked.until} by {asked.grain}, {size:,} bytes")
     return 0
 
 

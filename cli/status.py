@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from runmart.cli.options import DEFAULT, Options
-from runmart.cli.output import say, say_json, say_table
+from runmart.cli.output import echo, echo_json, say_table
 from runmart.ingest.load import policies
 from runmart.ingest.warehouse.info import readable_by, size, storage_version
 from runmart.ingest.warehouse.migrations import schema_version
@@ -29,15 +29,15 @@ def status(*, options: Options = DEFAULT) -> int:
     with options.reading() as connection:
         facts = _facts(connection, options)
     if options.json:
-        say_json(facts)
+        echo_json(facts)
         return 0
-    say(f"{facts['warehouse']}: {facts['runs']:,} runs, {facts['open_runs']:,} of them open, {facts['bytes']:,} bytes")
-    say(f"created between  {facts['oldest_run_at'] or '-'} and {facts['newest_run_at'] or '-'} (UTC)")
-    say(f"file             storage {facts['storage_version']}, for {facts['readable_by']}; schema {facts['schema']}")
-    say(f"rejects          {facts['rejects']:,}" + ("; see: runmart rejects" if facts["rejects"] else ""))
-    if hidden := ", ".join(f"{name} {rule}" for name, rule in sorted(facts["content"].items()) if rule != "keep"):
-        say(f"content          {hidden}")
-    say("")
+    echo(f"{facts['warehouse']}: {facts['runs']:,} runs, {facts['open_runs']:,} of them open, {facts['bytes']:,} bytes")
+    echo(f"created between  {facts['oldest_run_at'] or '-'} and {facts['newest_run_at'] or '-'} (UTC)")
+    echo(f"file             storage {facts['storage_version']}, for {facts['readable_by']}; schema {facts['schema']}")
+    echo(f"rejects          {facts['rejects']:,}" + ("; see: runmart rejects" if facts["rejects"] else ""))
+    if policy := ", ".join(f"{name} {rule}" for name, rule in sorted(facts["content"].items()) if rule != "keep"):
+        echo(f"content          {policy}")
+    echo("")
     if facts["runs"]:
         say_table("Runs by status", ("status", "runs"), [(row["status"], row["runs"]) for row in facts["statuses"]])
     say_table("Last loads (UTC)", list(_LOADS.values()), [[row[name] for name in _LOADS] for row in facts["loads"]])

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from runmart.cli.app import EXIT_USAGE
 from runmart.cli.options import DEFAULT, Options
-from runmart.cli.output import hint, say, say_json, say_record, say_table
+from runmart.cli.output import echo, echo_json, say_record, say_table, warn
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -29,15 +29,15 @@ def views(name: str | None = None, /, *, rows: int = 5, options: Options = DEFAU
     try:
         view = find(name)
     except ValueError as error:
-        hint(f"runmart: {error}")
+        warn(f"runmart: {error}")
         return EXIT_USAGE
     with options.reading() as connection:
         found = _rows(connection, view, rows)
     if options.json:
         columns = [{"name": column.name, "type": column.type, "meaning": column.meaning} for column in view.columns]
-        say_json({"name": view.name, "purpose": view.purpose, "grain": view.grain, "columns": columns, "rows": found})
+        echo_json({"name": view.name, "purpose": view.purpose, "grain": view.grain, "columns": columns, "rows": found})
         return 0
-    say(f"{view.name}: {view.purpose}\nGrain: {view.grain}.\n")
+    echo(f"{view.name}: {view.purpose}\nGrain: {view.grain}.\n")
     meanings = [(column.name, column.type, column.meaning) for column in view.columns]
     say_table("Columns", ("column", "type", "meaning"), meanings)
     names = [column.name for column in view.columns]
@@ -54,11 +54,11 @@ def _list(options: Options) -> int:
 
     listing = [{"name": view.name, "grain": view.grain, "purpose": view.purpose} for view in all_views()]
     if options.json:
-        say_json(listing)
+        echo_json(listing)
         return 0
     columns = ("name", "grain", "purpose")
     say_table("Views", columns, [[view[column] for column in columns] for view in listing])
-    say("Columns and rows of one: runmart views NAME")
+    echo("Columns and rows of one: runmart views NAME")
     return 0
 
 

@@ -14,13 +14,13 @@ from runmart.ingest.parse.blocks import BLOCK_BYTES, Block, blocks
 from runmart.ingest.sources.discover import inputs
 from runmart.ingest.sources.input import Input
 from runmart.ingest.sources.reader import open_input
-from runmart.ingest.transform.admission import Door
+from runmart.ingest.transform.admission import AdmissionFilter
 from runmart.ingest.transform.convert import Converted, Converter
 from runmart.ingest.warehouse.connection import is_interrupt
 from runmart.ingest.workers.pool import Workers
 from runmart.ingest.workers.tasks import ReadToEnd, Task, not_blank
 from runmart.models.observations import Origin, Reject
-from runmart.models.redaction import Content
+from runmart.models.redaction import RedactionPolicy
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -48,7 +48,7 @@ def ingest(
     command: str = "ingest",
     observed_at: int | None = None,
     reload: bool = False,
-    content: Content | None = None,
+    content: RedactionPolicy | None = None,
     workers: Workers | int | None = None,
     progress: Progress = lambda _address, _totals: None,
 ) -> Load:
@@ -88,7 +88,7 @@ def ingest(
 
 @contextmanager
 def loading(
-    connection: "DuckDBPyConnection", command: str, source: str, content: Content | None = None
+    connection: "DuckDBPyConnection", command: str, source: str, content: RedactionPolicy | None = None
 ) -> Generator[Load]:
     """A load that records how it ended."""
     load = Load(connection, command, source, content)
@@ -108,7 +108,7 @@ class Sink(Protocol):
     """What takes what inputs held: a load, or what stands for one elsewhere. See `Load` for each."""
 
     load_id: int
-    door: Door
+    admission: AdmissionFilter
     totals: Totals
 
     def add(self, found: Converted, inputs: Sequence[tuple[str, int]], /) -> None:
@@ -219,7 +219,7 @@ class Reading:
 
     def _submit(self, parts: Sequence[tuple[Block | str, _Taken]], size: int) -> None:
         """Have something converted, and take what is done."""
-        task = Task([(part, of.origin) for part, of in parts], self._load.door)
+        task = Task([(part, of.origin) for part, of in parts], self._load.admission)
         done = self._workers.submit(task, size)
         self._pending.append(_Group(done, [of for _, of in parts]))
         self._groups += 1
@@ -279,7 +279,7 @@ def retry_rejects(connection: "DuckDBPyConnection") -> Load:
             data = original(raw, encoding)
             block = next(blocks([data]), Block(b""))
             again = Block(block.data, line, is_events=block.is_events)
-            found = converter.convert([(again, Origin(source, observed_at, load.load_id))], load.door)
+            found = converter.convert([(again, Origin(source, observed_at, load.load_id))], load.admission)
             if found.counts[0].rejected or not found.counts[0].items:
                 load.totals.rejected += 1
                 continue

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from runmart.ingest.errors import WarehouseError
-from runmart.ingest.warehouse.connection import STORAGE_VERSION, window_of
+from runmart.ingest.warehouse.connection import STORAGE_VERSION, viewed_lake
 from runmart.ingest.warehouse.migrations import migrate
 from runmart.ingest.warehouse.write_lock import transaction
 from runmart.lake.batch import manifests
@@ -70,7 +70,7 @@ def _kept(warehouse: Path) -> dict[str, Any]:
     if not warehouse.exists():
         return {}
     with duckdb.connect(warehouse, read_only=True) as connection:
-        if window_of(connection) is None:
+        if viewed_lake(connection) is None:
             raise WarehouseError(f"{warehouse}: it is no window on a lake; choose another file")
         return {f"main.{book.name}": connection.sql(f"from main.{book.name}").to_arrow_table() for book in _KEPT}
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from runmart.models import arrow
 from runmart.models.arrow import Array, DictionaryArray
 from runmart.models.columns import BOOLEAN, TIMESTAMPTZ, Column
-from runmart.models.record_columns import Sent, instants
+from runmart.models.record_columns import RecordColumns, instants
 from runmart.models.records import IncompleteDetails, LastError, TruncationObject
 
 Value = TypeVar("Value")
@@ -68,7 +68,7 @@ class Usages:
 
     runs: Array
     """Which run, from 0."""
-    sent: Sent
+    columns: RecordColumns
     """The columns of `CompletionUsage`."""
     cached_prompt_tokens: Array
     reasoning_tokens: Array
@@ -79,7 +79,7 @@ class Usages:
 class Observations:
     """Runs (n) as inputs showed them at one moment each."""
 
-    sent: Sent
+    columns: RecordColumns
     """The columns of `RunRecord`."""
     origins: Sequence[tuple[Origin, int]]
     """Where the runs come from, in order: an origin, and how many of its runs there are."""
@@ -97,16 +97,18 @@ class Observations:
 
     def __len__(self) -> int:
         """How many runs there are."""
-        return self.sent.count
+        return self.columns.count
 
     def keys(self, observation: Array) -> tuple[Array, Array]:
         """The id of the run that each row (m) belongs to, and when that run was created."""
-        return self.sent.array("id").take(observation), self.instants("created_at").take(observation).view(TIMESTAMPTZ)
+        return self.columns.array("id").take(observation), self.instants("created_at").take(observation).view(
+            TIMESTAMPTZ
+        )
 
     def instants(self, name: str) -> Array:
         """A field that holds instants (shape: n), in microseconds since 1970, by the rules of `quirks`."""
         if name not in self._instants:
-            self._instants[name] = instants(self.sent, name)
+            self._instants[name] = instants(self.columns, name)
         return self._instants[name]
 
 

@@ -25,7 +25,7 @@ SEPARATOR = b"\0"
 """A byte that no JSON text holds."""
 
 
-class Encoded(NamedTuple):
+class DictionaryColumn(NamedTuple):
     """A column in which few values differ."""
 
     array: DictionaryArray
@@ -44,7 +44,7 @@ class Colons(NamedTuple):
     """In texts that were decoded: some of them may have been escaped."""
 
 
-class Sent:
+class RecordColumns:
     """The columns of n records of one type."""
 
     def __init__(self, record: type[Struct], common: Collection[str] = (), long: Collection[str] = ()) -> None:
@@ -56,7 +56,7 @@ class Sent:
         self._values: dict[str, list[Any]] = {name: [] for name in self._types}
         self._sent = dict.fromkeys(self._types, 0)
         self._arrays: dict[str, Array] = {}
-        self._encoded: dict[str, Encoded] = {}
+        self._encoded: dict[str, DictionaryColumn] = {}
 
     def add(self, records: Sequence[Struct]) -> None:
         """Add the fields of some records; texts kept as JSON are copied, so that the records can go."""
@@ -96,11 +96,11 @@ class Sent:
         """A field that is kept as JSON (shape: n), byte for byte; empty where it was not sent."""
         return self.array(name)
 
-    def encoded(self, name: str) -> Encoded:
+    def encoded(self, name: str) -> DictionaryColumn:
         """The distinct values of a field, and which of them each record has."""
         if name not in self._encoded:
             array = self.array(name).dictionary_encode()
-            self._encoded[name] = Encoded(array, array.dictionary.to_pylist())
+            self._encoded[name] = DictionaryColumn(array, array.dictionary.to_pylist())
         return self._encoded[name]
 
     def is_sent(self, name: str) -> bool:
@@ -168,7 +168,7 @@ def _leaves(annotation: Any) -> Iterator[Any]:
             yield from _leaves(member)
 
 
-def instants(sent: Sent, name: str) -> Array:
+def instants(sent: RecordColumns, name: str) -> Array:
     """A field that holds instants (shape: n), in microseconds since 1970, by the rules of `quirks.microseconds`."""
     array = sent.array(name)
     if array.null_count == sent.count:

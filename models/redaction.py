@@ -25,7 +25,7 @@ MEANINGS: dict[ContentField, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class RedactionPolicy:
     """What becomes of each field's content, before anything is written."""
 
     rules: Mapping[ContentField, Rule] = field(default_factory=dict[ContentField, Rule])

@@ -13,7 +13,7 @@ _REFUSED = "Open the address that runmart dashboard has printed: it holds the to
 _POLICY_VIOLATION = 1008
 
 
-class Guard:
+class AccessTokenMiddleware:
     """Lets those through who have shown the token once; a cookie, of which the token is no part, remembers them."""
 
     def __init__(self, app: Any, token: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-from runmart.ingest.warehouse.location import Place
+from runmart.ingest.warehouse.location import Location
 from runmart.notebooks import figures
 from runmart.queries import Selection, Warehouse, connect
 from runmart.queries.attach import Version, version_of
@@ -24,12 +24,12 @@ _memory: dict[tuple[Version | None, str, Selection], Any] = {}
 _lock = Lock()
 
 
-def version(path: Place) -> Version | None:
+def version(path: Location) -> Version | None:
     """Changes when another state of the warehouse is there to be read."""
     return version_of(path)
 
 
-def read(path: Place, name: str, selection: Selection) -> Any:
+def read(path: Location, name: str, selection: Selection) -> Any:
     """What the function `name` of `figures` tells of a selection.
 
     Raises:
@@ -52,7 +52,7 @@ def read(path: Place, name: str, selection: Selection) -> Any:
     return found
 
 
-def ask_once(path: Place, ask: Callable[[Warehouse, Selection], Any], selection: Selection) -> Any:
+def ask_once(path: Location, ask: Callable[[Warehouse, Selection], Any], selection: Selection) -> Any:
     """Ask a warehouse, once nobody writes to it; see `read`."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:

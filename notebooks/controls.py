@@ -6,11 +6,11 @@ from typing import Any
 import marimo as mo
 
 from runmart.notebooks.figures import Known
-from runmart.notebooks.filters_state import NAMES, Asked
+from runmart.notebooks.filters_state import NAMES, Filters
 from runmart.notebooks.periods import EVERY
 
 
-def filter_controls(beginning: Asked, choices: Known) -> Any:
+def filter_controls(beginning: Filters, choices: Known) -> Any:
     """A `mo.ui.dictionary` with the keys days, grain, source, model and assistant."""
     first, last = choices.first or beginning.since, choices.last or beginning.until
     options = {"source": choices.sources, "model": choices.models, "assistant": choices.assistants}
@@ -24,7 +24,7 @@ def filter_controls(beginning: Asked, choices: Known) -> Any:
     )
 
 
-def chosen(values: Mapping[str, Any]) -> Asked:
+def chosen(values: Mapping[str, Any]) -> Filters:
     """What the controls say."""
     since, until = values["days"]
-    return Asked(since, until, values["grain"] or "day", {name: tuple(values[name]) for name in NAMES})
+    return Filters(since, until, values["grain"] or "day", {name: tuple(values[name]) for name in NAMES})

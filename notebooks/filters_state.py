@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from runmart.ingest.warehouse.location import Place
+from runmart.ingest.warehouse.location import Location
 from runmart.notebooks.cached_read import read
 from runmart.notebooks.figures import Known
 from runmart.notebooks.periods import EVERY, fitting_grain
@@ -21,7 +21,7 @@ NAMES = ("source", "model", "assistant")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Filters:
     """What the filters say."""
 
     since: date
@@ -48,7 +48,7 @@ class Asked:
         return {"since": self.since.isoformat(), "until": self.until.isoformat(), "grain": self.grain, **named}
 
 
-def known(path: Place) -> Known:
+def known(path: Location) -> Known:
     """What the warehouse holds to choose from.
 
     Raises:
@@ -57,7 +57,7 @@ def known(path: Place) -> Known:
     return read(path, "known", Selection())
 
 
-def asked(address: Mapping[str, Any], choices: Known) -> Asked:
+def asked(address: Mapping[str, Any], choices: Known) -> Filters:
     """What an address asks for, as far as there is such a thing."""
     first, last = choices.first or _today(), choices.last or _today()
     until = min(max(_day(address.get("until"), last), first), last)
@@ -66,7 +66,7 @@ def asked(address: Mapping[str, Any], choices: Known) -> Asked:
     fitting = fitting_grain(midnight(since), midnight(until) + timedelta(days=1))
     options = {"source": choices.sources, "model": choices.models, "assistant": choices.assistants}
     names = {name: _chosen(address.get(name), options[name]) for name in NAMES}
-    return Asked(since, until, grain if grain in EVERY else fitting, names)
+    return Filters(since, until, grain if grain in EVERY else fitting, names)
 
 
 def check(names: Mapping[str, Sequence[str]], choices: Known, grain: str | None) -> None:
@@ -85,7 +85,7 @@ def check(names: Mapping[str, Sequence[str]], choices: Known, grain: str | None)
                 raise ValueError(f"no run has the {name} {value!r}; there is: {some}")
 
 
-def warm_up(path: Place) -> None:
+def warm_up(path: Location) -> None:
     """Read what most look at first, so that they need not wait for it."""
     choices = known(path)
     read(path, "overview", asked({}, choices).selection(choices.last or _today()))

@@ -12,7 +12,7 @@ import polars as pl
 from altair import SCHEMA_VERSION
 from altair.utils.schemapi import debug_mode
 
-from runmart.ingest.warehouse.location import Place, place
+from runmart.ingest.warehouse.location import Location, parse_location
 from runmart.notebooks import cached_read, captions, filters_state, formatting
 from runmart.notebooks.controls import chosen, filter_controls
 from runmart.notebooks.figures import Card, Known, comparable
@@ -34,17 +34,17 @@ REFRESH = "30s"
 VEGA_LITE = f"application/vnd.vegalite.v{SCHEMA_VERSION.lstrip('v').partition('.')[0]}+json"
 
 
-def warehouse_path() -> Place:
+def warehouse_path() -> Location:
     """The warehouse that the dashboards are about: RUNMART_WAREHOUSE, else runs.duckdb."""
-    return place(os.environ.get(WAREHOUSE_VARIABLE, "runs.duckdb"))
+    return parse_location(os.environ.get(WAREHOUSE_VARIABLE, "runs.duckdb"))
 
 
-def known(path: Place) -> Known:
+def known(path: Location) -> Known:
     """What there is to choose from; ends the cell with a sentence when the warehouse can't be read."""
     return _guarded(lambda: filters_state.known(path))
 
 
-def figures_of(name: str, path: Place, controls: Any, choices: Known) -> Any:
+def figures_of(name: str, path: Location, controls: Any, choices: Known) -> Any:
     """What a dashboard shows; ends the cell with a sentence when the warehouse can't be read."""
     asked = chosen(controls.value)
     return _guarded(lambda: cached_read.read(path, name, asked.selection(choices.last or asked.until)))
@@ -68,12 +68,12 @@ def refresh() -> Any:
     return mo.ui.refresh(options=["1s", "5s", "30s", "5m"], default_interval=REFRESH)
 
 
-def version(path: Place) -> Version | None:
+def version(path: Location) -> Version | None:
     """What is there to be shown now."""
     return cached_read.version(path)
 
 
-def watch(path: Place, _tick: str, shown: Version | None, show: Callable[[Version | None], None]) -> None:
+def watch(path: Location, _tick: str, shown: Version | None, show: Callable[[Version | None], None]) -> None:
     """Have the page drawn again when the warehouse is another than the one that is shown.
 
     Args:
@@ -89,7 +89,7 @@ def watch(path: Place, _tick: str, shown: Version | None, show: Callable[[Versio
 
 def header(name: str, controls: Any, refresh: Any) -> Any:
     """The way to the other dashboards, which keep what the filters say; the filters under it."""
-    asked = urlencode(controls.chosen(controls.value).address(), doseq=True)
+    asked = urlencode(chosen(controls.value).address(), doseq=True)
     links = "".join(
         f'<a href="../{one}/?{html.escape(asked)}" target="_self"{" aria-current=page" if one == name else ""}>'
         f"{html.escape(title)}</a>"

@@ -19,7 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from runmart.notebooks import filters_state
-from runmart.notebooks.access_token import Guard
+from runmart.notebooks.access_token import AccessTokenMiddleware
 from runmart.notebooks.page import DASHBOARDS, warehouse_path
 
 FOLDER = Path(__file__).parent
@@ -69,7 +69,9 @@ def application(token: str | None, first: str) -> Starlette:
     return Starlette(
         # without a token: no page of another host may have its name lead to this machine, and read
         middleware=[
-            Middleware(Guard, token=token) if token else Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK])
+            Middleware(AccessTokenMiddleware, token=token)
+            if token
+            else Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK])
         ],
         routes=[Route("/", home), Mount(ASSETS, _Assets(assets)), Mount("/", dashboards)],
         lifespan=getattr(dashboards, "router", dashboards).lifespan_context,

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.warehouse import ducklake
-from runmart.ingest.warehouse.location import Lake, Place
+from runmart.ingest.warehouse.location import DuckLake, Location
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -32,7 +32,7 @@ class FileVersion(NamedTuple):
 class LakeVersion(NamedTuple):
     """Tells one state of a lake from another."""
 
-    lake: Lake
+    lake: DuckLake
     snapshot: int
 
 
@@ -61,11 +61,11 @@ class Attached:
 
 
 _open: WeakValueDictionary[Version, Attached] = WeakValueDictionary()
-_watchers: "dict[Lake, DuckDBPyConnection]" = {}
+_watchers: "dict[DuckLake, DuckDBPyConnection]" = {}
 _lock = Lock()
 
 
-def attached(path: Place) -> Attached:
+def attached(path: Location) -> Attached:
     """The file that is there now, or the newest snapshot of a lake.
 
     Raises:
@@ -75,7 +75,7 @@ def attached(path: Place) -> Attached:
         ValueError: It is no warehouse.
     """
     with _lock:
-        if isinstance(path, Lake):
+        if isinstance(path, DuckLake):
             return _attached_lake(path)
         for _ in range(_ATTEMPTS):
             version = version_of(path)
@@ -92,9 +92,9 @@ def attached(path: Place) -> Attached:
     raise FileNotFoundError(f"{path}: no such warehouse")
 
 
-def version_of(path: Place) -> Version | None:
+def version_of(path: Location) -> Version | None:
     """The state of a file, or of a lake; None when it is not there, or cannot be reached."""
-    if isinstance(path, Lake):
+    if isinstance(path, DuckLake):
         with _lock:
             return _version_of_lake(path)
     try:
@@ -104,7 +104,7 @@ def version_of(path: Place) -> Version | None:
     return FileVersion(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
-def _attached_lake(lake: Lake) -> Attached:
+def _attached_lake(lake: DuckLake) -> Attached:
     import duckdb
 
     if lake in _watchers and (known := _version_of_lake(lake)) and (found := _open.get(known)):
@@ -123,7 +123,7 @@ def _attached_lake(lake: Lake) -> Attached:
     return found
 
 
-def _version_of_lake(lake: Lake) -> LakeVersion | None:
+def _version_of_lake(lake: DuckLake) -> LakeVersion | None:
     """The newest snapshot, by a connection that is kept: to make one takes a quarter of a second."""
     import duckdb
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from runmart.ingest.warehouse.location import Place, place
+from runmart.ingest.warehouse.location import Location, parse_location
 from runmart.queries.attach import Attached, attached, version_of
 from runmart.queries.catalog import find
 from runmart.queries.selection import Selected, Selection
@@ -59,9 +59,9 @@ class Warehouse:
     Instants are `Datetime("us", "UTC")`, days are dates, JSON is text.
     """
 
-    def __init__(self, path: str | Place) -> None:
+    def __init__(self, path: str | Location) -> None:
         """See `connect`."""
-        self._path: Place = place(path) if isinstance(path, str) else path
+        self._path: Location = parse_location(path) if isinstance(path, str) else path
         self._attached: Attached | None = None
         self._use(attached(self._path), None)
 
@@ -149,7 +149,7 @@ class Warehouse:
         self.close()
 
 
-def connect(path: str | Place) -> Warehouse:
+def connect(path: str | Location) -> Warehouse:
     """Open a warehouse for reading.
 
     While it is open, nobody can load into this very file, and what it gives stays as it is. A file that is replaced, by
@@ -167,7 +167,7 @@ def connect(path: str | Place) -> Warehouse:
     return Warehouse(path)
 
 
-def read(warehouse: str | Place, view: ViewName) -> "polars.DataFrame":
+def read(warehouse: str | Location, view: ViewName) -> "polars.DataFrame":
     """The rows of a view as a polars frame; the warehouse is open for as long as that takes.
 
     Raises:

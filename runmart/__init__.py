@@ -59,11 +59,11 @@ class _Ingest(ModuleType):
 
         from runmart.ingest import pipeline
         from runmart.ingest.warehouse.connection import open_for_writing
-        from runmart.ingest.warehouse.location import place
+        from runmart.ingest.warehouse.location import parse_location
         from runmart.queries import install
 
         moment = None if observed_at is None else observed_at - datetime(1970, 1, 1, tzinfo=UTC)
-        with open_for_writing(place(str(warehouse)), lock_timeout_seconds) as connection:
+        with open_for_writing(parse_location(str(warehouse)), lock_timeout_seconds) as connection:
             install(connection)
             load = pipeline.ingest(
                 connection,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from runmart.cli.options import Options
-from runmart.cli.output import hint, progress, say, say_json, say_table
+from runmart.cli.output import echo, echo_json, progress, say_table, warn
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -61,13 +61,13 @@ def demo(
         runs = connection.execute("select count(*) from runs").fetchall()[0][0]
         answers = {view: _rows(connection, view, order, columns) for _, view, order, columns in _ANSWERS}
     if json:
-        say_json({"warehouse": str(warehouse), "runs": runs, "answers": answers})
+        echo_json({"warehouse": str(warehouse), "runs": runs, "answers": answers})
         return 0
     seen = f"{load.totals.observations:,} observations of them in {load.totals.inputs:,} new files"
-    say(f"{warehouse}: {runs:,} real runs, {seen}\n")
+    echo(f"{warehouse}: {runs:,} real runs, {seen}\n")
     for title, view, _, columns in _ANSWERS:
         say_table(f"{title} ({view})", ["model", *columns.values()], [list(row.values()) for row in answers[view]])
-    hint(f"Go on: duckdb -readonly {warehouse}, or: runmart views --warehouse {warehouse}")
+    warn(f"Go on: duckdb -readonly {warehouse}, or: runmart views --warehouse {warehouse}")
     return 0
 
 

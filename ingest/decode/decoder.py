@@ -13,17 +13,17 @@ import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
-from runmart.ingest.decode.lenient import Careful
-from runmart.ingest.decode.observations import COMMON, LONG, Observer
+from runmart.ingest.decode.lenient import LenientDecoder
+from runmart.ingest.decode.observations import COMMON, LONG, ObservationBuilder
 from runmart.ingest.decode.result import Counts, Decoded, Pieces
 from runmart.ingest.parse import classify, sse
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.parse.json_object import UnaccountedError, UnfitError, may_be_counted
-from runmart.ingest.parse.record_types import WireTypes
+from runmart.ingest.parse.record_types import RecordTypes
 from runmart.models import arrow
 from runmart.models.columns import VARCHAR
 from runmart.models.observations import Observations, Origin
-from runmart.models.record_columns import Sent
+from runmart.models.record_columns import RecordColumns
 from runmart.models.records import ABSENT, RunRecord
 from runmart.models.statuses import RUN_EVENT_PREFIX, RUN_STEP_EVENT_PREFIX
 
@@ -48,7 +48,7 @@ class _Group:
 
     def __init__(self, record: type[Struct]) -> None:
         self.record = record
-        self.sent = Sent(record, COMMON, LONG)
+        self.columns = RecordColumns(record, COMMON, LONG)
         self.wholes: list[_Whole] = []
 
 
@@ -59,8 +59,8 @@ class Decoder:
     """
 
     def __init__(self) -> None:
-        self._types = WireTypes()
-        self._observer = Observer()
+        self._types = RecordTypes()
+        self._observer = ObservationBuilder()
         self._shapes: list[Shape] = [self._page, self._lines, self._array]
 
     def decode(self, blocks: Sequence[tuple[Block, Origin]]) -> Decoded:
@@ -88,7 +88,7 @@ class Decoder:
             records, pages, around = decoded
             if not groups or groups[-1].record is not self._types.run:
                 groups.append(_Group(self._types.run))
-            groups[-1].sent.add(records)
+            groups[-1].columns.add(records)
             whole = _Whole(number, origin, len(records), pages, block.data.count(b":") - around)
             groups[-1].wholes.append(whole)
         return groups
@@ -106,7 +106,7 @@ class Decoder:
         return [found for [one] in alone for found in self._together(one, blocks)]
 
     def _observe(self, group: _Group, blocks: Sequence[tuple[Block, Origin]]) -> Observations:
-        sent, wholes = group.sent, group.wholes
+        sent, wholes = group.columns, group.wholes
         colons = sent.colons()
         if sum(colons) != sum(whole.colons for whole in wholes):
             raise UnaccountedError
@@ -131,7 +131,7 @@ class Decoder:
             origins = [(origin, len(found.records)) for _, origin, found in pieces]
             positions = list(chain.from_iterable(found.positions for _, _, found in pieces))
             extras = list(chain.from_iterable(found.extras for _, _, found in pieces))
-            sent = Sent(RunRecord, COMMON, LONG)
+            sent = RecordColumns(RunRecord, COMMON, LONG)
             sent.add(records)
             result.observations.append(self._observer.observe(sent, origins, positions, extras=extras))
 
@@ -141,10 +141,10 @@ class Decoder:
             return self._events(block, origin)
         if not block.data.strip():
             return Pieces()
-        return Careful(self._observer, origin).decode(block)
+        return LenientDecoder(self._observer, origin).decode(block)
 
     def _events(self, block: Block, origin: Origin) -> Pieces:
-        careful = Careful(self._observer, origin)
+        careful = LenientDecoder(self._observer, origin)
         for event in sse.events(block.data):
             name, line = event.name, block.line + event.line
             is_run = name.startswith(RUN_EVENT_PREFIX) and not name.startswith(RUN_STEP_EVENT_PREFIX)

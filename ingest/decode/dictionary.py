@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from runmart.models.observations import Distinct
-from runmart.models.record_columns import Encoded
+from runmart.models.record_columns import DictionaryColumn
 
 Value = TypeVar("Value")
 
@@ -12,7 +12,7 @@ _MAX_BYTES = 4 << 20
 """Of texts that are remembered; their values take a multiple."""
 
 
-class DistinctDecoder(Generic[Value]):
+class DictionaryDecoder(Generic[Value]):
     """Decodes the texts of a column by `parse`, and remembers what it has met."""
 
     def __init__(self, parse: Callable[[bytes], Value]) -> None:
@@ -20,7 +20,7 @@ class DistinctDecoder(Generic[Value]):
         self._known: dict[bytes, Value] = {}
         self._bytes = 0
 
-    def decode(self, texts: Encoded) -> Distinct[Value]:
+    def decode(self, texts: DictionaryColumn) -> Distinct[Value]:
         """The values of a column of JSON texts (shape: n).
 
         Raises:

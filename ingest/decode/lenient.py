@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from runmart.ingest.decode.observations import Observer
+from runmart.ingest.decode.observations import ObservationBuilder
 from runmart.ingest.decode.result import Pieces
 from runmart.ingest.decode.steps import step
 from runmart.ingest.parse import classify, json_scanner
@@ -26,10 +26,10 @@ class _Value(NamedTuple):
     problem: str | None = None
 
 
-class Careful:
+class LenientDecoder:
     """Decodes one block run by run."""
 
-    def __init__(self, observer: Observer, origin: Origin) -> None:
+    def __init__(self, observer: ObservationBuilder, origin: Origin) -> None:
         self._observer = observer
         self._origin = origin
         self.result = Pieces()

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from runmart.ingest.decode import json_text, usage
-from runmart.ingest.decode.dictionary import DistinctDecoder
+from runmart.ingest.decode.dictionary import DictionaryDecoder
 from runmart.ingest.decode.json_text import Member
 from runmart.ingest.decode.nested import Known, action, kept_json, nested
 from runmart.ingest.decode.result import Extra
@@ -18,7 +18,7 @@ from runmart.models.arrow import Array, compute
 from runmart.models.columns import BINARY, VARCHAR
 from runmart.models.observations import Distinct, Observations, Origin
 from runmart.models.quirks import INSTANTS, normalise
-from runmart.models.record_columns import Sent
+from runmart.models.record_columns import RecordColumns
 from runmart.models.records import INSTANT_LIMIT, IncompleteDetails, LastError, RunRecord, TruncationObject
 
 _FIELDS = frozenset(field.name for field in msgspec.structs.fields(RunRecord))
@@ -44,22 +44,22 @@ LONG = frozenset({"instructions", "tools", "usage"})
 """Fields that are kept as JSON and hold more than some words."""
 
 
-class Observer:
+class ObservationBuilder:
     """Makes observations of records; remembers texts that runs have in common, such as the tools of an assistant."""
 
     def __init__(self) -> None:
-        self._texts = DistinctDecoder(_instructions)
-        self._tools = DistinctDecoder(tools)
-        self._objects = {name: DistinctDecoder(nested(name, record)) for name, record in _OBJECTS.items()}
+        self._texts = DictionaryDecoder(_instructions)
+        self._tools = DictionaryDecoder(tools)
+        self._objects = {name: DictionaryDecoder(nested(name, record)) for name, record in _OBJECTS.items()}
         self._json = {
-            "tool_choice": DistinctDecoder(kept_json("tool_choice")),
-            "response_format": DistinctDecoder(kept_json("response_format")),
-            "required_action": DistinctDecoder(action),
+            "tool_choice": DictionaryDecoder(kept_json("tool_choice")),
+            "response_format": DictionaryDecoder(kept_json("response_format")),
+            "required_action": DictionaryDecoder(action),
         }
 
     def observe(
         self,
-        sent: Sent,
+        sent: RecordColumns,
         origins: Sequence[tuple[Origin, int]],
         positions: Sequence[int],
         learnt: Iterable[tuple[str, str]] = (),
@@ -145,7 +145,7 @@ def _json_of_metadata(sent: Array) -> Array:
 
 
 def _extra(
-    sent: Sent,
+    sent: RecordColumns,
     learnt: Iterable[tuple[str, str]],
     objects: Mapping[str, Distinct[Known[Any]]],
     extras: Sequence[Extra] | None,
@@ -171,7 +171,7 @@ def _extra(
     return arrow.array(map(json_object, whole), VARCHAR)
 
 
-def _agents(sent: Sent) -> list[Member]:
+def _agents(sent: RecordColumns) -> list[Member]:
     """Azure's `agent_id` where it is another than the assistant's id."""
     if not sent.is_sent("agent_id") or not sent.is_sent("assistant_id"):
         return []

@@ -81,8 +81,10 @@ def _tokens(raw: bytes) -> dict[str, int | None]:
     found = usage.decode(arrow.array([raw], BINARY))
     if not len(found.runs):
         return {}
-    record: Any = {name: found.sent.values(name)[0] for name in ("prompt_tokens", "input_tokens", "completion_tokens")}
-    record |= {name: found.sent.values(name)[0] for name in ("output_tokens", "total_tokens")}
+    record: Any = {
+        name: found.columns.values(name)[0] for name in ("prompt_tokens", "input_tokens", "completion_tokens")
+    }
+    record |= {name: found.columns.values(name)[0] for name in ("output_tokens", "total_tokens")}
     sent = {name: None if value is UNSET else value for name, value in record.items()}
     return {
         "prompt_tokens": sent["input_tokens"] if sent["prompt_tokens"] is None else sent["prompt_tokens"],

@@ -14,7 +14,7 @@ from runmart.models.arrow import Array, compute
 from runmart.models.columns import BIGINT, BINARY, VARCHAR
 from runmart.models.observations import Usages
 from runmart.models.quirks import NOTHING
-from runmart.models.record_columns import Sent
+from runmart.models.record_columns import RecordColumns
 from runmart.models.records import CompletionUsage, TokensDetails
 
 PROMPT_DETAILS = ("prompt_tokens_details", "prompt_token_details", "input_tokens_details")
@@ -59,7 +59,7 @@ def _decode_all(runs: Array, found: Array) -> Usages | None:
         records = _USAGES.decode(text)
     except msgspec.DecodeError:
         return None
-    sent = Sent(CompletionUsage)
+    sent = RecordColumns(CompletionUsage)
     sent.add(records)
     if text.count(b":") != sum(sent.colons()) or any(_both(sent, *names) for names in _DOUBLES):
         return None
@@ -74,14 +74,14 @@ def _decode_all(runs: Array, found: Array) -> Usages | None:
     return Usages(runs, sent, cached, reasoning, json_text.objects(details, sent.count))
 
 
-def _both(sent: Sent, name: str, other: str) -> bool:
+def _both(sent: RecordColumns, name: str, other: str) -> bool:
     """Whether a record has a count under both names: today's fills the column, the other joins the details."""
     if not sent.is_sent(name) or not sent.is_sent(other):
         return False
     return bool(compute.any(compute.and_(sent.array(name).is_valid(), sent.array(other).is_valid())).as_py())
 
 
-def _parts(sent: Sent, names: Sequence[str], part: str, details: list[Member]) -> Array:
+def _parts(sent: RecordColumns, names: Sequence[str], part: str, details: list[Member]) -> Array:
     """One part of a token count, from the first of the detail objects that tells; the objects join `details`."""
     found: list[Array] = []
     for name in filter(sent.is_sent, names):
@@ -105,7 +105,7 @@ def _decode_each(runs: Sequence[int], sent: Iterable[bytes]) -> Usages:
         if record is not None:
             found.append((run, record, *_details(record, unknown)))
     kept_runs, records, cached, reasoning, details = zip(*found, strict=True) if found else ((),) * 5
-    usages = Sent(CompletionUsage)
+    usages = RecordColumns(CompletionUsage)
     usages.add(records)
     return Usages(
         arrow.array(kept_runs, BIGINT),

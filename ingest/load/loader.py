@@ -19,7 +19,7 @@ from runmart.ingest.version import VERSION
 from runmart.ingest.warehouse import write_lock
 from runmart.models.batches import POSITION, Batches, shift, shift_rows
 from runmart.models.observations import Reject
-from runmart.models.redaction import Content
+from runmart.models.redaction import RedactionPolicy
 from runmart.models.tables.bookkeeping import INPUTS, LOADS, REJECTS, Book
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Load:
     """One load: collects until a batch is full, then commits it."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, command: str, source: str, content: Content | None = None
+        self, connection: duckdb.DuckDBPyConnection, command: str, source: str, content: RedactionPolicy | None = None
     ) -> None:
         """Begin a load.
 
@@ -90,7 +90,7 @@ class Load:
         """
         self.use(connection)
         self._asked = content
-        self.door = policies.door(connection, content)
+        self.admission = policies.admission(connection, content)
         self._command = command
         self._source = source
         self._started = time.time_ns()
@@ -193,7 +193,7 @@ class Load:
         try:
             with self._transaction():
                 if self._is_shared:
-                    self._check_door()
+                    self._check_admission()
                 self._merge_waiting()
                 self._write(state)
                 write_lock.commit(self._connection)
@@ -201,9 +201,9 @@ class Load:
             self.totals = totals
             raise
 
-    def _check_door(self) -> None:
+    def _check_admission(self) -> None:
         """See that the rules are still those by which what is to be written was let in."""
-        if policies.door(self._connection, self._asked) != self.door:
+        if policies.admission(self._connection, self._asked) != self.admission:
             raise WarehouseError(
                 "it was pruned, or what becomes of content was changed, while this load went on; what it had not "
                 "written yet is not written: run it again"
@@ -340,7 +340,7 @@ class Load:
             totals.pruned,
         )
         if not self._is_recorded:
-            policies.record(self._connection, self.door.content, self.load_id)
+            policies.record(self._connection, self.admission.content, self.load_id)
             self._record_killed()
         self._connection.execute("delete from runmart.loads where load_id = ?", [self.load_id])
         bookkeeping.append(self._connection, LOADS, [row])

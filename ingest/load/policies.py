@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from runmart.ingest.errors import WarehouseError
-from runmart.ingest.transform.admission import Door
-from runmart.ingest.transform.redact import Hider
-from runmart.models.redaction import CONTENT_FIELDS, Content
+from runmart.ingest.transform.admission import AdmissionFilter
+from runmart.ingest.transform.redact import Redactor
+from runmart.models.redaction import CONTENT_FIELDS, RedactionPolicy
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -14,7 +14,7 @@ KEY_VARIABLE = "RUNMART_CONTENT_KEY"
 """The environment variable that holds the key of hashes, unless another is named."""
 
 
-def door(connection: "DuckDBPyConnection", asked: Content | None = None) -> Door:
+def admission(connection: "DuckDBPyConnection", asked: RedactionPolicy | None = None) -> AdmissionFilter:
     """What the warehouse lets in: by its own rules, or by those that are asked for now.
 
     Args:
@@ -30,10 +30,10 @@ def door(connection: "DuckDBPyConnection", asked: Content | None = None) -> Door
             max(epoch_us(older_than)) filter (where not content_only),
             max(epoch_us(older_than)) filter (where content_only)
         from runmart.prunes where lifted_at is null""").fetchall()[0]
-    return Door(content, runs_from, content_from)
+    return AdmissionFilter(content, runs_from, content_from)
 
 
-def combined(stored: dict[Any, Any], fingerprint: str | None, asked: Content | None) -> Content:
+def combined(stored: dict[Any, Any], fingerprint: str | None, asked: RedactionPolicy | None) -> RedactionPolicy:
     """The rules that hold: those that are asked for, and the stored ones for other fields.
 
     Args:
@@ -44,8 +44,8 @@ def combined(stored: dict[Any, Any], fingerprint: str | None, asked: Content | N
     Raises:
         WarehouseError: A key is missing, or is another than that of the hashes that are there.
     """
-    asked = asked or Content()
-    content = Content({**stored, **asked.rules}, asked.key)
+    asked = asked or RedactionPolicy()
+    content = RedactionPolicy({**stored, **asked.rules}, asked.key)
     if "hash" in content.rules.values():
         _check_key(content, fingerprint)
     return content
@@ -64,13 +64,13 @@ def are_there(connection: "DuckDBPyConnection") -> bool:
     return found[0][0] == 2  # noqa: PLR2004 - both
 
 
-def record(connection: "DuckDBPyConnection", content: Content, load_id: int) -> None:
+def record(connection: "DuckDBPyConnection", content: RedactionPolicy, load_id: int) -> None:
     """Record the rules that have changed, in the transaction of the load that they hold for first."""
     stored, _ = _stored(connection)
     for name in CONTENT_FIELDS:
         rule = content.rule(name)
         if rule != stored.get(name, "keep"):
-            fingerprint = Hider(content).fingerprint() if rule == "hash" else None
+            fingerprint = Redactor(content).fingerprint() if rule == "hash" else None
             connection.execute(
                 "insert into runmart.content_rules values (?, ?, ?, now(), ?)", [name, rule, fingerprint, load_id]
             )
@@ -85,13 +85,13 @@ def _stored(connection: "DuckDBPyConnection") -> tuple[dict[Any, Any], str | Non
     return {name: rule for name, rule, _ in rows}, fingerprints[-1] if fingerprints else None
 
 
-def _check_key(content: Content, fingerprint: str | None) -> None:
+def _check_key(content: RedactionPolicy, fingerprint: str | None) -> None:
     if content.key is None:
         raise WarehouseError(
             f"it hashes content, and the key of the hashes is missing: set {KEY_VARIABLE} to it, "
             "or give --content-key-file; a new one: openssl rand -hex 32"
         )
-    if fingerprint not in {None, Hider(content).fingerprint()}:
+    if fingerprint not in {None, Redactor(content).fingerprint()}:
         raise WarehouseError(
             "its hashes were made with another key, and would not group with new ones; "
             "use that key, or drop the content: --content drop"

@@ -28,7 +28,7 @@ UNKNOWN_SECONDS = 86_400.0
 """So old are files that the catalog does not know before they are removed: a load that was killed has left them."""
 
 
-class Upkeep(NamedTuple):
+class Optimized(NamedTuple):
     """What was done."""
 
     rewritten: int
@@ -44,7 +44,7 @@ class Upkeep(NamedTuple):
     seconds: float
 
 
-def maintain(connection: "DuckDBPyConnection", keep_seconds: float = KEEP_SECONDS) -> Upkeep:
+def maintain(connection: "DuckDBPyConnection", keep_seconds: float = KEEP_SECONDS) -> Optimized:
     """Keep a lake quick and small.
 
     Args:
@@ -66,7 +66,7 @@ def maintain(connection: "DuckDBPyConnection", keep_seconds: float = KEEP_SECOND
         merged += sum(row[2] for row in rows)
         created += sum(row[3] for row in rows)
     expired, removed = _clean(connection, keep_seconds, IN_USE_SECONDS)
-    return Upkeep(rewritten, merged, created, expired, removed, time.monotonic() - started)
+    return Optimized(rewritten, merged, created, expired, removed, time.monotonic() - started)
 
 
 def purge(connection: "DuckDBPyConnection") -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from runmart.ingest.load.loader import WITHHELD
-from runmart.ingest.transform.admission import DROP_ALL, JSONS, TEXTS, hidden
+from runmart.ingest.transform.admission import DROP_ALL, JSONS, TEXTS, redacted
 from runmart.ingest.transform.redact import without_quotes
 from runmart.ingest.warehouse.backfill import sum_up_tools
 from runmart.ingest.warehouse.write_lock import in_turn, transaction, write_alone
@@ -78,7 +78,7 @@ def prune(connection: "DuckDBPyConnection", older_than: int, *, content_only: bo
 
 def _prune(connection: "DuckDBPyConnection", older_than: int, *, content_only: bool) -> Pruned:
     with transaction(connection):
-        found = _hide_old(connection, older_than) if content_only else _delete_old(connection, older_than)
+        found = _redact_old(connection, older_than) if content_only else _delete_old(connection, older_than)
         connection.execute(
             "insert into runmart.prunes values (now(), make_timestamptz(?), ?, ?, null)",
             [older_than, content_only, found.runs],
@@ -114,11 +114,11 @@ def _delete_old(connection: "DuckDBPyConnection", older_than: int) -> Pruned:
     return Pruned(found["main.runs"], {table: count for table, count in found.items() if count})
 
 
-def _hide_old(connection: "DuckDBPyConnection", older_than: int) -> Pruned:
+def _redact_old(connection: "DuckDBPyConnection", older_than: int) -> Pruned:
     _find(connection, older_than)
     [(runs,)] = connection.execute("select count(*) from old_runs").fetchall()
     for table in ALL_TABLES:
-        _hide_in(connection, table.name)
+        _redact_in(connection, table.name)
     sum_up_tools(connection, _OF_OLD)
     old_rejects = _old("observed_at < make_timestamptz({cut})", older_than)
     connection.execute(f"""
@@ -132,7 +132,7 @@ def _hide_old(connection: "DuckDBPyConnection", older_than: int) -> Pruned:
     return Pruned(runs, {})
 
 
-def _hide_in(connection: "DuckDBPyConnection", table: str) -> None:
+def _redact_in(connection: "DuckDBPyConnection", table: str) -> None:
     """Drop the content of old runs from one table, some rows after another."""
     columns = [column for of, column in (*TEXTS, *JSONS) if of == table]
     if not columns:
@@ -144,7 +144,7 @@ def _hide_in(connection: "DuckDBPyConnection", table: str) -> None:
             select rowid as row_id, {texts} from main.{table}
             where rowid between {first} and {first + _CHUNK_ROWS - 1} and {_OF_OLD} and ({is_there})""")
         for batch in rows.to_arrow_table().combine_chunks().to_batches():
-            connection.register("hidden_rows", hidden(table, batch, DROP_ALL))
+            connection.register("hidden_rows", redacted(table, batch, DROP_ALL))
             values = ", ".join(f"{column} = hidden_rows.{column}" for column in columns)
             connection.execute(f"""
                 update main.{table} set {values} from hidden_rows where {table}.rowid = hidden_rows.row_id""")

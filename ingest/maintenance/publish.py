@@ -21,7 +21,7 @@ from runmart.ingest.warehouse.connection import open_for_reading, open_for_writi
 from runmart.ingest.warehouse.ducklake import NAME, snapshot
 from runmart.ingest.warehouse.file_lock import no_writers, wait_for
 from runmart.ingest.warehouse.info import size
-from runmart.ingest.warehouse.location import Lake, Place
+from runmart.ingest.warehouse.location import DuckLake, Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ class Published(NamedTuple):
 
 
 def publish(
-    warehouse: Place,
+    warehouse: Location,
     path: Path,
     lock_timeout_seconds: float,
     finish: "Callable[[DuckDBPyConnection], None]" = lambda _connection: None,
@@ -83,13 +83,13 @@ def publish(
         WarehouseError: It could not be published; the version before stays.
     """
     started = time.monotonic()
-    warehouse = warehouse if isinstance(warehouse, Lake) else warehouse.resolve()
+    warehouse = warehouse if isinstance(warehouse, DuckLake) else warehouse.resolve()
     check_name(warehouse, path)
     versions = versions_folder(path)
     try:
         versions.mkdir(exist_ok=True)
         with _turn(versions, lock_timeout_seconds):
-            if isinstance(warehouse, Lake):
+            if isinstance(warehouse, DuckLake):
                 version, how = _version_of_lake(warehouse, versions, finish)
             else:
                 _write_log_away(warehouse, lock_timeout_seconds)
@@ -106,7 +106,7 @@ def publish(
     return Published(path, version, version.stat().st_size, how, time.monotonic() - started)
 
 
-def check_name(warehouse: Place, path: Path) -> None:
+def check_name(warehouse: Location, path: Path) -> None:
     """Refuse a name that is in use for something else.
 
     Raises:
@@ -157,7 +157,9 @@ def _version(warehouse: Path, versions: Path) -> tuple[Path, How]:
     return version, how
 
 
-def _version_of_lake(lake: Lake, versions: Path, finish: "Callable[[DuckDBPyConnection], None]") -> tuple[Path, How]:
+def _version_of_lake(
+    lake: DuckLake, versions: Path, finish: "Callable[[DuckDBPyConnection], None]"
+) -> tuple[Path, How]:
     """The version of a lake's newest snapshot, made unless it is there; who writes need not wait."""
     import duckdb
 

@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[\w .\-/@$]+\Z")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.+?)`(?: - at `(\$[^`]*)`)?\Z", re.DOTALL)
 
 
-class WireTypes:
+class RecordTypes:
     """The record types of the moment, with their decoders."""
 
     def __init__(self) -> None:

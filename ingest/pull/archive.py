@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from runmart.ingest.pull.client import Response
-from runmart.ingest.transform.admission import Door
+from runmart.ingest.transform.admission import AdmissionFilter
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -21,8 +21,8 @@ class Archive:
     def __init__(self, folder: Path, source: str) -> None:
         self._folder = folder / (_UNSAFE.sub("_", source).strip(".") or "_")
 
-    def add(self, responses: Iterable[Response], door: Door) -> None:
-        """Write answers as they pass `door`; each file has the answer's time, which is when its runs were observed.
+    def add(self, responses: Iterable[Response], admission: AdmissionFilter) -> None:
+        """Write answers, redacted; each file has the time of its answer, which is when its runs were observed.
 
         An answer of which the content cannot be told apart is left out.
 
@@ -30,7 +30,7 @@ class Archive:
             OSError: The folder cannot be written to.
         """
         for response in responses:
-            body = door.document(response.body)
+            body = admission.document(response.body)
             if body is None:
                 continue
             moment = datetime.fromtimestamp(response.observed_at / 1e6, UTC)

@@ -21,7 +21,7 @@ GetPage = Callable[[str | None], Awaitable[Page]]
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Watermark:
     """What is known of a list: everything up to an item."""
 
     newest_id: str | None = None
@@ -31,7 +31,7 @@ class Ground:
     """What was created before is not wanted, in seconds since 1970."""
 
 
-async def walk(get: GetPage, ground: Ground, after: str | None = None) -> AsyncIterator[Page]:
+async def paginate(get: GetPage, watermark: Watermark, after: str | None = None) -> AsyncIterator[Page]:
     """Pages that may hold something new, from `after` on.
 
     Raises:
@@ -53,8 +53,8 @@ async def walk(get: GetPage, ground: Ground, after: str | None = None) -> AsyncI
         yield page
         seen.update(item.id for item in page.items)
         order.add(page.items)
-        is_known = is_known or any(item.id == ground.newest_id for item in page.items)
-        if order.is_descending and _is_reached(page, ground, is_known=is_known):
+        is_known = is_known or any(item.id == watermark.newest_id for item in page.items)
+        if order.is_descending and _is_reached(page, watermark, is_known=is_known):
             return
         after = page.items[-1].id
 
@@ -75,18 +75,18 @@ async def _next(get: GetPage, after: str | None, seen: set[str]) -> Page | None:
     return None
 
 
-def _is_reached(page: Page, ground: Ground, *, is_known: bool) -> bool:
+def _is_reached(page: Page, watermark: Watermark, *, is_known: bool) -> bool:
     """Whether what comes behind a page is known, or not wanted."""
     oldest = page.items[-1].created
     if oldest is None:
         return False
-    if ground.since is not None and oldest < ground.since:
+    if watermark.since is not None and oldest < watermark.since:
         return True
-    if ground.newest_created is None:
+    if watermark.newest_created is None:
         return False
     if is_known and not page.has_more:
         return True
-    return oldest < ground.newest_created - OVERLAP_SECONDS
+    return oldest < watermark.newest_created - OVERLAP_SECONDS
 
 
 class _Order:

@@ -15,14 +15,14 @@ from runmart.ingest.load.loader import Totals
 from runmart.ingest.pull.archive import Archive
 from runmart.ingest.pull.client import Client, Counters, Patience, Response
 from runmart.ingest.pull.errors import GoneError, PullError, RefusedError, SettingsError, ThreadError
-from runmart.ingest.pull.pagination import Ground, walk
+from runmart.ingest.pull.pagination import Watermark, paginate
 from runmart.ingest.pull.providers import PAGE_SIZE, Server
 from runmart.ingest.pull.responses import MalformedError, Page, item, page
-from runmart.ingest.pull.schedule import DAY_SECONDS, Plan, Selection
-from runmart.ingest.pull.sink import Prepare, Store
+from runmart.ingest.pull.schedule import DAY_SECONDS, Schedule, Selection
+from runmart.ingest.pull.sink import Prepare, PullSink
 from runmart.ingest.pull.threads import LISTED, Api, Found, Thread, failed, news
-from runmart.ingest.warehouse.location import Place
-from runmart.models.redaction import Content
+from runmart.ingest.warehouse.location import Location
+from runmart.models.redaction import RedactionPolicy
 
 if TYPE_CHECKING:
     from runmart.ingest.pull.credentials import Key
@@ -47,7 +47,7 @@ class Request:
 
     server: Server
     key: "Key | None"
-    warehouse: Place
+    warehouse: Location
     source: str = "default"
     selection: Selection = field(default_factory=Selection)
     list_threads: bool = False
@@ -62,7 +62,7 @@ class Request:
     deadline_seconds: float | None = None
     lock_timeout_seconds: float = 30.0
     save: Path | None = None
-    content: Content = field(default_factory=Content)
+    content: RedactionPolicy = field(default_factory=RedactionPolicy)
     """What becomes of the content of runs, where the warehouse has no rules of its own."""
     patience: Patience = field(default_factory=Patience)
     prepare: Prepare = lambda _connection: None
@@ -107,7 +107,7 @@ async def pull(request: Request, progress: Progress = lambda _outcome: None) -> 
     """
     started = time.monotonic()
     archive = Archive(request.save, request.source) if request.save else None
-    store = Store(
+    store = PullSink(
         request.warehouse,
         request.source,
         request.lock_timeout_seconds,
@@ -116,7 +116,7 @@ async def pull(request: Request, progress: Progress = lambda _outcome: None) -> 
         prepare=request.prepare,
     )
     store.check()
-    plan = Plan(request.warehouse, request.source, request.lock_timeout_seconds)
+    plan = Schedule(request.warehouse, request.source, request.lock_timeout_seconds)
     try:
         async with Client(request.server, request.key, request.concurrency, request.patience) as client:
             running = _Pull(request, client, store, plan, progress)
@@ -138,7 +138,7 @@ async def pull(request: Request, progress: Progress = lambda _outcome: None) -> 
 class _Pull:
     """One pull under way."""
 
-    def __init__(self, request: Request, client: Client, store: Store, plan: Plan, progress: Progress) -> None:
+    def __init__(self, request: Request, client: Client, store: PullSink, plan: Schedule, progress: Progress) -> None:
         self._request = request
         self._client = client
         self._store = store
@@ -193,7 +193,7 @@ class _Pull:
             return await self._page(self._request.server.threads, after)
 
         try:
-            async for some in walk(get, Ground()):
+            async for some in paginate(get, Watermark()):
                 ids = [one.id for one in some.items]
                 self._plan.add_listed(ids)
                 if not self._request.full and ids and await asyncio.to_thread(self._plan.knows, ids):
@@ -276,7 +276,7 @@ class _Pull:
         for run_id in run_ids:
             address = self._request.server.steps(thread_id, run_id)
             try:
-                async for one in walk(lambda after, at=address: self._page(at, after), Ground()):
+                async for one in paginate(lambda after, at=address: self._page(at, after), Watermark()):
                     self._responses.append(one.response)
                     self._bytes += len(one.response.body)
             except GoneError:

@@ -13,7 +13,7 @@ import duckdb
 from runmart.ingest.pull.errors import SettingsError
 from runmart.ingest.pull.threads import COMPLETE, GONE, OpenRun, Thread
 from runmart.ingest.warehouse.connection import exists, open_for_reading
-from runmart.ingest.warehouse.location import Place
+from runmart.ingest.warehouse.location import Location
 from runmart.models.statuses import TERMINAL_STATUSES
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ class Selection(NamedTuple):
     """Those in the warehouse."""
 
 
-class Plan:
+class Schedule:
     """The threads of one pull, from those that were not asked for the longest time on."""
 
-    def __init__(self, warehouse: Place, source: str, lock_timeout_seconds: float) -> None:
+    def __init__(self, warehouse: Location, source: str, lock_timeout_seconds: float) -> None:
         """A plan for the runs of `source` in a warehouse, which need not exist yet."""
         self._warehouse = warehouse
         self._source = source

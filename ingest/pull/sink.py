@@ -13,9 +13,9 @@ from runmart.ingest.pull.client import Response
 from runmart.ingest.pull.threads import Found, Thread
 from runmart.ingest.transform.convert import Converter
 from runmart.ingest.warehouse.connection import exists, open_for_reading, open_for_writing
-from runmart.ingest.warehouse.location import Place
+from runmart.ingest.warehouse.location import Location
 from runmart.models.observations import Origin
-from runmart.models.redaction import Content
+from runmart.models.redaction import RedactionPolicy
 from runmart.models.tables.bookkeeping import GIVEN_UP_RUNS, THREADS
 
 if TYPE_CHECKING:
@@ -25,16 +25,16 @@ Prepare = Callable[["DuckDBPyConnection"], None]
 """Called with each connection before anything is stored; installs the views."""
 
 
-class Store:
+class PullSink:
     """Stores what a pull finds, as one load."""
 
     def __init__(
         self,
-        warehouse: Place,
+        warehouse: Location,
         source: str,
         lock_timeout_seconds: float,
         archive: Archive | None,
-        content: Content,
+        content: RedactionPolicy,
         *,
         prepare: Prepare,
     ) -> None:
@@ -66,7 +66,7 @@ class Store:
         if exists(self._warehouse):
             with open_for_reading(self._warehouse, self._lock_timeout_seconds) as connection:
                 if policies.are_there(connection):
-                    policies.door(connection, self._content)
+                    policies.admission(connection, self._content)
 
     def add(self, found: Sequence[Found], responses: Iterable[Response] = ()) -> None:
         """Store what was found in threads, with how far each was read, and other responses, in one transaction.
@@ -83,7 +83,7 @@ class Store:
             else:
                 self._load.use(connection)
             if self._archive:
-                self._archive.add(taken, self._load.door)
+                self._archive.add(taken, self._load.admission)
             try:
                 self._collect(self._load, taken)
                 self._note(self._load, found)
@@ -112,7 +112,7 @@ class Store:
         if not given:
             return
         addresses = [one.address for one, some in zip(taken, parts, strict=True) for _ in some]
-        converted = self._converter.convert(given, load.door)
+        converted = self._converter.convert(given, load.admission)
         load.add(converted, [(address, 0) for address in addresses])
         place = 0
         for one, some in zip(taken, parts, strict=True):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from runmart.ingest.pull.errors import CursorError, GoneError, ThreadError
-from runmart.ingest.pull.pagination import GetPage, Ground, walk
+from runmart.ingest.pull.pagination import GetPage, Watermark, paginate
 from runmart.ingest.pull.responses import Item, MalformedError, Page
 
 GIVEN_UP_SECONDS = 86_400.0
@@ -58,14 +58,14 @@ class Thread:
     open_runs: tuple[OpenRun, ...] = ()
 
     @property
-    def ground(self) -> Ground:
+    def watermark(self) -> Watermark:
         """What is known from the newest run on."""
-        return Ground(self.newest_run_id, self.newest_created, self.since)
+        return Watermark(self.newest_run_id, self.newest_created, self.since)
 
     @property
-    def gap_ground(self) -> Ground:
+    def gap_ground(self) -> Watermark:
         """What is known behind the gap."""
-        return Ground(self.gap_until_run_id, self.gap_until, self.since)
+        return Watermark(self.gap_until_run_id, self.gap_until, self.since)
 
 
 class GivenUp(NamedTuple):
@@ -153,8 +153,8 @@ async def _walked(thread: Thread, api: Api, first: Page, now: float) -> AsyncIte
     )
     has_gap = thread.gap_after is not None
     known = {run.run_id for run in thread.open_runs}
-    async for one in walk(get, thread.ground):
-        touched = _touched(one, thread.ground, known)
+    async for one in paginate(get, thread.watermark):
+        touched = _touched(one, thread.watermark, known)
         if has_gap:
             yield Found(thread, [one], touched=touched)  # a gap is one at a time: this part is read again if it must be
         else:
@@ -169,18 +169,18 @@ async def _walked(thread: Thread, api: Api, first: Page, now: float) -> AsyncIte
     if has_gap:
         yield Found(top)
         try:
-            async for one in walk(api.runs, thread.gap_ground, thread.gap_after):
+            async for one in paginate(api.runs, thread.gap_ground, thread.gap_after):
                 left = replace(top, state=PARTIAL, gap_after=one.items[-1].id)
                 yield Found(left, [one], touched=_touched(one, thread.gap_ground, known))
         except CursorError:  # the run that was to go on from is gone: from the newest on, to where the gap ends
-            async for one in walk(api.runs, thread.gap_ground):
+            async for one in paginate(api.runs, thread.gap_ground):
                 yield Found(top, [one], touched=_touched(one, thread.gap_ground, known))
     yield Found(replace(top, state=COMPLETE, gap_after=None, gap_until_run_id=None, gap_until=None))
 
 
-def _touched(one: Page, ground: Ground, known: set[str]) -> list[str]:
+def _touched(one: Page, watermark: Watermark, known: set[str]) -> list[str]:
     """Runs of a page that are new, or were open."""
-    limit = ground.newest_created
+    limit = watermark.newest_created
     return [
         item.id
         for item in one.items

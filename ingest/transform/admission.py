@@ -9,13 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from runmart.ingest.transform.redact import Hider, without_quotes
+from runmart.ingest.transform.redact import Redactor, without_quotes
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
 from runmart.models.batches import OBSERVATION, Batches
 from runmart.models.columns import BIGINT, TIMESTAMPTZ, VARCHAR
 from runmart.models.observations import OfferedTool, Reject
-from runmart.models.redaction import CONTENT_FIELDS, Content, ContentField
+from runmart.models.redaction import CONTENT_FIELDS, ContentField, RedactionPolicy
 from runmart.models.tables.tools import digest
 
 TEXTS: dict[tuple[str, str], ContentField] = {
@@ -38,14 +38,14 @@ JSONS: dict[tuple[str, str], tuple[str, ContentField]] = {
 }
 """Columns that are JSON: which part of a run, and what is to be hidden in it. `extra` may hold parts of errors, too."""
 
-DROP_ALL = Content(dict.fromkeys(CONTENT_FIELDS, "drop"))
+DROP_ALL = RedactionPolicy(dict.fromkeys(CONTENT_FIELDS, "drop"))
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class AdmissionFilter:
     """What may come in."""
 
-    content: Content = field(default_factory=Content)
+    content: RedactionPolicy = field(default_factory=RedactionPolicy)
     runs_from: int | None = None
     """Runs created before were pruned; microseconds since 1970."""
     content_from: int | None = None
@@ -60,14 +60,14 @@ class Door:
         """The rows that may come in."""
         if self.runs_from is not None:
             batches = _without(batches, _before(batches.runs, self.runs_from))
-        found = {name: hidden(name, batch, self.content) for name, batch in batches._asdict().items()}
+        found = {name: redacted(name, batch, self.content) for name, batch in batches._asdict().items()}
         lists = _plain(batches.runs.column("tools_digest"))
         if self.content_from is not None:
             is_old = _before(batches.runs, self.content_from)
             observations = _numbers(batches.runs).filter(is_old)
             for name, batch in found.items():
                 of_old = compute.is_in(batch.column(0), observations)
-                found[name] = hidden(name, batch, DROP_ALL, of_old)
+                found[name] = redacted(name, batch, DROP_ALL, of_old)
             lists = compute.binary_join_element_wise(lists, is_old.cast(VARCHAR), " ")
         return _digested(Batches(**found), lists)
 
@@ -75,14 +75,14 @@ class Door:
         """The steps that may come in."""
         if self.runs_from is not None:
             steps = _filtered(steps, compute.invert(_before(steps, self.runs_from)))
-        steps = hidden("steps", steps, self.content)
+        steps = redacted("steps", steps, self.content)
         if self.content_from is not None:
-            steps = hidden("steps", steps, DROP_ALL, _before(steps, self.content_from))
+            steps = redacted("steps", steps, DROP_ALL, _before(steps, self.content_from))
         return steps
 
     def document(self, raw: bytes) -> bytes | None:
         """What a server sent, without its content; None when that cannot be told apart."""
-        return raw if self.content.keeps_all else Hider(self.content).document(raw)
+        return raw if self.content.keeps_all else Redactor(self.content).document(raw)
 
     def reject(self, reject: Reject) -> Reject:
         """A reject without its content; without its text when that cannot be told apart."""
@@ -93,7 +93,7 @@ class Door:
         return reject._replace(raw=raw or b"", reason=without_quotes(reject.reason), is_withheld=is_withheld)
 
 
-OPEN = Door()
+ADMIT_ALL = AdmissionFilter()
 """Everything comes in as it is."""
 
 
@@ -148,30 +148,30 @@ def _filtered(batch: Any, mask: Array) -> Any:
     return batch.filter(mask)
 
 
-def hidden(table: str, batch: Any, content: Content, where: Array | None = None) -> Any:
+def redacted(table: str, batch: Any, content: RedactionPolicy, where: Array | None = None) -> Any:
     """A batch of a table, its content hidden in all rows, or in those `where` (shape: n) says so."""
-    hider = Hider(content)
+    redactor = Redactor(content)
     for index, name in enumerate(batch.schema.names):
-        change = _change(hider, content, (table, name))
+        change = _change(redactor, content, (table, name))
         if change is None:
             continue
         column = batch.column(index)
-        hidden = _mapped(column, change)
+        redacted = _mapped(column, change)
         if where is not None:
-            hidden = compute.if_else(where, hidden, _plain(column))
-        batch = batch.set_column(index, name, hidden)
+            redacted = compute.if_else(where, redacted, _plain(column))
+        batch = batch.set_column(index, name, redacted)
     return batch
 
 
-def _change(hider: Hider, content: Content, place: tuple[str, str]) -> Callable[[str], str | None] | None:
+def _change(redactor: Redactor, content: RedactionPolicy, place: tuple[str, str]) -> Callable[[str], str | None] | None:
     """What becomes of the values of a column; None when nothing does."""
     if place in TEXTS:
         of = TEXTS[place]
-        return None if content.rule(of) == "keep" else lambda text: hider.text(of, text)
+        return None if content.rule(of) == "keep" else lambda text: redactor.text(of, text)
     if place in JSONS:
         part, rule = JSONS[place]
         rules: tuple[ContentField, ...] = (rule, "error_messages") if part == "extra" else (rule,)
-        return None if content.rule(*rules) == "keep" else lambda text: hider.json(part, text)
+        return None if content.rule(*rules) == "keep" else lambda text: redactor.json(part, text)
     return None
 
 

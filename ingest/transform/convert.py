@@ -11,7 +11,7 @@ import pyarrow as pa
 from runmart.ingest.decode.decoder import Decoder
 from runmart.ingest.decode.result import Counts
 from runmart.ingest.parse.blocks import Block
-from runmart.ingest.transform.admission import OPEN, Door
+from runmart.ingest.transform.admission import ADMIT_ALL, AdmissionFilter
 from runmart.ingest.transform.flatten import flatten
 from runmart.models.batches import Batches
 from runmart.models.observations import Origin, Reject
@@ -41,23 +41,23 @@ class Converter:
     def __init__(self) -> None:
         self._decoder = Decoder()
 
-    def convert(self, blocks: Sequence[tuple[Block, Origin]], door: Door = OPEN) -> Converted:
-        """The rows that the runs in `blocks` make, as far as they pass `door`; positions are those in the block."""
+    def convert(self, blocks: Sequence[tuple[Block, Origin]], admission: AdmissionFilter = ADMIT_ALL) -> Converted:
+        """The rows of the runs in `blocks`, as far as `admission` lets them in; positions are those in the block."""
         with _no_garbage_collection():
             decoded = self._decoder.decode(blocks)
             batches = [flatten(observations) for observations in decoded.observations]
             steps = batch(decoded.steps) if decoded.steps else None
         found = Converted(batches, decoded.rejects, decoded.counts, decoded.skipped, decoded.pages, steps)
-        return found if door.is_open else let_in(found, door)
+        return found if admission.is_open else admit(found, admission)
 
 
-def let_in(found: Converted, door: Door) -> Converted:
+def admit(found: Converted, admission: AdmissionFilter) -> Converted:
     """What of it passes the door."""
-    batches = [door.batches(batch) for batch in found.batches]
+    batches = [admission.batches(batch) for batch in found.batches]
     return found._replace(
         batches=batches,
-        rejects=[[door.reject(reject) for reject in rejects] for rejects in found.rejects],
-        steps=None if found.steps is None else door.steps(found.steps),
+        rejects=[[admission.reject(reject) for reject in rejects] for rejects in found.rejects],
+        steps=None if found.steps is None else admission.steps(found.steps),
         pruned=sum(batch.runs.num_rows for batch in found.batches) - sum(batch.runs.num_rows for batch in batches),
     )
 

@@ -16,7 +16,7 @@ from msgspec import Raw
 
 from runmart.models.quirks import NOTHING
 from runmart.models.records import TOOL_DEFINITIONS, CompletionUsage, RunRecord, RunStepRecord
-from runmart.models.redaction import Content, ContentField, Rule
+from runmart.models.redaction import ContentField, RedactionPolicy, Rule
 from runmart.models.statuses import STEP_OBJECT
 
 HASH_PREFIX = "hash:"
@@ -114,10 +114,10 @@ _STEP = _record(RunStepRecord, "object")
 _PAGE = frozenset({"object", "first_id", "last_id", "has_more"})
 
 
-class Hider:
+class Redactor:
     """Hides content by rules. What is hidden already stays as it is."""
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: RedactionPolicy) -> None:
         self._content = content
         self._key = hashlib.sha256(content.key or b"").digest()
 
@@ -133,8 +133,8 @@ class Hider:
             text: Its JSON.
         """
         try:
-            hidden = self._part(part, _parsed(text))
-            return None if hidden is _OMITTED else msgspec.json.encode(hidden).decode()
+            redacted = self._part(part, _parsed(text))
+            return None if redacted is _OMITTED else msgspec.json.encode(redacted).decode()
         except (ValueError, RecursionError):  # a name is repeated, or it is nested too deep to look at
             return None
 
@@ -144,17 +144,17 @@ class Hider:
         if part == "extra":
             return self._extra(value)
         shape = _TOOL if part == "config" else _PARTS[part]
-        hidden = self._walked(shape, value)
-        return _OMITTED if shape.remains and hidden == {shape.remains: None} else hidden
+        redacted = self._walked(shape, value)
+        return _OMITTED if shape.remains and redacted == {shape.remains: None} else redacted
 
     def _extra(self, value: _Object) -> Any:
         """The fields that are none of the 27, and those of the 27 that have unknown members."""
         found: _Object = {}
         for name, one in value.items():
-            hidden = self._member(_RUN, name, one)
+            redacted = self._member(_RUN, name, one)
             shape = _RUN.inner.get(name)
-            if hidden is not _OMITTED and (shape is None or hidden.keys() - shape.kept - shape.texts.keys()):
-                found[name] = hidden
+            if redacted is not _OMITTED and (shape is None or redacted.keys() - shape.kept - shape.texts.keys()):
+                found[name] = redacted
         return found or _OMITTED
 
     def document(self, raw: bytes) -> bytes | None:
@@ -175,8 +175,8 @@ class Hider:
         if isinstance(sent.get("data"), list):
             page = {name: one for name, one in sent.items() if name in _PAGE and not isinstance(one, dict | list)}
             return page | {"data": self._document(sent["data"])}
-        hidden = self._walked(_STEP if sent.get("object") == STEP_OBJECT else _RUN, sent)
-        return {} if hidden is _OMITTED else hidden
+        redacted = self._walked(_STEP if sent.get("object") == STEP_OBJECT else _RUN, sent)
+        return {} if redacted is _OMITTED else redacted
 
     def _walked(self, shape: _Shape, value: Any) -> Any:
         """A value of a shape, or a list of such."""
@@ -204,8 +204,8 @@ class Hider:
         if shape.keeps_numbers and isinstance(value, dict):
             return self._walked(shape, cast("_Object", value))
         rules = (shape.texts[name],) if name in shape.texts else shape.rules
-        hidden = self._whole(rules, value)
-        return None if hidden is _OMITTED and shape.keeps_names else hidden
+        redacted = self._whole(rules, value)
+        return None if redacted is _OMITTED and shape.keeps_names else redacted
 
     def _in_place(self, shape: _Shape, text: str) -> Any:
         """A text where an object is expected."""
@@ -220,8 +220,8 @@ class Hider:
         rule = self._content.rule(*rules)
         if rule == "keep":
             return value
-        hidden = self._text(rule, value if isinstance(value, str) else msgspec.json.encode(value).decode())
-        return _OMITTED if hidden is None else hidden
+        redacted = self._text(rule, value if isinstance(value, str) else msgspec.json.encode(value).decode())
+        return _OMITTED if redacted is None else redacted
 
     def _text(self, rule: Rule, text: str) -> str | None:
         if rule == "keep" or (rule == "hash" and _HASHED.fullmatch(text)):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runmart.ingest.errors import LockedError, WarehouseError
-from runmart.ingest.warehouse.location import Lake, Place
+from runmart.ingest.warehouse.location import DuckLake, Location
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,7 +30,7 @@ _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pi
 
 
 @contextmanager
-def open_for_writing(path: Place, lock_timeout_seconds: float) -> Generator["DuckDBPyConnection"]:
+def open_for_writing(path: Location, lock_timeout_seconds: float) -> Generator["DuckDBPyConnection"]:
     """A connection to the warehouse, created if need be; its schema is up to date.
 
     Raises:
@@ -39,7 +39,7 @@ def open_for_writing(path: Place, lock_timeout_seconds: float) -> Generator["Duc
     """
     from runmart.ingest.warehouse.migrations import migrate
 
-    if isinstance(path, Lake):
+    if isinstance(path, DuckLake):
         with _errors_of(path), _lake_for_writing(path, lock_timeout_seconds) as connection:
             yield connection
         return
@@ -51,7 +51,7 @@ def open_for_writing(path: Place, lock_timeout_seconds: float) -> Generator["Duc
         raise WarehouseError(f"{path}: the folder {path.parent} does not exist; create it first")
     with _connected(path, lock_timeout_seconds, read_only=False) as connection:
         connection.execute("set timezone = 'UTC'")
-        if lake := window_of(connection):
+        if lake := viewed_lake(connection):
             raise WarehouseError(
                 f"it only shows the lake {lake}: load there with runmart lake load, then bring this up to date with "
                 "runmart lake open"
@@ -60,7 +60,7 @@ def open_for_writing(path: Place, lock_timeout_seconds: float) -> Generator["Duc
         yield connection
 
 
-def window_of(connection: "DuckDBPyConnection") -> str | None:
+def viewed_lake(connection: "DuckDBPyConnection") -> str | None:
     """The lake that a file shows; None when it is a warehouse of its own, or none."""
     found = connection.execute(
         "select 1 from duckdb_tables() where schema_name = 'runmart' and table_name = 'window'"
@@ -80,7 +80,7 @@ def is_version(path: Path) -> bool:
 
 
 @contextmanager
-def open_for_reading(path: Place, lock_timeout_seconds: float) -> Generator["DuckDBPyConnection"]:
+def open_for_reading(path: Location, lock_timeout_seconds: float) -> Generator["DuckDBPyConnection"]:
     """A read-only connection to an existing warehouse.
 
     Raises:
@@ -89,7 +89,7 @@ def open_for_reading(path: Place, lock_timeout_seconds: float) -> Generator["Duc
     """
     from runmart.ingest.warehouse.migrations import schema_version
 
-    if isinstance(path, Lake):
+    if isinstance(path, DuckLake):
         with _errors_of(path), _lake_for_reading(path) as connection:
             if schema_version(connection) == 0:
                 raise WarehouseError("it is a DuckLake, but no runmart warehouse; check --warehouse")
@@ -104,7 +104,7 @@ def open_for_reading(path: Place, lock_timeout_seconds: float) -> Generator["Duc
         yield connection
 
 
-def exists(path: Place) -> bool:
+def exists(path: Location) -> bool:
     """Whether there is a warehouse already.
 
     Raises:
@@ -125,11 +125,11 @@ def exists(path: Place) -> bool:
 
 
 @contextmanager
-def _lake_for_writing(lake: Lake, lock_timeout_seconds: float) -> Generator["DuckDBPyConnection"]:
+def _lake_for_writing(lake: DuckLake, lock_timeout_seconds: float) -> Generator["DuckDBPyConnection"]:
     from runmart.ingest.warehouse import ducklake, write_lock
     from runmart.ingest.warehouse.migrations import is_current, migrate
 
-    turn = write_lock.Turn(lake, lock_timeout_seconds)
+    turn = write_lock.WriteLock(lake, lock_timeout_seconds)
     try:
         connection = ducklake.attach(lake, read_only=False, memory=LAKE_WRITER_MEMORY)
         if connection is None:
@@ -148,7 +148,7 @@ def _lake_for_writing(lake: Lake, lock_timeout_seconds: float) -> Generator["Duc
 
 
 @contextmanager
-def _lake_for_reading(lake: Lake) -> Generator["DuckDBPyConnection"]:
+def _lake_for_reading(lake: DuckLake) -> Generator["DuckDBPyConnection"]:
     from runmart.ingest.warehouse import ducklake
 
     connection = ducklake.attach(lake, read_only=True)
@@ -173,14 +173,14 @@ def _connected(path: Path, lock_timeout_seconds: float, *, read_only: bool) -> G
 
 
 @contextmanager
-def _errors_of(path: Place) -> Generator[None]:
+def _errors_of(path: Location) -> Generator[None]:
     """Errors of the warehouse as sentences that begin with its name."""
     import duckdb
 
     try:
         yield
     except duckdb.Error as error:
-        raise WarehouseError(f"{path}: {_sentence(error, path)}") from (None if isinstance(path, Lake) else error)
+        raise WarehouseError(f"{path}: {_sentence(error, path)}") from (None if isinstance(path, DuckLake) else error)
     except WarehouseError as error:
         if str(error).startswith(str(path)):
             raise
@@ -220,9 +220,9 @@ def is_interrupt(error: BaseException) -> bool:
     return isinstance(error, KeyboardInterrupt) or any(word in str(error) for word in words)
 
 
-def _sentence(error: Exception, path: Place) -> str:
+def _sentence(error: Exception, path: Location) -> str:
     """DuckDB's message without its kind, its advice for developers and its addresses."""
-    if isinstance(path, Lake):
+    if isinstance(path, DuckLake):
         from runmart.ingest.warehouse.ducklake import explained
 
         return explained(str(error), path)

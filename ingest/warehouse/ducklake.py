@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from weakref import finalize
 
 from runmart.ingest.errors import WarehouseError
-from runmart.ingest.warehouse.location import Lake, is_remote, refusal, without_password
+from runmart.ingest.warehouse.location import DuckLake, is_remote, refusal, without_password
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -46,7 +46,7 @@ def is_lake(connection: "DuckDBPyConnection") -> bool:
 
 
 def attach(
-    lake: Lake, *, read_only: bool, memory: str | None = None, is_pinned: bool = True
+    lake: DuckLake, *, read_only: bool, memory: str | None = None, is_pinned: bool = True
 ) -> "DuckDBPyConnection | None":
     """A connection to a lake; None when its catalog is empty.
 
@@ -72,7 +72,7 @@ def attach(
         raise
 
 
-def create(lake: Lake, memory: str | None) -> "DuckDBPyConnection":
+def create(lake: DuckLake, memory: str | None) -> "DuckDBPyConnection":
     """A connection to a lake, made if it is not there; nobody else may make it at the same time.
 
     Raises:
@@ -98,7 +98,7 @@ def create(lake: Lake, memory: str | None) -> "DuckDBPyConnection":
         raise
 
 
-def explained(message: str, lake: Lake) -> str:
+def explained(message: str, lake: DuckLake) -> str:
     """DuckDB's message about a lake, as a sentence for those who use it."""
     text = message.replace(lake.catalog, without_password(lake.catalog))
     before, _, rest = text.partition(_CONNECTING)
@@ -181,7 +181,7 @@ def _from_package(name: str) -> Path | None:
     return None
 
 
-def _attached(connection: "DuckDBPyConnection", lake: Lake, *, read_only: bool, version: int | None = None) -> bool:
+def _attached(connection: "DuckDBPyConnection", lake: DuckLake, *, read_only: bool, version: int | None = None) -> bool:
     """Attach a lake; whether there is one."""
     import duckdb
 
@@ -204,7 +204,7 @@ def _attached(connection: "DuckDBPyConnection", lake: Lake, *, read_only: bool, 
     return True
 
 
-def _pin(connection: "DuckDBPyConnection", lake: Lake) -> None:
+def _pin(connection: "DuckDBPyConnection", lake: DuckLake) -> None:
     """Go on with the newest snapshot, whatever is written meanwhile."""
     import duckdb
 
@@ -226,7 +226,7 @@ def snapshot(connection: "DuckDBPyConnection") -> int:
     return connection.execute(f"select id from ducklake_current_snapshot('{NAME}')").fetchall()[0][0]
 
 
-def _in_use(connection: "DuckDBPyConnection", lake: Lake) -> "DuckDBPyConnection":
+def _in_use(connection: "DuckDBPyConnection", lake: DuckLake) -> "DuckDBPyConnection":
     """The connection, in which names mean the lake's, once it can reach the lake's files."""
     data = data_path(connection)
     if lake.data is not None and lake.data.rstrip("/") != data.rstrip("/"):

@@ -9,7 +9,7 @@ from runmart.ingest.errors import WarehouseError
 LAKE = "ducklake:"
 _POSTGRES = f"{LAKE}postgres:"
 
-_HIDDEN = "…"
+_REDACTED = "…"
 _SETTING = re.compile(
     r"(?<![?&\w])(?P<name>(?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*'?|(?:\\.|[^\s\\])+)", re.IGNORECASE | re.DOTALL
 )
@@ -22,7 +22,7 @@ _OF_ADDRESSES = ("connection info string", "connection option", "connection stri
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Lake:
+class DuckLake:
     """A DuckLake: who keeps its catalog, and, when it is to be made, where its files go."""
 
     catalog: str
@@ -42,18 +42,18 @@ class Lake:
     __repr__ = __str__
 
 
-Place = Path | Lake
+Location = Path | DuckLake
 """A DuckDB file, or a DuckLake."""
 
 
-def place(text: str, data: str | None = None) -> Place:
+def parse_location(text: str, data: str | None = None) -> Location:
     """What the text of --warehouse names, and --data beside it.
 
     Raises:
         WarehouseError: It is an address of a DuckLake that keeps its catalog elsewhere, or a file that needs no --data.
     """
     if text.startswith(_POSTGRES):
-        return Lake(text.removeprefix(_POSTGRES), absolute(data))
+        return DuckLake(text.removeprefix(_POSTGRES), absolute(data))
     if text.startswith(LAKE):
         raise WarehouseError(
             f"{without_password(text)}: the catalog of a shared warehouse is kept by PostgreSQL; "
@@ -75,9 +75,9 @@ def is_remote(data: str) -> bool:
 def without_password(text: str) -> str:
     """The text of an address in which passwords are left out; all that follows one, where it is not as libpq has it."""
     if "://" not in text and not _PAIRS.fullmatch(text):
-        return _REST.sub(rf"\g<name>{_HIDDEN}", text)
+        return _REST.sub(rf"\g<name>{_REDACTED}", text)
     for pattern in (_SETTING, _PARAMETER, _USER_INFO):
-        text = pattern.sub(rf"\g<name>{_HIDDEN}", text)
+        text = pattern.sub(rf"\g<name>{_REDACTED}", text)
     return text
 
 

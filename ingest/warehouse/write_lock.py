@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from runmart.ingest.errors import LockedError, WarehouseError
-from runmart.ingest.warehouse.location import Lake, refusal
+from runmart.ingest.warehouse.location import DuckLake, refusal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -41,10 +41,10 @@ _HOLDER = """
 _LAST_APPLICATION_NAME = 63
 
 
-class Locks:
+class AdvisoryLocks:
     """A connection to a lake's catalog that holds locks; they end with it."""
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: DuckLake) -> None:
         """Connect.
 
         Raises:
@@ -122,17 +122,17 @@ class Locks:
         return f"{program or 'another program'} (PostgreSQL process {pid}, from {host}, since {since} UTC)"
 
 
-class Mark:
+class LoadLease:
     """The number of a load, which no other has, and the sign that it goes on."""
 
-    def __init__(self, lake: Lake, last: Callable[[], int]) -> None:
+    def __init__(self, lake: DuckLake, last: Callable[[], int]) -> None:
         """Find a number.
 
         Args:
             lake: The lake.
             last: Tells the highest number that is recorded by now.
         """
-        self._locks = Locks(lake)
+        self._locks = AdvisoryLocks(lake)
         self.load_id = last() + 1
         while not self._is_mine(last):
             self.load_id += 1  # that of a load which goes on, or has ended meanwhile
@@ -150,13 +150,13 @@ class Mark:
         self._locks.close()
 
 
-class Turn:
+class WriteLock:
     """The turns of one connection to a lake."""
 
-    def __init__(self, lake: Lake, timeout_seconds: float) -> None:
-        """See `Locks`."""
+    def __init__(self, lake: DuckLake, timeout_seconds: float) -> None:
+        """See `AdvisoryLocks`."""
         self.lake = lake
-        self.locks = Locks(lake)
+        self.locks = AdvisoryLocks(lake)
         self._timeout_seconds = timeout_seconds
 
     @contextmanager
@@ -182,10 +182,10 @@ class Turn:
 
 
 _WRITING = "write"
-_turns: "WeakKeyDictionary[DuckDBPyConnection, Turn]" = WeakKeyDictionary()
+_turns: "WeakKeyDictionary[DuckDBPyConnection, WriteLock]" = WeakKeyDictionary()
 
 
-def begin(connection: "DuckDBPyConnection", turn: Turn) -> None:
+def begin(connection: "DuckDBPyConnection", turn: WriteLock) -> None:
     """From now on, what is written with a connection takes turns."""
     _turns[connection] = turn
 
@@ -274,10 +274,10 @@ def transaction(connection: "DuckDBPyConnection") -> Generator[None]:
         raise
 
 
-def mark(connection: "DuckDBPyConnection", last: Callable[[], int]) -> Mark | None:
+def mark(connection: "DuckDBPyConnection", last: Callable[[], int]) -> LoadLease | None:
     """The mark of a new load; None where no other can be going on."""
     turn = _turns.get(connection)
-    return None if turn is None else Mark(turn.lake, last)
+    return None if turn is None else LoadLease(turn.lake, last)
 
 
 def has_ended(connection: "DuckDBPyConnection", load_id: int) -> bool:

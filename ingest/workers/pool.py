@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Self, cast
 from runmart.ingest.errors import WorkerError
 
 if TYPE_CHECKING:  # what takes long to import is imported while the workers start
-    from runmart.ingest.workers.tasks import Done, Task, Work
+    from runmart.ingest.workers.tasks import Done, Task, TaskRunner
 
 START_BYTES = 8 << 20
 """With less to convert, workers would be ready too late."""
@@ -95,10 +95,10 @@ class Workers:
         )
 
     @cached_property
-    def _work(self) -> "Work":
-        from runmart.ingest.workers.tasks import Work
+    def _work(self) -> "TaskRunner":
+        from runmart.ingest.workers.tasks import TaskRunner
 
-        return Work()
+        return TaskRunner()
 
     def start(self) -> None:
         """Start the workers, unless they were started."""

@@ -5,7 +5,7 @@ import pickle
 import sys
 from contextlib import suppress
 
-from runmart.ingest.workers.tasks import Work
+from runmart.ingest.workers.tasks import TaskRunner
 
 READY = "ready"
 
@@ -15,7 +15,7 @@ def main() -> None:
     tasks = os.fdopen(os.dup(0), "rb", buffering=1 << 16)
     answers = os.fdopen(os.dup(1), "wb", buffering=1 << 16)
     os.dup2(2, 1)  # whatever prints must not print into an answer
-    work = Work()
+    work = TaskRunner()
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         answer: object = READY
         while True:

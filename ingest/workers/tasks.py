@@ -9,7 +9,7 @@ from typing import NamedTuple
 from runmart.ingest.errors import InputError
 from runmart.ingest.parse.blocks import BLOCK_BYTES, Block, blocks
 from runmart.ingest.sources.reader import open_file
-from runmart.ingest.transform.admission import OPEN, Door
+from runmart.ingest.transform.admission import ADMIT_ALL, AdmissionFilter
 from runmart.ingest.transform.convert import Converted, Converter
 from runmart.models.observations import Origin
 
@@ -37,13 +37,13 @@ class Task(NamedTuple):
 
     parts: Sequence[tuple[Block | str, Origin]]
     """Blocks, or the paths of small files that are to be read."""
-    door: Door = OPEN
+    admission: AdmissionFilter = ADMIT_ALL
 
 
 _NOTHING = Block(b"")
 
 
-class Work:
+class TaskRunner:
     """Does one task after another."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Work:
         """Read what is to be read, and convert it."""
         parts = [_read(part) if isinstance(part, str) else (part, None) for part, _ in task.parts]
         converted = self._converter.convert(
-            [(block, origin) for (block, _), (_, origin) in zip(parts, task.parts, strict=True)], task.door
+            [(block, origin) for (block, _), (_, origin) in zip(parts, task.parts, strict=True)], task.admission
         )
         return Done(converted, [end for _, end in parts])
 

@@ -13,8 +13,8 @@ import msgspec
 from runmart.ingest.errors import SourceError
 from runmart.ingest.load.policies import combined
 from runmart.ingest.sources.discover import STANDARD_INPUTS
-from runmart.ingest.transform.admission import Door
-from runmart.ingest.transform.redact import Hider
+from runmart.ingest.transform.admission import AdmissionFilter
+from runmart.ingest.transform.redact import Redactor
 from runmart.ingest.version import VERSION
 from runmart.lake.batch import manifests
 from runmart.lake.batch.convert import Sums
@@ -22,7 +22,7 @@ from runmart.lake.batch.job import Job
 from runmart.lake.batch.merge import Merged
 from runmart.lake.batch.storage import Storage
 from runmart.lake.parquet.manifest import MANIFEST_ASIDE, ExportError, File, Manifest, Written
-from runmart.models.redaction import Content
+from runmart.models.redaction import RedactionPolicy
 
 DEFAULT_SHARDS = 16
 """Good for some ten million runs; see docs/scale.md."""
@@ -46,7 +46,7 @@ def begin(
     *,
     source: str,
     shards: int = DEFAULT_SHARDS,
-    content: Content | None = None,
+    content: RedactionPolicy | None = None,
     observed_at: int | None = None,
     reload: bool = False,
 ) -> Job:
@@ -79,7 +79,7 @@ def begin(
             )
         manifest = manifests.new(shards)
     known = manifests.lake_of(manifest)
-    door = Door(combined(known.content, known.key_fingerprint, content))
+    admission = AdmissionFilter(combined(known.content, known.key_fingerprint, content))
     return Job(
         lake=lake if "://" in lake else storage.address,
         sources=tuple(one if "://" in one else os.path.abspath(one) for one in sources),  # noqa: PTH100 - links stay
@@ -87,7 +87,7 @@ def begin(
         batch=manifests.batch_of(manifest) + 1,
         shards=known.shards,
         started_at=time.time_ns() // 1000,
-        door=door,
+        admission=admission,
         observed_at=observed_at,
         reload=reload,
     )
@@ -129,10 +129,10 @@ def _put(job: Job, manifest: Manifest, merged: list[Merged], unchanged: int) -> 
                 of_book[of_shard.shard] = file
     manifest.partitions = sorted((one for one in partitions.values() if one.files), key=_order)
     manifest.version = VERSION
-    content = job.door.content
+    content = job.admission.content
     lake.content = {str(name): rule for name, rule in content.rules.items() if rule != "keep"}
     if "hash" in lake.content.values():
-        lake.key_fingerprint = Hider(content).fingerprint()
+        lake.key_fingerprint = Redactor(content).fingerprint()
     load = _load(job, merged, unchanged)
     lake.loads = [*lake.loads, load]
     return load

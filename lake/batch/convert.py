@@ -10,13 +10,13 @@ import msgspec
 
 from runmart.ingest.load.loader import ReadInput, Totals
 from runmart.ingest.pipeline import Reading
-from runmart.ingest.transform.convert import Converted, Converter, let_in
+from runmart.ingest.transform.convert import Converted, Converter, admit
 from runmart.ingest.workers.pool import Workers
 from runmart.lake.batch import job as jobs
 from runmart.lake.batch import shuffle
 from runmart.lake.batch.discover import export_of, openable
 from runmart.lake.batch.job import Found, Job
-from runmart.lake.batch.shuffle import WHOLE, Parcel, shard_of
+from runmart.lake.batch.shuffle import WHOLE, ShuffleBlock, shard_of
 from runmart.lake.batch.split import blocks_of, end_of
 from runmart.lake.batch.storage import Storage
 from runmart.lake.parquet.manifest import ExportError
@@ -73,14 +73,14 @@ class Collector:
     def __init__(self, job: Job) -> None:
         """Nothing was taken yet."""
         self.load_id = job.batch
-        self.door = job.door
+        self.admission = job.admission
         self.totals = Totals()
         self._job = job
         self._batches: list[Batches] = []
         self._steps: list[Any] = []
         self._rejects: list[tuple[str, Reject]] = []
         self._waiting = self._bytes = 0
-        self._parcels: list[Parcel] = []
+        self._parcels: list[ShuffleBlock] = []
 
     def add(self, found: Converted, inputs: Sequence[tuple[str, int]]) -> None:
         """As `Load.add`."""
@@ -121,17 +121,17 @@ class Collector:
     def tell(self, address: str, kind: str, what: object, piece: int = WHOLE) -> None:
         """Tell the owner of an input something of it."""
         owner = shard_of(address, self._job.shards)
-        self._parcels.append(Parcel(owner, kind, address, piece, msgspec.msgpack.encode(what)))
+        self._parcels.append(ShuffleBlock(owner, kind, address, piece, msgspec.msgpack.encode(what)))
 
     def cut(self, prefix: str = "", address: str = "", piece: int = WHOLE) -> None:
         """Make parcels of the rows that were taken."""
         shards = self._job.shards
         if any(batch.runs.num_rows for batch in self._batches):
             for shard, data in shuffle.cut(self._batches, shards):
-                self._parcels.append(Parcel(shard, f"{prefix}observations", address, piece, data))
+                self._parcels.append(ShuffleBlock(shard, f"{prefix}observations", address, piece, data))
         if any(steps.num_rows for steps in self._steps):
             for shard, data in shuffle.cut_steps(self._steps, shards):
-                self._parcels.append(Parcel(shard, f"{prefix}steps", address, piece, data))
+                self._parcels.append(ShuffleBlock(shard, f"{prefix}steps", address, piece, data))
         for of, rejects in _by_address(self._rejects).items():
             self.tell(of, "rejects", rejects, piece)
         self._batches, self._steps, self._rejects, self._waiting, self._bytes = [], [], [], 0, 0
@@ -145,7 +145,7 @@ class Collector:
             return
         origin, position, observations, rejected = self._origin(found), 0, 0, 0
         for block in blocks_of(found):
-            held = converter.convert([(block, origin)], self.door)
+            held = converter.convert([(block, origin)], self.admission)
             self.collect(held, [(found.address, position)])
             [counts] = held.counts
             position += counts.items
@@ -154,7 +154,7 @@ class Collector:
         self.cut("", found.address, found.piece)
         told = msgspec.msgpack.encode(Piece(position, observations, rejected))
         for shard in range(self._job.shards):
-            self._parcels.append(Parcel(shard, "piece", found.address, found.piece, told))
+            self._parcels.append(ShuffleBlock(shard, "piece", found.address, found.piece, told))
 
     def _origin(self, found: Found) -> Origin:
         observed_at = found.modified_at if self._job.observed_at is None else self._job.observed_at
@@ -162,8 +162,8 @@ class Collector:
 
     def take(self) -> Iterator[Any]:
         """The parcels that are ready, as rows, one by one: they may be large."""
-        for parcel in self._parcels:
-            yield shuffle.rows([parcel])
+        for shuffle_block in self._parcels:
+            yield shuffle.rows([shuffle_block])
         self._parcels = []
 
     def finish(self) -> None:
@@ -171,7 +171,7 @@ class Collector:
         self.cut()
         totals = self.totals
         what = Sums(totals.pages, totals.observations, totals.steps, totals.pruned, totals.skipped.total())
-        self._parcels.append(Parcel(0, "sums", "", WHOLE, msgspec.msgpack.encode(what)))
+        self._parcels.append(ShuffleBlock(0, "sums", "", WHOLE, msgspec.msgpack.encode(what)))
 
 
 def observed(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
@@ -207,7 +207,7 @@ def _restored(job: Job, found: Found, collector: Collector) -> Iterator[Any]:
         for table, file in one.files.items():
             check(reader, storage.local(file.path, folder), table, file)
         for some in converted(reader, root, one, job.batch):
-            collector.collect(some if job.door.is_open else let_in(some, job.door), [("", 0)])
+            collector.collect(some if job.admission.is_open else admit(some, job.admission), [("", 0)])
             collector.cut("restored ")
             yield from collector.take()
     if "runs" in one.files:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from runmart.ingest.sources.input import Input
-from runmart.ingest.transform.admission import Door
+from runmart.ingest.transform.admission import AdmissionFilter
 from runmart.lake.batch import manifests
 from runmart.lake.batch.storage import Storage
 from runmart.lake.parquet.manifest import ExportError, Manifest
@@ -27,7 +27,7 @@ class Job(NamedTuple):
     shards: int
     started_at: int
     """Microseconds since 1970."""
-    door: Door
+    admission: AdmissionFilter
     observed_at: int | None = None
     """When the runs were observed, in microseconds since 1970; each input's own time when None."""
     reload: bool = False

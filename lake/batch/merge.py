@@ -16,7 +16,7 @@ from runmart.ingest.transform.convert import Converted
 from runmart.lake.batch.convert import End, Piece, Sums
 from runmart.lake.batch.job import Job
 from runmart.lake.batch.shards import BOOKS, RUN, STEP, Key, Shard
-from runmart.lake.batch.shuffle import WHOLE, Parcel, opened, opened_steps, parcels
+from runmart.lake.batch.shuffle import WHOLE, ShuffleBlock, opened, opened_steps, shuffle_blocks
 from runmart.lake.parquet.manifest import File, Partition, Written
 from runmart.models import arrow
 from runmart.models.batches import POSITION, shift, shift_rows
@@ -50,87 +50,89 @@ class Merged(msgspec.Struct):
     sums: Sums
 
 
-class Spool:
+class ShardInput:
     """The parcels of one shard, on this machine's disk until all have come."""
 
     def __init__(self, file: IO[bytes]) -> None:
         """Nothing has come yet."""
         self._file = file
-        self._places: list[tuple[Parcel, int]] = []
+        self._places: list[tuple[ShuffleBlock, int]] = []
         self._pieces: dict[str, dict[int, Piece]] = {}
-        self._ends: dict[tuple[str, int, str], tuple[Parcel, End]] = {}
+        self._ends: dict[tuple[str, int, str], tuple[ShuffleBlock, End]] = {}
         self.sums = Sums()
 
-    def take(self, parcel: Parcel) -> None:
+    def take(self, shuffle_block: ShuffleBlock) -> None:
         """Keep a parcel."""
-        if parcel.kind == "piece":
-            self._pieces.setdefault(parcel.address, {})[parcel.piece] = _PIECE.decode(parcel.data)
-        elif parcel.kind == "input":
-            end = _END.decode(parcel.data)
-            self._ends[parcel.address, end.size, end.content_hash] = parcel, end
-        elif parcel.kind == "sums":
-            self.sums = self.sums.plus(_SUMS.decode(parcel.data))
+        if shuffle_block.kind == "piece":
+            self._pieces.setdefault(shuffle_block.address, {})[shuffle_block.piece] = _PIECE.decode(shuffle_block.data)
+        elif shuffle_block.kind == "input":
+            end = _END.decode(shuffle_block.data)
+            self._ends[shuffle_block.address, end.size, end.content_hash] = shuffle_block, end
+        elif shuffle_block.kind == "sums":
+            self.sums = self.sums.plus(_SUMS.decode(shuffle_block.data))
         else:
-            self._places.append((parcel._replace(data=b""), self._file.tell()))
-            self._file.write(parcel.data)
+            self._places.append((shuffle_block._replace(data=b""), self._file.tell()))
+            self._file.write(shuffle_block.data)
 
-    def parcels(self, kind: str) -> Iterator[Parcel]:
+    def shuffle_blocks(self, kind: str) -> Iterator[ShuffleBlock]:
         """The parcels of a kind, again."""
-        for number, (parcel, start) in enumerate(self._places):
-            if parcel.kind == kind:
+        for number, (shuffle_block, start) in enumerate(self._places):
+            if shuffle_block.kind == kind:
                 end = self._places[number + 1][1] if number + 1 < len(self._places) else self._size
                 self._file.seek(start)
-                yield parcel._replace(data=self._file.read(end - start))
+                yield shuffle_block._replace(data=self._file.read(end - start))
 
     def close(self) -> None:
         """Nothing more comes."""
         self._size = self._file.tell()
 
-    def before(self, parcel: Parcel) -> int:
+    def before(self, shuffle_block: ShuffleBlock) -> int:
         """How many items of its input come before those of a parcel."""
-        pieces = self._pieces.get(parcel.address, {}) if parcel.piece != WHOLE else {}
-        return sum(piece.items for number, piece in pieces.items() if number < parcel.piece)
+        pieces = self._pieces.get(shuffle_block.address, {}) if shuffle_block.piece != WHOLE else {}
+        return sum(piece.items for number, piece in pieces.items() if number < shuffle_block.piece)
 
     def inputs(self, job: Job) -> Iterator[ReadInput | tuple[str, Reject]]:
         """The inputs that were read, and a reject for each that could not be."""
-        for parcel, end in self._ends.values():
-            pieces = self._pieces.get(parcel.address, {}).values() if end.is_cut else ()
+        for shuffle_block, end in self._ends.values():
+            pieces = self._pieces.get(shuffle_block.address, {}).values() if end.is_cut else ()
             if end.error is not None:
                 observed_at = end.modified_at if job.observed_at is None else job.observed_at
                 origin = Origin(job.source, observed_at, job.batch)
-                yield parcel.address, Reject(origin, self.before(parcel), 1, end.error, "$", b"")
+                yield shuffle_block.address, Reject(origin, self.before(shuffle_block), 1, end.error, "$", b"")
             else:
                 observations = end.observations + sum(piece.observations for piece in pieces)
                 rejected = end.rejected + sum(piece.rejected for piece in pieces)
-                yield ReadInput(parcel.address, end.size, end.content_hash, end.modified_at, observations, rejected)
+                yield ReadInput(
+                    shuffle_block.address, end.size, end.content_hash, end.modified_at, observations, rejected
+                )
 
 
 def merged(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
     """What the parcels of some shards, all of each, do to them; the files are written when a row comes out."""
     with TemporaryDirectory(prefix="runmart-") as folder, ExitStack() as files:
-        spools: dict[int, Spool] = {}
-        for parcel in parcels(batches):
-            if parcel.shard not in spools:
-                path = Path(folder) / f"{parcel.shard}.parcels"
-                spools[parcel.shard] = Spool(files.enter_context(path.open("w+b")))
-            spools[parcel.shard].take(parcel)
+        spools: dict[int, ShardInput] = {}
+        for shuffle_block in shuffle_blocks(batches):
+            if shuffle_block.shard not in spools:
+                path = Path(folder) / f"{shuffle_block.shard}.blocks"
+                spools[shuffle_block.shard] = ShardInput(files.enter_context(path.open("w+b")))
+            spools[shuffle_block.shard].take(shuffle_block)
         manifest = job.before()
-        for number, spool in sorted(spools.items()):
-            spool.close()
+        for number, shard_input in sorted(spools.items()):
+            shard_input.close()
             with Shard(job, manifest, number) as shard:
-                done = msgspec.json.encode(_merged(shard, spool))
+                done = msgspec.json.encode(_merged(shard, shard_input))
             yield arrow.rows([(done,)], TYPES)
 
 
-def _merged(shard: Shard, spool: Spool) -> Merged:
+def _merged(shard: Shard, shard_input: ShardInput) -> Merged:
     job, connection = shard.job, shard.connection
     known = {book.name: shard.fill(book.name) for book in BOOKS}
-    _note_ids(connection, RUN, _ids(spool, "observations", _run_ids))
-    _note_ids(connection, STEP, _ids(spool, "steps", _step_ids))
+    _note_ids(connection, RUN, _ids(shard_input, "observations", _run_ids))
+    _note_ids(connection, STEP, _ids(shard_input, "steps", _step_ids))
     for key in (RUN, STEP):
         shard.fill_rows(key)
     load = Load(connection, "lake load", job.source)
-    _load(spool, load, job)
+    _load(shard_input, load, job)
     load.commit("done")
     written: dict[Partition, Written] = {}
     for key in (RUN, STEP):
@@ -151,7 +153,7 @@ def _merged(shard: Shard, spool: Spool) -> Merged:
         totals.unchanged,
         totals.rejected,
         totals.inputs,
-        spool.sums,
+        shard_input.sums,
     )
 
 
@@ -164,10 +166,10 @@ def _step_ids(data: bytes) -> Any:
     return opened_steps(data).column("step_id")
 
 
-def _ids(spool: Spool, kind: str, of: Callable[[bytes], Any]) -> Iterator[Any]:
+def _ids(shard_input: ShardInput, kind: str, of: Callable[[bytes], Any]) -> Iterator[Any]:
     for some in (kind, f"restored {kind}"):
-        for parcel in spool.parcels(some):
-            yield of(parcel.data)
+        for shuffle_block in shard_input.shuffle_blocks(some):
+            yield of(shuffle_block.data)
 
 
 def _note_ids(connection: "DuckDBPyConnection", key: Key, ids: Iterable[Any]) -> None:
@@ -180,21 +182,21 @@ def _note_ids(connection: "DuckDBPyConnection", key: Key, ids: Iterable[Any]) ->
     connection.unregister("incoming_ids")
 
 
-def _load(spool: Spool, load: Load, job: Job) -> None:
+def _load(shard_input: ShardInput, load: Load, job: Job) -> None:
     for prefix in ("", "restored "):
-        for parcel in spool.parcels(f"{prefix}observations"):
-            batches = shift(opened(parcel.data), spool.before(parcel), POSITION)
+        for shuffle_block in shard_input.shuffle_blocks(f"{prefix}observations"):
+            batches = shift(opened(shuffle_block.data), shard_input.before(shuffle_block), POSITION)
             count = batches.runs.num_rows
             load.add(Converted([batches], [[]], [Counts(count, 0, count)], Counter(), 0, None), [("", 0)])
-        for parcel in spool.parcels(f"{prefix}steps"):
-            steps = shift_rows(opened_steps(parcel.data), spool.before(parcel), POSITION)
+        for shuffle_block in shard_input.shuffle_blocks(f"{prefix}steps"):
+            steps = shift_rows(opened_steps(shuffle_block.data), shard_input.before(shuffle_block), POSITION)
             load.add(Converted([], [[]], [Counts(0, 0, 0)], Counter(), 0, steps), [("", 0)])
         load.commit()  # the columns of an export have other types, and cannot be in one batch with these
-    for parcel in spool.parcels("rejects"):
-        rejects = _REJECTS.decode(parcel.data)
+    for shuffle_block in shard_input.shuffle_blocks("rejects"):
+        rejects = _REJECTS.decode(shuffle_block.data)
         held = Converted([], [rejects], [Counts(0, len(rejects), 0)], Counter(), 0, None)
-        load.add(held, [(parcel.address, spool.before(parcel))])
-    for found in spool.inputs(job):
+        load.add(held, [(shuffle_block.address, shard_input.before(shuffle_block))])
+    for found in shard_input.inputs(job):
         if isinstance(found, ReadInput):
             load.finish_input(found)
         else:

@@ -19,7 +19,7 @@ WHOLE = -1
 """In the place of the number of a piece: the positions of the rows are already those in their inputs."""
 
 
-class Parcel(NamedTuple):
+class ShuffleBlock(NamedTuple):
     """Something for one shard."""
 
     shard: int
@@ -37,15 +37,15 @@ def shard_of(key: str, shards: int) -> int:
     return crc32(key.encode(errors="surrogatepass")) % shards
 
 
-def rows(parcels: Sequence[Parcel]) -> pa.RecordBatch:
+def rows(shuffle_blocks: Sequence[ShuffleBlock]) -> pa.RecordBatch:
     """Parcels as the rows that are carried."""
-    return arrow.rows(parcels, TYPES)
+    return arrow.rows(shuffle_blocks, TYPES)
 
 
-def parcels(batches: Iterable[Any]) -> Iterator[Parcel]:
+def shuffle_blocks(batches: Iterable[Any]) -> Iterator[ShuffleBlock]:
     """The parcels that rows are."""
     for batch in batches:
-        yield from map(Parcel._make, zip(*(column.to_pylist() for column in batch.columns), strict=True))
+        yield from map(ShuffleBlock._make, zip(*(column.to_pylist() for column in batch.columns), strict=True))
 
 
 def cut(batches: Sequence[Batches], shards: int) -> Iterator[tuple[int, bytes]]:

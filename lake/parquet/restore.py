@@ -12,7 +12,7 @@ import pyarrow as pa
 from runmart.ingest.decode.result import Counts
 from runmart.ingest.load.loader import Load, ReadInput
 from runmart.ingest.pipeline import loading
-from runmart.ingest.transform.convert import Converted, let_in
+from runmart.ingest.transform.convert import Converted, admit
 from runmart.ingest.warehouse.write_lock import write_alone
 from runmart.lake.parquet.manifest import (
     COLUMNS,
@@ -38,7 +38,7 @@ from runmart.models.tables.steps import STEPS
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from runmart.models.redaction import Content
+    from runmart.models.redaction import RedactionPolicy
 
 _CHUNK_RUNS = 30_000
 """Half of what is merged at a time; with as many as that, all of it takes 150 MB more and is no quicker."""
@@ -48,7 +48,7 @@ _MEMORY = "128MB"
 _KEYS = {"prices": ("provider", "model", "valid_from"), "model_aliases": ("source", "model")}
 
 
-def restore(connection: "DuckDBPyConnection", folder: Path, content: "Content | None" = None) -> Load:
+def restore(connection: "DuckDBPyConnection", folder: Path, content: "RedactionPolicy | None" = None) -> Load:
     """Load an export: runs and steps as they were observed, and the prices and aliases that are not there.
 
     Args:
@@ -108,7 +108,7 @@ def check(reader: "DuckDBPyConnection", path: Path, table: str, file: File) -> N
 
 def _load(reader: "DuckDBPyConnection", folder: Path, one: Written, load: Load) -> None:
     for found in converted(reader, folder, one, load.load_id):
-        load.add(found if load.door.is_open else let_in(found, load.door), [("", 0)])  # nothing was rejected
+        load.add(found if load.admission.is_open else admit(found, load.admission), [("", 0)])  # nothing was rejected
     if "runs" in one.files:
         path = folder / one.files["runs"].path
         modified_at = path.stat().st_mtime_ns // 1000

@@ -19,7 +19,7 @@ from runmart.lake.batch.discover import listed, marked
 from runmart.lake.batch.job import Job
 from runmart.lake.batch.split import pieces
 from runmart.models.columns import BIGINT, BINARY, BOOLEAN, INTEGER, VARCHAR
-from runmart.models.redaction import Content
+from runmart.models.redaction import RedactionPolicy
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -61,7 +61,7 @@ def load(
     *,
     source: str = "default",
     shards: int = DEFAULT_SHARDS,
-    content: Content | None = None,
+    content: RedactionPolicy | None = None,
     observed_at: int | None = None,
     reload: bool = False,
     tasks: int | None = None,
@@ -136,14 +136,14 @@ def _cores(spark: "SparkSession") -> int:
     return len(set(spark.range(MAX_TASKS).select(sql.spark_partition_id()).collect()))
 
 
-def _by_shard(spark: "SparkSession", parcels: "DataFrame", shards: int) -> "DataFrame":
+def _by_shard(spark: "SparkSession", shuffle_blocks: "DataFrame", shards: int) -> "DataFrame":
     """Parcels in one partition for each shard: sent by numbers that Spark's hash puts into partitions of their own."""
     from pyspark.sql import functions as sql
 
     tried: Any = spark.range(shards * 64).selectExpr(f"pmod(hash(cast(id as int)), {shards})").collect()
     numbers = {place: number for number, (place,) in enumerate(tried)}
     keys = ", ".join(str(numbers.get(shard, shard)) for shard in range(shards))
-    return parcels.repartition(shards, sql.expr(f"element_at(array({keys}), shard + 1)"))
+    return shuffle_blocks.repartition(shards, sql.expr(f"element_at(array({keys}), shard + 1)"))
 
 
 def _stage(rows: "DataFrame", todo: Job, stage: Stage, types: Mapping[str, pa.DataType]) -> "DataFrame":

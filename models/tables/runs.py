@@ -26,12 +26,12 @@ from runmart.models.tables.tools import digest
 
 def _field(name: str) -> Getter[Observations]:
     """A field as sent; null where a server sent nothing."""
-    return lambda runs: runs.sent.array(name)
+    return lambda runs: runs.columns.array(name)
 
 
 def _common(name: str) -> Getter[Observations]:
     """As `field`, for texts that many runs have in common."""
-    return lambda runs: runs.sent.encoded(name).array
+    return lambda runs: runs.columns.encoded(name).array
 
 
 def _instant(name: str) -> Getter[Observations]:
@@ -61,9 +61,9 @@ def _position(runs: Observations) -> Array:
 
 def _assistant_id(runs: Observations) -> Array:
     """`assistant_id`, or Azure's `agent_id` where that is missing or null."""
-    assistants = runs.sent.encoded("assistant_id").array
-    if runs.sent.is_sent("agent_id"):
-        return compute.coalesce(runs.sent.array("assistant_id"), runs.sent.array("agent_id")).dictionary_encode()
+    assistants = runs.columns.encoded("assistant_id").array
+    if runs.columns.is_sent("agent_id"):
+        return compute.coalesce(runs.columns.array("assistant_id"), runs.columns.array("agent_id")).dictionary_encode()
     return assistants
 
 

@@ -26,7 +26,7 @@ def _first(name: str, other: str) -> Getter[UsageRows]:
     """The tokens under `name`, or under `other`, the name of the Responses API."""
 
     def values(rows: UsageRows) -> Array:
-        sent = rows.usage.sent
+        sent = rows.usage.columns
         return compute.coalesce(sent.array(name), sent.array(other)) if sent.is_sent(other) else sent.array(name)
 
     return values
@@ -42,7 +42,7 @@ USAGE: Table[UsageRows] = Table(
         Column("cached_prompt_tokens", BIGINT, lambda rows: rows.usage.cached_prompt_tokens, "Prompt tokens that came from the cache"),
         Column("completion_tokens", BIGINT, _first("completion_tokens", "output_tokens"), "Tokens written, the reasoning ones included"),
         Column("reasoning_tokens", BIGINT, lambda rows: rows.usage.reasoning_tokens, "Completion tokens spent on reasoning"),
-        Column("total_tokens", BIGINT, lambda rows: rows.usage.sent.array("total_tokens"), "Total as sent"),
+        Column("total_tokens", BIGINT, lambda rows: rows.usage.columns.array("total_tokens"), "Total as sent"),
         Column("details", JSON, lambda rows: rows.usage.details, "The detail objects and whatever else usage holds, as sent"),
         RUN_CREATED_AT,
     ),

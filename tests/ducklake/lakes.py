@@ -10,7 +10,7 @@ from load.warehouses import RUNMART, Tables, command
 from postgres import PASSWORD, Postgres
 
 from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
-from runmart.ingest.warehouse.location import Lake
+from runmart.ingest.warehouse.location import DuckLake
 from runmart.models.tables.all import ALL_TABLES
 from runmart.queries import install
 
@@ -26,9 +26,9 @@ class Bare:
     data: str
 
     @property
-    def place(self) -> Lake:
+    def place(self) -> DuckLake:
         """What the code calls it."""
-        return Lake(self.postgres.catalog(self.database), self.data)
+        return DuckLake(self.postgres.catalog(self.database), self.data)
 
     @property
     def options(self) -> list[str]:
@@ -61,13 +61,13 @@ def made(lake: Bare) -> Bare:
     return lake
 
 
-def query(place: Path | Lake, text: str) -> list[tuple[Any, ...]]:
+def query(place: Path | DuckLake, text: str) -> list[tuple[Any, ...]]:
     """The rows of a query."""
     with open_for_reading(place, 10) as connection:
         return connection.sql(text).fetchall()
 
 
-def tables(place: Path | Lake, names: Sequence[str] = tuple(table.name for table in ALL_TABLES)) -> Tables:
+def tables(place: Path | DuckLake, names: Sequence[str] = tuple(table.name for table in ALL_TABLES)) -> Tables:
     """All rows of tables or views, but for the load, in a fixed order; instants in microseconds."""
     with open_for_reading(place, 10) as connection:
         found: Tables = {}

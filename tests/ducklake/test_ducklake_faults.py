@@ -14,7 +14,7 @@ from postgres import PASSWORD, Postgres, running
 
 from runmart.cli import app
 from runmart.ingest.warehouse import ducklake, write_lock
-from runmart.ingest.warehouse.location import Lake, place
+from runmart.ingest.warehouse.location import DuckLake, parse_location
 from runmart.ingest.warehouse.migrations import MIGRATIONS
 from runmart.queries import connect
 
@@ -69,9 +69,9 @@ def test_an_address_never_shows_its_password() -> None:
         "postgresql://h/a?user=u&password=geheim&x=y",
         "dbname=a password=ge heim",
     ):
-        shown = str(place(f"ducklake:postgres:{catalog}"))
+        shown = str(parse_location(f"ducklake:postgres:{catalog}"))
         assert "heim" not in shown and "ge" not in shown.replace("postgres", ""), shown  # noqa: PT018
-        assert shown == repr(Lake(catalog))
+        assert shown == repr(DuckLake(catalog))
 
 
 def test_a_lake_is_made_where_it_is_said_once(lake: Bare, file: Path, tmp_path: Path) -> None:

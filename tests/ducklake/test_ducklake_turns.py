@@ -63,8 +63,8 @@ def without_turns(patch: pytest.MonkeyPatch) -> None:
     def taken(*_: object) -> Generator[None]:
         yield
 
-    patch.setattr(write_lock.Turn, "taken", taken)
-    patch.setattr(write_lock.Turn, "check", taken)
+    patch.setattr(write_lock.WriteLock, "taken", taken)
+    patch.setattr(write_lock.WriteLock, "check", taken)
 
 
 def both_at_once(patch: pytest.MonkeyPatch, *loads: Callable[[], object]) -> None:

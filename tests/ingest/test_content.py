@@ -11,11 +11,11 @@ from payloads import ORIGIN, Rows, page, rows_of, run
 from secretive import SECRET, SECRETIVE
 
 from runmart.ingest.parse.blocks import Block
-from runmart.ingest.transform.admission import JSONS, TEXTS, Door
+from runmart.ingest.transform.admission import JSONS, TEXTS, AdmissionFilter
 from runmart.ingest.transform.convert import Converted, Converter
-from runmart.ingest.transform.redact import Hider, without_quotes
+from runmart.ingest.transform.redact import Redactor, without_quotes
 from runmart.models.columns import JSON, VARCHAR
-from runmart.models.redaction import CONTENT_FIELDS, RULES, Content, ContentField, Rule
+from runmart.models.redaction import CONTENT_FIELDS, RULES, ContentField, RedactionPolicy, Rule
 from runmart.models.tables.all import ALL_TABLES
 
 KEY = b"0123456789abcdef"
@@ -34,12 +34,12 @@ def _rules(rule: Rule) -> dict[ContentField, Rule]:
     return dict.fromkeys(CONTENT_FIELDS, rule)
 
 
-def _converted(data: bytes, door: Door | None = None) -> Converted:
-    return Converter().convert([(Block(data), ORIGIN)], door or Door())
+def _converted(data: bytes, admission: AdmissionFilter | None = None) -> Converted:
+    return Converter().convert([(Block(data), ORIGIN)], admission or AdmissionFilter())
 
 
-def _rows(data: bytes, door: Door | None = None) -> Rows:
-    return rows_of(_converted(data, door).batches)
+def _rows(data: bytes, admission: AdmissionFilter | None = None) -> Rows:
+    return rows_of(_converted(data, admission).batches)
 
 
 def test_each_column_of_texts_is_content_or_not() -> None:
@@ -53,12 +53,12 @@ def test_each_column_of_texts_is_content_or_not() -> None:
 @pytest.mark.parametrize("rule", ["hash", "drop"])
 def test_nothing_of_the_content_is_left(rule: Rule) -> None:
     """Neither in the columns nor in what is saved; what is no content stays."""
-    door = Door(Content(_rules(rule), KEY))
+    admission = AdmissionFilter(RedactionPolicy(_rules(rule), KEY))
     sent = page(run(1, **SECRETIVE))
-    rows = _rows(sent, door)
+    rows = _rows(sent, admission)
     assert SECRET in repr(_rows(sent))
     assert SECRET not in repr(rows)
-    document = door.document(sent)
+    document = admission.document(sent)
     assert document is not None
     assert SECRET.encode() not in document
     assert _rows(document) == rows
@@ -72,11 +72,14 @@ def test_nothing_of_the_content_is_left(rule: Rule) -> None:
 @pytest.mark.parametrize("field", CONTENT_FIELDS)
 def test_a_field_is_hidden_alone(field: ContentField) -> None:
     """What is asked for one field leaves the others as they are."""
-    plain, hidden = (_rows(page(run(1, **SECRETIVE)), door) for door in (None, Door(Content({field: "drop"}))))
+    plain, redacted = (
+        _rows(page(run(1, **SECRETIVE)), admission)
+        for admission in (None, AdmissionFilter(RedactionPolicy({field: "drop"})))
+    )
     changed = {
         (table, column)
         for table, rows in plain.items()
-        for before, after in zip(rows, hidden[table], strict=True)
+        for before, after in zip(rows, redacted[table], strict=True)
         for column in before
         if before[column] != after[column]
     }
@@ -98,35 +101,35 @@ def test_what_is_saved_gives_the_tables_that_were_loaded(
     found: list[dict[str, Any]], rules: dict[ContentField, Rule], write: Writer
 ) -> None:
     """Answers are hidden as columns are: to load them from the archive gives the same, again and again."""
-    door = Door(Content(rules, KEY))
+    admission = AdmissionFilter(RedactionPolicy(rules, KEY))
     sent = write(as_page(found))
     assume(b"Infinity" not in sent)  # which is no JSON
-    saved = door.document(sent)
+    saved = admission.document(sent)
     assert saved is not None
-    rows = _parsed(_rows(sent, door))
+    rows = _parsed(_rows(sent, admission))
     assert _parsed(_rows(saved)) == rows
-    assert _parsed(_rows(saved, door)) == rows
+    assert _parsed(_rows(saved, admission)) == rows
 
 
 def test_equal_texts_have_equal_hashes_and_another_key_has_others() -> None:
     """They can be grouped; nobody can guess them who does not have the key."""
-    content, other = Content(_rules("hash"), KEY), Content(_rules("hash"), KEY[::-1])
-    first, again = (Hider(content).text("instructions", "You are kind.") for _ in range(2))
+    content, other = RedactionPolicy(_rules("hash"), KEY), RedactionPolicy(_rules("hash"), KEY[::-1])
+    first, again = (Redactor(content).text("instructions", "You are kind.") for _ in range(2))
     assert first == again
     assert first is not None
     assert first.startswith("hash:")
-    assert first != Hider(content).text("instructions", "You are kind")
-    assert first != Hider(other).text("instructions", "You are kind.")
-    assert Hider(content).text("instructions", first) == first
+    assert first != Redactor(content).text("instructions", "You are kind")
+    assert first != Redactor(other).text("instructions", "You are kind.")
+    assert Redactor(content).text("instructions", first) == first
     assert repr(KEY) not in repr(content)
 
 
 def test_a_reject_keeps_no_content() -> None:
     """Its text is hidden as everything is, or left out where it cannot be told apart; its reason quotes nothing."""
     bad = run(1, created_at="soon", instructions=SECRET, metadata=SECRET)
-    door = Door(Content(_rules("hash"), KEY))
+    admission = AdmissionFilter(RedactionPolicy(_rules("hash"), KEY))
     data = b"\n".join([json.dumps(bad).encode(), b'{"id":"run_2","instructions":"%s' % SECRET.encode()])
-    [[first, second]] = _converted(data, door).rejects
+    [[first, second]] = _converted(data, admission).rejects
     assert SECRET.encode() not in first.raw + second.raw
     assert SECRET not in first.reason + second.reason
     assert (first.is_withheld, second.is_withheld) == (False, True)
@@ -139,13 +142,13 @@ def test_pruned_runs_and_old_content_stay_out() -> None:
     """What was created before is left out with its children, and counted; the rest is numbered anew."""
     old, new = run(1, created_at=1_000, **SECRETIVE), run(2, created_at=3_000, **SECRETIVE)
     unknown = run(3, created_at=None, **SECRETIVE)
-    found = _converted(page(old, new, unknown), Door(runs_from=2_000_000_000))
+    found = _converted(page(old, new, unknown), AdmissionFilter(runs_from=2_000_000_000))
     assert found.pruned == 1
     rows = rows_of(found.batches)
     alone = _rows(page(new, unknown))
     for table in rows:
         assert _placeless(rows[table]) == _placeless(alone[table])
-    of_content = _rows(page(old, new), Door(content_from=2_000_000_000))
+    of_content = _rows(page(old, new), AdmissionFilter(content_from=2_000_000_000))
     assert [SECRET in repr(row) for row in of_content["runs"]] == [False, True]
     assert [SECRET in repr(row) for row in of_content["tools"]] == [False] * 4 + [True] * 4
     assert of_content["runs"][1:] == _rows(page(old, new))["runs"][1:]

@@ -74,8 +74,8 @@ def test_plain_pages_take_the_fast_way() -> None:
         json.dumps(run(1, **fields), indent=2).encode() + b"\n" + json.dumps(run(2), indent=2).encode(),
     ):
         [found] = Decoder().decode([(Block(data), ORIGIN)]).observations
-        assert found.sent.values("id") == ["run_1", "run_2"]
-        assert "extra_0" in found.sent
+        assert found.columns.values("id") == ["run_1", "run_2"]
+        assert "extra_0" in found.columns
 
 
 def test_unknown_fields_of_a_page_do_not_matter() -> None:

@@ -1,15 +1,15 @@
 """Columns in which few values differ."""
 
 from runmart.ingest.decode import dictionary
-from runmart.ingest.decode.dictionary import DistinctDecoder
+from runmart.ingest.decode.dictionary import DictionaryDecoder
 from runmart.models import arrow
 from runmart.models.columns import BIGINT, BINARY
-from runmart.models.record_columns import Encoded
+from runmart.models.record_columns import DictionaryColumn
 
 
-def _encoded(*texts: bytes) -> Encoded:
+def _encoded(*texts: bytes) -> DictionaryColumn:
     array = arrow.array(texts, BINARY).dictionary_encode()
-    return Encoded(array, array.dictionary.to_pylist())
+    return DictionaryColumn(array, array.dictionary.to_pylist())
 
 
 def test_each_text_is_parsed_once() -> None:
@@ -20,7 +20,7 @@ def test_each_text_is_parsed_once() -> None:
         parsed.append(text)
         return len(text)
 
-    decoder = DistinctDecoder(parse)
+    decoder = DictionaryDecoder(parse)
     for _ in range(2):
         found = decoder.decode(_encoded(b"a", b"bb", b"a", b"bb"))
         assert found.array(lambda value: value, BIGINT).to_pylist() == [1, 2, 1, 2]
@@ -30,7 +30,7 @@ def test_each_text_is_parsed_once() -> None:
 
 def test_not_more_than_some_megabytes_are_remembered() -> None:
     """Texts that hardly repeat do not fill the memory; the answers stay the same."""
-    decoder = DistinctDecoder(len)
+    decoder = DictionaryDecoder(len)
     text = b"x" * (dictionary._MAX_BYTES // 4)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     for number in range(20):
         assert decoder.decode_one(text + b"%d" % number) == len(text) + len(str(number))

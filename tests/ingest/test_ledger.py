@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from payloads import decode, reject_of, run
 
 from runmart.ingest.parse.json_object import is_complete
-from runmart.models.record_columns import Sent
+from runmart.models.record_columns import RecordColumns
 from runmart.models.records import LastError
 
 FULL: dict[str, Any] = run(
@@ -108,6 +108,6 @@ def test_metadata_is_kept_as_it_was_sent() -> None:
 def test_the_ledger_balances_when_nothing_was_lost(text: bytes, balances: bool) -> None:
     """Each colon of the text is one that the records explain; an escaped one is not counted, but looked at."""
     records = msgspec.json.decode(text, type=list[LastError])
-    sent = Sent(LastError)
+    sent = RecordColumns(LastError)
     sent.add(records)
     assert is_complete(text, sum(sent.colons())) is balances

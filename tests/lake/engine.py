@@ -50,7 +50,7 @@ def load(lake: Path, sources: Sequence[Path | str], seed: int = 0, tasks: int = 
     marked = run_on(discover.marked, job, by(listed, "owner", 2)) if not job.reload else listed
     unchanged = sum(row.column("is_known")[0].as_py() for row in marked)
     pieces = run_on(split.pieces, job, spread(marked, tasks, random_))
-    parcels = run_on(convert.observed, job, spread(pieces, tasks, random_))
-    random_.shuffle(parcels)
-    merged = run_on(merge.merged, job, by(parcels, "shard", 2))
+    shuffle_blocks = run_on(convert.observed, job, spread(pieces, tasks, random_))
+    random_.shuffle(shuffle_blocks)
+    merged = run_on(merge.merged, job, by(shuffle_blocks, "shard", 2))
     return commit.finish(job, [row.column(0)[0].as_py() for row in merged], unchanged)

@@ -198,7 +198,12 @@ def test_loads_tell_what_batches_did(tmp_path: Path) -> None:
     loads = [alone(warehouse, *some, source="acme") for some in (first, second)]
     assert [counts(outcome.load) for outcome in outcomes] == [counts(load) for load in loads]
     told = counts(outcomes[1].load)
-    assert (told["new_runs"], told["updated_runs"], told["unchanged"], told["inputs_unchanged"]) == (1, 2, 1, 2)
+    assert (told["new_runs"], told["updated_runs"], told["unchanged"], told["inputs_unchanged"]) == (
+        1,
+        2,
+        1,
+        2,
+    )
     assert [outcome.load["state"] for outcome in outcomes] == ["done with rejects", "done"]
     window = opened(lake)
     columns = "load_id, command, source, epoch_us(started_at), epoch_us(finished_at), new_runs, steps, rejected"

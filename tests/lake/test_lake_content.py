@@ -16,7 +16,7 @@ from runmart.ingest.errors import WarehouseError
 from runmart.lake.batch import split
 from runmart.lake.batch.commit import begin
 from runmart.lake.parquet.manifest import MANIFEST
-from runmart.models.redaction import CONTENT_FIELDS, Content, Rule
+from runmart.models.redaction import CONTENT_FIELDS, RedactionPolicy, Rule
 
 KEY, OTHER_KEY = b"0123456789abcdef", b"fedcba9876543210"
 EVENTS = b'event: thread.run.created\ndata: {"id": "run_x", "instructions": "'
@@ -36,8 +36,8 @@ def _inputs(folder: Path, name: str) -> Path:
     return folder
 
 
-def _content(rule: Rule, key: bytes | None = KEY) -> Content:
-    return Content(dict.fromkeys(CONTENT_FIELDS, rule), key)
+def _content(rule: Rule, key: bytes | None = KEY) -> RedactionPolicy:
+    return RedactionPolicy(dict.fromkeys(CONTENT_FIELDS, rule), key)
 
 
 def _is_told(lake: Path) -> bool:
@@ -65,10 +65,10 @@ def test_nothing_of_it_is_in_any_file(
     first, second = _inputs(tmp_path, "first"), _inputs(tmp_path, "second")
     outcome = engine.load(lake, [first], shards=1, content=_content(rule))
     assert (outcome.load["new_runs"], outcome.load["rejected"], outcome.load["steps"]) == (12, 5, 1)
-    engine.load(lake, [second], content=Content(key=KEY))
+    engine.load(lake, [second], content=RedactionPolicy(key=KEY))
     assert _is_told(lake) is (rule == "keep")
     alone(warehouse, first, content=_content(rule))
-    alone(warehouse, second, content=Content(key=KEY))
+    alone(warehouse, second, content=RedactionPolicy(key=KEY))
     assert shown(lake) == rows(warehouse)
     assert KEY not in (lake / MANIFEST).read_bytes()
     assert manifest(lake)[1].content == ({} if rule == "keep" else dict.fromkeys(CONTENT_FIELDS, rule))
@@ -94,7 +94,7 @@ def test_a_batch_may_change_the_rules(tmp_path: Path) -> None:
     """From then on they hold; fields that it does not name have those of the lake."""
     lake = tmp_path / "lake"
     engine.load(lake, [_inputs(tmp_path, "first")], shards=1, content=_content("drop"))
-    engine.load(lake, [_inputs(tmp_path, "second")], content=Content({"instructions": "keep"}))
+    engine.load(lake, [_inputs(tmp_path, "second")], content=RedactionPolicy({"instructions": "keep"}))
     engine.load(lake, [_inputs(tmp_path, "third")])
     texts = "select run_id from runs where instructions = ? order by run_id".replace("?", f"'{SECRET}'")
     kept = query(opened(lake), texts)
@@ -114,9 +114,9 @@ def test_hashes_need_their_key(tmp_path: Path) -> None:
     with pytest.raises(WarehouseError, match="the key of the hashes is missing: set RUNMART_CONTENT_KEY"):
         engine.load(lake, [second])
     with pytest.raises(WarehouseError, match="made with another key"):
-        engine.load(lake, [second], content=Content(key=OTHER_KEY))
+        engine.load(lake, [second], content=RedactionPolicy(key=OTHER_KEY))
     assert (lake / MANIFEST).read_bytes() == before
-    engine.load(lake, [second], content=Content(key=KEY))
+    engine.load(lake, [second], content=RedactionPolicy(key=KEY))
     hashed = "select count(*), count(distinct instructions), min(instructions) like 'hash:%' from runs"
     assert query(opened(lake), hashed) == [(24, 1, True)]
 
@@ -124,7 +124,7 @@ def test_hashes_need_their_key(tmp_path: Path) -> None:
 def test_the_key_is_not_shown(tmp_path: Path) -> None:
     """What is carried to other machines may end in their logs."""
     todo = begin(str(tmp_path / "lake"), [str(tmp_path)], source="x", content=_content("hash"))
-    assert todo.door.content.key == KEY
+    assert todo.admission.content.key == KEY
     assert KEY.decode() not in repr(todo)
 
 

@@ -15,7 +15,7 @@ from runmart.ingest import pipeline
 from runmart.ingest.parse.blocks import Block, blocks
 from runmart.ingest.sources import reader
 from runmart.lake.batch import convert, merge, split
-from runmart.lake.batch.shuffle import WHOLE, parcels
+from runmart.lake.batch.shuffle import WHOLE, shuffle_blocks
 
 RUNS = 60
 
@@ -110,7 +110,11 @@ def _sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
     def noted(job: Any, batches: Any) -> Any:
         given = list(batches)
-        sent.extend((parcel.address, parcel.piece) for parcel in parcels(given) if parcel.kind == "observations")
+        sent.extend(
+            (shuffle_block.address, shuffle_block.piece)
+            for shuffle_block in shuffle_blocks(given)
+            if shuffle_block.kind == "observations"
+        )
         return whole(job, iter(given))
 
     monkeypatch.setattr(merge, "merged", noted)

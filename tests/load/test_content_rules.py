@@ -10,7 +10,7 @@ from warehouses import assert_sound, command, page, query, run, write
 
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_writing
-from runmart.models.redaction import CONTENT_FIELDS, Content, Rule
+from runmart.models.redaction import CONTENT_FIELDS, RedactionPolicy, Rule
 
 KEY = {"RUNMART_CONTENT_KEY": "0123456789abcdef"}
 
@@ -34,7 +34,7 @@ def test_nothing_of_it_is_in_the_file_its_wal_and_what_is_told(
     secretive: Path, warehouse: Path, rule: Rule, workers: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Not a byte; what is kept is found by the same search."""
-    content = Content(dict.fromkeys(CONTENT_FIELDS, rule), KEY["RUNMART_CONTENT_KEY"].encode())
+    content = RedactionPolicy(dict.fromkeys(CONTENT_FIELDS, rule), KEY["RUNMART_CONTENT_KEY"].encode())
     with open_for_writing(warehouse, 0) as connection:
         connection.execute("set checkpoint_threshold = '1GB'")
         load = ingest(connection, [str(secretive)], source="default", content=content, workers=workers)

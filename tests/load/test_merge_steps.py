@@ -43,6 +43,12 @@ def test_steps_do_not_count_as_skipped_nor_as_runs(pages: Path, warehouse: Path)
     write(pages / "1.json", page(step("step_1"), step("step_2", created_at="soon"), run("run_1")))
     done = command("ingest", pages, "-w", warehouse, "--json")
     told = json.loads(done.stdout)
-    assert (done.returncode, told["steps"], told["new_runs"], told["rejected"], told["skipped"]) == (3, 1, 1, 1, {})
+    assert (done.returncode, told["steps"], told["new_runs"], told["rejected"], told["skipped"]) == (
+        3,
+        1,
+        1,
+        1,
+        {},
+    )
     assert query(warehouse, "select steps, skipped from runmart.loads") == [(1, 0)]
     assert query(warehouse, "select json_path, position from runmart.rejects") == [("$.data[1].created_at", 1)]

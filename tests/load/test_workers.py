@@ -20,7 +20,7 @@ from runmart.ingest import pipeline
 from runmart.ingest.errors import WorkerError
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.pipeline import ingest
-from runmart.ingest.transform.admission import Door
+from runmart.ingest.transform.admission import AdmissionFilter
 from runmart.ingest.transform.convert import Converted, Converter
 from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.ingest.workers import pool
@@ -47,9 +47,9 @@ def _here(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many blocks this process converts itself, in each call."""
     convert, calls = Converter.convert, list[int]()
 
-    def counted(converter: Converter, blocks: Sequence[tuple[Block, Origin]], door: Door) -> Converted:
+    def counted(converter: Converter, blocks: Sequence[tuple[Block, Origin]], admission: AdmissionFilter) -> Converted:
         calls.append(len(blocks))
-        return convert(converter, blocks, door)
+        return convert(converter, blocks, admission)
 
     monkeypatch.setattr(Converter, "convert", counted)
     return calls

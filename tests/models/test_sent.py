@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from runmart.models.quirks import microseconds
-from runmart.models.record_columns import Sent, instants
+from runmart.models.record_columns import RecordColumns, instants
 from runmart.models.records import RunRecord
 
 FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
@@ -27,10 +27,10 @@ FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 )
 
 
-def _sent(groups: list[list[dict[str, Any]]], indent: int | None) -> tuple[Sent, list[bytes]]:
+def _sent(groups: list[list[dict[str, Any]]], indent: int | None) -> tuple[RecordColumns, list[bytes]]:
     texts = [json.dumps(run, indent=indent).encode() for runs in groups for run in runs]
     records = [msgspec.json.decode(text, type=RunRecord) for text in texts]
-    sent, start = Sent(RunRecord, common={"model"}, long={"instructions"}), 0
+    sent, start = RecordColumns(RunRecord, common={"model"}, long={"instructions"}), 0
     for runs in groups:
         sent.add(records[start : start + len(runs)])
         start += len(runs)

@@ -14,7 +14,7 @@ from runmart.ingest.pull import runner
 from runmart.ingest.pull.client import Patience
 from runmart.ingest.pull.errors import PullError, SettingsError
 from runmart.ingest.pull.runner import pull
-from runmart.ingest.pull.schedule import LONGEST_INTERVAL_SECONDS, Plan, Selection
+from runmart.ingest.pull.schedule import LONGEST_INTERVAL_SECONDS, Schedule, Selection
 
 
 @pytest.fixture(name="_at_once")
@@ -135,8 +135,8 @@ def test_since_bounds_a_backfill_and_can_be_taken_back(server: TestServer, wareh
     assert query(warehouse, "select count(*) from runs") == [(300,)]
 
 
-def _plan(warehouse: Path, now: float, *, full: bool = False) -> tuple[list[str], Plan]:
-    plan = Plan(warehouse, "test", 1.0)
+def _plan(warehouse: Path, now: float, *, full: bool = False) -> tuple[list[str], Schedule]:
+    plan = Schedule(warehouse, "test", 1.0)
     plan.add_known()
     plan.prepare(now, full=full)
     ids = [thread.thread_id for some in plan.threads(3) for thread in some]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runmart.ingest.pull.client import Response
 from runmart.ingest.pull.errors import ThreadError
-from runmart.ingest.pull.pagination import OVERLAP_SECONDS, Ground, walk
+from runmart.ingest.pull.pagination import OVERLAP_SECONDS, Watermark, paginate
 from runmart.ingest.pull.responses import Page, page
 
 
@@ -45,11 +45,11 @@ class Lists:
         return page(Response("http://server/runs", body, 0))
 
 
-def walked(lists: Lists, ground: Ground) -> list[str]:
+def walked(lists: Lists, watermark: Watermark) -> list[str]:
     """The ids that a walk gives."""
 
     async def collect() -> list[str]:
-        return [item.id async for one in walk(lists.get, ground) for item in one.items]
+        return [item.id async for one in paginate(lists.get, watermark) for item in one.items]
 
     return asyncio.run(collect())
 
@@ -63,7 +63,7 @@ def test_everything_is_found_whatever_is_said_of_more(
 ) -> None:
     """`has_more` may be false with more to come, and true at the end; the order may be any."""
     lists = Lists([float(when) for when in created], size, seed, denies=denies, claims=claims)
-    assert set(walked(lists, Ground())) == {item["id"] for item in lists.items}
+    assert set(walked(lists, Watermark())) == {item["id"] for item in lists.items}
     assert lists.requests <= 3 * (len(created) // size + 2)
 
 
@@ -72,14 +72,14 @@ def test_a_page_that_is_repeated_at_times_loses_nothing(created: list[int], size
     """A repeated page is asked for again; where that does not help, it is an error, not an end."""
     lists = Lists([float(when) for when in sorted(created, reverse=True)], size, seed, repeats=0.2)
     with suppress(ThreadError):
-        assert set(walked(lists, Ground())) == {item["id"] for item in lists.items}
+        assert set(walked(lists, Watermark())) == {item["id"] for item in lists.items}
 
 
 def test_a_server_that_repeats_for_ever_is_an_error() -> None:
     """It does not loop."""
     lists = Lists([float(100 - place) for place in range(10)], 3, 0, repeats=1.0)
     with pytest.raises(ThreadError, match="again and again"):
-        walked(lists, Ground())
+        walked(lists, Watermark())
     assert lists.requests < 10
 
 
@@ -92,28 +92,28 @@ def test_what_is_newer_than_known_ground_is_found(count: int, new: int, size: in
     lists = Lists(created, size, seed, denies=denies)
     known = lists.items[new:]
     newest = max(known, key=lambda item: item["created_at"], default=None)
-    ground = Ground(str(newest["id"]), float(newest["created_at"])) if newest else Ground()
-    assert {item["id"] for item in lists.items[:new]} <= set(walked(lists, ground))
+    watermark = Watermark(str(newest["id"]), float(newest["created_at"])) if newest else Watermark()
+    assert {item["id"] for item in lists.items[:new]} <= set(walked(lists, watermark))
 
 
 def test_a_quiet_list_is_one_page() -> None:
     """What is known is not walked through."""
     lists = Lists([2e9 - 3600 * place for place in range(1000)], 100, 0)
-    assert len(walked(lists, Ground("run_0", 2e9))) == 100
+    assert len(walked(lists, Watermark("run_0", 2e9))) == 100
     assert lists.requests == 1
 
 
 def test_since_bounds_a_walk() -> None:
     """Pages that hold nothing younger are not asked for."""
     lists = Lists([2e9 - 3600 * place for place in range(1000)], 100, 0)
-    assert len(walked(lists, Ground(since=2e9 - 3600 * 150))) == 200
+    assert len(walked(lists, Watermark(since=2e9 - 3600 * 150))) == 200
     assert lists.requests == 2
 
 
 def test_an_ascending_list_is_walked_to_its_end() -> None:
     """A server that ignores the order has its newest items last: known ground at the beginning says nothing."""
     lists = Lists([1e9 + 3600 * place for place in range(100)], 30, 0)
-    assert len(walked(lists, Ground("run_50", 1e9 + 3600 * 50))) == 100
+    assert len(walked(lists, Watermark("run_50", 1e9 + 3600 * 50))) == 100
 
 
 def test_a_page_that_is_repeated_once_is_asked_for_again() -> None:
@@ -126,5 +126,5 @@ def test_a_page_that_is_repeated_once_is_asked_for_again() -> None:
         return await get(None if asked == [None, "run_2"] else after)
 
     lists.get = repeating
-    assert walked(lists, Ground()) == [f"run_{place}" for place in range(10)]
+    assert walked(lists, Watermark()) == [f"run_{place}" for place in range(10)]
     assert asked[:3] == [None, "run_2", "run_2"]
