@@ -50,7 +50,7 @@ test-ducklake: $(DUCKLAKE)/.dev  ## Run the tests of DuckLakes, with PostgreSQL 
 
 test-spark: $(VENV)/.spark  ## Run the tests of Spark: PySpark takes 490 MB, and Java is needed
 	scripts/install-packages java:openjdk-17-jre-headless
-	$(VENV)/bin/pytest -m spark tests/spark
+	$(VENV)/bin/pytest -m spark tests/lake/spark
 
 test-lowest: $(LOWEST)/.dev  ## Run the quick tests with the oldest versions that are supported
 	scripts/install-packages openssl:openssl

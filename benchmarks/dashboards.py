@@ -14,9 +14,9 @@ from playwright.sync_api import Browser, sync_playwright
 from results import save
 from warehouses import BASE_RUNS, multiply
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.append(str(Path(__file__).parents[1]))
 
-from notebooks.served import CHARTS_OF, CHROMIUM, FLAGS, served, wait_for_charts
+from tests.support.dashboards import CHARTS_OF, CHROMIUM, FLAGS, served, wait_for_charts
 
 CHANGING = ("overview", "failures", "costs")
 """Dashboards of which the first number is another one for each model."""

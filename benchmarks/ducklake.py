@@ -19,8 +19,8 @@ from results import save
 from runmart.ingest.warehouse.connection import open_for_reading
 from runmart.ingest.warehouse.location import DuckLake, Location
 
-sys.path.append(str(Path(__file__).parents[1] / "tests" / "ducklake"))
-from postgres import running  # pyright: ignore[reportMissingImports] - of the tests
+sys.path.append(str(Path(__file__).parents[1]))
+from tests.support.postgres import running
 
 LOADERS = 4
 VIEWS = ("latency_by_model", "failure_rates_by_model", "token_usage_by_model")

@@ -17,14 +17,14 @@ import httpx2
 from measure import RUNMART, machine, table
 from results import save
 
-SERVER = Path(__file__).parents[1] / "tests" / "pull" / "server.py"
-sys.path.insert(0, str(SERVER.parent))
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT))
 CONCURRENCIES = (1, 8, 32)
 
 
 def runmart(url: str, warehouse: Path, concurrency: int) -> tuple[float, int, int]:
     """Seconds, requests and runs of a pull, the command as a whole."""
-    from server import KEY
+    from tests.support.server import KEY
 
     arguments = ["--base-url", f"{url}/foundry", "--profile", "azure-foundry", "--api-key-env", "KEY", "--json"]
     more = ["--concurrency", str(concurrency), "--warehouse", warehouse]
@@ -40,7 +40,8 @@ def runmart(url: str, warehouse: Path, concurrency: int) -> tuple[float, int, in
 def client(url: str, threads: list[str], concurrency: int) -> tuple[float, int, int]:
     """Seconds, requests and runs of the client's own loop over pages, so many threads at a time; nothing is stored."""
     from openai import AsyncOpenAI
-    from server import KEY
+
+    from tests.support.server import KEY
 
     async def read() -> int:
         waiting = iter(threads)
@@ -72,7 +73,9 @@ def main() -> None:
     arguments = parser.parse_args()
     rows: list[list[str]] = []
     with (
-        subprocess.Popen([sys.executable, SERVER], stdout=subprocess.PIPE, text=True) as server,
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.support.server"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        ) as server,
         tempfile.TemporaryDirectory() as folder,
     ):
         assert server.stdout

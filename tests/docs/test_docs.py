@@ -11,8 +11,8 @@ from types import ModuleType
 import pytest
 
 from runmart.models.redaction import CONTENT_FIELDS
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 README = (ROOT / "README.md").read_text()
 

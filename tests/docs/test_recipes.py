@@ -14,8 +14,8 @@ import msgspec
 import pytest
 
 from runmart.cli.settings import File
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PULL = (ROOT / "docs" / "pull.md").read_text()
 RUNMART = Path(sys.executable).parent / "runmart"
 

@@ -5,9 +5,10 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from lakes import Bare
-from postgres import Postgres, running
-from seaweed import serving
+
+from tests.support.ducklake import Bare
+from tests.support.postgres import Postgres, running
+from tests.support.seaweedfs import serving
 
 _numbers = count(1)
 

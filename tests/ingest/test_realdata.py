@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import pytest
 from duckdb import DuckDBPyConnection
-from recorded import FILES, FOLDERS, RECORDED_HTTP, ROOT, recorded
 
 from runmart.ingest.load.loader import Load
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_writing
+from tests.support.paths import REALDATA
+from tests.support.recorded import FILES, FOLDERS, RECORDED_HTTP, recorded
 
 
 class Held(NamedTuple):
@@ -39,7 +40,7 @@ EXPECTED = {
     "semantic-kernel": Held(6, 2, 3, 0, 3, 1, 0, 0, 0),
 }
 
-EVERYTHING = [str(ROOT / folder) for folder in FOLDERS]
+EVERYTHING = [str(REALDATA / folder) for folder in FOLDERS]
 
 Loaded = Callable[[Sequence[str]], tuple[Load, DuckDBPyConnection]]
 
@@ -62,7 +63,7 @@ def _count(connection: DuckDBPyConnection, table: str) -> int:
 @pytest.mark.parametrize("folder", EXPECTED)
 def test_every_payload_ends_in_the_tables_or_in_rejects(folder: str, loaded: Loaded) -> None:
     """Every payload that contains a run, of every kind and vendor: so many runs, observations and rejects."""
-    load, connection = loaded([str(ROOT / folder)])
+    load, connection = loaded([str(REALDATA / folder)])
     totals = load.totals
     rows = [_count(connection, table) for table in ("runs", "usage", "tools", "errors")]
     others = totals.skipped.total() + totals.steps
@@ -87,12 +88,12 @@ def test_the_count_is_that_of_the_payloads(folder: str) -> None:
 def test_every_payload_is_counted() -> None:
     """The manifest names every file, with its origin and its licence."""
     assert sorted(EXPECTED) == FOLDERS
-    assert sorted(FILES) == sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("*/*"))
+    assert sorted(FILES) == sorted(str(path.relative_to(REALDATA)) for path in REALDATA.glob("*/*"))
 
 
 def test_no_recorded_response_is_rejected(loaded: Loaded) -> None:
     """There is no reject among recorded HTTP responses."""
-    load, _ = loaded([str(ROOT / file) for file in RECORDED_HTTP])
+    load, _ = loaded([str(REALDATA / file) for file in RECORDED_HTTP])
     assert load.totals.inputs == len(RECORDED_HTTP) == 138
     assert load.totals.rejected == 0
 

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from payloads import decode
-from rebuilt import FIELDS, RunObject, normalised, rebuilt
-from recorded import FILES, FOLDERS, ROOT, recorded
 
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.models.records import RunRecord
+from tests.support.paths import REALDATA
+from tests.support.payloads import decode
+from tests.support.rebuilt import FIELDS, RunObject, normalised, rebuilt
+from tests.support.recorded import FILES, FOLDERS, recorded
 
 ENDED = {"completed", "failed", "cancelled", "expired", "incomplete"}
 
@@ -24,7 +25,7 @@ def test_the_27_fields_are_compared() -> None:
 @pytest.mark.parametrize("file", [file for file in FILES if recorded(file).runs])
 def test_an_observation_can_be_rebuilt_from_its_rows(file: str) -> None:
     """What a server sent is what the rows say, apart from the documented normalisations."""
-    rows = decode((ROOT / file).read_bytes()).rows
+    rows = decode((REALDATA / file).read_bytes()).rows
     found: list[RunObject] = []
     for number, row in enumerate(rows["runs"]):
         usage, tools, errors = (
@@ -47,7 +48,7 @@ def test_a_stored_run_can_be_rebuilt_from_the_warehouse(tmp_path: Path) -> None:
         for sent in recorded(file).runs:
             observed.setdefault(sent["id"], []).append(sent)
     with open_for_writing(tmp_path / "runs.duckdb", 1) as connection:
-        ingest(connection, [str(ROOT / folder) for folder in FOLDERS], source="recorded", observed_at=1)
+        ingest(connection, [str(REALDATA / folder) for folder in FOLDERS], source="recorded", observed_at=1)
         tables: dict[str, dict[str, list[dict[str, Any]]]] = {}
         for table in ("runs", "usage", "tools", "errors"):
             tables[table] = {}

@@ -3,13 +3,13 @@
 import shutil
 from pathlib import Path
 
-import engine
 import pytest
-from disturbed import Before
-from load.warehouses import page, run, write
-from shown import shown
 
 from runmart.lake.parquet.manifest import MANIFEST
+from tests.support import batch_engine as engine
+from tests.support.disturbed_lake import Before
+from tests.support.lake import shown
+from tests.support.warehouse import page, run, write
 
 NOVEMBER, DECEMBER = 1_700_000_000, 1_703_000_000
 

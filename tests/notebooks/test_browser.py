@@ -11,16 +11,16 @@ from typing import Any
 
 import duckdb
 import pytest
-from load.warehouses import RUNMART, command, run, write
-from load.warehouses import page as page_of
-from notebooks.served import CHARTS_OF, CHROMIUM, FLAGS, WIDTH, served, wait_for_charts, whole
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from runmart.queries import Selection, connect
+from tests.support.dashboards import CHARTS_OF, CHROMIUM, FLAGS, WIDTH, served, wait_for_charts, whole
+from tests.support.paths import ROOT
+from tests.support.warehouse import RUNMART, command, run, write
+from tests.support.warehouse import page as page_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default::ResourceWarning")]
 
-ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "build" / "pictures"
 """Where pictures of the dashboards are left, for people to look at."""
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from load.warehouses import page, run, write
 
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.notebooks.figures import Card, change, written
 from runmart.queries import install
+from tests.support.warehouse import page, run, write
 
 MONDAY = 1_754_870_400
 """The 11th of August 2025, 0:00 UTC."""

@@ -5,11 +5,13 @@ from typing import Any
 
 import nbformat
 import pytest
-from load.warehouses import command, run, write
-from load.warehouses import page as page_of
 from nbclient import NotebookClient
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "overview.ipynb"
+from tests.support.paths import ROOT
+from tests.support.warehouse import command, run, write
+from tests.support.warehouse import page as page_of
+
+NOTEBOOK = ROOT / "notebooks" / "overview.ipynb"
 
 
 @pytest.mark.slow

@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from load.warehouses import command, page, run, write
+
+from tests.support.warehouse import command, page, run, write
 
 NAME = "asst_<script>alert(1)</script> & co"
 

@@ -6,17 +6,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from rows import Fill, Rows, insert
 
 from runmart.ingest.warehouse.connection import STORAGE_VERSION
 from runmart.ingest.warehouse.migrations import create_tables
 from runmart.queries import install
-
-
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    """Where the warehouse of the test is."""
-    return tmp_path / "runs.duckdb"
+from tests.support.rows import Fill, Rows, insert
 
 
 @pytest.fixture(scope="session", name="empty")

@@ -6,9 +6,9 @@ from importlib.resources import files
 import duckdb
 import polars as pl
 import pytest
-from rows import Fill
 
 from runmart.queries import View, find, install, read, views
+from tests.support.rows import Fill
 
 NOT_PORTABLE = re.compile(
     r"->>|epoch|quantile|qualify|\bexclude\b|::|group by all|\bmedian\(|->|\bepoch_ms\b|\bi?like\b|//", re.IGNORECASE

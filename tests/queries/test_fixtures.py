@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rows import Fill, assert_rows, records
 
 from runmart.queries import View, views
+from tests.support.rows import Fill, assert_rows, records
 
 FOLDER = Path(__file__).parent
 

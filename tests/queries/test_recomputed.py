@@ -1,6 +1,5 @@
 """Each view over random rows, beside the same numbers computed in plain Python."""
 
-import json
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -8,128 +7,21 @@ from typing import Any
 
 import duckdb
 import pytest
-import recomputed_activity as activity
-import recomputed_content as content
-from recomputed_activity import random_books
-from recomputed_costs import costs, grouped_by, model_prices, moment, random_prices, run_costs
-from recomputed_periods import over_time
-from rows import Fill, assert_rows, records
 
 from runmart.queries import views
+from tests.support import recomputed_activity as activity
+from tests.support import recomputed_content as content
+from tests.support.random_tables import GROWING, TERMINAL, Row, random_tables
+from tests.support.recomputed_costs import costs, grouped_by, model_prices, moment, run_costs
+from tests.support.recomputed_periods import over_time
+from tests.support.rows import Fill, assert_rows, records
 
-Row = dict[str, Any]
-
-TERMINAL = ("completed", "failed", "cancelled", "expired", "incomplete")
 TIMES = (
     *("run_id", "source", "thread_id", "assistant_id", "model", "status", "is_terminal", "is_failure"),
     *("created_at", "started_at", "finished_at", "queue_seconds", "run_seconds", "total_seconds"),
 )
 SETTINGS = ("temperature", "top_p", "max_completion_tokens", "metadata")
 FAILURES = ("failed", "expired", "incomplete")
-
-
-BEGINNINGS = (1_700_000_000, 1_750_000_000, 1_770_000_000)
-
-
-METADATA = (
-    "{}",
-    '{"team":"a","n":1}',
-    '{"team":"b","nested":{"x":[1,"y"]},"none":null}',
-    '{"team":"a","k/~ \\u00e9":"v \\"quoted\\""}',
-    '{"flag":true}',
-    # What is no object has no keys.
-    *("null", '"team"', "7", '["team",{"team":"a"}]'),
-)
-ACTIONS = (
-    '{"type":"submit_tool_outputs","submit_tool_outputs":{"tool_calls":[]}}',
-    '{"type":"other"}',
-    '{"type":"submit_tool_outputs","submit_tool_outputs":{"tool_calls":null}}',
-    json.dumps(
-        {
-            "type": "submit_tool_outputs",
-            "submit_tool_outputs": {
-                "tool_calls": [
-                    {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}},
-                    {"id": "call_2", "type": "function", "function": {"name": "g", "arguments": {"a": 1}}},
-                    {"id": "call_3"},
-                ]
-            },
-        }
-    ),
-    # What is not as it should be: no row where there is no call, and never an error.
-    *("null", '"other"', "[1]", '{"submit_tool_outputs":"x"}', '{"submit_tool_outputs":{"tool_calls":{"id":"x"}}}'),
-    '{"submit_tool_outputs":{"tool_calls":[null,1,"x",[{"id":"x"}],{},{"id":null,"function":null}]}}',
-    '{"submit_tool_outputs":{"tool_calls":[{"id":"call_4","function":"f"},{"id":"call_5","function":["f"]}]}}',
-    '{"submit_tool_outputs":{"tool_calls":[{"function":{"name":"h","arguments":"{"}}]}}',
-)
-
-
-def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
-    """Runs in every state, with holes everywhere."""
-
-    def maybe(value: Any, chance: float = 0.85) -> Any:
-        return value if random_.random() < chance else None
-
-    tables: dict[str, list[Row]] = {"runs": [], "usage": [], "tools": [], "errors": [], "steps": []}
-    for number in range(count):
-        run_id, created_at = f"run_{number:05}", random_.choice(BEGINNINGS) + random_.randrange(1_500_000)
-        tables["runs"].append(
-            {
-                "run_id": run_id,
-                "thread_id": maybe(f"thread_{random_.randrange(30)}"),
-                "temperature": maybe(0.5),
-                "top_p": None,
-                "instructions": maybe(random_.choice(("Be kind.", "Be brief."))),
-                "metadata": maybe(random_.choice(METADATA)),
-                "required_action": maybe(random_.choice(ACTIONS), 0.3),
-                "max_completion_tokens": maybe(100),
-                "observed_at": 1_800_000_001 + number,
-                "source": random_.choice(("a", "b")),
-                "status": random_.choice((*TERMINAL, "completed", "completed", "queued", "requires_action", "odd")),
-                "model": maybe(random_.choice(("gpt-4o", "gpt-4", "o3-mini"))),
-                "assistant_id": maybe(f"asst_{random_.randrange(8)}"),
-                "created_at": maybe(created_at),
-                "started_at": maybe(created_at + round(random_.uniform(-3, 30), 3)),
-                "completed_at": maybe(created_at + random_.randrange(90), 0.7),
-                "failed_at": maybe(created_at + random_.randrange(90), 0.5),
-                "cancelled_at": maybe(created_at + random_.randrange(90), 0.3),
-                "expires_at": maybe(created_at + 600),
-            }
-        )
-        if random_.random() < 0.8:
-            prompt, completion = random_.randrange(5000), random_.randrange(900)
-            tables["usage"].append(
-                {
-                    "run_id": run_id,
-                    "prompt_tokens": maybe(prompt, 0.95),
-                    "cached_prompt_tokens": maybe(random_.randrange(prompt + 1), 0.5),
-                    "completion_tokens": maybe(completion, 0.95),
-                    "reasoning_tokens": maybe(completion // 2, 0.3),
-                    "total_tokens": maybe(prompt + completion, 0.95),
-                }
-            )
-        for position in range(random_.choice((0, 0, 1, 3))):
-            name = random_.choice((None, "look_up", "add"))
-            tool = {"run_id": run_id, "position": position, "type": "function", "name": name}
-            tables["tools"].append({**tool, "strict": random_.choice((None, False, True))})
-        for place in range(random_.choice((0, 1, 2))):
-            ended = random_.choice(("completed", "completed", "failed", "in_progress"))
-            tables["steps"].append(
-                {
-                    "step_id": f"step_{number}_{place}",
-                    "run_id": maybe(run_id, 0.95),
-                    "type": random_.choice(("message_creation", "tool_calls", None)),
-                    "status": ended,
-                    "created_at": maybe(created_at),
-                    "completed_at": maybe(created_at + round(random_.uniform(-1, 30), 3)),
-                    "tool_calls": maybe(random_.randrange(4), 0.5),
-                }
-            )
-        for kind in ("last_error", "incomplete_details"):
-            if random_.random() < 0.2:
-                tables["errors"].append({"run_id": run_id, "kind": kind, "code": random_.choice(("x", "y", None))})
-                tables["errors"][-1]["message"] = random_.choice(("Sorry.", "Slow down.", None))
-    return tables | random_prices(random_) | random_books(random_)
 
 
 def run_facts(tables: dict[str, list[Row]]) -> list[Row]:
@@ -341,10 +233,6 @@ def with_costs(tables: dict[str, list[Row]], facts: list[Row]) -> dict[str, list
             period,
         )
     return expected
-
-
-GROWING = ("age_seconds", "unseen_seconds", "created_seconds_ago", "observed_seconds_ago")
-"""Columns that depend on the moment of asking."""
 
 
 def of_activity(tables: dict[str, list[Row]], facts: list[Row]) -> dict[str, list[Row]]:

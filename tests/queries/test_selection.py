@@ -8,11 +8,11 @@ from typing import Any
 
 import duckdb
 import pytest
-from rows import Fill, Rows, insert, records
-from test_recomputed import BEGINNINGS, GROWING, random_tables
 
 from runmart.ingest.warehouse.migrations import create_tables
 from runmart.queries import Selection, connect, install, views
+from tests.support.random_tables import BEGINNINGS, GROWING, random_tables
+from tests.support.rows import Fill, Rows, insert, records
 
 CHILDREN = ("usage", "tools", "errors", "steps")
 OF_LOADS = {"load_history", "reject_summary"}

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rows import Fill
 
 from runmart.queries import View, views
+from tests.support.rows import Fill
 
 SHELL = Path(sys.executable).parent / "duckdb"
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rows import Fill, records
 from scipy import stats as scipy_stats
+
+from tests.support.rows import Fill, records
 
 stats: Any = scipy_stats
 

@@ -1,0 +1,1 @@
+"""Tests, in folders that mirror those of the product; what they share is in `tests.support`."""

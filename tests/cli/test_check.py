@@ -1,0 +1,147 @@
+"""`runmart check`: each invariant can be violated, each limit exceeded, and is told of."""
+
+import json
+import time
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import duckdb
+import pytest
+
+from runmart.queries.checks import INVARIANTS
+from tests.support.warehouse import command, page, run, write
+
+NOW = int(time.time())
+
+
+@pytest.fixture(name="loaded")
+def _loaded(pages: Path, warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Forty runs of two models, a quarter of one of them failed; all of today."""
+    monkeypatch.chdir(pages.parent)
+    usage = {"prompt_tokens": 1_000_000, "completion_tokens": 0, "total_tokens": 1_000_000}
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    runs = [
+        run(
+            f"run_{place}",
+            "failed" if place % 8 == 0 else "completed",
+            model=("gpt-4o", "gpt-4o-mini")[place % 2],
+            created_at=NOW - 100,
+            started_at=NOW - 90,
+            completed_at=NOW - 90 + place if place % 8 else None,
+            last_error={"code": "server_error", "message": "no"} if place % 8 == 0 else None,
+            usage=usage,
+            tools=tools,
+        )
+        for place in range(40)
+    ]
+    write(pages / "1.json", page(*runs), NOW)
+    assert command("ingest", pages, "-w", warehouse).returncode == 0
+    return warehouse
+
+
+def test_a_sound_warehouse_passes(loaded: Path) -> None:
+    """An empty one, too."""
+    done = command("check", "-w", loaded)
+    assert (done.returncode, done.stdout) == (0, f"{loaded}: all {len(INVARIANTS)} checks passed\n")
+    empty = loaded.with_name("empty.duckdb")
+    folder = loaded.with_name("nothing")
+    folder.mkdir()
+    command("ingest", folder, "-w", empty)
+    assert command("check", "-w", empty).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "failed"),
+    [
+        ("insert into runs from (from runs where run_id = 'run_1')", "unique_runs"),
+        ("insert into usage from (from usage where run_id = 'run_1')", "unique_usage"),
+        ("insert into tools from (from tools where run_id = 'run_1')", "unique_tools"),
+        ("insert into errors from (from errors where run_id = 'run_0')", "unique_errors"),
+        ("insert into steps (step_id) values ('a'), ('a')", "unique_steps"),
+        ("insert into usage (run_id) values ('nobody')", "orphans_usage"),
+        ("update tools set run_created_at = null where run_id = 'run_1'", "orphans_tools"),
+        ("delete from runs where run_id = 'run_0'", "orphans_errors"),
+        ("update runs set tool_count = 3 where run_id = 'run_1'", "tools_of_runs"),
+        ("update runs set load_id = 99 where run_id = 'run_1'", "known_loads"),
+        ("create or replace view failure_rates_by_model as select 1 as runs", "totals_of_runs"),
+        ("create or replace view runs_daily as select 1 as runs", "totals_of_days"),
+        ("create or replace view token_usage_by_model as select 1 as total_tokens", "totals_of_tokens"),
+        ("create or replace view cost_by_model as select 1 as runs", "totals_of_costs"),
+        ("create or replace view latency_by_model as select 1 as run_seconds_missing", "durations"),
+    ],
+)
+def test_each_invariant_can_fail(loaded: Path, damage: str, failed: str) -> None:
+    """Exit code 4, and what offends."""
+    with duckdb.connect(loaded) as connection:
+        connection.execute(damage)
+    done = command("check", "-w", loaded, "--json")
+    assert done.returncode == 4
+    assert failed in [one["check"] for one in json.loads(done.stdout)["failed"]]
+    assert all(one["offenders"] for one in json.loads(done.stdout)["failed"])
+
+
+def test_every_invariant_is_violated_above() -> None:
+    """None is left out."""
+    [mark] = [mark for mark in test_each_invariant_can_fail.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
+    assert {failed for _, failed in mark.args[1]} == {one.name for one in INVARIANTS}
+
+
+def test_negative_durations_are_counted(pages: Path, warehouse: Path) -> None:
+    """They offend nothing: the views leave them out, and say how many."""
+    write(
+        pages / "1.json", page(run("a", started_at=9, completed_at=5), run("b", started_at=9, failed_at=10), run("c"))
+    )
+    command("ingest", pages, "-w", warehouse)
+    assert command("check", "-w", warehouse).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ("max_failure_rate = 0.2", []),
+        ("max_failure_rate = 0.1", [("failure_rate_overall", "all runs", 0.125)]),
+        ("max_failure_rate = 0.2\nper = ['model']", [("failure_rate_model", "model gpt-4o", 0.25)]),
+        ("max_failure_rate = 0.2\nper = ['model']\nminimum_runs = 21", []),
+        ("max_run_seconds_p95 = 37.2", [("run_seconds_p95_overall", "all runs", pytest.approx(37.3))]),
+        ("max_run_seconds_p95 = 37.4", []),
+        ("max_cost_per_day = 53", []),
+        ("max_rejects = 0", []),
+        ("max_age = '1h'", []),
+    ],
+)
+def test_limits_are_those_of_the_settings(loaded: Path, limits: str, expected: list[tuple[str, str, float]]) -> None:
+    """Per scope, with enough runs."""
+    Path("runmart.toml").write_text(f"[checks]\n{limits}\n")
+    done = command("check", "-w", loaded, "--json")
+    told = json.loads(done.stdout)["failed"]
+    found = [(one["check"], offender["subject"], offender["value"]) for one in told for offender in one["offenders"]]
+    assert found == expected
+    assert done.returncode == (4 if expected else 0)
+
+
+def test_costs_rejects_and_age_have_limits(loaded: Path, pages: Path) -> None:
+    """A day at 20 x 2.5 + 20 x 0.15 dollars; a reject; a source that nobody has seen for long."""
+    write(pages / "2.json", b"{broken", NOW - 9000)
+    write(pages / "3.json", page(run("old")), NOW - 9000)
+    command("ingest", pages / "2.json", pages / "3.json", "-w", loaded, "--source", "other")
+    Path("runmart.toml").write_text("[checks]\nmax_cost_per_day = 52.9\nmax_rejects = 0\nmax_age = '2h'\n")
+    done = command("check", "-w", loaded, "--junit", "out.xml")
+    assert done.returncode == 4
+    assert "3 of" in done.stdout
+    suite = Xml.parse("out.xml").getroot()  # noqa: S314 - our own
+    failures = {case.get("name"): case.findtext("failure") for case in suite if case.find("failure") is not None}
+    assert set(failures) == {"cost_per_day_overall", "rejects", "freshness"}
+    assert "all runs, USD: 53.000, limit 52.900" in (failures["cost_per_day_overall"] or "")
+    assert (failures["freshness"] or "").startswith("other: ")
+    assert suite.get("failures") == "3"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("max_failure_rate = 5", "max_failure_rate"), ("max_fail = 1", "unknown field"), ("max_age = 'soon'", "max_age")],
+)
+def test_wrong_limits_are_2(loaded: Path, text: str, words: str) -> None:
+    """With the setting."""
+    Path("runmart.toml").write_text(f"[checks]\n{text}\n")
+    done = command("check", "-w", loaded)
+    assert (done.returncode, words in done.stderr) == (2, True)

@@ -1,0 +1,57 @@
+"""`runmart pull --publish`: rounds that have written something publish it, quiet ones do not."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.pull import KEY, TestServer, command, given
+from tests.support.warehouse import RUNMART, query
+
+
+@pytest.fixture(name="published")
+def _published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TEST_KEY", KEY)
+    return tmp_path / "published.duckdb"
+
+
+def test_a_quiet_pull_publishes_nothing(server: TestServer, warehouse: Path, published: Path) -> None:
+    """It leaves the warehouse as it was, to the byte."""
+    server.world(threads=3, runs=30)
+    arguments = given(server, "-w", warehouse, "--publish", published)
+    first = json.loads(command(*arguments, "--json").stdout)["published"]
+    assert query(published, "select count(*) from runs") == [(30,)]
+    again = json.loads(command(*arguments, "--json").stdout)["published"]
+    assert (again["how"], again["version"]) == ("unchanged", first["version"])
+    assert len(list(Path(first["version"]).parent.glob("*.duckdb"))) == 1
+    assert "published already" in command(*arguments).stdout
+
+
+def test_a_pull_that_fails_publishes_nothing(server: TestServer, warehouse: Path, published: Path) -> None:
+    """Wrong keys, say."""
+    server.world(threads=3, runs=30)
+    assert command(*given(server, "-w", warehouse)).returncode == 0
+    assert command(*given(server, "-w", warehouse, "--publish", published), TEST_KEY="wrong").returncode == 1
+    assert not published.exists()
+
+
+@pytest.mark.slow
+def test_every_round_publishes_what_it_has_written(server: TestServer, warehouse: Path, published: Path) -> None:
+    """Until SIGTERM."""
+    server.world(threads=3, runs=30)
+    arguments = given(server, "-w", warehouse, "--publish", published, "--every", "1s", "--json")
+    with subprocess.Popen([RUNMART, *arguments], stdout=subprocess.PIPE, text=True) as pulling:
+        assert pulling.stdout is not None
+        first, second = (json.loads(pulling.stdout.readline())["published"] for _ in range(2))
+        server.world(threads=4, runs=50, seed=1)
+        later = [json.loads(pulling.stdout.readline()) for _ in range(2)]
+        pulling.send_signal(signal.SIGTERM)
+        assert pulling.wait() == 0
+    assert (second["how"], second["version"]) == ("unchanged", first["version"])
+    assert later[-1]["published"]["version"] != first["version"]
+    [(runs,)] = query(warehouse, "select count(*) from runs")
+    assert runs > 30
+    assert query(published, "select count(*) from runs") == [(runs,)]

@@ -1,0 +1,126 @@
+"""Every command works on a DuckLake as it does on a file."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from runmart.queries import Selection, connect, views
+from tests.support.ducklake import Bare, made, query, tables
+from tests.support.paths import REALDATA
+from tests.support.warehouse import command, page, run, write
+
+pytestmark = pytest.mark.ducklake
+
+OF_THE_MOMENT = {"load_history", "data_freshness", "open_runs", "thread_activity"}
+"""Views that tell of now, or of loads."""
+
+BOOKS = {
+    "runmart.inputs": "source, address, size, content_hash, modified_at, observations, rejected",
+    "runmart.rejects": "source, input, position, line, observed_at, reason, json_path, raw, raw_encoding",
+}
+
+
+@pytest.fixture(name="file")
+def _file(tmp_path: Path) -> Path:
+    """A DuckDB file with all real data."""
+    path = tmp_path / "runs.duckdb"
+    assert command("ingest", REALDATA, "-w", path).returncode == 3
+    return path
+
+
+def test_a_lake_holds_what_a_file_holds(lake: Bare, file: Path) -> None:
+    """The same tables, views and bookkeeping, of all real data, after one load and after the same one again."""
+    for again in ((), ("--reload",), ()):
+        assert lake.run("ingest", REALDATA, *again).returncode in {0, 3}
+    assert tables(lake.place) == tables(file)
+    names = [view.name for view in views() if view.name not in OF_THE_MOMENT]
+    assert tables(lake.place, names) == tables(file, names)
+    for book, columns in BOOKS.items():
+        text = f"select {columns.replace('_at', '_at::varchar')} from {book} order by all"
+        assert query(lake.place, text) == query(file, text)
+    checked = lake.run("check")
+    assert (checked.returncode, "checks passed" in checked.stdout) == (0, True)
+
+
+def test_comments_are_in_the_lake(lake: Bare) -> None:
+    """Of tables, their columns, and views; DuckLake knows none of columns of views."""
+    made(lake)
+    bare = lake.query("""
+        select table_name from duckdb_columns() where database_name = 'warehouse' and comment is null
+        and table_name not in (select view_name from duckdb_views())
+        union all select view_name from duckdb_views() where database_name = 'warehouse' and comment is null""")
+    assert bare == []
+
+
+def test_nothing_is_ever_inlined(lake: Bare) -> None:
+    """Neither by runmart nor by a shell that knows nothing of it: the catalog says so."""
+    write(Path(lake.data).parent / "p.json", page(run("a")))
+    assert lake.run("ingest", Path(lake.data).parent / "p.json").returncode == 0
+    options = "select value from ducklake_options('warehouse') where option_name = 'data_inlining_row_limit'"
+    assert lake.query(options) == [("0",)]
+    inlined = "select 1 from pg_class where relname like 'ducklake_inlined_data_%' and relkind = 'r' and reltuples > 0"
+    assert lake.postgres.execute(inlined, lake.database) == []
+
+
+def test_prices_rejects_views_and_status(lake: Bare, tmp_path: Path) -> None:
+    """What the small commands say and do."""
+    assert lake.run("ingest", REALDATA).returncode == 3
+    (tmp_path / "p.csv").write_text(
+        "provider,model,valid_from,input,output,currency,source\nopenai,gpt-x,2024-01-01,1,2,USD,me\n"
+    )
+    assert "1 prices added" in lake.run("prices", "import", tmp_path / "p.csv").stdout
+    assert lake.run("prices", "alias", "mine", "gpt-x").returncode == 0
+    assert lake.query("select priced_as from model_aliases") == [("gpt-x",)]
+    assert "gpt-x" in json.dumps(json.loads(lake.run("prices", "--json").stdout))
+    assert lake.run("rejects", "--retry").returncode == 3
+    assert len(json.loads(lake.run("rejects", "--json").stdout)) == 46
+    assert "gpt-4o" in lake.run("views", "latency_by_model").stdout
+    status = json.loads(lake.run("status", "--json").stdout)
+    assert (status["runs"], status["storage_version"]) == (105, f"DuckLake, files in {lake.data}/")
+    assert 0 < status["bytes"] <= sum(path.stat().st_size for path in Path(lake.data).rglob("*.parquet"))
+
+
+def test_what_is_exported_can_be_imported(lake: Bare, file: Path, tmp_path: Path) -> None:
+    """A lake from a file, and a file from a lake."""
+    assert command("export", "--to", tmp_path / "a", "-w", file).returncode == 0
+    assert lake.run("import", tmp_path / "a").returncode == 0
+    assert tables(lake.place) == tables(file)
+    assert lake.run("export", "--to", tmp_path / "b").returncode == 0
+    assert command("import", tmp_path / "b", "-w", tmp_path / "back.duckdb").returncode == 0
+    assert tables(tmp_path / "back.duckdb") == tables(file)
+
+
+def test_a_lake_is_published_as_a_file(lake: Bare, file: Path, tmp_path: Path) -> None:
+    """Whole, with its comments and its views, which need no lake; again only when something was written."""
+    copy = tmp_path / "published.duckdb"
+    assert lake.run("ingest", REALDATA, "--publish", copy).returncode == 3
+    assert tables(copy) == tables(file)
+    names = [view.name for view in views() if view.name not in OF_THE_MOMENT]
+    assert tables(copy, names) == tables(file, names)
+    bare = "select table_name, column_name from duckdb_columns() where comment is null and not internal"
+    assert query(copy, bare) == []
+    version = copy.resolve()
+    assert lake.run("prune", "--older-than", "1971-01-01", "--yes", "--publish", copy).returncode == 0
+    assert copy.resolve() != version
+
+
+def test_python_and_reports_read_a_lake(lake: Bare, tmp_path: Path) -> None:
+    """`connect` sees one snapshot until `refresh`; selections and reports work."""
+    write(tmp_path / "1.json", page(run("a", model="m", created_at=1_700_000_000)))
+    write(tmp_path / "2.json", page(run("b", model="n", created_at=1_700_000_001)))
+    assert lake.run("ingest", tmp_path / "1.json").returncode == 0
+    with connect(lake.place.address) as warehouse:
+        assert warehouse.is_current
+        assert lake.run("ingest", tmp_path / "2.json").returncode == 0
+        assert not warehouse.is_current
+        assert warehouse.view("run_facts").height == 1
+        assert warehouse.refresh()
+        assert warehouse.view("run_facts").height == 2
+        with warehouse.within(Selection(models=["n"])) as some:
+            assert some.view("run_facts")["run_id"].to_list() == ["b"]
+        assert warehouse.is_current
+        assert not re.search("geheim", repr(vars(warehouse)))
+    done = lake.run("report", "--to", tmp_path / "report.html")
+    assert (done.returncode, (tmp_path / "report.html").stat().st_size > 10_000) == (0, True)

@@ -1,0 +1,215 @@
+"""What goes wrong with a lake ends in a sentence, and nothing is lost or half written."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from runmart.cli import app
+from runmart.ingest.warehouse import ducklake, write_lock
+from runmart.ingest.warehouse.location import DuckLake, parse_location
+from runmart.ingest.warehouse.migrations import MIGRATIONS
+from runmart.queries import connect
+from tests.support.ducklake import Bare, made, query, tables
+from tests.support.paths import REALDATA
+from tests.support.postgres import PASSWORD, Postgres, running
+from tests.support.warehouse import DOUBLES, command, page, run, write
+
+pytestmark = pytest.mark.ducklake
+
+BIG = 200
+
+
+@pytest.fixture(name="file")
+def _file(tmp_path: Path) -> Path:
+    return write(tmp_path / "1.json", page(run("a")))
+
+
+def refused(*arguments: str | Path, words: str, environment: dict[str, str] | None = None, code: int = 1) -> None:
+    """A command ends with one sentence that has some words, and never a password."""
+    done = command(*arguments, environment=environment)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert words in done.stderr, done.stderr
+    assert PASSWORD.split("&")[0] not in done.stderr
+
+
+def test_what_is_wrong_with_an_address_is_said(lake: Bare, file: Path, tmp_path: Path) -> None:
+    """Wrong password, no such database, no server, no address at all: for those who write, and for those who read."""
+    good = lake.place.catalog
+    cases = {
+        good.replace(PASSWORD, "falsch"): "password authentication failed",
+        good.replace(lake.database, "nowhere"): 'database "nowhere" does not exist',
+        good.replace(str(lake.postgres.port), "1"): "Connection refused",
+        good.replace(PASSWORD, "geheim und streng"): "the address is not as PostgreSQL has it",
+        f"postgresql://runmart:{PASSWORD}x@127.0.0.1:{lake.postgres.port}/{lake.database}": "authentication failed",
+    }
+    for catalog, words in cases.items():
+        for arguments in (("ingest", file, "--data", tmp_path / "data"), ("check",)):
+            refused(*arguments, "-w", f"ducklake:postgres:{catalog}", words=words)
+    refused("check", "-w", "ducklake:sqlite:x.db", words="is kept by PostgreSQL; name it so: ducklake:postgres:")
+    with pytest.raises(ConnectionError, match="password authentication failed") as found:
+        connect(f"ducklake:postgres:{good.replace(PASSWORD, 'falsch')}")
+    assert "falsch" not in str(found.value)
+
+
+def test_an_address_never_shows_its_password() -> None:
+    """In all ways to write one."""
+    for catalog in (
+        "dbname=a password=geheim host=h",
+        "dbname=a password = 'ge h\\'eim' host=h",
+        "dbname=a password=ge\\ heim",
+        "dbname=a password=ge&heim",
+        "dbname=a PASSWORD=geheim",
+        "dbname=a sslpassword=geheim",
+        "postgresql://u:ge@h:eim@h:5432/a",
+        "postgresql://h/a?user=u&password=geheim&x=y",
+        "dbname=a password=ge heim",
+    ):
+        shown = str(parse_location(f"ducklake:postgres:{catalog}"))
+        assert "heim" not in shown and "ge" not in shown.replace("postgres", ""), shown  # noqa: PT018
+        assert shown == repr(DuckLake(catalog))
+
+
+def test_a_lake_is_made_where_it_is_said_once(lake: Bare, file: Path, tmp_path: Path) -> None:
+    """--data is needed once; another one later is refused, and a file has none."""
+    address = lake.place.address
+    refused("ingest", file, "-w", address, words="say where the files are to be: --data")
+    refused("check", "-w", address, words="no such warehouse; create it with: runmart ingest PAGES --warehouse")
+    refused("ingest", file, "-w", tmp_path / "x.duckdb", "--data", tmp_path / "d", words="--data is for a DuckLake")
+    (tmp_path / "taken").write_text("")
+    refused("ingest", file, "-w", address, "--data", tmp_path / "taken" / "d", words="(--data) cannot be made")
+    assert command("ingest", file, "-w", address, environment={"RUNMART_DATA": lake.data}).returncode == 0
+    assert command("ingest", file, "-w", address).returncode == 0
+    refused("ingest", file, "-w", address, "--data", tmp_path / "other", words=f"its files are in {lake.data}/, not in")
+    assert query(lake.place, "select count(*) from runs") == [(1,)]
+
+
+def test_a_database_that_is_no_warehouse_is_left_alone(lake: Bare, file: Path) -> None:
+    """Somebody else's DuckLake."""
+    connection = ducklake.create(lake.place, None)
+    connection.execute("create table main.runs (i int)")
+    connection.close()
+    refused("check", "-w", lake.place.address, words="already has a table main.runs that is not runmart's")
+    refused("ingest", file, "-w", lake.place.address, words="already has a table main.runs that is not runmart's")
+
+
+def test_passwords_come_from_where_libpq_has_them(lake: Bare, file: Path, tmp_path: Path) -> None:
+    """PGPASSWORD, a password file and a service file: for the lake, and for its lock."""
+    bare = lake.place.catalog.replace(f" password={PASSWORD}", "")
+    secrets = tmp_path / "pgpass"
+    secrets.write_text(f"127.0.0.1:*:*:*:{PASSWORD}\n")
+    secrets.chmod(0o600)
+    services = tmp_path / "services"
+    services.write_text("[lake]\n" + lake.place.catalog.replace(" ", "\n") + "\n")
+    for environment, catalog in (
+        ({"PGPASSWORD": PASSWORD}, bare),
+        ({"PGPASSFILE": str(secrets)}, bare),
+        ({"PGSERVICEFILE": str(services)}, "service=lake"),
+        ({"PGSERVICEFILE": str(services), "PGSERVICE": "lake"}, ""),
+    ):
+        address = ("-w", f"ducklake:postgres:{catalog}", "--data", lake.data)
+        assert command("ingest", file, *address, environment=environment).returncode == 0, catalog
+        assert command("check", *address, environment=environment).returncode == 0
+
+
+def test_what_is_missing_is_named(
+    lake: Bare, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An extension that is not there and cannot be downloaded; psycopg."""
+    with monkeypatch.context() as patch:
+        patch.setattr(ducklake, "_ways", lambda name: [f"load '{tmp_path / name}'"])  # pyright: ignore
+        assert app.run(["check", *lake.options]) == 1
+        said = capsys.readouterr().err
+        for words in ("needs DuckDB's extension postgres_scanner", "pip install", "duckdb-extension-postgres-scanner"):
+            assert words in said
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    assert app.run(["ingest", str(file), *lake.options]) == 1
+    assert "pip install 'runmart[ducklake]'" in capsys.readouterr().err
+
+
+def test_an_extension_comes_from_its_package_where_there_is_no_network(lake: Bare, file: Path, tmp_path: Path) -> None:
+    """In an empty home."""
+    environment = {"HOME": str(tmp_path), "HTTP_PROXY": "http://127.0.0.1:1"}
+    assert lake.run("ingest", file, environment=environment).returncode == 0
+    assert not list(tmp_path.rglob("*.duckdb_extension"))
+
+
+def test_two_first_loads_make_one_lake(lake: Bare) -> None:
+    """At once, on an empty catalog: its tables, the warehouse's and the views are made once."""
+    first = [lake.start("ingest", REALDATA, "--source", name) for name in "abcd"]
+    outcomes = [(one.communicate(timeout=120)[1], one.returncode) for one in first]
+    assert [code for _, code in outcomes] == [3] * 4, outcomes
+    assert query(lake.place, DOUBLES) == []
+    assert query(lake.place, "select count(*), count(distinct version) from runmart.schema_version") == [
+        (len(MIGRATIONS),) * 2
+    ]
+    assert query(lake.place, "select count(*) from runmart.installed_views") == [(1,)]
+    assert query(lake.place, "select count(*), count(distinct load_id) from runmart.loads") == [(4, 4)]
+    assert lake.run("check").returncode == 0
+
+
+def test_a_load_that_is_killed_lets_others_go_on(lake: Bare, tmp_path: Path) -> None:
+    """While it holds the lock, in the middle of a load: what it committed stays, the rest comes with the next load."""
+    made(lake)
+    lines = b"".join(page(run(f"r{number}")) + b"\n" for number in range(BIG))
+    file = write(tmp_path / "1.jsonl", lines * 400)  # some blocks
+    words = [sys.executable, Path(__file__).with_name("holder.py"), file, lake.place.address, lake.data]
+    holder = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "holding\n"
+        assert lake.run("ingest", file, "--lock-timeout", "0.2").returncode == 5
+        assert query(lake.place, "select state from runmart.loads") == [("running",)]
+    finally:
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.communicate()
+    assert lake.run("ingest", file, "--lock-timeout", "5").returncode == 0
+    assert query(lake.place, "select count(*), count(distinct run_id) from runs") == [(BIG, BIG)]
+    assert query(lake.place, "select state from runmart.loads order by load_id") == [("killed",), ("done",)]
+
+
+@pytest.fixture(name="own")
+def _own(tmp_path: Path) -> Generator[Bare]:
+    """A lake on a server of its own, which may be ended."""
+    with running() as server:
+        server.execute("create database own")
+        yield Bare(server, "own", str(tmp_path / "data"))
+
+
+def test_postgres_may_restart_in_the_middle_of_a_load(
+    own: Bare, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The load ends with a sentence; the next one completes it. Readers find it again."""
+    made(own)
+    server: Postgres = own.postgres
+    commit, left = write_lock.commit, [1]
+
+    def late(connection: object) -> None:
+        if left:
+            left.pop()
+            server.stop()
+            server.start()
+        commit(connection)  # type: ignore[arg-type] # pyright: ignore
+
+    with connect(own.place) as warehouse:
+        assert warehouse.is_current
+        with monkeypatch.context() as patch:
+            patch.setattr(write_lock, "commit", late)
+            assert app.run(["ingest", str(file), *own.options]) == 1
+        said = capsys.readouterr().err
+        assert "PostgreSQL cannot be used" in said
+        assert len(said.splitlines()) == 1
+        assert query(own.place, "select count(*) from runs") == [(0,)]
+        assert own.run("ingest", file).returncode == 0
+        warehouse.refresh()
+        assert warehouse.view("run_facts").height == 1
+    server.stop()
+    refused("check", *own.options, words="Connection refused")
+    refused("ingest", file, *own.options, words="Connection refused")
+    server.start()
+    assert tables(own.place)["runs"]

@@ -1,0 +1,82 @@
+"""Dashboards and the DuckDB shell read a lake."""
+
+import json
+import re
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from runmart.ingest.warehouse import ducklake
+from runmart.notebooks import cached_read, filters_state
+from runmart.notebooks.page import DASHBOARDS
+from runmart.queries import Selection
+from tests.support.ducklake import Bare
+from tests.support.paths import REALDATA, ROOT
+from tests.support.warehouse import RUNMART
+
+pytestmark = pytest.mark.ducklake
+
+PAGE = (ROOT / "docs" / "ducklake.md").read_text()
+
+
+def test_each_dashboard_shows_a_lake(lake: Bare) -> None:
+    """What it reads changes when something was loaded."""
+    assert lake.run("ingest", REALDATA).returncode == 3
+    assert filters_state.known(lake.place).models
+    before = cached_read.version(lake.place)
+    assert before == cached_read.version(lake.place)
+    for name in DASHBOARDS:
+        assert cached_read.read(lake.place, name, Selection()) is not None
+    assert lake.run("ingest", REALDATA, "--reload").returncode == 3
+    assert cached_read.version(lake.place) != before
+
+
+def test_the_command_serves_a_lake(lake: Bare) -> None:
+    """`runmart dashboard` says where, and never a password."""
+    assert lake.run("ingest", REALDATA).returncode == 3
+    words = [RUNMART, "dashboard", "--warehouse", lake.place.address, "--port", "0", "--no-browser"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as serving:
+        try:
+            assert serving.stdout is not None
+            said = serving.stdout.readline()
+            address = re.search(r"http://\S+", said)
+            assert address, said
+            assert "geheim" not in said
+            with urllib.request.urlopen(address[0], timeout=30) as answer:  # noqa: S310 - our own
+                assert "geheim" not in answer.read().decode()
+        finally:
+            serving.terminate()
+
+
+def test_the_shell_opens_a_lake_as_the_page_says(lake: Bare, tmp_path: Path) -> None:
+    """The lines of docs/ducklake.md, but that the extensions are here."""
+    assert lake.run("ingest", REALDATA).returncode == 3
+    services = tmp_path / "services"
+    services.write_text("[runs]\n" + lake.place.catalog.replace(" ", "\n") + "\n")
+    [lines] = re.findall(r"```sql\n(install ducklake;.+?)```", PAGE, re.DOTALL)
+    kept = [line for line in lines.splitlines() if not line.startswith(("install", "create secret"))]
+    program = f"""
+import duckdb, json
+from runmart.ingest.warehouse import ducklake
+connection = duckdb.connect()
+for name in ("postgres_scanner", "ducklake"):
+    ducklake.load_extension(connection, name)
+print(json.dumps(connection.execute({chr(10).join(kept)!r}).fetchall(), default=str))"""
+    environment = {"PGSERVICEFILE": str(services), "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    assert "gpt-4o" in {row[0] for row in json.loads(done.stdout)}
+
+
+def test_the_lake_shows_what_it_was(lake: Bare) -> None:
+    """`at (timestamp => …)`."""
+    assert lake.run("ingest", REALDATA).returncode == 3
+    connection = ducklake.attach(lake.place, read_only=True, is_pinned=False)
+    assert connection is not None
+    with pytest.raises(duckdb.Error, match="No snapshot found"):
+        connection.execute("select count(*) from runs at (timestamp => now() - interval 1 day)")
+    assert connection.execute("select count(*) from runs at (timestamp => now())").fetchall() == [(105,)]
+    connection.close()

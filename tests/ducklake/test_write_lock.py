@@ -1,0 +1,253 @@
+"""What writes takes turns; and what would happen if it did not."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from runmart.cli import app
+from runmart.ingest.errors import LockedError, WarehouseError
+from runmart.ingest.load.loader import Load
+from runmart.ingest.maintenance.optimize import purge
+from runmart.ingest.maintenance.prune import prune
+from runmart.ingest.pipeline import ingest
+from runmart.ingest.warehouse import ducklake, write_lock
+from runmart.ingest.warehouse.connection import open_for_writing
+from tests.support.ducklake import Bare, made, query
+from tests.support.warehouse import DOUBLES, page, run, write
+
+pytestmark = pytest.mark.ducklake
+
+BEFORE_OTHERS_SECONDS = 3.0
+
+
+def load(lake: Bare, *files: Path) -> Load:
+    """One load, in this process."""
+    with open_for_writing(lake.place, 30) as connection:
+        return ingest(connection, [str(path) for path in files], source="default", reload=True, workers=0)
+
+
+@contextmanager
+def foreign(lake: Bare) -> Generator[duckdb.DuckDBPyConnection]:
+    """Somebody who writes without taking turns."""
+    connection = ducklake.attach(lake.place, read_only=False)
+    assert connection is not None
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def before_commits(patch: pytest.MonkeyPatch, act: Callable[[], object], times: int = 1) -> None:
+    """Have something done before the next commits."""
+    left, commit = [act] * times, write_lock.commit
+
+    def late(connection: duckdb.DuckDBPyConnection) -> None:
+        if left:
+            left.pop()()
+        commit(connection)
+
+    patch.setattr(write_lock, "commit", late)
+
+
+def without_turns(patch: pytest.MonkeyPatch) -> None:
+    """Take the lock away."""
+
+    @contextmanager
+    def taken(*_: object) -> Generator[None]:
+        yield
+
+    patch.setattr(write_lock.WriteLock, "taken", taken)
+    patch.setattr(write_lock.WriteLock, "check", taken)
+
+
+def both_at_once(patch: pytest.MonkeyPatch, *loads: Callable[[], object]) -> None:
+    """Do both, so that each has merged before the other commits, if that can be."""
+    together = threading.Barrier(len(loads))
+
+    def wait() -> None:
+        with suppress(threading.BrokenBarrierError):
+            together.wait(BEFORE_OTHERS_SECONDS)
+
+    before_commits(patch, wait, len(loads))
+    threads = [threading.Thread(target=one) for one in loads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize("has_turns", [True, False])
+def test_two_loads_of_the_same_new_runs_store_each_once(
+    has_turns: bool, lake: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckLake lets both commit; the lock does not."""
+    files = [write(tmp_path / f"{name}.json", page(run("a", model=name), run("b"))) for name in "xy"]
+    made(lake)
+    if not has_turns:
+        without_turns(monkeypatch)
+    both_at_once(monkeypatch, lambda: load(lake, files[0]), lambda: load(lake, files[1]))
+    monkeypatch.undo()
+    assert query(lake.place, "select count(*) from runs") == [(2 if has_turns else 4,)]
+    assert bool(query(lake.place, DOUBLES)) is not has_turns
+    checked = lake.run("check")
+    assert (checked.returncode, "unique_runs" in checked.stdout) == ((0, False) if has_turns else (4, True))
+
+
+@pytest.mark.parametrize("has_turns", [True, False])
+def test_two_that_delete_from_the_same_file_delete_both(
+    has_turns: bool, lake: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckLake lets both commit, and then has the file twice; the lock does not."""
+    load(lake, write(tmp_path / "1.json", page(*(run(f"r{n}", created_at=1_700_000_000 + n) for n in range(9)))))
+
+    def delete(run_id: str) -> None:
+        with open_for_writing(lake.place, 30) as connection:
+            write_lock.write_alone(
+                connection, lambda: connection.execute("delete from main.runs where run_id = ?", [run_id])
+            )
+
+    delete("r0")
+    if not has_turns:
+        without_turns(monkeypatch)
+    both_at_once(monkeypatch, lambda: delete("r1"), lambda: delete("r2"))
+    found = [run_id for (run_id,) in query(lake.place, "select run_id from runs order by all")]
+    left = [f"r{n}" for n in range(3, 9)]
+    assert (found == left) is has_turns
+    assert len(found) == len(left) if has_turns else len(found) > len(left)
+
+
+@pytest.mark.parametrize("inlined_rows", [0, 10])
+def test_what_is_replaced_while_files_are_merged_does_not_come_back(
+    inlined_rows: int, lake: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With rows in the catalog it does, in silence; without, the load is done again, and nothing of it is lost."""
+    monkeypatch.setattr(ducklake, "INLINED_ROWS", inlined_rows)
+    for name in "abc":
+        load(lake, write(tmp_path / f"{name}.json", page(run(name, "queued"))))
+        with foreign(lake) as connection:
+            connection.execute("call ducklake_flush_inlined_data('warehouse')")
+    newer = write(tmp_path / "new.json", page(run("b", completed_at=1_700_000_000), run("d")), 1_700_000_900)
+
+    def merge_files() -> None:
+        with foreign(lake) as connection:
+            assert connection.execute("call ducklake_merge_adjacent_files('warehouse', 'runs')").fetchall()
+
+    before_commits(monkeypatch, merge_files)
+    done = load(lake, newer)
+    assert (done.totals.new_runs, done.totals.updated_runs) == (1, 1)
+    found = query(lake.place, "select run_id, status from runs order by all")
+    wrong = [("b", "queued")] * bool(inlined_rows)
+    assert found == sorted([("a", "queued"), ("b", "completed"), ("c", "queued"), ("d", "completed"), *wrong])
+
+
+def test_a_load_gives_up_when_others_never_stop(
+    lake: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was tried several times; nothing of it is there, and a sentence says why."""
+    load(made(lake), write(tmp_path / "1.json", page(run("a", "queued"), run("other"))))
+    newer = write(tmp_path / "2.json", page(run("a", completed_at=1_700_000_000), run("b")), 1_700_000_900)
+
+    def write_along() -> None:
+        with foreign(lake) as connection:
+            connection.execute("update main.runs set model = coalesce(model, '') || 'x' where run_id = 'other'")
+
+    monkeypatch.setattr(write_lock, "ATTEMPTS", 3)
+    monkeypatch.setattr(write_lock, "LONGEST_WAIT_SECONDS", 0.1)
+    before_commits(monkeypatch, write_along, 3)
+    assert app.run(["ingest", str(newer), *lake.options]) == 1
+    said = capsys.readouterr().err
+    assert "without taking turns, 3 times in a row" in said
+    assert "let only runmart write to it" in said
+    monkeypatch.undo()
+    assert query(lake.place, "select run_id, status, model from runs order by all") == [
+        ("a", "queued", None),
+        ("other", "completed", "xxx"),
+    ]
+    assert load(lake, newer).totals.updated_runs == 1
+
+
+def test_nothing_is_written_when_the_lock_is_lost(lake: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else may have it by then."""
+    made(lake)
+    lost = "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (\
+        select oid from pg_database where datname = current_database()) and pid <> pg_backend_pid()"
+    before_commits(monkeypatch, lambda: lake.postgres.execute(lost, lake.database))
+    with pytest.raises(WarehouseError, match=r"PostgreSQL cannot be used|lock in PostgreSQL was lost"):
+        load(lake, write(tmp_path / "1.json", page(run("a"))))
+    monkeypatch.undo()
+    assert query(lake.place, "select count(*) from runs union all select count(*) from runmart.loads") == [(0,), (0,)]
+
+
+def test_a_running_load_is_no_killed_one(lake: Bare, tmp_path: Path) -> None:
+    """Each has a number of its own; that it goes on can be told."""
+    file = write(tmp_path / "1.json", page(run("a")))
+    with open_for_writing(lake.place, 30) as first:
+        going_on = Load(first, "ingest", "default")
+        going_on.commit()
+        assert load(lake, file).load_id == going_on.load_id + 1
+        states = "select load_id, state from runmart.loads order by all"
+        assert query(lake.place, states) == [(1, "running"), (2, "done")]
+        unwritten = Load(first, "ingest", "default")
+        assert (unwritten.load_id, load(lake, file).load_id) == (3, 4)
+        unwritten.abandon("failed")
+        going_on._mark.close()  # type: ignore[union-attr]  # noqa: SLF001 # pyright: ignore - as if it were killed
+    assert load(lake, file).load_id == 5
+    assert query(lake.place, states) == [(1, "killed"), (2, "done"), (4, "done"), (5, "done")]
+
+
+@pytest.mark.parametrize("content_only", [True, False])
+def test_what_is_pruned_while_a_load_goes_on_stays_out(content_only: bool, lake: Bare, tmp_path: Path) -> None:
+    """The load was let in by rules that hold no more: it ends, and says what to do."""
+    old = write(tmp_path / "1.json", page(run("a", created_at=1_600_000_000, instructions="private")))
+    load(lake, old)
+    with open_for_writing(lake.place, 30) as first, open_for_writing(lake.place, 30) as second:
+        going_on = Load(first, "ingest", "default")
+        prune(second, 1_650_000_000_000_000, content_only=content_only)
+        purge(second)
+        with pytest.raises(WarehouseError, match="run it again"):
+            going_on.commit()
+        going_on.abandon("failed")
+    load(lake, old)
+    expected: list[tuple[Any, ...]] = [("a", None)] if content_only else []
+    assert query(lake.place, "select run_id, instructions from runs") == expected
+
+
+def test_who_waits_too_long_is_told_for_whom(lake: Bare, tmp_path: Path) -> None:
+    """Exit code 5, the program, its machine and its process."""
+    made(lake)
+    file = write(tmp_path / "1.json", page(run("a")))
+    with open_for_writing(lake.place, 30) as connection:
+        turn = write_lock._turns[connection]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - to hold it
+        with turn.taken():
+            done = lake.run("ingest", file, "--lock-timeout", "0.5")
+    assert done.returncode == LockedError.exit_code == 5
+    for words in ("locked by", "process", "from 127.0.0.1, since 20", "waited 0.5 s", "--lock-timeout"):
+        assert words in done.stderr
+    assert lake.run("ingest", file).returncode == 0
+
+
+def test_who_waits_can_be_interrupted(lake: Bare, tmp_path: Path) -> None:
+    """Ctrl-C and SIGTERM: exit code 130, and nothing was written."""
+    made(lake)
+    file = write(tmp_path / "1.json", page(run("a")))
+    waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+    with open_for_writing(lake.place, 30) as connection:
+        turn = write_lock._turns[connection]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - to hold it
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            with turn.taken():
+                load_ = lake.start("ingest", file)
+                while lake.postgres.execute(waiting, lake.database) == [(0,)]:
+                    time.sleep(0.1)
+                load_.send_signal(sign)
+                _, said = load_.communicate(timeout=30)
+            assert (load_.returncode, len(said.splitlines())) == (130, 1), said
+            assert "interrupted" in said
+    assert query(lake.place, "select count(*) from runmart.loads") == [(0,)]
+    assert lake.run("ingest", file).returncode == 0

@@ -1,0 +1,189 @@
+"""Bad input: a clear error, and nothing lost."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.payloads import decode, page, reject_of, run
+
+DEEP = "[" * 10_000 + "]" * 10_000
+
+MISFITS: dict[str, tuple[str, str, str]] = {
+    # what: (the bad run's field as sent, reason, JSON path behind the run's)
+    "NaN": ('"temperature": NaN', "not JSON: invalid character (byte 75)", ""),
+    "an unknown word": ('"model": yes', "not JSON: invalid character (byte 69)", ""),
+    "half a surrogate pair": (
+        r'"model": "\ud83d!"',
+        "not JSON: half of a surrogate pair (such as \\ud83d without its other half)",
+        "",
+    ),
+    "half a surrogate pair in metadata": (
+        r'"metadata": {"a": "\ude00"}',
+        "not JSON: half of a surrogate pair (such as \\ud83d without its other half)",
+        "",
+    ),
+    "nesting": (f'"metadata": {{"a": {DEEP}}}', "nested too deep, more than several hundred levels", ""),
+    "a number beyond all": ('"temperature": 1e999', "a number larger than any can be", ".temperature"),
+    "20 digits": (
+        '"max_prompt_tokens": 12345678901234567890',
+        "Expected `int` <= 9223372036854775807",
+        ".max_prompt_tokens",
+    ),
+    "20 digits of tokens": (
+        '"usage": {"total_tokens": 12345678901234567890}',
+        "Expected `int` <= 9223372036854775807",
+        ".usage.total_tokens",
+    ),
+    "the year 57000": (
+        '"created_at": 1736700000000000',
+        "1736700000000000 is no instant: beyond 1e+14 not even milliseconds, after the year 5138",
+        ".created_at",
+    ),
+    "no time zone": (
+        '"started_at": "2023-11-04T05:26:32"',
+        'Expected Unix seconds, got `"2023-11-04T05:26:32"`',
+        ".started_at",
+    ),
+    "a text for a number": ('"top_p": "high"', "Expected `float | null`, got `str`", ".top_p"),
+    "a list for a model": ('"model": ["a"]', "Expected `str | null`, got `array`", ".model"),
+    "a number for metadata": ('"metadata": 12', "Expected an object or null, got `12`", ".metadata"),
+    "a number for a choice": ('"tool_choice": 12', "Expected a text or an object or null, got `12`", ".tool_choice"),
+    "a text among tools": ('"tools": ["a"]', "Expected `object`, got `str`", ".tools[0]"),
+    "a tool's name": ('"tools": [{}, {"name": 1}]', "Expected `str | null`, got `int`", ".tools[1].name"),
+    "a function's strictness": (
+        '"tools": [{"type": "function", "function": {"strict": 1}}]',
+        "Expected `bool | null`, got `int`",
+        ".tools[0].function.strict",
+    ),
+    "a text for usage": ('"usage": "much"', "Expected `object`, got `str`", ".usage"),
+    "cached tokens": (
+        '"usage": {"prompt_tokens_details": {"cached_tokens": "x"}}',
+        "Expected `int | null`, got `str`",
+        ".usage.prompt_tokens_details.cached_tokens",
+    ),
+    "an error's code": ('"last_error": {"code": 500}', "Expected `str | null`, got `int`", ".last_error.code"),
+    "a required action": (
+        '"required_action": {"submit_tool_outputs": {"tool_calls": [{"id": 1}]}}',
+        "Expected `str | null`, got `int`",
+        ".required_action.submit_tool_outputs.tool_calls[0].id",
+    ),
+    "a key twice": (
+        '"model": "a", "model": "b"',
+        "the key `model` is there twice, and only one of its values could be kept",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MISFITS)
+def test_one_bad_run_does_not_lose_its_page(what: str) -> None:
+    """A run that cannot be stored is set aside with its reason, JSON path and text; the others load."""
+    field, reason, path = MISFITS[what]
+    bad = '{"id": "run_2", "object": "thread.run", "status": "queued", ' + field + "}"
+    data = page(run(1), run(2), run(3)).replace(json.dumps(run(2)).encode(), bad.encode())
+    seen = decode(data)
+    assert seen.ids == ["run_1", "run_3"]
+    assert [row["observed_position"] for row in seen.rows["runs"]] == [0, 2]
+    [reject] = seen.rejects
+    assert (reject.reason, reject.json_path) == (reason, "$.data[1]" + path)
+    assert (reject.position, reject.line, reject.raw) == (1, 1, bad.encode())
+
+
+def test_a_run_that_is_not_utf_8_is_kept_byte_for_byte() -> None:
+    """Invalid UTF-8 in one run rejects that run; its bytes are kept."""
+    data = page(run(1), run(2, model="M"), run(3)).replace(b'"M"', b'"M\xff"')
+    seen = decode(data)
+    assert seen.ids == ["run_1", "run_3"]
+    [reject] = seen.rejects
+    assert reject.reason == "not UTF-8 at byte 74: invalid start byte"
+    assert b'"M\xff"' in reject.raw
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"id": "run_1", "object": "\xff", "status": "queued"}', b'{"\xff": 1, "id": "run_1"}']
+)
+def test_a_key_that_is_not_utf_8_is_told(data: bytes) -> None:
+    """Invalid UTF-8 is told wherever it is."""
+    assert reject_of(data).reason.startswith("not UTF-8 at byte ")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"status": "queued"}', "Object missing required field `id`"),
+        ('{"id": "run_1"}', "Object missing required field `status`"),
+        ('{"id": null, "status": "queued"}', "Expected `str`, got `null`"),
+        ('{"id": "", "status": "queued"}', "Expected `str` of length >= 1"),
+        ('{"a": 1}', "neither a run nor a page: it has no `id` and no `status`, and no list `data`"),
+        ("{}", "neither a run nor a page: it has no `id` and no `status`, and no list `data`"),
+        ('{"data": {"id": "run_1"}}', "neither a run nor a page: it has no `id` and no `status`, and no list `data`"),
+        ("12", "expected a run or a page, that is a JSON object, got `12`"),
+        ("hello, world", "expected a run or a page, that is a JSON object, got `hello, world`"),
+        ("\x89PNG\x00", "expected a run or a page, that is a JSON object, got `\x89PNG\x00`"),
+        ('[["run_1"]]', 'expected a run or a page, that is a JSON object, got `["run_1"]`'),
+        ('{"id": "run_1", "stat', "the text ends in the middle of a value: a truncated download?"),
+        ('{"a": ' + DEEP + "}", "nested too deep, more than several hundred levels"),
+        (DEEP, "nested too deep, more than several hundred levels"),
+    ],
+)
+def test_what_is_no_run_is_rejected_in_words_for_people(text: str, reason: str) -> None:
+    """A reject says what was expected and what was found."""
+    reject = reject_of(text.encode())
+    assert reject.reason == reason
+
+
+def test_pages_within_pages_are_not_followed_down() -> None:
+    """Nesting never ends in a traceback, whatever it is made of."""
+    data = b'{"data": [' * 200 + b'{"id": "run_1", "status": "queued"}' + b"]}" * 200
+    assert reject_of(data).reason == "a page within the runs of a page"
+
+
+@pytest.mark.parametrize(
+    ("item", "kind"),
+    [
+        ({"id": "step_1", "object": "thread.run.step", "status": "completed"}, "thread.run.step"),
+        ({"id": "msg_1", "object": "thread.message", "status": "completed"}, "thread.message"),
+        ({"id": "thread_1", "object": "thread"}, "thread"),
+        ({"id": "asst_1", "object": "assistant"}, "assistant"),
+        ({"id": "resp_1", "object": "response", "status": "completed"}, "response"),
+        ({"error": {"message": "No run found", "type": "invalid_request_error"}}, "error"),
+        ({"error": "Unauthorized"}, "error"),
+    ],
+)
+def test_other_objects_are_counted_and_skipped(item: dict[str, Any], kind: str) -> None:
+    """Steps, messages, threads and error responses are no runs: they are counted by kind."""
+    seen = decode(page(run(1), item, run(2)))
+    assert (seen.ids, seen.rejects, seen.skipped) == (["run_1", "run_2"], [], {kind: 1})
+    assert decode(json.dumps(item).encode()).skipped == {kind: 1}
+
+
+@pytest.mark.parametrize("sent", ["run", "thread_run", None])
+def test_a_servers_own_word_for_a_run_is_a_run(sent: str | None) -> None:
+    """Only `id` and `status` are needed for a run to be stored."""
+    [row] = decode(
+        page({"id": "run_1", "status": "queued", "object": sent} if sent else {"id": "run_1", "status": "x"})
+    ).rows["runs"]
+    assert (row["run_id"], row["object"]) == ("run_1", sent)
+
+
+def test_a_run_with_a_list_named_data_is_no_page() -> None:
+    """What says that it is a run is one, whatever else is in it."""
+    [row] = decode(b'{"id": "run_1", "object": "thread.run", "status": "queued", "data": [{"a": 1}]}').rows["runs"]
+    assert row["extra"] == '{"data":[{"a": 1}]}'
+    seen = decode(b'{"id": "run_1", "status": "queued", "data": [{"id": "a", "object": "thread.run", "status": "b"}]}')
+    assert (seen.ids, seen.pages) == (["run_1"], 0)
+    assert (
+        reject_of(b'{"id": "run_1", "object": "thread.run", "data": []}').reason
+        == "Object missing required field `status`"
+    )
+
+
+def test_places_count_everything() -> None:
+    """A position is a place in the input: runs, rejected and skipped items all count; lines are numbered from 1."""
+    items = [run(0), {"id": "x", "object": "thread.message"}, {"id": "bad"}, run(3), {"id": "bad"}]
+    seen = decode("\n".join(map(json.dumps, items)).encode())
+    assert [row["observed_position"] for row in seen.rows["runs"]] == [0, 3]
+    assert [(reject.position, reject.line) for reject in seen.rejects] == [(2, 3), (4, 5)]
+    seen = decode(json.dumps({"data": items}, indent=1).encode())
+    assert [(reject.position, reject.line) for reject in seen.rejects] == [(2, 12), (4, 20)]

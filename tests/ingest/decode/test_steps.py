@@ -1,0 +1,99 @@
+"""Steps of runs: real ones, quirks, and what is stored of them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runmart.ingest.decode.steps import step
+from runmart.ingest.parse.json_object import UnfitError
+from runmart.models.observations import Origin
+from runmart.models.statuses import STEP_OBJECT
+from runmart.models.tables.steps import STEPS, StepRow, batch
+from tests.support.paths import REALDATA
+
+ORIGIN = Origin("s", 5, 1)
+
+
+def row(**fields: Any) -> dict[str, Any]:
+    """The row that a step makes."""
+    sent = {"id": "step_1", "object": "thread.run.step", "run_id": "run_1", "status": "completed", **fields}
+    return batch([step(json.dumps(sent).encode(), ORIGIN, 3)]).to_pylist()[0]
+
+
+def recorded_steps() -> list[StepRow]:
+    """All that were recorded."""
+    found: list[StepRow] = []
+    for path in sorted(REALDATA.glob("*/*.json")):
+        data: Any = json.loads(path.read_bytes())
+        items: list[Any] = data.get("data", [data]) if hasattr(data, "get") else []
+        texts = [json.dumps(item) for item in items if hasattr(item, "get") and item.get("object") == STEP_OBJECT]
+        found += [step(text.encode(), ORIGIN, 0) for text in texts]
+    return found
+
+
+def test_recorded_steps_are_stored_with_their_tools_and_tokens() -> None:
+    """Tool calls by kind, tokens, and instants, of steps that servers have sent."""
+    rows = batch(recorded_steps()).to_pylist()
+    assert len(rows) > 15
+    [searching] = [row for row in rows if row["step_id"] == "step_2w6GAqcNIcq3q53mgB2OjdOR" and row["total_tokens"]]
+    assert (searching["type"], searching["tool_calls"], searching["tool_types"]) == ("tool_calls", 1, '["file_search"]')
+    assert (searching["prompt_tokens"], searching["completion_tokens"], searching["total_tokens"]) == (850, 20, 870)
+    assert searching["created_at"].timestamp() == 1728655047
+    assert searching["completed_at"].timestamp() == 1728655049
+    assert all(row["tool_types"] is None for row in rows if row["type"] == "message_creation")
+
+
+def test_all_columns_are_declared() -> None:
+    """The batch is the table."""
+    assert list(row()) == [column.name for column in STEPS.columns]
+    assert (row()["source"], row()["observed_position"], row()["load_id"]) == ("s", 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"created_at": 1699075592123}, {"created_at": 1699075592.123}),
+        ({"completed_at": 0, "failed_at": {}}, {"completed_at": None, "failed_at": None}),
+        ({"expires_at": 7}, {"expired_at": 7.0}),
+        ({"expired_at": "9", "expires_at": 7}, {"expired_at": 9.0}),
+        (
+            {"last_error": {"code": "server_error", "message": "no"}},
+            {"error_code": "server_error", "error_message": "no"},
+        ),
+        ({"last_error": {}}, {"error_code": None}),
+        ({"usage": {"input_tokens": 3, "output_tokens": 4}}, {"prompt_tokens": 3, "completion_tokens": 4}),
+        ({"usage": {"prompt_tokens": 3, "prompt_token_details": {"cached_tokens": 2}}}, {"cached_prompt_tokens": 2}),
+        ({"usage": {}}, {"prompt_tokens": None}),
+        ({"step_details": {"type": "message_creation"}}, {"tool_calls": None, "tool_types": None}),
+        ({"step_details": {"type": "tool_calls", "tool_calls": []}}, {"tool_calls": 0, "tool_types": "[]"}),
+        (
+            {"step_details": {"tool_calls": [{"type": "function"}, {"type": 'a"b'}, {}]}},
+            {"tool_types": '["function","a\\"b",""]'},
+        ),
+        ({"run_id": None}, {"run_id": None}),
+    ],
+)
+def test_quirks_are_those_of_runs(fields: dict[str, Any], expected: dict[str, Any]) -> None:
+    """What servers send differently means the same in a step."""
+    found = row(**fields)
+    for name, value in expected.items():
+        is_instant = hasattr(found[name], "timestamp")
+        assert (found[name].timestamp() if is_instant else found[name]) == value
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [({"status": None}, "$.status"), ({"created_at": "soon"}, "$.created_at"), ({"step_details": 3}, "$.step_details")],
+)
+def test_what_does_not_fit_is_said(fields: dict[str, Any], path: str) -> None:
+    """A step that cannot be stored names the place."""
+    with pytest.raises(UnfitError) as caught:
+        row(**fields)
+    assert caught.value.json_path == path
+
+
+def test_the_manifest_has_step_pages() -> None:
+    """What this is tested with is there."""
+    assert "run_step_page" in (Path(REALDATA) / "MANIFEST.tsv").read_text()

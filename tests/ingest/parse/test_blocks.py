@@ -1,0 +1,153 @@
+"""Blocks: a stream gives the same, however it is chunked and cut."""
+
+import json
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runmart.ingest.errors import InputError
+from runmart.ingest.parse import blocks as blocks_module
+from runmart.ingest.parse.blocks import blocks
+from tests.support.generated import as_page, inputs, others, plain_runs, runs
+from tests.support.payloads import decode, page, pieces, run
+
+QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@QUICK
+@given(inputs(st.one_of(runs(), runs(), others())), st.integers(1, 3000), st.integers(1, 2000))
+def test_any_chunks_and_any_blocks_give_the_same(data: bytes, block: int, chunk: int) -> None:
+    """Observations, rejects, positions, lines and JSON paths do not depend on how an input is cut."""
+    assert decode(data, block=block, chunk=chunk) == decode(data)
+
+
+@QUICK
+@given(st.lists(plain_runs(), min_size=2, max_size=5), st.integers(0, 4), st.data(), st.integers(1, 3000))
+def test_damage_to_one_run_costs_that_run_only(
+    found: list[dict[str, object]], victim: int, data: st.DataObject, block: int
+) -> None:
+    """One bad run does not lose its page: all others are found, and the bad one is in the rejects, whole."""
+    for number, item in enumerate(found):
+        item["id"] = f"run_{number}"
+    texts = [json.dumps(item).encode() for item in found]
+    victim %= len(texts)
+    text = texts[victim]
+    at = data.draw(st.integers(1, len(text) - 1))
+    texts[victim] = data.draw(
+        st.sampled_from(
+            [
+                text[:at],
+                text[:at] + text[at + 1 :],
+                text[:at] + b"\xff" + text[at:],
+                text[:at] + b"NaN" + text[at:],
+                text[:at] + b"}" + text[at:],
+                text[:at] + b"[" + text[at:],
+                text[:at] + b"\\ud800" + text[at:],
+            ]
+        )
+    )
+    frame, separator = data.draw(
+        st.sampled_from([(b"", b"\n"), (b'{"object":"list","data":[', b","), (b"[\n", b",\n"), (b'{"data": [', b", ")])
+    )
+    end = {b"": b"\n", b"[\n": b"\n]"}.get(frame, b"]}")
+    for seen in (decode(frame + separator.join(texts) + end), decode(frame + separator.join(texts) + end, block=block)):
+        healthy = {f"run_{number}" for number in range(len(texts)) if number != victim}
+        assert healthy <= set(seen.ids)
+        if len(seen.ids) + seen.skipped.total() < len(texts):
+            assert _letters(texts[victim]) in _letters(b"".join(reject.raw for reject in seen.rejects))
+
+
+def _letters(text: bytes) -> bytes:
+    """A text without what stands between values."""
+    return re.sub(rb"[\s,]", b"", text)
+
+
+@QUICK
+@given(inputs(st.one_of(runs(), others())), st.binary(max_size=5), st.data(), st.integers(1, 500))
+def test_no_damage_ends_in_a_traceback(data: bytes, inserted: bytes, choice: st.DataObject, block: int) -> None:
+    """Whatever happened to an input, it ends in observations and rejects that say why."""
+    start = choice.draw(st.integers(0, len(data)))
+    end = choice.draw(st.integers(start, min(len(data), start + 20)))
+    seen = decode(data[:start] + inserted + data[end:], block=block)
+    assert all(reject.reason and reject.json_path.startswith("$") for reject in seen.rejects)
+
+
+@pytest.mark.parametrize("block", [60, 1 << 20])
+@pytest.mark.parametrize(
+    ("cut", "found", "raw"),
+    [
+        (b'"run_3"', ["run_1", "run_2"], b'{"id":'),
+        (b'{"id": "run_3"', ["run_1", "run_2"], b'{"object": "list", "data": ['),
+        (b"has_more", ["run_1", "run_2", "run_3"], b'{"object": "list", "data": [], "'),
+    ],
+)
+def test_a_truncated_page_gives_the_runs_before_the_cut(block: int, cut: bytes, found: list[str], raw: bytes) -> None:
+    """A truncated download: its whole runs are loaded, its tail is a reject that says so."""
+    whole = page(run(1), run(2), run(3))
+    seen = decode(whole[: whole.index(cut)], block=block)
+    assert seen.ids == found
+    assert seen.pages == 1
+    [reject] = seen.rejects
+    assert reject.reason == "the text ends in the middle of a value: a truncated download?"
+    assert reject.raw == raw
+
+
+@pytest.mark.parametrize("block", [60, 1 << 20])
+def test_lines_that_were_cut_cost_themselves_only(block: int) -> None:
+    """One bad line does not lose its file, even if it ends where a list would go on."""
+    lines = [b'{"id": "run_1", "status": "queued",', *(json.dumps(run(number)).encode() for number in (2, 3))]
+    seen = decode(b"\n".join([*lines, b'{"id": "run_4", "status": "qu', lines[1]]), block=block)
+    assert seen.ids == ["run_2", "run_3", "run_2"]
+    assert [(reject.line, reject.raw) for reject in seen.rejects] == [
+        (1, lines[0]),
+        (4, b'{"id": "run_4", "status": "qu'),
+    ]
+
+
+@pytest.mark.parametrize("block", [60, 1 << 20])
+def test_damage_behind_the_runs_of_a_page_is_told(block: int) -> None:
+    """A page without its runs is a reject if it is damaged; the next document is read."""
+    damaged = page(run(1), run(2)).replace(b"false", b"fa\xffse!")
+    seen = decode(damaged + b"\n" + page(run(3)), block=block)
+    assert seen.ids == ["run_1", "run_2", "run_3"]
+    assert [reject.raw for reject in seen.rejects] == [b'{"object": "list", "data": [], "has_more": fa\xffse!}']
+
+
+@pytest.mark.parametrize("block", [60, 1 << 20])
+def test_elements_at_the_start_of_lines_are_no_documents(block: int) -> None:
+    """Runs of a damaged page are not read twice where each begins on a line of its own."""
+    lines = [json.dumps(run(number)).encode() for number in (1, 2, 3)]
+    seen = decode(b'{"data":[\n' + b",\n".join(lines)[:-5], block=block)
+    assert seen.ids == ["run_1", "run_2"]
+    assert [(reject.position, reject.line, reject.json_path) for reject in seen.rejects] == [(2, 4, "$.data[2]")]
+
+
+@pytest.mark.parametrize("block", [60, 1 << 20])
+def test_a_byte_order_mark_is_no_part_of_the_text(block: int) -> None:
+    """UTF-8 with a byte order mark is UTF-8."""
+    assert decode(b"\xef\xbb\xbf" + page(run(1)), block=block) == decode(page(run(1)))
+
+
+@pytest.mark.parametrize("text", [b"", b" \n\t ", b"\n" * 5000])
+def test_an_input_without_text_has_nothing_in_it(text: bytes) -> None:
+    """An empty input holds neither runs nor rejects."""
+    seen = decode(text, block=100)
+    assert (seen.ids, seen.rejects, seen.skipped, seen.pages) == ([], [], {}, 0)
+
+
+def test_memory_does_not_grow_with_a_page() -> None:
+    """A page larger than a block is cut between its runs."""
+    data = json.dumps(as_page([run(number, model="m" * 100) for number in range(500)])).encode()
+    cut = list(blocks(pieces(data, 1000), 4096))
+    assert len(cut) > 10
+    assert max(len(block.data) for block in cut) < 3 * 4096
+
+
+def test_a_value_larger_than_anything_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 2 GB value is an error that names the line and the limit, before memory ends."""
+    monkeypatch.setattr(blocks_module, "MAX_VALUE_BYTES", 1 << 20)
+    endless = (b'{"id":"' if number == 0 else b"x" * (1 << 16) for number in range(100))
+    with pytest.raises(InputError, match=r"line 1 begins a single value of more than 1 MiB"):
+        list(blocks(endless, 1 << 16))

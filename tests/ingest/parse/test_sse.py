@@ -1,0 +1,100 @@
+"""Server-sent events: the transcript of an assistant stream."""
+
+import json
+
+import pytest
+
+from runmart.ingest.parse.sse import Event, events, is_event_stream, last_end
+from tests.support.payloads import decode, run
+
+RUN = json.dumps(run(1)).encode()
+DEEP = b'{"id": ' + b"[" * 10_000 + b"]" * 10_000 + b"}"
+
+
+def _event(name: str, data: bytes, end: bytes = b"\n") -> bytes:
+    return end.join([b"event: " + name.encode(), b"data: " + data, b"", b""])
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("block", [100, 1 << 20])
+def test_run_events_are_observations_in_order(end: bytes, block: int) -> None:
+    """Every `thread.run.*` event is an observation; steps, messages and [DONE] are counted and skipped."""
+    names = ["created", "queued", "in_progress", "completed"]
+    stream = b"".join(
+        [
+            _event("thread.created", b'{"id": "thread_1", "object": "thread"}', end),
+            *(_event(f"thread.run.{name}", json.dumps(run(1, status=name)).encode(), end) for name in names),
+            _event("thread.run.step.completed", b'{"id": "step_1", "object": "thread.run.step"}', end),
+            _event("thread.message.delta", b'{"id": "msg_1", "object": "thread.message.delta"}', end),
+            _event("done", b"[DONE]", end),
+        ]
+    )
+    seen = decode(stream, block=block)
+    assert [row["status"] for row in seen.rows["runs"]] == names
+    assert [row["observed_position"] for row in seen.rows["runs"]] == [1, 2, 3, 4]
+    assert seen.rejects == []
+    assert seen.skipped == {"thread.created": 1, "thread.run.step.completed": 1, "thread.message.delta": 1, "done": 1}
+
+
+def test_a_stream_without_names_is_read_by_content() -> None:
+    """An event without a name is what its data is."""
+    seen = decode(b"data: " + RUN + b'\n\ndata: {"id": "msg_1", "object": "thread.message"}\n\ndata: [DONE]\n\n')
+    assert (seen.ids, seen.rejects, seen.skipped) == (["run_1"], [], {"thread.message": 1, "done": 1})
+
+
+def test_a_run_under_another_name_is_a_run() -> None:
+    """An event whose name the API does not know is a run if it holds one, and is skipped if not."""
+    seen = decode(_event("message", RUN) + _event("ping", b'{"type": "ping"}') + _event("error", b"{"))
+    assert (seen.ids, seen.rejects, seen.skipped) == (["run_1"], [], {"ping": 1, "error": 1})
+
+
+def test_a_truncated_stream_ends_in_a_reject() -> None:
+    """A stream that breaks off within a run is told; what came before counts."""
+    whole = _event("thread.run.created", RUN)
+    seen = decode(whole + whole[:50])
+    assert seen.ids == ["run_1"]
+    assert [(reject.reason, reject.line, reject.raw) for reject in seen.rejects] == [
+        (
+            "the text ends in the middle of a value: a truncated download?",
+            5,
+            RUN[: 50 - len(b"event: thread.run.created\ndata: ")],
+        )
+    ]
+    seen = decode(whole + b"event: thread.run.completed\n")
+    assert [reject.reason for reject in seen.rejects] == ["the event has no data: a truncated stream?"]
+
+
+@pytest.mark.parametrize("data", [RUN[:-1] + b"}}", RUN.replace(b"run_1", b"run_\xff"), DEEP, b"nothing"])
+def test_a_damaged_event_costs_itself_only(data: bytes) -> None:
+    """One bad event does not lose its stream, and is kept whole."""
+    seen = decode(_event("thread.run.created", data) + _event("thread.run.completed", RUN))
+    assert seen.ids == ["run_1"]
+    assert [reject.raw for reject in seen.rejects] == [data]
+
+
+def test_lines_whose_prefix_was_forgotten_are_data() -> None:
+    """The API's documentation has events without `data:`, and events folded over several lines."""
+    folded = json.dumps(run(1), indent=2).encode()
+    seen = decode(b"event: thread.run.created\n" + RUN + b"\n\nevent: thread.run.completed\ndata: " + folded + b"\n\n")
+    assert (seen.ids, seen.rejects) == (["run_1", "run_1"], [])
+
+
+def test_the_standard_is_kept() -> None:
+    """Comments, ids and retries are no data; several data lines are joined; an event may go unclosed."""
+    stream = b": hi\nevent: a\nid: 1\nretry: 2\ndata: x\ndata: y\n: z\n\n\n\ndata:z"
+    assert list(events(stream)) == [Event("a", b"x\ny", 4), Event("", b"z", 10)]
+
+
+@pytest.mark.parametrize("start", [b"event: a", b"data: {", b": comment", b"\n\nid: 1", b"retry: 1"])
+def test_a_stream_is_recognised_by_its_content(start: bytes) -> None:
+    """Streams are told from JSON by their first line."""
+    assert is_event_stream(start)
+    assert not is_event_stream(b'{"event": 1}')
+    assert not is_event_stream(b"hello: world")
+
+
+def test_whole_events_end_at_empty_lines() -> None:
+    """What may go on in the next chunk is left for it."""
+    assert last_end(b"data: a\n\ndata: b") == 9
+    assert last_end(b"data: a\r\n\r\ndata: b\r\n\r") == 11
+    assert last_end(b"data: a\n") == 0

@@ -1,0 +1,52 @@
+"""Memory does not grow with the input."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runmart.ingest.load.loader import Load
+from tests.support.paths import BENCHMARKS
+from tests.support.warehouse import RUNMART, load, page, query, run, write
+
+MEASURE = """
+import sys
+from measure import timed
+print(timed(sys.argv[1:]).peak_megabytes)
+"""
+"""A small process between, because a process starts with the peak of the one that it was forked from."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["0", "1", "3"])
+def test_200_000_runs_load_below_700_megabytes(workers: str, warehouse: Path, pages: Path) -> None:
+    """The peak memory of all processes of a load stays below 700 MB."""
+    subprocess.run([sys.executable, BENCHMARKS / "generate.py", pages, "200000"], check=True)
+    load = [sys.executable, "-c", MEASURE, RUNMART, "ingest", pages, "-w", warehouse, "--workers", workers]
+    done = subprocess.run(load, check=True, capture_output=True, text=True, cwd=BENCHMARKS)
+    assert query(warehouse, "select count(*) from runs") == [(200_000,)]
+    assert float(done.stdout) < 700
+
+
+@pytest.mark.parametrize(("limit", "value"), [("BATCH_INPUTS", 10), ("BATCH_REJECTED_BYTES", 60)])
+def test_what_waits_in_memory_is_written_when_it_is_much(
+    limit: str, value: int, warehouse: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Very many small inputs, and very much that is rejected, do not wait for a full batch of runs."""
+    commits: list[int] = []
+    commit = Load.commit
+
+    def counted(load: Load, state: str = "running") -> None:
+        commits.append(load.totals.inputs)
+        commit(load, state)
+
+    monkeypatch.setattr(Load, "commit", counted)
+    monkeypatch.setattr(f"runmart.ingest.load.loader.{limit}", value)
+    for number in range(40):
+        write(pages / f"{number}.json", page(run(f"run_{number}"), {"id": f"bad_{number}"}))
+    monkeypatch.setattr("runmart.ingest.pipeline.GROUP_BYTES", 300)
+    assert load(warehouse, pages).totals.new_runs == 40
+    assert len(commits) >= 4
+    assert query(warehouse, "select count(*) from runmart.inputs") == [(40,)]
+    assert query(warehouse, "select count(*) from runmart.rejects") == [(40,)]

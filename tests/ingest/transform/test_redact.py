@@ -1,0 +1,169 @@
+"""Content is hidden alike in what servers send and in the columns made of it, and nothing of it is left."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from runmart.ingest.parse.blocks import Block
+from runmart.ingest.transform.admission import JSONS, TEXTS, AdmissionFilter
+from runmart.ingest.transform.convert import Converted, Converter
+from runmart.ingest.transform.redact import Redactor, without_quotes
+from runmart.models.columns import JSON, VARCHAR
+from runmart.models.redaction import CONTENT_FIELDS, RULES, ContentField, RedactionPolicy, Rule
+from runmart.models.tables.all import ALL_TABLES
+from tests.support.generated import WRITERS, Writer, as_page, runs
+from tests.support.payloads import ORIGIN, Rows, page, rows_of, run
+from tests.support.sensitive_run import SECRET, SECRETIVE
+
+KEY = b"0123456789abcdef"
+NO_CONTENT = {
+    "runs": {"run_id", "source", "object", "thread_id", "assistant_id", "status", "model", "truncation_type"}
+    | {"tools_digest"},  # made of what is left
+    "usage": {"run_id"},
+    "tools": {"run_id", "type", "name"},
+    "errors": {"run_id", "kind", "code"},
+    "steps": {"step_id", "source", "run_id", "thread_id", "assistant_id", "type", "status", "tool_types", "error_code"},
+}
+"""Columns of texts that are never hidden."""
+
+
+def _rules(rule: Rule) -> dict[ContentField, Rule]:
+    return dict.fromkeys(CONTENT_FIELDS, rule)
+
+
+def _converted(data: bytes, admission: AdmissionFilter | None = None) -> Converted:
+    return Converter().convert([(Block(data), ORIGIN)], admission or AdmissionFilter())
+
+
+def _rows(data: bytes, admission: AdmissionFilter | None = None) -> Rows:
+    return rows_of(_converted(data, admission).batches)
+
+
+def test_each_column_of_texts_is_content_or_not() -> None:
+    """A new column has to be thought of."""
+    for table in ALL_TABLES:
+        texts = {column.name for column in table.columns if column.type in {VARCHAR, JSON}}
+        content = {column for name, column in (*TEXTS, *JSONS) if name == table.name}
+        assert texts == content | NO_CONTENT[table.name]
+
+
+@pytest.mark.parametrize("rule", ["hash", "drop"])
+def test_nothing_of_the_content_is_left(rule: Rule) -> None:
+    """Neither in the columns nor in what is saved; what is no content stays."""
+    admission = AdmissionFilter(RedactionPolicy(_rules(rule), KEY))
+    sent = page(run(1, **SECRETIVE))
+    rows = _rows(sent, admission)
+    assert SECRET in repr(_rows(sent))
+    assert SECRET not in repr(rows)
+    document = admission.document(sent)
+    assert document is not None
+    assert SECRET.encode() not in document
+    assert _rows(document) == rows
+    assert [tool["name"] for tool in rows["tools"]] == ["f", "m", "o", "a"]
+    assert rows["errors"][0]["code"] == "server_error"
+    assert rows["usage"][0]["cached_prompt_tokens"] == 1
+    call = json.loads(rows["runs"][0]["required_action"])["submit_tool_outputs"]["tool_calls"][0]
+    assert (call["id"], call["function"]["name"]) == ("c", "f")
+
+
+@pytest.mark.parametrize("field", CONTENT_FIELDS)
+def test_a_field_is_hidden_alone(field: ContentField) -> None:
+    """What is asked for one field leaves the others as they are."""
+    plain, redacted = (
+        _rows(page(run(1, **SECRETIVE)), admission)
+        for admission in (None, AdmissionFilter(RedactionPolicy({field: "drop"})))
+    )
+    changed = {
+        (table, column)
+        for table, rows in plain.items()
+        for before, after in zip(rows, redacted[table], strict=True)
+        for column in before
+        if before[column] != after[column]
+    }
+    places = {place for place, of in TEXTS.items() if of == field} | {p for p, (_, of) in JSONS.items() if of == field}
+    places.discard(("steps", "error_message"))
+    if field == "tools":
+        places.add(("runs", "tools_digest"))
+    assert places <= changed
+    assert changed - places <= {("runs", "extra")}  # errors may be kept there whole
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    found=st.lists(runs(), max_size=3, unique_by=lambda one: one["id"]),
+    rules=st.dictionaries(st.sampled_from(CONTENT_FIELDS), st.sampled_from(RULES)),
+    write=WRITERS,
+)
+def test_what_is_saved_gives_the_tables_that_were_loaded(
+    found: list[dict[str, Any]], rules: dict[ContentField, Rule], write: Writer
+) -> None:
+    """Answers are hidden as columns are: to load them from the archive gives the same, again and again."""
+    admission = AdmissionFilter(RedactionPolicy(rules, KEY))
+    sent = write(as_page(found))
+    assume(b"Infinity" not in sent)  # which is no JSON
+    saved = admission.document(sent)
+    assert saved is not None
+    rows = _parsed(_rows(sent, admission))
+    assert _parsed(_rows(saved)) == rows
+    assert _parsed(_rows(saved, admission)) == rows
+
+
+def test_equal_texts_have_equal_hashes_and_another_key_has_others() -> None:
+    """They can be grouped; nobody can guess them who does not have the key."""
+    content, other = RedactionPolicy(_rules("hash"), KEY), RedactionPolicy(_rules("hash"), KEY[::-1])
+    first, again = (Redactor(content).text("instructions", "You are kind.") for _ in range(2))
+    assert first == again
+    assert first is not None
+    assert first.startswith("hash:")
+    assert first != Redactor(content).text("instructions", "You are kind")
+    assert first != Redactor(other).text("instructions", "You are kind.")
+    assert Redactor(content).text("instructions", first) == first
+    assert repr(KEY) not in repr(content)
+
+
+def test_a_reject_keeps_no_content() -> None:
+    """Its text is hidden as everything is, or left out where it cannot be told apart; its reason quotes nothing."""
+    bad = run(1, created_at="soon", instructions=SECRET, metadata=SECRET)
+    admission = AdmissionFilter(RedactionPolicy(_rules("hash"), KEY))
+    data = b"\n".join([json.dumps(bad).encode(), b'{"id":"run_2","instructions":"%s' % SECRET.encode()])
+    [[first, second]] = _converted(data, admission).rejects
+    assert SECRET.encode() not in first.raw + second.raw
+    assert SECRET not in first.reason + second.reason
+    assert (first.is_withheld, second.is_withheld) == (False, True)
+    assert json.loads(first.raw)["created_at"] == "soon"
+    assert "got something else" in without_quotes('Expected an object or null, got `"Zanzibar"`')
+    assert without_quotes("Expected `int`, got `str`") == "Expected `int`, got `str`"
+
+
+def test_pruned_runs_and_old_content_stay_out() -> None:
+    """What was created before is left out with its children, and counted; the rest is numbered anew."""
+    old, new = run(1, created_at=1_000, **SECRETIVE), run(2, created_at=3_000, **SECRETIVE)
+    unknown = run(3, created_at=None, **SECRETIVE)
+    found = _converted(page(old, new, unknown), AdmissionFilter(runs_from=2_000_000_000))
+    assert found.pruned == 1
+    rows = rows_of(found.batches)
+    alone = _rows(page(new, unknown))
+    for table in rows:
+        assert _placeless(rows[table]) == _placeless(alone[table])
+    of_content = _rows(page(old, new), AdmissionFilter(content_from=2_000_000_000))
+    assert [SECRET in repr(row) for row in of_content["runs"]] == [False, True]
+    assert [SECRET in repr(row) for row in of_content["tools"]] == [False] * 4 + [True] * 4
+    assert of_content["runs"][1:] == _rows(page(old, new))["runs"][1:]
+
+
+def _placeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name != "observed_position"} for row in rows]
+
+
+def _parsed(rows: Rows) -> Rows:
+    """Rows with their JSON parsed: whitespace and escapes do not count, and so digests of texts neither."""
+    for row in rows["runs"]:
+        row["tools_digest"] = row["tools_digest"] is not None
+    for table, column in JSONS:
+        for row in rows[table]:
+            if row[column] is not None:
+                row[column] = json.loads(row[column], parse_float=str, parse_int=str)
+    return rows

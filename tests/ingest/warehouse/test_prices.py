@@ -1,0 +1,128 @@
+"""Prices: those that come along, those that are imported, aliases, and what they do to costs."""
+
+import csv
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from runmart.ingest.warehouse import prices
+from runmart.ingest.warehouse.connection import open_for_writing
+from runmart.ingest.warehouse.prices import Price, PriceError
+from runmart.queries import install
+from tests.support.warehouse import command, page, query, run, write
+
+HEADER = "provider,model,valid_from,valid_to,input,cached_input,output,currency,source\n"
+OCTOBER_2 = 1_727_827_200
+
+
+@pytest.fixture(name="loaded")
+def _loaded(pages: Path, warehouse: Path) -> Path:
+    """Two runs, a second before and at the change of the price of gpt-4o, and one of a model of the house."""
+    usage = {"prompt_tokens": 1_000_000, "completion_tokens": 100_000, "total_tokens": 1_100_000}
+    runs = [
+        run(f"run_{place}", model=model, created_at=created, usage=usage)
+        for place, (model, created) in enumerate(
+            [("gpt-4o", OCTOBER_2 - 1), ("gpt-4o", OCTOBER_2), ("our-deployment", OCTOBER_2)]
+        )
+    ]
+    write(pages / "1.json", page(*runs))
+    assert command("ingest", pages, "-w", warehouse, "--source", "azure").returncode == 0
+    return warehouse
+
+
+def test_the_prices_that_come_along_are_dated_and_sourced() -> None:
+    """Each has a public source; none overlaps with the next of its model."""
+    found = prices.seed()
+    assert len(found) > 25
+    assert all(price.source.startswith("https://") and price.currency == "USD" for price in found)
+    assert len({price[:3] for price in found}) == len(found)
+    for price in found:
+        following = [one for one in found if one.model == price.model and one.valid_from > price.valid_from]
+        assert price.valid_to == min((one.valid_from for one in following), default=None)
+        assert price.cached_input is None or price.cached_input < price.input < price.output
+
+
+def test_a_price_change_in_the_middle_of_a_month_is_right_to_the_cent(loaded: Path) -> None:
+    """1,000,000 x 5 + 100,000 x 15 = 6.50 on the first of October, 1,000,000 x 2.5 + 100,000 x 10 = 3.50 then."""
+    rows = query(loaded, "select cast(day as varchar), cost, unpriced_runs from costs_daily order by all")
+    assert rows == [("2024-10-01", 6.5, 0), ("2024-10-02", 3.5, 0), ("2024-10-02", None, 1)]
+    rows = query(loaded, "select runs, unpriced_runs, round(cost, 2) from cost_by_model where currency is not null")
+    assert rows == [(2, 0, 10.0)]
+
+
+def test_aliases_price_deployments(loaded: Path) -> None:
+    """From one label; what remains unpriced is said."""
+    listed = json.loads(command("prices", "-w", loaded, "--json").stdout)
+    assert {"gpt-4o", "o3-mini%"} <= {row["model"] for row in listed}
+    done = command("prices", "alias", "our-deployment", "gpt-4o-mini", "--source", "elsewhere", "-w", loaded)
+    assert "have no price: our-deployment" in done.stderr
+    done = command("prices", "alias", "our-deployment", "gpt-4o-mini", "--source", "azure", "-w", loaded)
+    assert (done.returncode, done.stderr) == (0, "")
+    [(cost,)] = query(loaded, "select cost from run_costs where model = 'our-deployment'")
+    assert cost == pytest.approx(0.15 + 0.06)
+
+
+def test_imported_prices_are_added_and_replaced(loaded: Path, tmp_path: Path) -> None:
+    """Of the same provider, model and beginning; a later one ends an earlier one."""
+    file = tmp_path / "prices.csv"
+    for amount in (1, 2):
+        file.write_text(HEADER + f"openai,our-%,2024-10-01,,{amount},,1,EUR,contract\n")
+        done = command("prices", "import", file, "-w", loaded)
+        assert (done.returncode, done.stderr) == (0, "")
+        [(cost, currency)] = query(loaded, "select cost, currency from run_costs where model like 'our%'")
+        assert (cost, currency) == (pytest.approx(amount + 0.1), "EUR")
+    file.write_text(HEADER + "openai,our-%,2024-10-02,,3,,1,EUR,contract\n")
+    command("prices", "import", file, "-w", loaded)
+    assert query(loaded, "select round(cost, 2) from run_costs where model like 'our%'") == [(3.1,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("model,input\n", "the column provider is missing"),
+        (HEADER.replace("source", "url"), "the column source is missing"),
+        (HEADER.replace("source", "source,note"), "there is no column note"),
+        (HEADER + "openai,m,soon,,1,,1,USD,x\n", "line 2: valid_from must be a date"),
+        (HEADER + "openai,m,2024-01-02,2024-01-01,1,,1,USD,x\n", "valid_to must be later"),
+        (HEADER + "openai,m,2024-01-01,,free,,1,USD,x\n", "line 2: input must be the price"),
+        (HEADER + "openai,m,2024-01-01,,1,,-1,USD,x\n", "output must be"),
+        (HEADER + "openai,,2024-01-01,,1,,1,USD,x\n", "line 2: model is empty"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(text: str, words: str) -> None:
+    """With the line."""
+    with pytest.raises(PriceError, match=words):
+        prices.parsed(csv.DictReader(text.splitlines()), "prices.csv")
+
+
+def test_todays_prices_do_not_price_history(pages: Path, warehouse: Path) -> None:
+    """Of models without one, from today on, or from the date that the package gives."""
+    now = datetime.now(UTC)
+    runs = [run("old", model="o4-mini", created_at=1_750_000_000), run("odd", model="no-such-model")]
+    write(pages / "1.json", page(*runs))
+    assert command("ingest", pages, "-w", warehouse).returncode == 0
+    with open_for_writing(warehouse, 0) as connection:
+        install(connection)
+        [price] = prices.missing(connection, now.date())
+        assert isinstance(price, Price)
+        assert (price.provider, price.model, price.valid_from.date()) == ("openai", "o4-mini", now.date())
+        assert 0 < price.input < price.output < 100
+    assert command("prices", "update", "-w", warehouse).returncode == 0
+    assert query(warehouse, "select count(*) from prices where model = 'o4-mini'") == [(1,)]
+
+
+def test_dated_prices_keep_their_dates(pages: Path, warehouse: Path) -> None:
+    """What the package dates holds from then on."""
+    write(pages / "1.json", page(run("a", model="o3")))
+    assert command("ingest", pages, "-w", warehouse).returncode == 0
+    with open_for_writing(warehouse, 0) as connection:
+        found = prices.missing(connection, date(2026, 1, 1))
+    assert [(price.valid_from.date(), price.input) for price in found] == [(date(2025, 6, 10), 2.0)]
+
+
+def test_wrong_usage_of_prices_is_2(warehouse: Path) -> None:
+    """With how many arguments it takes."""
+    done = command("prices", "import", "-w", warehouse)
+    assert (done.returncode, "takes 1 arguments" in done.stderr) == (2, True)

@@ -1,0 +1,172 @@
+"""Whatever goes wrong in a batch, the lake is as it was, and another try gives what an undisturbed one gives."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runmart.lake.batch import commit, convert, discover, merge, split, storage
+from runmart.lake.batch.job import Job
+from runmart.lake.batch.storage import Storage
+from runmart.lake.parquet.manifest import MANIFEST, ExportError
+from tests.support.disturbed_lake import Before
+from tests.support.lake import alone, manifest, present, rows, shown, strays
+
+pytestmark = pytest.mark.slow
+
+STAGES: dict[str, Any] = {"listed": discover, "marked": discover, "pieces": split, "observed": convert, "merged": merge}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_that_fails_leaves_the_lake_as_it_was(
+    before: Before, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    """A task has done something by then; the same command completes the batch."""
+    whole = getattr(STAGES[stage], stage)
+
+    def fails(job: Job, rows: Iterable[Any]) -> Iterator[Any]:
+        yield from islice(whole(job, rows), 1)
+        raise OSError("the machine is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(STAGES[stage], stage, fails)
+        with pytest.raises(OSError, match="the machine is gone"):
+            before.load()
+    assert before.is_as_it_was()
+    before.completes()
+
+
+def _stop_at(monkeypatch: pytest.MonkeyPatch, before: Before, number: int, *, is_written: bool) -> bool:
+    """A batch that ends at a file that it puts into the lake, once that is there or before; False if it has no such."""
+    put, left = Storage.put, number
+
+    def stops(self: Storage, file: Path, name: str) -> None:
+        nonlocal left
+        if left or is_written:
+            put(self, file, name)
+        elif self.path is not None:  # as when the disk is full
+            target = self.path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.with_name(f".{target.name}.part").write_bytes(file.read_bytes()[:100])
+        if not left:
+            raise KeyboardInterrupt
+        left -= 1
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Storage, "put", stops)
+        try:
+            before.load()
+        except KeyboardInterrupt:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_a_crash_at_any_file_leaves_the_lake_as_it_was(
+    before: Before, monkeypatch: pytest.MonkeyPatch, *, is_written: bool
+) -> None:
+    """One crash after another, each some files later; then the batch is loaded, and nothing is left of them."""
+    for number in range(is_written, 99, 3):
+        if not _stop_at(monkeypatch, before, number, is_written=is_written):
+            break
+        assert strays(before.lake)
+        assert before.is_as_it_was()
+    else:
+        pytest.fail("there is no end of files")
+    assert number > 4
+    assert shown(before.lake) == before.undisturbed
+    assert strays(before.lake) == set()
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _stop_at_manifest(monkeypatch: pytest.MonkeyPatch, before: Before) -> None:
+    """A batch that ends when all its files are there, and the next manifest beside the old one."""
+    rename = storage.rename
+
+    def stops(aside: Path, path: Path) -> None:
+        if path.name == MANIFEST:
+            raise KeyboardInterrupt
+        rename(aside, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "rename", stops)
+        with pytest.raises(KeyboardInterrupt):
+            before.load()
+
+
+def test_a_crash_before_the_manifest_is_in_its_place_leaves_the_lake_as_it_was(
+    before: Before, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then, nothing of the batch is part of it."""
+    _stop_at_manifest(monkeypatch, before)
+    assert before.is_as_it_was()
+    assert shown(before.lake) == before.shown
+    before.completes()
+
+
+def test_a_crash_once_the_manifest_is_in_its_place_leaves_the_whole_batch(
+    before: Before, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left to do is to remove files; the next batch does that."""
+    with monkeypatch.context() as patched:
+        patched.setattr(commit, "_clean", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            before.load()
+    assert shown(before.lake) == before.undisturbed
+    replaced = set(manifest(before.lake)[1].replaced)
+    assert replaced <= present(before.lake).keys()
+    before.completes()
+    assert not replaced & present(before.lake).keys()
+
+
+def test_what_cannot_be_listed_does_not_undo_a_batch(before: Before, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batch is part of the lake by then: it must not be called a failure."""
+
+    def fails(*_: object) -> list[str]:
+        raise ExportError("access denied")
+
+    monkeypatch.setattr(Storage, "names", fails)
+    assert before.load().load["new_runs"] == 2
+    assert shown(before.lake) == before.undisturbed
+
+
+def test_the_first_batch_may_fail_too(before: Before, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it leaves in the folder is known for what it is, and removed by the next."""
+    new = before._replace(lake=tmp_path / "new")
+    assert _stop_at(monkeypatch, new, 3, is_written=False)
+    _stop_at_manifest(monkeypatch, new)
+    assert {path.name for path in new.lake.iterdir() if path.is_file()} == {f".{MANIFEST}.part"}
+    assert new.load().load["load_id"] == 1
+    alone(tmp_path / "alone.duckdb", before.second)
+    assert shown(new.lake) == rows(tmp_path / "alone.duckdb")
+    assert strays(new.lake) == set()
+
+
+@pytest.mark.parametrize("kept", ["first", "second"])
+@pytest.mark.parametrize("stage", ["observed", "merged"])
+def test_a_task_that_is_done_twice_changes_nothing(
+    before: Before, monkeypatch: pytest.MonkeyPatch, stage: str, kept: str
+) -> None:
+    """An engine that tries again, or that has the same done by two machines, keeps the result of one of them."""
+    whole: Callable[[Job, Iterable[Any]], Iterator[Any]] = getattr(STAGES[stage], stage)
+    attempts = 0
+
+    def twice(job: Job, rows: Iterable[Any]) -> Iterator[Any]:
+        nonlocal attempts
+        attempts += 1
+        given = list(rows)
+        results = [list(whole(job, iter(given))), list(whole(job, iter(given[::-1])))]
+        return iter(results[kept == "second"])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(STAGES[stage], stage, twice)
+        outcome = before.load()
+    assert attempts == 2
+    assert shown(before.lake) == before.undisturbed
+    assert (outcome.load["new_runs"], outcome.load["updated_runs"], outcome.load["rejected"]) == (2, 4, 1)
+    assert strays(before.lake) == set()

@@ -1,0 +1,217 @@
+"""Batches of a lake: what they leave in it is what one load leaves in a warehouse, and they write no more than that."""
+
+import json
+import random
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from runmart.ingest.warehouse.connection import open_for_reading
+from runmart.lake.batch.shuffle import shard_of
+from runmart.queries.checks import INVARIANTS, offenders
+from tests.support import batch_engine as engine
+from tests.support.lake import alone, counts, manifest, named, opened, present, rows, shown, strays, tables
+from tests.support.warehouse import page, query, run, write
+
+NOVEMBER, DECEMBER = 1_700_000_000, 1_703_000_000
+"""Of 2023; when runs were created."""
+BEFORE, AFTER = 1_800_000_000, 1_800_000_001
+"""When they were observed."""
+
+IDS = st.sampled_from(["run_a", "run_b", "run_c", "run_d"])
+CREATED = st.sampled_from([None, NOVEMBER, DECEMBER])
+STATUSES = st.sampled_from(["queued", "odd", "completed", "failed"])
+RUNS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {"id": IDS, "status": STATUSES, "created_at": CREATED},
+    optional={
+        "completed_at": CREATED,
+        "model": st.sampled_from(["gpt-4o", "o3"]),
+        "metadata": st.sampled_from([{"a": "1"}, {"a": "2"}]),
+        "usage": st.sampled_from([None, {"total_tokens": 1}, {"total_tokens": 2}]),
+        "tools": st.sampled_from([[], [{"type": "file_search"}], [{"type": "mcp"}, {"type": "mcp"}]]),
+        "last_error": st.sampled_from([None, {"code": "x"}, {"code": "x", "message": "y"}]),
+        "unheard_of": st.sampled_from([1, 2]),
+    },
+)
+STEPS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "id": st.sampled_from(["step_a", "step_b"]),
+        "object": st.just("thread.run.step"),
+        "status": st.sampled_from(["in_progress", "completed"]),
+        "run_id": IDS,
+        "created_at": CREATED,
+    }
+)
+DAMAGED = st.sampled_from([{"id": "run_a", "status": "completed", "created_at": "soon"}, {"id": 7, "status": "queued"}])
+
+
+class File(NamedTuple):
+    """One input: what is in it, its time, its label."""
+
+    items: Sequence[dict[str, Any]]
+    modified_at: int
+    source: str
+
+
+FILES = st.lists(
+    st.builds(
+        File,
+        st.lists(st.one_of(RUNS, RUNS, RUNS, STEPS, DAMAGED), min_size=1, max_size=5),
+        st.sampled_from([BEFORE, AFTER]),
+        st.sampled_from(["acme", "a/b ü"]),
+    ),
+    min_size=2,
+    max_size=8,
+)
+
+
+@settings(max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+@given(FILES, st.randoms(use_true_random=False), st.integers(1, 3))
+def test_any_order_any_split_any_spread_gives_what_one_load_gives(
+    files: list[File], random_: random.Random, shards: int
+) -> None:
+    """The same inputs in any order, in any batches, over any tasks and shards, any number of times: the same tables."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        paths = [
+            write(folder / f"{number}.json", page(*file.items), file.modified_at) for number, file in enumerate(files)
+        ]
+        for source in {file.source for file in files}:
+            of_source = [path for path, file in zip(paths, files, strict=True) if file.source == source]
+            alone(folder / "alone.duckdb", *of_source, source=source)
+        again = random_.sample(range(len(files)), len(files)) + random_.sample(range(len(files)), len(files) // 2)
+        batches: dict[tuple[int, str], list[Path]] = {}
+        for number in again:
+            batches.setdefault((random_.randrange(2), files[number].source), []).append(paths[number])
+        for (_, source), some in random_.sample(list(batches.items()), len(batches)):
+            seed, tasks = random_.randrange(1000), random_.randint(1, 4)
+            engine.load(folder / "lake", some, seed, tasks, source=source, shards=shards, reload=True)
+        found, expected = shown(folder / "lake"), rows(folder / "alone.duckdb")
+        assert tables(found) == tables(expected)
+        assert found["runmart.inputs"] == expected["runmart.inputs"]
+        assert set(found["runmart.rejects"]) == set(expected["runmart.rejects"])
+        assert strays(folder / "lake") == set()
+
+
+MOVES: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "to a later month": [("acme", {"created_at": NOVEMBER, "status": "queued"}), ("acme", {"created_at": DECEMBER})],
+    "from no month": [("acme", {"status": "in_progress"}), ("acme", {"created_at": NOVEMBER})],
+    "to no month": [("acme", {"created_at": NOVEMBER}), ("acme", {"completed_at": DECEMBER})],
+    "to another source": [("acme", {"created_at": NOVEMBER}), ("bolt", {"created_at": NOVEMBER})],
+    "to both": [("bolt", {"created_at": NOVEMBER, "status": "queued"}), ("acme", {"created_at": DECEMBER})],
+    "there and back": [(source, {"created_at": NOVEMBER, "model": source}) for source in ("acme", "bolt", "acme")],
+    "nowhere": [("bolt", {"created_at": NOVEMBER, "status": "queued"}), ("bolt", {"created_at": NOVEMBER})],
+}
+"""Of each run, its observations: one batch after another."""
+LOSES: list[dict[str, Any]] = [{"usage": {"total_tokens": 1}, "tools": [{"type": "mcp"}]}, {"model": "o3"}]
+"""The same of one that is alone in its month, and has nothing below it in the end."""
+
+
+def test_a_run_that_changes_its_month_or_source_is_in_one_place(tmp_path: Path) -> None:
+    """Its observations come in different batches: it leaves the old partition, with all that belongs to it."""
+    lake, warehouse = tmp_path / "lake", tmp_path / "alone.duckdb"
+    for number in range(3):
+        for source in ("acme", "bolt"):
+            runs = [
+                run(name, usage={"total_tokens": number}, tools=[{"type": "mcp"}] * (number + 1), **moves[number][1])
+                for name, moves in MOVES.items()
+                if len(moves) > number and moves[number][0] == source
+            ]
+            if source == "acme" and number < len(LOSES):
+                runs.append(run("loses", created_at=NOVEMBER // 2, **LOSES[number]))
+            path = write(tmp_path / f"{number}-{source}.json", page(*runs), BEFORE + number)
+            engine.load(lake, [path], source=source, shards=1)
+            alone(warehouse, path, source=source)
+    window = opened(lake)
+    assert rows(window) == rows(warehouse)
+    ends = "select run_id, source, total_tokens, tool_count from runs join usage using (run_id) order by run_id"
+    assert query(window, ends) == sorted(
+        (name, moves[-1][0], len(moves) - 1, len(moves)) for name, moves in MOVES.items()
+    )
+    with open_for_reading(window, 0) as connection:
+        assert [found for check in INVARIANTS for found in offenders(connection, check)] == []
+
+
+def test_a_later_batch_rewrites_only_what_it_touches(tmp_path: Path) -> None:
+    """Files of other months and of other shards keep their names and times; what it replaced stays for one batch."""
+    lake = tmp_path / "lake"
+    runs = [run(f"run_{n}", created_at=(NOVEMBER, DECEMBER)[n % 2], usage={"total_tokens": n}) for n in range(40)]
+    engine.load(lake, [write(tmp_path / "1.json", page(*runs), BEFORE)], shards=3)
+    before = present(lake)
+    assert before.keys() == named(lake).keys()
+    changed = write(tmp_path / "2.json", page(run("run_4", created_at=NOVEMBER, model="o3"), runs[6]), AFTER)
+    outcome = engine.load(lake, [changed], shards=3)
+    after = present(lake)
+    shard = shard_of("run_4", 3), shard_of("run_6", 3)
+    allowed = {f"{table}/source=default/month=2023-11/{number:05d}" for table in ("runs", "usage") for number in shard}
+    allowed.add(f"inputs/{shard_of(str(changed), 3):05d}")
+    assert {path: after[path] for path in before} == before
+    gone = before.keys() - named(lake).keys()
+    assert gone == set(manifest(lake)[1].replaced)
+    assert {path.partition("-0")[0] for path in gone} <= allowed
+    new = after.keys() - before.keys()
+    assert {path.rpartition("-")[0].rpartition("-")[0] for path in new} == allowed
+    assert (outcome.files_written, outcome.files_replaced) == (len(new), len(gone))
+    assert outcome.bytes_written == sum((lake / path).stat().st_size for path in new)
+    engine.load(lake, [write(tmp_path / "3.json", page(run("run_1", created_at=DECEMBER)), AFTER)], shards=3)
+    assert not gone & present(lake).keys()
+    assert strays(lake) == set()
+
+
+@pytest.mark.parametrize("reload", [False, True])
+def test_a_batch_that_is_repeated_writes_nothing(tmp_path: Path, *, reload: bool) -> None:
+    """No file of the lake is another; its loads tell that there was nothing new, or that all of it was known."""
+    lake, bad = tmp_path / "lake", {"id": "bad", "status": "completed", "created_at": "soon"}
+    path = write(tmp_path / "1.json", page(run("a", created_at=NOVEMBER), run("b"), bad), BEFORE)
+    engine.load(lake, [path], shards=2)
+    before, found = present(lake), shown(lake)
+    outcome = engine.load(lake, [path], shards=2, reload=reload)
+    assert (outcome.files_written, outcome.files_replaced, outcome.bytes_written) == (0, 0, 0)
+    assert present(lake) == before
+    assert shown(lake) == found
+    told = counts(outcome.load)
+    assert (told["inputs"], told["inputs_unchanged"]) == ((1, 0) if reload else (0, 1))
+    assert (told["new_runs"], told["unchanged"], told["rejected"]) == ((0, 2, 1) if reload else (0, 0, 0))
+
+
+def test_loads_tell_what_batches_did(tmp_path: Path) -> None:
+    """Of each batch, what a load of the same inputs tells: new, updated, unchanged, inputs, pages, steps, rejects."""
+    lake, warehouse = tmp_path / "lake", tmp_path / "alone.duckdb"
+    step = {"id": "step_1", "object": "thread.run.step", "status": "completed", "run_id": "run_1"}
+    message = {"id": "msg_1", "object": "thread.message"}
+    bad = {"id": "bad", "status": "completed", "created_at": "soon"}
+    first = [
+        write(tmp_path / "1.json", page(*(run(f"run_{n}", "queued") for n in range(9)), step, message, bad), BEFORE),
+        write(tmp_path / "2.jsonl", b"\n".join(json.dumps(run(f"line_{n}")).encode() for n in range(5)), BEFORE),
+        write(tmp_path / "empty.json", b"", BEFORE),
+    ]
+    second = [
+        write(tmp_path / "3.json", page(run("run_1"), run("run_2"), run("run_3", "queued"), run("new")), AFTER),
+        *first[:2],
+    ]
+    outcomes = [engine.load(lake, some, shards=3, source="acme") for some in (first, second)]
+    loads = [alone(warehouse, *some, source="acme") for some in (first, second)]
+    assert [counts(outcome.load) for outcome in outcomes] == [counts(load) for load in loads]
+    told = counts(outcomes[1].load)
+    assert (told["new_runs"], told["updated_runs"], told["unchanged"], told["inputs_unchanged"]) == (
+        1,
+        2,
+        1,
+        2,
+    )
+    assert [outcome.load["state"] for outcome in outcomes] == ["done with rejects", "done"]
+    window = opened(lake)
+    columns = "load_id, command, source, epoch_us(started_at), epoch_us(finished_at), new_runs, steps, rejected"
+    names = ("load_id", "command", "source", "started_at", "finished_at", "new_runs", "steps", "rejected")
+    expected = [tuple(outcome.load[name] for name in names) for outcome in outcomes]
+    assert query(window, f"select {columns} from runmart.loads order by load_id") == expected
+    assert [row[:3] for row in expected] == [(1, "lake load", "acme"), (2, "lake load", "acme")]
+    assert all(row[3] <= row[4] for row in expected)
+    ids = query(window, "select reject_id, load_id from runmart.rejects")
+    assert len({number for number, _ in ids}) == len(ids) == 2
+    assert tables(rows(window)) == tables(rows(warehouse))

@@ -1,0 +1,173 @@
+"""Large inputs are cut, and the pieces together give what the whole gives."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runmart.ingest import pipeline
+from runmart.ingest.parse.blocks import Block, blocks
+from runmart.ingest.sources import reader
+from runmart.lake.batch import convert, merge, split
+from runmart.lake.batch.shuffle import WHOLE, shuffle_blocks
+from tests.support import batch_engine as engine
+from tests.support.lake import alone, counts, rows, shown
+from tests.support.warehouse import page, run, write
+
+RUNS = 60
+
+
+def _a_run(of: str, number: int) -> dict[str, Any]:
+    return run(
+        f"{of}_{number % 50}",  # some are there twice: the later place in the input decides
+        created_at=1_700_000_000 + number % 2 * 3_000_000,
+        metadata={"number": number},
+        tools=[{"type": "function", "function": {"name": "f", "parameters": {"n": number % 7}}}],
+        usage={"total_tokens": number},
+    )
+
+
+def _items(of: str) -> list[dict[str, Any]]:
+    """Runs, and some that are damaged, and steps, between them."""
+    items: list[dict[str, Any]] = []
+    for number in range(RUNS):
+        items.append(_a_run(of, number))
+        if number % 9 == 4:
+            items.append(run(f"bad_{of}_{number}", created_at="soon"))
+        if number % 11 == 5:
+            step = {"id": f"step_{of}_{number}", "object": "thread.run.step", "status": "completed", "created_at": 1}
+            items.append({**step, "run_id": f"{of}_{number}"})
+    return items
+
+
+def _lines(of: str) -> bytes:
+    return b"\n".join(json.dumps(item).encode() for item in _items(of))
+
+
+def _events(of: str) -> bytes:
+    events = [b"event: thread.run.completed\ndata: %s\n\n" % json.dumps(item).encode() for item in _items(of)]
+    return b"".join(events) + b"event: done\ndata: [DONE]\n\n"
+
+
+def _not_utf8(of: str) -> bytes:
+    lines = _lines(of).split(b"\n")
+    return b"\n".join([*lines[:30], b'{"id": "\xff\xfe", "status": "completed"}', b"no JSON", *lines[30:]])
+
+
+def _truncated(of: str) -> bytes:
+    whole = page(*_items(of))
+    return whole[: whole.index(f'"{of}_40"'.encode())]
+
+
+def _pages(of: str) -> bytes:
+    items = _items(of)
+    return b"\n".join(page(*items[start : start + 7]) for start in range(0, len(items), 7))
+
+
+INPUTS: dict[str, Callable[[str], bytes]] = {
+    "lines": _lines,
+    "page": lambda of: page(*_items(of)),
+    "pages": _pages,
+    "events": _events,
+    "gzip": lambda of: gzip.compress(_lines(of), mtime=0),
+    "truncated_gzip": lambda of: gzip.compress(_lines(of), mtime=0)[:-300],
+    "truncated_page": _truncated,
+    "not_utf8": _not_utf8,
+}
+"""What is in large inputs, by the names that begin the ids of their runs."""
+
+HOLD_NOTHING: dict[str, bytes] = {
+    "picture": b"\x89PNG" + bytes(9000),
+    "space": b"  \n" * 2000,
+    "utf_16": _lines("utf_16").decode().encode("utf-16"),
+}
+
+
+def _small_blocks(chunks: Iterable[bytes], _size: int = 0) -> Iterator[Block]:
+    small = (chunk[start : start + 500] for chunk in chunks for start in range(0, len(chunk), 500))
+    return blocks(small, 700)
+
+
+@pytest.fixture(name="is_cut", autouse=True)
+def _is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An input of more than 100 bytes is large; it is read some runs at a time, whole or not; some make a piece."""
+    monkeypatch.setattr(split, "CUT_BYTES", 100)
+    monkeypatch.setattr(split, "PIECE_BYTES", 2000)
+    monkeypatch.setattr(split, "blocks", _small_blocks)
+    monkeypatch.setattr(pipeline, "GROUP_BYTES", 100)
+    monkeypatch.setattr(pipeline, "blocks", _small_blocks)
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 1500)
+
+
+@pytest.fixture(name="sent")
+def _sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The addresses and numbers of the pieces that are sent to the shards."""
+    sent: list[tuple[str, int]] = []
+    whole = merge.merged
+
+    def noted(job: Any, batches: Any) -> Any:
+        given = list(batches)
+        sent.extend(
+            (shuffle_block.address, shuffle_block.piece)
+            for shuffle_block in shuffle_blocks(given)
+            if shuffle_block.kind == "observations"
+        )
+        return whole(job, iter(given))
+
+    monkeypatch.setattr(merge, "merged", noted)
+    return sent
+
+
+def test_large_inputs_give_what_they_give_whole(tmp_path: Path, sent: list[tuple[str, int]]) -> None:
+    """Their tables, their inputs, their rejects with places and lines, and the counts of the load."""
+    texts = {**{name: text(name) for name, text in INPUTS.items()}, **HOLD_NOTHING}
+    paths = {name: write(tmp_path / name, text) for name, text in texts.items()}
+    outcome = engine.load(tmp_path / "lake", list(paths.values()), tasks=4, shards=2)
+    load = alone(tmp_path / "alone.duckdb", *paths.values())
+    expected = rows(tmp_path / "alone.duckdb")
+    assert shown(tmp_path / "lake") == expected
+    assert counts(outcome.load) == counts(load)
+    assert WHOLE not in {piece for _, piece in sent}
+    for name, path in paths.items():
+        pieces = {piece for address, piece in sent if address == str(path)}
+        assert (len(pieces) > 2) is (name in INPUTS), name
+        assert [row for row in expected["runmart.rejects"] if row[1] == str(path)], name
+    unread = {"truncated_gzip", *HOLD_NOTHING}
+    assert {Path(row[1]).name for row in expected["runmart.inputs"]} == texts.keys() - unread
+
+
+def test_large_inputs_are_put_together_each_by_itself(tmp_path: Path, sent: list[tuple[str, int]]) -> None:
+    """Two large ones, and small ones beside them, in one batch; what is known of each is told once."""
+    items = _items("run")
+    paths = [
+        write(tmp_path / "1.json", page(*items[:40])),
+        write(tmp_path / "2.json", page(*items[20:]), 1_800_000_000),
+        *(write(tmp_path / f"small_{n}.json", json.dumps({"id": f"s{n}", "status": "queued"}).encode()) for n in "ab"),
+    ]
+    outcome = engine.load(tmp_path / "lake", paths, seed=1, tasks=3, shards=3)
+    load = alone(tmp_path / "alone.duckdb", *paths)
+    assert shown(tmp_path / "lake") == rows(tmp_path / "alone.duckdb")
+    assert counts(outcome.load) == counts(load)
+    assert {address for address, piece in sent if piece != WHOLE} == {str(path) for path in paths[:2]}
+    assert WHOLE in {piece for _, piece in sent}
+    again = engine.load(tmp_path / "lake", paths, shards=3)
+    assert (again.load["inputs"], again.load["inputs_unchanged"], again.files_written) == (0, 4, 0)
+
+
+def test_many_observations_of_small_inputs_are_sent_in_several_parcels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: list[tuple[str, int]]
+) -> None:
+    """No machine holds more than some of them at a time."""
+    monkeypatch.setattr(split, "CUT_BYTES", 1 << 20)
+    monkeypatch.setattr(convert, "_OBSERVATIONS", 10)
+    monkeypatch.setattr(pipeline, "GROUP_BYTES", 2000)
+    items = _items("run")
+    paths = [write(tmp_path / f"{start}.json", page(*items[start : start + 9])) for start in range(0, len(items), 9)]
+    engine.load(tmp_path / "lake", paths, tasks=1, shards=1)
+    alone(tmp_path / "alone.duckdb", *paths)
+    assert shown(tmp_path / "lake") == rows(tmp_path / "alone.duckdb")
+    assert len(sent) > 3
+    assert {piece for _, piece in sent} == {WHOLE}

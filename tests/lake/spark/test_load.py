@@ -1,0 +1,174 @@
+"""Batches on a cluster: what they leave in the lake is what one machine would have."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from runmart.ingest.errors import SourceError
+from runmart.ingest.pipeline import ingest
+from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
+from runmart.lake.batch.commit import Outcome
+from runmart.lake.parquet.manifest import read_manifest
+from runmart.lake.view_file import open_window
+from runmart.queries import View, install, views
+from tests.support.lake_equality import assert_equal
+from tests.support.paths import ROOT
+from tests.support.view_differences import differences
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+
+RUNS = 100_000
+TASKS, SHARDS = 12, 3
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """All real payloads, a hundred thousand generated runs, and one large file beside them."""
+    folder = tmp_path_factory.mktemp("pages")
+    generate = [sys.executable, ROOT / "benchmarks" / "generate.py"]
+    subprocess.run([*generate, folder / "generated", str(RUNS), "--page", "20"], check=True)
+    large = folder / "large.jsonl"
+    subprocess.run([*generate, large, "20000", "--seed", "7", "--first", str(RUNS), "--lines"], check=True)
+    return [ROOT / "tests" / "data" / "realdata", ROOT / "cli" / "demo" / "pages", folder / "generated", large]
+
+
+@pytest.fixture(scope="session")
+def alone(pages: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse that one machine has loaded."""
+    warehouse = tmp_path_factory.mktemp("alone") / "alone.duckdb"
+    with open_for_writing(warehouse, 0) as connection:
+        install(connection)
+        ingest(connection, [str(path) for path in pages], source="default")
+    return warehouse
+
+
+@pytest.fixture(name="lake", scope="module")
+def _lake(spark: "SparkSession", pages: list[Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """A lake that a cluster has loaded, and what that batch did."""
+    from runmart.lake.spark.load import load
+
+    lake = tmp_path_factory.mktemp("cluster") / "lake"
+    return lake, load(spark, str(lake), [str(path) for path in pages], shards=SHARDS)
+
+
+def test_a_cluster_loads_what_one_machine_does(lake: tuple[Path, Outcome], alone: Path) -> None:
+    """All tables, the inputs and the rejects are equal."""
+    assert_equal(lake[0], alone)
+
+
+def test_the_same_batch_again_changes_nothing(
+    spark: "SparkSession", pages: list[Path], lake: tuple[Path, Outcome]
+) -> None:
+    """Inputs are known; when they are read all the same, no file is written."""
+    from runmart.lake.spark.load import load
+
+    folder, done = lake
+    files = sorted(folder.rglob("*.parquet"))
+    again = load(spark, str(folder), [str(path) for path in pages])
+    assert (again.load["inputs"], again.load["inputs_unchanged"]) == (0, done.load["inputs"])
+    reloaded = load(spark, str(folder), [str(path) for path in pages], reload=True)
+    assert reloaded.load["observations"] == done.load["observations"]
+    assert reloaded.files_written == 0
+    assert sorted(folder.rglob("*.parquet")) == files
+
+
+@pytest.fixture(name="engines", scope="module")
+def _engines(
+    spark: "SparkSession", lake: tuple[Path, Outcome]
+) -> Generator[tuple["SparkSession", duckdb.DuckDBPyConnection]]:
+    """Spark with the views of the lake, and DuckDB with a window on it."""
+    from runmart.lake.spark.views import register
+
+    session, window = spark.newSession(), lake[0].with_suffix(".duckdb")
+    register(session, lake[0])
+    open_window(str(lake[0]), window)
+    with open_for_reading(window, 0) as connection:
+        yield session, connection
+
+
+@pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
+def test_every_view_over_a_lake_gives_the_same_in_both_engines(
+    view: View, engines: tuple["SparkSession", duckdb.DuckDBPyConnection]
+) -> None:
+    """Real payloads and a hundred thousand runs, as a cluster has loaded them."""
+    spark, duck = engines
+    expected = duck.sql(f"from {view.name}").to_arrow_table()
+    assert differences(view, spark.table(view.name).toArrow(), expected) == []
+
+
+def test_two_batches_end_as_one(spark: "SparkSession", pages: list[Path], alone: Path, tmp_path: Path) -> None:
+    """Runs whose observations come in different batches are at their latest one."""
+    from runmart.lake.spark.load import load
+
+    lake = tmp_path / "lake"
+    for some in (pages[2:], pages[:2]):
+        load(spark, str(lake), [str(path) for path in some], shards=2)
+    assert_equal(lake, alone)
+
+
+def executors() -> Iterator[int]:
+    """The processes that are executors of a cluster in this one."""
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                if b"CoarseGrainedExecutorBackend" in (process / "cmdline").read_bytes():
+                    yield int(process.name)
+            except OSError:
+                continue
+
+
+@pytest.mark.parametrize("tasks", [TASKS, SHARDS])
+def test_an_executor_that_is_killed_is_made_good(
+    tasks: int, spark: "SparkSession", pages: list[Path], alone: Path, tmp_path: Path
+) -> None:
+    """`kill -9` while inputs are read, or while shards are written: nothing is lost, nothing is there twice."""
+    from runmart.lake.spark.load import load
+
+    lake, killed = tmp_path / "lake", list[int]()
+
+    def kill() -> None:
+        session: Any = spark
+        tracker = session.sparkContext.statusTracker()
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not killed:
+            for stage in tracker.getActiveStageIds():
+                info = tracker.getStageInfo(stage)
+                if info and info.numTasks == tasks and info.numCompletedTasks >= tasks // 2:
+                    victim = min(executors())
+                    os.kill(victim, signal.SIGKILL)
+                    killed.append(victim)
+            time.sleep(0.02)
+
+    watcher = threading.Thread(target=kill)
+    watcher.start()
+    load(spark, str(lake), [str(path) for path in pages], shards=SHARDS, tasks=TASKS)
+    watcher.join()
+    assert killed
+    assert_equal(lake, alone)
+    manifest = read_manifest(lake)
+    assert manifest is not None
+    assert manifest.lake is not None
+    named = {file.path for _, file in manifest.files()}
+    named |= {file.path for book in manifest.lake.books.values() for file in book.values()}
+    assert {str(path.relative_to(lake)) for path in lake.rglob("*.parquet")} == named
+
+
+def test_a_source_that_is_not_there_is_a_sentence(spark: "SparkSession", tmp_path: Path) -> None:
+    """The lake is not made."""
+    from runmart.lake.spark.load import load
+
+    with pytest.raises(SourceError, match="no such file or folder"):
+        load(spark, str(tmp_path / "lake"), [str(tmp_path / "missing")])
+    assert not (tmp_path / "lake").exists()

@@ -1,0 +1,192 @@
+"""Runs move between warehouses, exports and lakes, and come back as they were."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
+from runmart.lake.batch import convert
+from runmart.lake.batch.discover import export_of
+from runmart.lake.parquet.export import export
+from runmart.lake.parquet.manifest import MANIFEST, ExportError
+from runmart.lake.parquet.restore import restore
+from tests.support import batch_engine as engine
+from tests.support.lake import Rows, alone, opened, rows, shown, strays, tables
+from tests.support.warehouse import command, page, query, run, write
+
+MONTHS = (1_735_689_599, 1_735_689_600, None)
+"""The last second of 2024 and the first of 2025 (UTC); not known."""
+SOURCES = ("default", "a/b=ü %", "", "it's null..")
+RUNS = 2 * len(SOURCES) * len(MONTHS) + 1
+
+
+def _a_run(number: int, created_at: int | None, **fields: Any) -> dict[str, Any]:
+    """A run with children of each kind."""
+    return run(
+        f"run_{number}",
+        "failed",
+        created_at=created_at,
+        metadata={"n": number, "é": ["漢字", None]},
+        usage={"prompt_tokens": number, "completion_tokens": 1, "total_tokens": number + 1},
+        tools=[{"type": "function", "function": {"name": "f", "parameters": {"a": 1}}}, {"type": "file_search"}],
+        last_error={"code": "server_error", "message": "é"},
+        unheard_of=[1.50],
+        **fields,
+    )
+
+
+def _load(warehouse: Path, *objects: dict[str, Any], source: str = "default", at: int = 10**15) -> None:
+    alone(
+        warehouse,
+        write(warehouse.with_suffix(".json"), page(*objects)),
+        source=source,
+        observed_at=at,
+        reload=True,
+    )
+
+
+@pytest.fixture(name="laptop", scope="module")
+def _laptop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse of all months and sources, beside its export."""
+    warehouse, number = tmp_path_factory.mktemp("laptop") / "runs.duckdb", 0
+    for source in SOURCES:
+        runs: list[dict[str, Any]] = []
+        for created_at in MONTHS:
+            number += 10
+            step = {"id": f"step_{number}", "object": "thread.run.step", "status": "completed", "type": "tool_calls"}
+            runs += [_a_run(number, created_at), _a_run(number + 1, created_at)]
+            runs.append({**step, "run_id": f"run_{number}", "created_at": created_at})
+        _load(warehouse, *runs, source=source)
+    _load(warehouse, {"id": "bare", "status": "queued"})
+    _exported(warehouse, warehouse.with_name("out"))
+    return warehouse
+
+
+@pytest.fixture(name="out")
+def _out(laptop: Path) -> Path:
+    """The export of that."""
+    return laptop.with_name("out")
+
+
+@pytest.fixture(name="lake", scope="module")
+def _lake(laptop: Path) -> Path:
+    """A lake of one batch: that export."""
+    lake = laptop.with_name("lake")
+    outcome = engine.load(lake, [laptop.with_name("out")], source="", tasks=4, shards=2)
+    assert (outcome.load["new_runs"], outcome.load["steps"]) == (RUNS, 12)
+    assert outcome.load["inputs"] == len(SOURCES) * len(MONTHS)
+    return lake
+
+
+def _imported(folder: Path, warehouse: Path) -> Rows:
+    """What a warehouse holds once a folder was imported."""
+    with open_for_writing(warehouse, 0) as connection:
+        restore(connection, folder)
+    return tables(rows(warehouse))
+
+
+def _exported(warehouse: Path, folder: Path) -> Path:
+    """The folder that a warehouse was exported to."""
+    with open_for_reading(warehouse, 0) as connection:
+        export(connection, folder)
+    return folder
+
+
+def test_a_warehouse_moves_into_a_lake(laptop: Path, lake: Path, out: Path) -> None:
+    """By its export: several sources with odd names, steps, runs that do not say when they were created."""
+    assert tables(shown(lake)) == tables(rows(laptop))
+    assert {row[0] for row in query(opened(lake), "select distinct source from runs")} == set(SOURCES)
+    again = shutil.copytree(lake, lake.with_name("again"))
+    outcome = engine.load(again, [out], source="", tasks=2, shards=3)
+    assert (outcome.load["new_runs"], outcome.load["updated_runs"], outcome.load["unchanged"]) == (0, 0, RUNS)
+    assert outcome.files_written == 0
+    assert tables(shown(again)) == tables(rows(laptop))
+
+
+def test_a_lake_moves_into_a_warehouse(laptop: Path, lake: Path, tmp_path: Path) -> None:
+    """By `runmart import`; twice is as good as once."""
+    done = command("import", lake, "-w", tmp_path / "back.duckdb")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert tables(rows(tmp_path / "back.duckdb")) == tables(rows(laptop))
+    assert _imported(lake, tmp_path / "back.duckdb") == tables(rows(laptop))
+    loads = query(tmp_path / "back.duckdb", "select command, new_runs, unchanged from runmart.loads order by load_id")
+    assert loads == [("import", RUNS, 0), ("import", 0, RUNS)]
+
+
+def test_a_window_is_exported_and_comes_back(laptop: Path, lake: Path, tmp_path: Path) -> None:
+    """As any warehouse is."""
+    done = command("export", "-w", opened(lake), "--to", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert _imported(tmp_path / "out", tmp_path / "back.duckdb") == tables(rows(laptop))
+
+
+def test_a_lake_is_loaded_into_another(laptop: Path, lake: Path, tmp_path: Path) -> None:
+    """Over one shard instead of two, beside pages, in one batch; however few runs are sent at a time."""
+    pages = write(tmp_path / "pages.json", page(_a_run(10, MONTHS[0], model="newer"), run("new")), 1_900_000_000)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(convert, "_BYTES", 1)
+        outcome = engine.load(tmp_path / "other", [lake, pages], tasks=2, shards=1)
+    expected = Path(shutil.copy(laptop, tmp_path / "expected.duckdb"))
+    alone(expected, pages)
+    assert tables(shown(tmp_path / "other")) == tables(rows(expected))
+    assert (outcome.load["new_runs"], outcome.load["rejected"]) == (RUNS + 1, 0)
+    assert strays(tmp_path / "other") == set()
+
+
+def test_what_is_imported_meets_other_observations(laptop: Path, lake: Path, tmp_path: Path) -> None:
+    """The merge rule decides, whatever is there first: in a warehouse, and in a lake."""
+    changes = (
+        ([_a_run(10, MONTHS[0], model="newer"), _a_run(11, MONTHS[1], model="moved")], 2 * 10**15),
+        ([_a_run(20, MONTHS[1], model="older"), run("run_21", "queued", created_at=MONTHS[1])], 10**14),
+    )
+    warehouse, expected = tmp_path / "other.duckdb", Path(shutil.copy(laptop, tmp_path / "expected.duckdb"))
+    for runs, at in changes:
+        _load(warehouse, *runs, at=at)
+        _load(expected, *runs, at=at)
+    _exported(warehouse, tmp_path / "out")
+    assert _imported(lake, warehouse) == tables(rows(expected))
+    models = query(warehouse, "select run_id, model from runs where model is not null order by all")
+    assert models == [("run_10", "newer"), ("run_11", "moved")]
+    other = Path(shutil.copytree(lake, tmp_path / "lake"))
+    outcome = engine.load(other, [tmp_path / "out"], shards=3)
+    assert tables(shown(other)) == tables(rows(expected))
+    assert (outcome.load["new_runs"], outcome.load["updated_runs"], outcome.load["unchanged"]) == (0, 2, 2)
+
+
+def _damage(out: Path, how: str) -> None:
+    text = (out / MANIFEST).read_bytes()
+    path = next((out / "tools").rglob("*.parquet"))
+    if how == "cut short":
+        (out / MANIFEST).write_bytes(text.replace(b'"is_complete": true', b'"is_complete": false'))
+    elif how == "missing":
+        path.unlink()
+    else:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 4] ^= 1
+        path.write_bytes(data)
+
+
+def _begun(out: Path, lake: Path) -> None:
+    """A batch; an engine tells of the sources that cannot be listed as it likes."""
+    export_of(str(out))
+    engine.load(lake, [out], shards=1)
+
+
+DAMAGES = {
+    "cut short": "the export was cut short; run it again",
+    "missing": "is missing; export it again, or restore the file",
+    "flipped": "is damaged, or was changed after the export",
+}
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_an_export_that_is_not_whole_is_not_loaded(laptop: Path, tmp_path: Path, how: str) -> None:
+    """The error names what is wrong, and the lake is not made."""
+    out = Path(shutil.copytree(laptop.with_name("out"), tmp_path / "out"))
+    _damage(out, how)
+    with pytest.raises(ExportError, match=DAMAGES[how]) as raised:
+        _begun(out, tmp_path / "lake")
+    assert str(out) in str(raised.value)
+    assert not (tmp_path / "lake").exists()

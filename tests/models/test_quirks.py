@@ -1,0 +1,120 @@
+"""Every rule of the table of normalisations, through the decoder."""
+
+import json
+from typing import Any
+
+import pytest
+
+from runmart.models.quirks import QUIRKS, RENAMED, Quirk
+from tests.support.payloads import Seen, decode, page, run
+
+
+def _with(field: str, value: str) -> bytes:
+    return b'{"id": "run_1", "object": "thread.run", "status": "queued", "%s": %s}' % (field.encode(), value.encode())
+
+
+def _taken(data: bytes) -> Seen:
+    seen = decode(data)
+    assert (seen.ids, seen.rejects) == (["run_1"], [])
+    return seen
+
+
+@pytest.mark.parametrize("frame", [b"%s", b"[%s]", b'{"data": [%s]}'])
+@pytest.mark.parametrize(
+    ("quirk", "field"),
+    [(quirk, field) for quirk in QUIRKS for field in quirk.fields],
+    ids=lambda of: getattr(of, "name", of),
+)
+def test_what_is_sent_is_stored_as_what_it_means(quirk: Quirk, field: str, frame: bytes) -> None:
+    """A quirk whose meaning is certain is normalised, in each field that the rule names."""
+    sent, stored = quirk.example
+    assert quirk.sent(sent.encode())
+    assert _taken(frame % _with(field, sent)).rows == _taken(frame % _with(field, stored)).rows
+
+
+@pytest.mark.parametrize("quirk", QUIRKS, ids=lambda quirk: quirk.name)
+def test_the_meaning_is_not_what_nothing_means(quirk: Quirk) -> None:
+    """What is stored differs from an absent field, unless the quirk is a spelling of null."""
+    sent, stored = quirk.example
+    field = quirk.fields[0]
+    absent = _taken(b'{"id": "run_1", "object": "thread.run", "status": "queued"}').rows
+    assert (_taken(_with(field, sent)).rows == absent) is (stored == "null")
+
+
+@pytest.mark.parametrize("quirk", QUIRKS, ids=lambda quirk: quirk.name)
+def test_a_rule_explains_itself(quirk: Quirk) -> None:
+    """A rule names its fields, an example and a reason, for the documentation."""
+    assert all([quirk.name, quirk.fields, quirk.why])
+    assert quirk.example[0] != quirk.example[1]
+
+
+def _run(path: str, value: Any) -> dict[str, Any]:
+    outer, _, inner = path.rpartition(".")
+    return run(1, **({outer: {inner: value}} if outer else {inner: value}))
+
+
+VALUES: dict[str, Any] = {
+    "assistant_id": "asst_1",
+    "usage.prompt_tokens_details": {"cached_tokens": 3},
+    "usage.completion_tokens_details": {"reasoning_tokens": 4},
+}
+OTHERS: dict[str, Any] = {
+    "assistant_id": "agent_1",
+    "usage.prompt_tokens_details": {"cached_tokens": 99},
+    "usage.completion_tokens_details": {"reasoning_tokens": 99},
+}
+
+
+@pytest.mark.parametrize(("sent", "counts_as"), [(sent, counts_as) for sent, counts_as, _ in RENAMED])
+def test_a_renamed_field_counts_as_the_known_one(sent: str, counts_as: str) -> None:
+    """A field that servers send under another name fills the same columns; `details` keeps the name it had."""
+    value = VALUES.get(counts_as, 5)
+    renamed, known = (_taken(page(_run(path, value))).rows for path in (sent, counts_as))
+    for rows in (renamed, known):
+        for row in rows["usage"]:
+            details = row.pop("details")
+            assert details is None or list(json.loads(details).values()) == [value]
+    assert renamed == known
+    assert renamed != _taken(page(run(1))).rows
+
+
+@pytest.mark.parametrize(("sent", "counts_as"), [(sent, counts_as) for sent, counts_as, _ in RENAMED])
+def test_the_known_name_comes_first_and_the_other_is_kept(sent: str, counts_as: str) -> None:
+    """Where both names are there, the known one fills the column and the other is kept as JSON."""
+    value: Any = VALUES.get(counts_as, 5)
+    other: Any = OTHERS.get(counts_as, 99)
+    outer, _, known = counts_as.rpartition(".")
+    another = sent.rpartition(".")[2]
+    both: dict[str, Any] = {another: other, known: value}
+    both_rows = _taken(page(run(1, **({outer: both} if outer else both)))).rows
+    alone_rows = _taken(page(_run(counts_as, value))).rows
+    table, column = ("usage", "details") if outer else ("runs", "extra")
+    kept = json.loads(both_rows[table][0].pop(column))
+    assert kept[another] == other
+    alone_rows[table][0].pop(column)
+    assert both_rows == alone_rows
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("created_at", '"yesterday"', 'Expected Unix seconds, got `"yesterday"`'),
+        ("created_at", "true", "Expected Unix seconds, got `true`"),
+        ("max_prompt_tokens", '"many"', "Expected `int | null`, got `str`"),
+        ("max_prompt_tokens", "2.5", "Expected `int | null`, got `float`"),
+        ("temperature", "{}", "Expected `float | null`, got `object`"),
+        ("parallel_tool_calls", '"yes"', "Expected `bool | null`, got `str`"),
+        ("parallel_tool_calls", "1", "Expected `bool | null`, got `int`"),
+        ("metadata", '["a"]', 'Expected an object or null, got `["a"]`'),
+        ("tools", '"all"', "Expected `array`, got `str`"),
+        ("last_error", "[1]", "Expected `object`, got `array`"),
+        ("truncation_strategy", '"auto"', "Expected `object`, got `str`"),
+    ],
+)
+def test_a_misfit_without_a_rule_is_rejected(field: str, value: str, reason: str) -> None:
+    """What no rule explains is rejected, with the reason and the JSON path, and kept."""
+    data = _with(field, value)
+    seen = decode(data)
+    assert seen.ids == []
+    [reject] = seen.rejects
+    assert (reject.reason, reject.json_path, reject.raw) == (reason, f"$.{field}", data)

@@ -1,0 +1,1 @@
+"""What tests share: builders of inputs, warehouses to copy, servers, and expected values computed apart."""

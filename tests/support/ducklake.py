@@ -1,0 +1,79 @@
+"""Loading into lakes and looking into them: what these tests have in common."""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
+from runmart.ingest.warehouse.location import DuckLake
+from runmart.models.tables.all import ALL_TABLES
+from runmart.queries import install
+from tests.support.postgres import PASSWORD, Postgres
+from tests.support.warehouse import RUNMART, Tables, command
+
+
+@dataclass(frozen=True)
+class Bare:
+    """A database for a lake, and where its files go."""
+
+    postgres: Postgres
+    database: str
+    data: str
+
+    @property
+    def place(self) -> DuckLake:
+        """What the code calls it."""
+        return DuckLake(self.postgres.catalog(self.database), self.data)
+
+    @property
+    def options(self) -> list[str]:
+        """What a command is told."""
+        return ["--warehouse", self.place.address, "--data", self.data]
+
+    def run(
+        self, *arguments: str | Path, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command, which never says the password."""
+        done = command(*arguments, *self.options, environment=environment)
+        assert PASSWORD not in done.stdout + done.stderr
+        return done
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start a command."""
+        return subprocess.Popen(
+            [RUNMART, *arguments, *self.options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def query(self, text: str) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        return query(self.place, text)
+
+
+def made(lake: Bare) -> Bare:
+    """The lake, which is there now and holds nothing."""
+    with open_for_writing(lake.place, 10) as connection:
+        install(connection)
+    return lake
+
+
+def query(place: Path | DuckLake, text: str) -> list[tuple[Any, ...]]:
+    """The rows of a query."""
+    with open_for_reading(place, 10) as connection:
+        return connection.sql(text).fetchall()
+
+
+def tables(place: Path | DuckLake, names: Sequence[str] = tuple(table.name for table in ALL_TABLES)) -> Tables:
+    """All rows of tables or views, but for the load, in a fixed order; instants in microseconds."""
+    with open_for_reading(place, 10) as connection:
+        found: Tables = {}
+        for name in names:
+            columns = connection.sql(f"describe {name}").fetchall()
+            values = [
+                f"epoch_us({column})" if kind.startswith("TIMESTAMP") else f'"{column}"'
+                for column, kind, *_ in columns
+                if column != "load_id"
+            ]
+            found[name] = connection.sql(f"select {', '.join(values)} from {name} order by all").fetchall()
+        return found

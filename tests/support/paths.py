@@ -1,0 +1,8 @@
+"""Folders of the repository that tests read."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BENCHMARKS = ROOT / "benchmarks"
+REALDATA = ROOT / "tests" / "data" / "realdata"
+"""The recorded payloads."""

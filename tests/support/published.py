@@ -1,0 +1,31 @@
+"""Warehouses to publish, and what readers see of them: what the tests of publishing have in common."""
+
+from pathlib import Path
+
+from runmart.ingest.warehouse.connection import open_for_writing, versions_folder
+from runmart.queries import connect, install
+from tests.support.warehouse import load, page, run, write
+
+
+def loaded(folder: Path) -> Path:
+    """A warehouse of what is in a page, with views."""
+    with open_for_writing(folder / "runs.duckdb", 0) as connection:
+        install(connection)
+    load(folder / "runs.duckdb", folder / "1.json")
+    return folder / "runs.duckdb"
+
+
+def add(warehouse: Path, run_id: str) -> None:
+    """Load another run."""
+    load(warehouse, write(warehouse.with_name(f"{run_id}.json"), page(run(run_id))))
+
+
+def count(path: Path) -> int:
+    """The runs that a new opener sees."""
+    with connect(path) as reader:
+        return reader.view("run_facts").height
+
+
+def versions(published: Path) -> list[Path]:
+    """All versions that are there."""
+    return sorted(versions_folder(published).glob("*.duckdb"))

@@ -1,0 +1,137 @@
+"""The server, steered, and a pull from it: what the tests of pulls have in common."""
+
+import asyncio
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import httpx2
+import msgspec
+
+from runmart.ingest.pipeline import ingest
+from runmart.ingest.pull.client import Patience
+from runmart.ingest.pull.credentials import Key
+from runmart.ingest.pull.providers import Server
+from runmart.ingest.pull.runner import Outcome, Request, pull
+from runmart.ingest.pull.schedule import Selection
+from runmart.ingest.warehouse.connection import open_for_writing
+from runmart.queries import install
+from tests.support.server import KEY
+from tests.support.warehouse import RUNMART
+
+HURRIED = Patience(first_pause_seconds=0.01, longest_pause_seconds=0.05, answer_seconds=10)
+"""As patient as ever, in less time."""
+
+
+class TestServer:
+    """The server, steered."""
+
+    __test__ = False
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+
+    def steer(self, action: str, **fields: Any) -> Any:
+        """Tell it something."""
+        content = msgspec.json.encode(fields)
+        answer = httpx2.post(f"{self.url}/_admin/{action}", content=content, timeout=120)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def world(self, threads: int = 0, runs: int = 0, seed: int = 0, **settings: Any) -> None:
+        """A new world."""
+        self.steer("world", threads=threads, runs=runs, seed=seed, settings=settings)
+
+    def requests(self) -> int:
+        """How many requests came since this was asked last."""
+        return self.steer("log")["requests"].get("all", 0)
+
+    def wait_for_requests(self, count: int) -> None:
+        """Until so many more requests came."""
+        while count > 0:
+            count -= self.requests()
+            time.sleep(0.02)
+
+    def truth(self) -> list[dict[str, Any]]:
+        """All runs as they are."""
+        return self.steer("truth")
+
+
+def given_key() -> Key:
+    """The key that the server wants."""
+    return Key("$TEST_KEY", lambda: (KEY, None))
+
+
+def request(server: TestServer, warehouse: Path, /, **changes: Any) -> Request:
+    """A pull of all that the server lists, unless changed."""
+    defaults: dict[str, Any] = {
+        "server": Server(f"{server.url}/foundry", "azure-foundry"),
+        "key": given_key(),
+        "warehouse": warehouse,
+        "source": "test",
+        "selection": Selection(known=True),
+        "list_threads": True,
+        "patience": HURRIED,
+        "lock_timeout_seconds": 5.0,
+        "prepare": install,
+    }
+    return Request(**{**defaults, **changes})
+
+
+def pulled(server: TestServer, warehouse: Path, /, **changes: Any) -> Outcome:
+    """Pull."""
+    return asyncio.run(pull(request(server, warehouse, **changes)))
+
+
+_OF_OBSERVATION = ("observed_at", "observed_position", "load_id", "source")
+
+
+def contents(warehouse: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of the four tables, but for what tells of the observation."""
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    with duckdb.connect(warehouse, read_only=True) as connection:
+        for table in ("runs", "usage", "tools", "errors"):
+            columns = [name for name, *_ in connection.sql(f"describe {table}").fetchall()]
+            kept = ", ".join(f"cast({name} as varchar)" for name in columns if name not in _OF_OBSERVATION)
+            found[table] = connection.sql(f"select {kept} from {table} order by all").fetchall()
+    return found
+
+
+def assert_equals_truth(server: TestServer, warehouse: Path, tmp_path: Path) -> None:
+    """The warehouse holds what the server has, and nothing else."""
+    truth = server.truth()
+    (tmp_path / "truth.json").write_bytes(msgspec.json.encode(truth))
+    (tmp_path / "truth.duckdb").unlink(missing_ok=True)
+    with open_for_writing(tmp_path / "truth.duckdb", 0) as connection:
+        ingest(connection, [str(tmp_path / "truth.json")], source="test", workers=0)
+    found, expected = contents(warehouse), contents(tmp_path / "truth.duckdb")
+    assert len(found["runs"]) == len(truth)
+    assert found == expected
+
+
+def given(server: TestServer, *more: str | Path) -> list[str | Path]:
+    """The arguments of a pull from the server's Foundry side."""
+    return [
+        "pull",
+        "--base-url",
+        f"{server.url}/foundry",
+        "--profile",
+        "azure-foundry",
+        "--api-key-env",
+        "TEST_KEY",
+        *more,
+    ]
+
+
+def command(*arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run `runmart`; never may a traceback or the key be seen."""
+    variables = {**os.environ, **environment}
+    done = subprocess.run(
+        [RUNMART, *arguments], capture_output=True, text=True, timeout=120, env=variables, check=False
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    assert KEY not in done.stdout + done.stderr
+    return done

@@ -1,0 +1,59 @@
+"""The recorded payloads, read with nothing but Python's own `json`: what the decoder is held up against."""
+
+import csv
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.support.paths import REALDATA
+
+FOLDERS = sorted(path.name for path in REALDATA.iterdir() if path.is_dir())
+MANIFEST = list(
+    csv.DictReader(
+        (REALDATA / "MANIFEST.tsv").read_text(encoding="utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE
+    )
+)
+FILES = [row["file"] for row in MANIFEST]
+RECORDED_HTTP = [row["file"] for row in MANIFEST if row["note"].startswith("recorded HTTP")]
+
+
+@dataclass
+class Recorded:
+    """What a payload holds."""
+
+    runs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    damaged: list[str] = field(default_factory=list[str])
+    others: Counter[str] = field(default_factory=Counter[str])
+
+
+def recorded(file: str) -> Recorded:
+    """The runs in a payload as sent, texts that are no JSON, and how many other objects there are."""
+    text = (REALDATA / file).read_text(encoding="utf-8")
+    found = Recorded()
+    if file.endswith(".sse"):
+        for event in text.split("\n\n"):
+            _take_event(found, event)
+    else:
+        value = json.loads(text)
+        for item in value["data"] if isinstance(value.get("data"), list) else [value]:
+            if item.get("object") == "thread.run":
+                found.runs.append(item)
+            else:
+                found.others[item.get("object", "error")] += 1
+    return found
+
+
+def _take_event(found: Recorded, event: str) -> None:
+    lines = [line for line in event.splitlines() if line not in {"", "..."}]
+    if not lines:
+        return
+    assert lines[0].startswith("event: ")
+    name, data = lines[0].removeprefix("event: "), "".join(lines[1:]).removeprefix("data: ")
+    if name.startswith("thread.run.") and not name.startswith("thread.run.step."):
+        try:
+            found.runs.append(json.loads(data))
+        except ValueError:
+            found.damaged.append(data)
+    else:
+        found.others[name] += 1
