@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from runmart.ingest.pull.errors import SettingsError
+from runmart.ingest.errors import SettingsError
 from runmart.models.redaction import CONTENT_FIELDS, RULES, ContentField, RedactionPolicy, Rule
 
 METRICS_ONLY = "metrics-only"

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 
-from runmart.ingest.pull.errors import SettingsError
+from runmart.ingest.errors import SettingsError
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d|w)")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}

@@ -9,12 +9,13 @@ from cyclopts import Parameter
 from runmart.cli.app import EXIT_REJECTS
 from runmart.cli.content import KEEP, ContentOptions
 from runmart.cli.logs import log
-from runmart.cli.options import DEFAULT, Options, microseconds
+from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import echo, echo_json, progress, warn
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, as_dict, echo_published
 from runmart.ingest import signals
 from runmart.ingest.parse.classify import API_ERROR
 from runmart.ingest.warehouse.location import DuckLake
+from runmart.models.instants import epoch_microseconds
 
 if TYPE_CHECKING:
     from runmart.ingest.load.loader import Load
@@ -60,7 +61,7 @@ def ingest(
                 connection,
                 sources,
                 source=source,
-                observed_at=microseconds(observed_at),
+                observed_at=None if observed_at is None else epoch_microseconds(observed_at),
                 reload=reload,
                 content=rules,
                 workers=converting,

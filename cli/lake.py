@@ -11,11 +11,12 @@ from cyclopts import App, Parameter, validators
 from runmart.cli import durations
 from runmart.cli.app import EXIT_REJECTS
 from runmart.cli.content import KEEP, ContentOptions
-from runmart.cli.options import DEFAULT, WAREHOUSE, Options, microseconds
+from runmart.cli.options import DEFAULT, WAREHOUSE, Options
 from runmart.cli.output import echo, echo_json, warn
 from runmart.ingest.errors import RunmartError
 from runmart.ingest.sources.remote import public_address
 from runmart.ingest.warehouse.location import DuckLake, Location
+from runmart.models.instants import epoch_microseconds
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -62,7 +63,7 @@ def load(
         source=source,
         shards=shards,
         content=rules,
-        observed_at=microseconds(observed_at),
+        observed_at=None if observed_at is None else epoch_microseconds(observed_at),
         reload=reload,
     )
     row, shown = done.load, public_address(lake)

@@ -3,7 +3,6 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,14 +73,6 @@ class Options:
         """A read-only connection."""
         with open_for_reading(self.warehouse, self.lock_timeout) as connection:
             yield connection
-
-
-def microseconds(instant: datetime | None) -> int | None:
-    """An instant of the command line, in microseconds since 1970; UTC without an offset."""
-    if instant is None:
-        return None
-    moment = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 DEFAULT = Options()

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import echo, echo_json, say_table, warn
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, as_dict, echo_published
-from runmart.ingest.pull.errors import SettingsError
+from runmart.ingest.errors import SettingsError
 from runmart.ingest.warehouse.write_lock import in_turn, transaction
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from runmart.cli import durations
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import echo, echo_json
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, as_dict, echo_published
-from runmart.ingest.pull.errors import SettingsError
+from runmart.ingest.errors import SettingsError
 from runmart.ingest.warehouse.location import DuckLake
 
 if TYPE_CHECKING:

@@ -20,8 +20,7 @@ from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import echo, echo_json, warn
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, as_dict, echo_published
 from runmart.cli.settings import SourceSettings
-from runmart.ingest.errors import RunmartError
-from runmart.ingest.pull.errors import SettingsError
+from runmart.ingest.errors import RunmartError, SettingsError
 from runmart.ingest.pull.providers import ProfileName, Server
 from runmart.ingest.warehouse.location import Location
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from runmart.ingest.pull.errors import SettingsError
+from runmart.ingest.errors import SettingsError
 from runmart.ingest.pull.providers import ProfileName
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
     RunmartError                a sentence to show, and the exit code that goes with it
     ├── InputError              an input cannot be read; the load goes on without it
+    ├── SettingsError           an option, or a setting in a file or the environment, is wrong
     ├── SourceError             a source names nothing that could be read
     ├── WorkerError             a process that converts inputs has ended unexpectedly
     └── WarehouseError          the warehouse cannot be used
@@ -19,6 +20,12 @@ class RunmartError(Exception):
 
 class InputError(RunmartError):
     """An input cannot be read."""
+
+
+class SettingsError(RunmartError):
+    """An option, or a setting in a file or the environment, is wrong."""
+
+    exit_code = 2
 
 
 class SourceError(RunmartError):

@@ -1,5 +1,16 @@
 """The version of runmart that runs."""
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
-VERSION = version("runmart")
+UNKNOWN = "0+unknown"
+"""The version of a clone that was not installed."""
+
+
+def _installed() -> str:
+    try:
+        return version("runmart")
+    except PackageNotFoundError:
+        return UNKNOWN
+
+
+VERSION = _installed()

@@ -7,9 +7,10 @@ measure of its own: failure rates of last week are the view `failure_rates_by_mo
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from runmart.models.instants import epoch_microseconds
 from runmart.queries.catalog import prelude, views
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 Grain = Literal["hour", "day", "week", "month", "all"]
 """What a period of views over time is, in UTC; weeks begin on Mondays. `all` makes one period of all runs, null."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +88,9 @@ def _tables(selection: Selection) -> Iterator[tuple[str, str]]:
 def _times(selection: Selection, column: str) -> list[str]:
     found: list[str] = []
     if selection.since is not None:
-        found.append(f"{column} >= make_timestamptz({_microseconds(selection.since)})")
+        found.append(f"{column} >= make_timestamptz({epoch_microseconds(selection.since)})")
     if selection.until is not None:
-        found.append(f"{column} < make_timestamptz({_microseconds(selection.until)})")
+        found.append(f"{column} < make_timestamptz({epoch_microseconds(selection.until)})")
     return found
 
 
@@ -108,11 +107,6 @@ def _period(grain: Grain) -> str:
     if grain == "all":
         return "cast(if(instant is null, null, null) as timestamp)"
     return f"date_trunc({_quoted(grain)}, make_timestamp(epoch_us(instant)))"
-
-
-def _microseconds(instant: datetime) -> int:
-    moment = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _quoted(text: str) -> str:

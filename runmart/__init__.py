@@ -44,7 +44,7 @@ class _Ingest(ModuleType):
             sources: What to load.
             warehouse: A DuckDB file, created if need be, or the address of a DuckLake.
             source: The label of these runs: which organisation, project or server.
-            observed_at: When the runs were observed; each input's own time of modification when None.
+            observed_at: When the runs were observed, UTC without an offset; each input's modification time when None.
             reload: Read inputs even if they were read before.
             workers: Processes that convert inputs beside this one; by the number of cores when None.
             lock_timeout_seconds: How long to wait while another process uses the warehouse.
@@ -55,21 +55,19 @@ class _Ingest(ModuleType):
         Raises:
             RunmartError: A source names nothing, or the warehouse cannot be used; see `runmart.ingest.errors`.
         """
-        from datetime import UTC, timedelta
-
         from runmart.ingest import pipeline
         from runmart.ingest.warehouse.connection import open_for_writing
         from runmart.ingest.warehouse.location import parse_location
+        from runmart.models.instants import epoch_microseconds
         from runmart.queries import install
 
-        moment = None if observed_at is None else observed_at - datetime(1970, 1, 1, tzinfo=UTC)
         with open_for_writing(parse_location(str(warehouse)), lock_timeout_seconds) as connection:
             install(connection)
             load = pipeline.ingest(
                 connection,
                 map(str, sources),
                 source=source,
-                observed_at=None if moment is None else moment // timedelta(microseconds=1),
+                observed_at=None if observed_at is None else epoch_microseconds(observed_at),
                 reload=reload,
                 workers=workers,
             )

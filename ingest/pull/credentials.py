@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from runmart.ingest.pull.errors import PullError, SettingsError
+from runmart.ingest.errors import SettingsError
+from runmart.ingest.pull.errors import PullError
 
 if TYPE_CHECKING:
     from runmart.ingest.pull.providers import Server

@@ -1,7 +1,6 @@
 """What can go wrong between a server and the warehouse.
 
 PullError        the pull cannot go on
-SettingsError    its settings are wrong
 ThreadError      one thread cannot be read; the pull goes on without it
 RefusedError     ... because the server will not give it
 GoneError        ... because the server does not know it
@@ -13,12 +12,6 @@ from runmart.ingest.errors import RunmartError
 
 class PullError(RunmartError):
     """The pull cannot go on."""
-
-
-class SettingsError(RunmartError):
-    """The settings of a pull are wrong."""
-
-    exit_code = 2
 
 
 class ThreadError(Exception):

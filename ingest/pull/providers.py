@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-from runmart.ingest.pull.errors import SettingsError
+from runmart.ingest.errors import SettingsError
 
 ProfileName = Literal["openai", "azure-openai", "azure-foundry", "compatible"]
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import tenacity
 
+from runmart.ingest.errors import SettingsError
 from runmart.ingest.load.loader import Totals
 from runmart.ingest.pull.archive import Archive
 from runmart.ingest.pull.client import Client, Counters, Patience, Response
-from runmart.ingest.pull.errors import GoneError, PullError, RefusedError, SettingsError, ThreadError
+from runmart.ingest.pull.errors import GoneError, PullError, RefusedError, ThreadError
 from runmart.ingest.pull.pagination import Watermark, paginate
 from runmart.ingest.pull.providers import PAGE_SIZE, Server
 from runmart.ingest.pull.responses import MalformedError, Page, item, page

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import duckdb
 
-from runmart.ingest.pull.errors import SettingsError
+from runmart.ingest.errors import SettingsError
 from runmart.ingest.pull.threads import COMPLETE, GONE, OpenRun, Thread
 from runmart.ingest.warehouse.connection import exists, open_for_reading
 from runmart.ingest.warehouse.location import Location

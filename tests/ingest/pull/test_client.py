@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from runmart.ingest.errors import SettingsError
 from runmart.ingest.pull import client as client_module
 from runmart.ingest.pull.client import Client, Patience
 from runmart.ingest.pull.credentials import Key, from_command, from_environment, from_file
-from runmart.ingest.pull.errors import GoneError, PullError, RefusedError, SettingsError, ThreadError
+from runmart.ingest.pull.errors import GoneError, PullError, RefusedError, ThreadError
 from runmart.ingest.pull.providers import PROFILES, ProfileName, Server
 from runmart.ingest.pull.schedule import Selection
 from tests.support.pull import HURRIED, KEY, TestServer, assert_equals_truth, given_key, pulled

@@ -8,9 +8,10 @@ from typing import Any
 import duckdb
 import pytest
 
+from runmart.ingest.errors import SettingsError
 from runmart.ingest.pull import runner
 from runmart.ingest.pull.client import Patience
-from runmart.ingest.pull.errors import PullError, SettingsError
+from runmart.ingest.pull.errors import PullError
 from runmart.ingest.pull.runner import pull
 from runmart.ingest.pull.schedule import LONGEST_INTERVAL_SECONDS, Schedule, Selection
 from tests.support.pull import TestServer, assert_equals_truth, pulled, request
