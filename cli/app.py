@@ -1,6 +1,6 @@
-"""The command's entry: which exit code each kind of end has.
+"""The entry point of the command, and its exit codes.
 
-Whatever takes long to import is imported within `run`, where Ctrl-C ends in a sentence.
+Slow imports are inside `run`, so that Ctrl-C during them ends with a message too.
 """
 
 import os
@@ -12,16 +12,16 @@ from typing import NoReturn
 EXIT_FAILED, EXIT_USAGE, EXIT_REJECTS, EXIT_CHECK, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 
 STANDARD_INPUT = "/dev/stdin"
-"""What the parser gets to see for `-`, which it would take for an option."""
+"""Replaces `-`, which the parser would take for an option."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; gives its exit code. Errors are sentences on standard error, never tracebacks."""
+    """The exit code of one command; errors are messages on standard error, never tracebacks."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
         return _call([STANDARD_INPUT if argument == "-" else argument for argument in given])
     except BrokenPipeError:
-        sys.stdout = None  # whoever read our output has gone: nothing more to say
+        sys.stdout = None  # the reader of the output has gone
         return EXIT_FAILED
     except KeyboardInterrupt:
         return _interrupted()
@@ -32,13 +32,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _call(arguments: list[str]) -> int:
     from cyclopts import CycloptsError
 
-    from runmart.cli.commands import app
+    from runmart.cli.commands import app, describe
 
     try:
+        if arguments and arguments[0] in app:
+            describe(app[arguments[0]])
         code = app(arguments) or 0
     except CycloptsError:
-        return EXIT_USAGE  # cyclopts has said what is wrong
-    sys.stdout.flush()  # while it can still be said that nobody takes it
+        return EXIT_USAGE  # cyclopts has printed the message
+    sys.stdout.flush()  # so that a failure to write is still reported
     return code
 
 
@@ -56,7 +58,7 @@ def _failed(error: Exception) -> int:
 
 
 def _interrupted() -> int:
-    _complain("interrupted; what was committed before stays, run the command again for the rest")
+    _complain("interrupted; committed batches are kept, run the command again for the rest")
     return EXIT_INTERRUPTED
 
 
@@ -65,10 +67,10 @@ def _complain(message: str) -> None:
 
 
 def _fill_closed_streams() -> None:
-    """Open what a scheduler has closed: else the warehouse's file would take the number of standard output."""
+    """Open streams that a scheduler closed; else the warehouse file would get the descriptor of standard output."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
-            stream = Path(os.devnull).open("r" if name == "stdin" else "w")  # noqa: SIM115 - for as long as the process lives
+            stream = Path(os.devnull).open("r" if name == "stdin" else "w")  # noqa: SIM115 - open as long as the process
             setattr(sys, name, stream)
 
 

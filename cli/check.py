@@ -1,4 +1,4 @@
-"""`runmart check`: what must hold in every warehouse, and the limits of its owner."""
+"""`runmart check`: data-quality checks, and thresholds from runmart.toml."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 def check(*, config: Path | None = None, junit: Path | None = None, options: Options = DEFAULT) -> int:
-    """Check that a warehouse is sound, and within the limits that runmart.toml sets; exit code 4 when it is not.
+    """Check data quality and thresholds; exit code 4 when a check fails.
 
-    Always: keys are unique, nothing is without its run, totals reconcile. Limits stand in a table [checks]:
-    max_failure_rate (0 to 1), max_run_seconds_p95, max_cost_per_day, max_rejects, max_age (2h), per (overall, model,
-    assistant), minimum_runs (20) and days (7).
+    Data quality: keys are unique, child rows have their run, totals reconcile. Thresholds are set in the table [checks]
+    of runmart.toml: max_failure_rate (0 to 1), max_run_seconds_p95, max_cost_per_day, max_rejects, max_age (2h); per
+    (overall, model, assistant), minimum_runs (20) and days (7) say for which groups and runs.
 
     Args:
-        config: The settings; RUNMART_CONFIG or runmart.toml in this folder by default.
-        junit: Also write the outcome to this file, as JUnit XML.
+        config: Settings file; default $RUNMART_CONFIG, else runmart.toml in the current folder.
+        junit: Also write the results to this file as JUnit XML.
     """
     from runmart.queries.checks import INVARIANTS, checks_of, offenders
 
@@ -68,7 +68,7 @@ def _shown(one: "Check", some: "list[Offender]") -> dict[str, object]:
 
 
 def _junit(found: "list[tuple[Check, list[Offender]]]") -> str:
-    """The outcome as JUnit XML, as CI servers read it."""
+    """The results as JUnit XML for CI servers."""
     from xml.etree import ElementTree as Xml
 
     bad = sum(bool(some) for _, some in found)

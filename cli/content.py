@@ -1,4 +1,4 @@
-"""Options about content: what becomes of the texts in runs before anything is written."""
+"""Options of redaction: what is kept of the texts in runs before anything is written."""
 
 import os
 from dataclasses import dataclass
@@ -19,19 +19,24 @@ _MINIMUM_KEY_BYTES = 16
 class ContentOptions:
     """Options of every command that loads runs."""
 
-    content: Annotated[list[str] | None, Parameter(negative="", env_var="RUNMART_CONTENT")] = None
-    """What becomes of the texts in runs before anything is written: keep, hash, drop or metrics-only (which drops all),
-    or FIELD=RULE for one of instructions, metadata, tools, response_format, required_action, error_messages, extra; may
-    be repeated. The warehouse remembers it for later loads. Hashes are keyed, with $RUNMART_CONTENT_KEY."""
+    content: Annotated[
+        list[str] | None,
+        Parameter(
+            negative="",
+            env_var="RUNMART_CONTENT",
+            help="Redaction policy for text fields: keep, hash, drop, metrics-only (drop all), or FIELD=RULE for one "
+            f"of {', '.join(CONTENT_FIELDS)}; may be repeated. Stored in the warehouse, applies to later loads.",
+        ),
+    ] = None
 
     content_key_file: Annotated[Path | None, Parameter(negative="", env_var="RUNMART_CONTENT_KEY_FILE")] = None
-    """The file that holds the key of hashes, instead of the environment."""
+    """File with the key of the hashes; default $RUNMART_CONTENT_KEY."""
 
     def rules(self) -> RedactionPolicy:
-        """What is asked for, with the key if there is one.
+        """The redaction policy of these options, with the key if one is set.
 
         Raises:
-            SettingsError: It cannot be understood, or the key is missing or too short.
+            SettingsError: A rule is unknown, or the key is missing or too short.
         """
         found: dict[ContentField, Rule] = {}
         for part in ",".join(self.content or []).split(","):
@@ -40,8 +45,8 @@ class ContentOptions:
         key = self._key()
         if key is None and "hash" in found.values():
             raise SettingsError(
-                "--content hash needs a key, so that nobody can guess texts: set RUNMART_CONTENT_KEY, or give "
-                "--content-key-file; a new one: openssl rand -hex 32"
+                "--content hash needs a key, so that texts cannot be guessed: set RUNMART_CONTENT_KEY or give "
+                "--content-key-file; create one with: openssl rand -hex 32"
             )
         return RedactionPolicy(found, key)
 
@@ -55,13 +60,14 @@ class ContentOptions:
             return None
         if len(key) < _MINIMUM_KEY_BYTES:
             raise SettingsError(
-                f"the key of hashes has {len(key)} bytes, and needs {_MINIMUM_KEY_BYTES}: openssl rand -hex 32"
+                f"the key of the hashes has {len(key)} bytes, fewer than {_MINIMUM_KEY_BYTES}; create one with: "
+                "openssl rand -hex 32"
             )
         return key
 
 
 def _rules(text: str) -> dict[ContentField, Rule]:
-    """The rules that one word, or FIELD=RULE, stands for."""
+    """The rules of one value: a rule for all fields, or FIELD=RULE."""
     name, separator, word = text.rpartition("=")
     rules: dict[str, Rule] = {rule: rule for rule in RULES}
     if not separator:

@@ -28,18 +28,17 @@ def dashboard(
     port: int = 2718,
     open_browser: Annotated[bool, Parameter(name="--browser", negative="--no-browser")] = True,
 ) -> int:
-    """Show the dashboards in the browser, until Ctrl-C: overview, latency, failures, costs, operations.
+    """Serve the dashboards to a browser until Ctrl-C: overview, latency, failures, costs, operations.
 
-    They show a newer version of the warehouse as soon as it is published, or loaded. A warehouse that is loaded into is
-    best shown by its published copy, so that neither waits for the other.
+    Pages refresh when the warehouse changes. While loads are running, serve a published snapshot (--publish), so that
+    the dashboards and the loads do not wait for each other.
 
     Args:
-        name: The dashboard to begin with.
-        warehouse: The DuckDB file, or a DuckLake: ducklake:postgres:dbname=… host=….
-        host: The address to listen at; others than this machine's own ask for a token (RUNMART_DASHBOARD_TOKEN, else a
-            new one).
-        port: The port; 0 for one that is free.
-        open_browser: Whether to open the browser.
+        name: The dashboard to open first.
+        warehouse: DuckDB file, or a DuckLake: ducklake:postgres:dbname=… host=….
+        host: Address to listen on; except on loopback, a token is required ($RUNMART_DASHBOARD_TOKEN, or a new one).
+        port: Port; 0 for a free one.
+        open_browser: Open the browser.
     """
     _check(warehouse)
     try:
@@ -54,11 +53,11 @@ def dashboard(
     )
 
     def started(actual_port: int) -> None:
-        shown = "localhost" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not listened at
-        address = f"http://{f'[{shown}]' if ':' in shown else shown}:{actual_port}/"
+        name_of_host = "localhost" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+        address = f"http://{f'[{name_of_host}]' if ':' in name_of_host else name_of_host}:{actual_port}/"
         opened = f"{address}{name}/" + (f"?access_token={token}" if token else "")
         echo(f"{warehouse}: {opened}")
-        warn("runmart: Ctrl-C ends it")
+        warn("runmart: press Ctrl-C to stop")
         sys.stdout.flush()
         if open_browser:
             import webbrowser
@@ -68,26 +67,26 @@ def dashboard(
     try:
         serve(host, port, token, name, started)
     except KeyboardInterrupt:
-        return 0  # as it is meant to end
+        return 0  # the regular end
     except OSError as error:
         raise RunmartError(
-            f"{host}:{port} cannot be listened at: {error.strerror or error}; choose another --port"
+            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port"
         ) from None
     return 0
 
 
 def _check(warehouse: Location) -> None:
-    """Refuse what is no warehouse at once, rather than in the browser.
+    """Open the warehouse once, so that errors appear here and not in the browser.
 
     Raises:
-        RunmartError: It is none.
+        RunmartError: It is missing, damaged, or no warehouse.
     """
     from runmart.queries import connect
 
     try:
         connect(warehouse).close()
     except BlockingIOError:
-        return  # a load is going on, and will end
+        return  # locked by a load, which will end
     except FileNotFoundError:
         raise RunmartError(
             f"{warehouse}: no such warehouse; create it with: runmart ingest PAGES --warehouse {warehouse}"

@@ -1,4 +1,4 @@
-"""Durations and instants as people write them: 15m, 1h30m, 90d; 2026-11-01, 2026-11-01T03:00."""
+"""Parse durations and instants: 15m, 1h30m, 90d; 2026-11-01, 2026-11-01T03:00."""
 
 import re
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ def seconds(text: str, setting: str) -> float:
     """Seconds in a duration.
 
     Raises:
-        SettingsError: It is none.
+        SettingsError: The text is no duration.
     """
     parts = _PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
@@ -25,7 +25,7 @@ def instant(text: str, setting: str, now: float) -> float:
     """Seconds since 1970 at an instant (UTC without an offset), or a duration before now.
 
     Raises:
-        SettingsError: It is neither.
+        SettingsError: The text is neither.
     """
     try:
         moment = datetime.fromisoformat(text)

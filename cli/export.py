@@ -18,14 +18,14 @@ def export(
     full: Annotated[bool, Parameter(negative="")] = False,
     options: Options = DEFAULT,
 ) -> int:
-    """Write the tables to Parquet files, partitioned by source and month, which polars, Spark and all others read.
+    """Export the tables to Parquet files, partitioned by source and month.
 
-    The next export writes only what has changed, and removes what is gone. Children lie in the partition of their run;
-    bookkeeping and rejects stay in the warehouse.
+    Exports are incremental: only changed partitions are written, and deleted ones are removed. Usage, tools and errors
+    are in the partition of their run; bookkeeping and rejects are not exported.
 
     Args:
-        to: The folder: empty, new, or an export of this warehouse.
-        full: Write everything again.
+        to: The folder: new, empty, or an export of this warehouse.
+        full: Write all partitions again.
     """
     from runmart.lake.parquet.export import export as write
 
@@ -49,10 +49,10 @@ def import_(
     publishing: PublishOptions = NOT_ASKED,
     options: Options = DEFAULT,
 ) -> int:
-    """Load what `runmart export` wrote. Runs that are there already stay at their latest observation.
+    """Import a folder that `runmart export` or `runmart lake load` wrote; runs stay at their latest observation.
 
     Args:
-        folder: The export.
+        folder: The export, or a lake.
     """
     from runmart.lake.parquet.restore import restore
 

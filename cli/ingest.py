@@ -35,19 +35,18 @@ def ingest(
     publishing: PublishOptions = NOT_ASKED,
     options: Options = DEFAULT,
 ) -> int:
-    """Load pages of runs into the warehouse, each run exactly once, at its latest observation.
+    """Load pages of runs into the warehouse: one row per run, at its latest observation.
 
-    Inputs are recognised by content, plain or compressed (gzip, zstd): ListRuns pages, runs, arrays and JSON Lines of
-    either, transcripts of assistant streams. An input that was loaded before and has not changed is skipped. What can't
-    be decoded is kept; see `runmart rejects`.
+    The format is detected from the content, plain or compressed (gzip, zstd): ListRuns pages, runs, arrays and JSON
+    Lines of either, assistant stream transcripts. Inputs that were loaded before and have not changed are skipped.
+    Items that cannot be decoded are kept as rejects; see `runmart rejects`.
 
     Args:
         sources: Files, folders (recursive), globs, - for standard input, https:// and s3:// addresses.
-        source: A label for these runs: which organisation, project or server.
-        observed_at: When the runs were observed, instead of each file's modification time; UTC without an offset.
+        source: Label of these runs: their organisation, project or server.
+        observed_at: When the runs were observed; default each file's modification time. UTC without an offset.
         reload: Read inputs again that were loaded before.
-        workers: Processes that decode beside this one, when there is much to do; 0 for none. By default one for each
-            core but one, at most 3.
+        workers: Maximum number of worker processes for large loads; default the number of cores less one, at most 3.
         log_format: json logs events as JSON lines on standard error, for schedulers.
     """
     signals.catch()
@@ -69,7 +68,7 @@ def ingest(
             )
         event("load finished", **summary(load, options))
     if not options.json:
-        _tell(load, options, quiet=log_format == "json")
+        _echo_summary(load, options, quiet=log_format == "json")
     published = publishing.after(options)
     if options.json:
         echo_json({**summary(load, options), "published": as_dict(published)})
@@ -79,13 +78,13 @@ def ingest(
 
 
 def _workers(count: int | None, sources: list[str], options: Options) -> "Workers":
-    """Workers, started already when there is much that may be new: so they are ready when this process is."""
+    """The worker pool; started at once for large inputs, so that it is ready when this process is."""
     from runmart.ingest.sources.discover import amount
     from runmart.ingest.workers.pool import START_BYTES, Workers
 
     workers = Workers(count)
     if isinstance(options.warehouse, DuckLake):
-        return workers  # what is new is known when the lake was asked
+        return workers  # only the catalog knows which inputs are new
     since = options.warehouse.stat().st_mtime if options.warehouse.exists() else 0.0
     if amount(sources, since, START_BYTES) >= START_BYTES:
         workers.start()
@@ -93,7 +92,7 @@ def _workers(count: int | None, sources: list[str], options: Options) -> "Worker
 
 
 def summary(load: "Load", options: Options) -> dict[str, Any]:
-    """What a load did, for machines."""
+    """What a load did, for --json and logs."""
     totals = load.totals
     return {
         "warehouse": str(options.warehouse),
@@ -114,7 +113,7 @@ def summary(load: "Load", options: Options) -> dict[str, Any]:
     }
 
 
-def _tell(load: "Load", options: Options, *, quiet: bool) -> None:
+def _echo_summary(load: "Load", options: Options, *, quiet: bool) -> None:
     totals = load.totals
     if not quiet:
         unchanged = f" ({totals.inputs_unchanged:,} more unchanged)" if totals.inputs_unchanged else ""
@@ -124,13 +123,11 @@ def _tell(load: "Load", options: Options, *, quiet: bool) -> None:
             f"{totals.inputs:,} inputs{unchanged} in {load.seconds:.1f} s"
         )
     if not totals.inputs and not totals.inputs_unchanged and not totals.rejected:
-        warn("runmart: there were no files to load; check the sources")
+        warn("runmart: no files to load; check the sources")
     if errors := totals.skipped[API_ERROR]:
         warn(f"runmart: {errors:,} inputs or events are error responses of the server, not runs; they were skipped")
     if totals.pruned:
-        warn(
-            f"runmart: {totals.pruned:,} observations were left out: their runs were pruned; see: runmart prune --help"
-        )
+        warn(f"runmart: {totals.pruned:,} observations of pruned runs were skipped; see: runmart prune --help")
     if totals.rejected:
         where = shlex.quote(str(options.warehouse))
         warn(f"runmart: {totals.rejected:,} items were rejected; see: runmart rejects --warehouse {where}")

@@ -20,7 +20,7 @@ class Event(Protocol):
 
 @contextmanager
 def log(form: Literal["text", "json"]) -> Generator[Event]:
-    """A logger of events; silent unless `form` is json. An error that passes through is logged, too."""
+    """A logger of events; silent unless `form` is json. An exception is logged before it is raised again."""
     started = time.monotonic()
 
     def event(message: str, **fields: Any) -> None:

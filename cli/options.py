@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def location_of(_: object, tokens: "Sequence[Token]") -> Location:
-    """What --warehouse names."""
+    """The location that --warehouse names."""
     return parse_location(tokens[0].value)
 
 
 WAREHOUSE = Parameter(
     name=["--warehouse", "-w"], env_var="RUNMART_WAREHOUSE", converter=location_of, accepts_keys=False, n_tokens=1
 )
-"""The option, wherever it is."""
+"""The option --warehouse of all commands."""
 
 
 @Parameter(name="*")
@@ -36,19 +36,19 @@ class Options:
     """Options of every command that uses a warehouse."""
 
     warehouse: Annotated[Location, WAREHOUSE] = Path("runs.duckdb")
-    "The DuckDB file; or ducklake:postgres:dbname=… host=… for a DuckLake that many write to."
+    "DuckDB file, or ducklake:postgres:dbname=… host=… for a DuckLake with several writers."
 
     data: Annotated[str | None, Parameter(env_var="RUNMART_DATA")] = None
-    "Where a new DuckLake puts its files: s3://BUCKET/FOLDER or a folder; after that it knows."
+    "Where a new DuckLake stores its files: s3://BUCKET/FOLDER or a folder. Its catalog remembers it."
 
     lock_timeout: float = DEFAULT_LOCK_TIMEOUT_SECONDS
-    "Seconds to wait while another process uses the warehouse."
+    "Seconds to wait while another process has the warehouse locked."
 
     json: Annotated[bool, Parameter(negative="")] = False
     "Print one JSON document instead of text."
 
     def __post_init__(self) -> None:
-        """A lake has its --data with it.
+        """Add --data to the location of a DuckLake.
 
         Raises:
             RunmartError: The warehouse is a file.
@@ -56,12 +56,12 @@ class Options:
         if self.data is None:
             return
         if not isinstance(self.warehouse, DuckLake):
-            raise RunmartError(f"{self.warehouse}: a DuckDB file holds all that is in it; --data is for a DuckLake")
+            raise RunmartError(f"{self.warehouse}: --data is for a DuckLake, not for a DuckDB file")
         object.__setattr__(self, "warehouse", replace(self.warehouse, data=absolute(self.data)))
 
     @contextmanager
     def writing(self) -> Generator["DuckDBPyConnection"]:
-        """A connection that writes; schema and views are up to date."""
+        """A connection for writing; the schema and the views are up to date."""
         from runmart.queries import install
 
         with open_for_writing(self.warehouse, self.lock_timeout) as connection:

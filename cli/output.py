@@ -1,4 +1,4 @@
-"""What commands print: tables that fit the terminal, JSON, and progress on standard error."""
+"""Output of commands: tables that fit the terminal, JSON, and progress on standard error."""
 
 import sys
 from collections.abc import Generator, Mapping, Sequence
@@ -60,7 +60,7 @@ def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]])
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
     if console.measure(table).minimum > console.width:
         for column in table.columns:
-            column.no_wrap = False  # rather broken than cut
+            column.no_wrap = False  # wrap rather than truncate
     console.print(Text(title, "bold"), table)
 
 
@@ -84,7 +84,7 @@ def cell(value: Any) -> str:
 
 @contextmanager
 def progress() -> Generator["Progress"]:
-    """Shows how a load gets on while standard error is a terminal; silent otherwise."""
+    """Show the progress of a load when standard error is a terminal."""
     if not sys.stderr.isatty():
         yield lambda _address, _totals: None
         return

@@ -1,4 +1,4 @@
-"""`runmart prune`: take old runs, or their content, out of the warehouse."""
+"""`runmart prune`: delete old runs, or redact their content."""
 
 import sys
 import time
@@ -29,27 +29,25 @@ def prune(
     publishing: PublishOptions = NOT_ASKED,
     options: Options = DEFAULT,
 ) -> int:
-    """Take old runs out of the warehouse, with all that belongs to them, and make the file smaller.
+    """Delete old runs with all their rows, and shrink the file.
 
-    What will go is shown first, and asked about on a terminal. Later loads leave out what they find of it, else the
-    next pull would bring it back. Readers that have the file open go on with what they have; older
-    published copies are removed by the next command that publishes, such as this. A DuckLake forgets all it was before;
-    a query that is going on there may fail once.
+    The rows to delete are shown first, and have to be confirmed on a terminal. Tombstones keep later loads and pulls
+    from importing deleted runs again. Readers that have the file open keep their data; older published snapshots are
+    deleted by the next command that publishes, such as this one. In a DuckLake all older snapshots expire; a running
+    query may fail with file-not-found, retry it.
 
     Args:
-        older_than: Runs created before: a date, an instant, or so long ago (90d). Where a run does not say when it was
-            created, when it was observed counts.
-        content_only: Keep the runs and their measures; drop their instructions, metadata values, messages and all else
-            that --content drop drops.
-        yes: Do not ask.
-        dry_run: Only show what would go.
-        lift: Let what was pruned before be loaded again, the next time that it is met.
+        older_than: Delete runs created (if unknown: observed) before this date, instant or duration ago (90d).
+        content_only: Keep runs and their measures, and redact their content as --content drop does.
+        yes: Do not ask for confirmation.
+        dry_run: Only show what would be deleted.
+        lift: Remove the tombstones, so that pruned runs can be imported again.
     """
     publishing.check(options)
     if lift:
         return _lift(publishing, options)
     if older_than is None:
-        raise SettingsError("which runs? Give --older-than, such as 90d or 2026-01-31")
+        raise SettingsError("--older-than is missing: give an age or a date, such as 90d or 2026-01-31")
     before = durations.instant(older_than, "--older-than", time.time())
     cut = round(before * 1_000_000)
     from runmart.ingest.maintenance.prune import preview
@@ -61,7 +59,7 @@ def prune(
         found = preview(connection, cut, content_only=content_only)
     if not options.json:
         _show(found, before, options, content_only=content_only)
-    if dry_run or not (yes or _agreed()):
+    if dry_run or not (yes or _is_confirmed()):
         if options.json:
             echo_json(_summary(found, before, before_bytes, before_bytes, options, is_done=False))
         return 0
@@ -88,16 +86,20 @@ def _lift(publishing: PublishOptions, options: Options) -> int:
     if options.json:
         echo_json({"warehouse": str(options.warehouse), "lifted": count, "published": as_dict(published)})
     else:
-        echo(f"{options.warehouse}: {count:,} prunes lifted; load with --reload what is to come back")
+        echo(f"{options.warehouse}: {count:,} prunes lifted; reload the inputs of the runs to restore with --reload")
         echo_published(published)
     return 0
 
 
-def _agreed() -> bool:
-    """Whether the person at the terminal wants it."""
+def _is_confirmed() -> bool:
+    """Whether the user confirms at the terminal.
+
+    Raises:
+        SettingsError: Standard input is not a terminal.
+    """
     if not sys.stdin.isatty():
-        raise SettingsError("nobody is here to be asked: give --yes, or --dry-run to see what would go")
-    return input("Go on? [y/N] ").strip().lower() in {"y", "yes"}
+        raise SettingsError("not a terminal: pass --yes to confirm, or --dry-run to see what would be deleted")
+    return input("Delete? [y/N] ").strip().lower() in {"y", "yes"}
 
 
 def _prune(cut: int, options: Options, *, content_only: bool) -> "Pruned":

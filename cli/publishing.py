@@ -1,4 +1,4 @@
-"""Options about publishing: a copy for readers, after the warehouse was written to."""
+"""Options of publishing: a read-only snapshot after each command that writes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +19,25 @@ if TYPE_CHECKING:
 class PublishOptions:
     """Options of every command that writes to the warehouse."""
 
-    publish: Annotated[Path | None, Parameter(negative="", env_var="RUNMART_PUBLISH")] = None
-    """Then let this name lead to a copy for readers, who neither wait for loads nor hold them up; publish = "PATH" in
-    runmart.toml does so for every command that writes."""
+    publish: Annotated[
+        Path | None,
+        Parameter(
+            negative="",
+            env_var="RUNMART_PUBLISH",
+            help="After writing, publish a read-only snapshot at this path; readers and loads never block each other. "
+            'publish = "PATH" in runmart.toml does so for every command that writes.',
+        ),
+    ] = None
 
     config: Annotated[Path | None, Parameter(negative="")] = None
-    """The settings; RUNMART_CONFIG or runmart.toml in this folder by default."""
+    """Settings file; default $RUNMART_CONFIG, else runmart.toml in the current folder."""
 
     def check(self, options: Options) -> None:
-        """Refuse a name that nothing can be published under, before anything is done.
+        """Refuse a path that cannot be published at, before anything is loaded.
 
         Raises:
-            SettingsError: runmart.toml is not as it should be.
-            WarehouseError: The name is in use for something else.
+            SettingsError: runmart.toml is invalid.
+            WarehouseError: The path exists and is not a link that runmart made.
         """
         if path := self._path():
             from runmart.ingest.maintenance.publish import check_name
@@ -39,11 +45,11 @@ class PublishOptions:
             check_name(options.warehouse, path)
 
     def after(self, options: Options) -> "Published | None":
-        """Publish what was written, if that is asked for.
+        """Publish the warehouse, if a path is set.
 
         Raises:
-            SettingsError: runmart.toml is not as it should be.
-            WarehouseError: It could not be published.
+            SettingsError: runmart.toml is invalid.
+            WarehouseError: Publishing failed.
         """
         path = self._path()
         if path is None:
@@ -61,7 +67,7 @@ NOT_ASKED = PublishOptions()
 
 
 def as_dict(published: "Published | None") -> dict[str, Any] | None:
-    """What was published, for machines."""
+    """A published snapshot as a dictionary for --json."""
     if published is None:
         return None
     found = published._asdict() | {"seconds": round(published.seconds, 3)}
@@ -69,7 +75,7 @@ def as_dict(published: "Published | None") -> dict[str, Any] | None:
 
 
 def echo_published(published: "Published | None") -> None:
-    """What was published, for people."""
+    """Print what was published."""
     if published is None:
         return
     if published.how == "unchanged":

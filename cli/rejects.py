@@ -1,4 +1,4 @@
-"""`runmart rejects`: what could not be loaded, and another try."""
+"""`runmart rejects`: items that could not be loaded, and retrying them."""
 
 from typing import Annotated, Any
 
@@ -30,11 +30,11 @@ def rejects(
     publishing: PublishOptions = NOT_ASKED,
     options: Options = DEFAULT,
 ) -> int:
-    """Show what could not be loaded: where it is, why, and its text; the newest first.
+    """Show items that could not be loaded, most recent first: their place, the reason, and the raw text.
 
     Args:
-        retry: Decode all of it again, after an upgrade; what loads now is cleared.
-        limit: How many to show; --json shows all.
+        retry: Decode all rejects again, for example after an upgrade; those that load now are removed.
+        limit: Maximum number of rejects to show; --json shows all.
     """
     if retry:
         publishing.check(options)
@@ -57,7 +57,7 @@ def rejects(
             ("id", "where", "json path", "reason"),
             table,
         )
-        warn("The texts: runmart rejects --json, or the column raw of runmart.rejects. After an upgrade: --retry.")
+        warn("Raw texts: runmart rejects --json, or the column raw of runmart.rejects. After an upgrade: --retry.")
     return 0
 
 

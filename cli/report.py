@@ -28,17 +28,17 @@ def report(
     title: str = "Runs",
     options: Options = DEFAULT,
 ) -> int:
-    """Write the overview of the dashboards to one HTML file, to be mailed and opened anywhere: nothing is fetched.
+    """Write the overview dashboard to one self-contained HTML file, which can be mailed and opened offline.
 
     Args:
         to: The file.
-        since: The first day: a date, or so long ago (7d); by default 30 days up to the newest run.
-        until: The last day; by default up to the newest run.
-        grain: hour, day, week or month; by default what suits the time.
+        since: First day: a date, or a duration ago (7d); default 30 days up to the newest run.
+        until: Last day, included; default the day of the newest run.
+        grain: Interval of the charts: hour, day, week or month; default by the length of the period.
         source: Only these sources; may be repeated.
         model: Only these models; may be repeated.
         assistant: Only these assistants; may be repeated.
-        title: What it is called.
+        title: Title of the report.
     """
     try:
         from runmart.notebooks import cached_read, filters_state
@@ -47,31 +47,31 @@ def report(
         raise RunmartError(
             f"a report needs {error.name}, which is not installed; run: pip install 'runmart[notebooks]'"
         ) from None
-    address = {"since": _day(since, "--since"), "until": _day(until, "--until"), "grain": grain}
+    query = {"since": _day(since, "--since"), "until": _day(until, "--until"), "grain": grain}
     names = {"source": list(source), "model": list(model), "assistant": list(assistant)}
     try:
         choices = filters_state.known(options.warehouse)
-        asked = filters_state.asked({**address, **names}, choices)
+        filters = filters_state.parse_filters({**query, **names}, choices)
         filters_state.check(names, choices, grain)
-        selection = asked.selection(choices.last or asked.until)
-        shown = cached_read.read(options.warehouse, "overview", selection)
+        selection = filters.selection(choices.last or filters.until)
+        figures = cached_read.read(options.warehouse, "overview", selection)
     except (OSError, ValueError) as error:
         raise RunmartError(str(error)) from None
-    text = pages.report(title, selection, shown, datetime.now(UTC))
+    text = pages.report(title, selection, figures, datetime.now(UTC))
     try:
         to.write_text(text, "utf-8")
     except OSError as error:
         raise RunmartError(f"{to} (--to) cannot be written: {error.strerror or error}") from None
     size = to.stat().st_size
     if options.json:
-        echo_json({"warehouse": str(options.warehouse), "to": str(to), "bytes": size, **asked.address()})
+        echo_json({"warehouse": str(options.warehouse), "to": str(to), "bytes": size, **filters.address()})
     else:
-        echo(f"{to}: {asked.since} to {asked.until} by {asked.grain}, {size:,} bytes")
+        echo(f"{to}: {filters.since} to {filters.until} by {filters.grain}, {size:,} bytes")
     return 0
 
 
 def _day(given: str | None, setting: str) -> str | None:
-    """A day as addresses have it."""
+    """A day in the form of a URL query."""
     if given is None:
         return None
     return datetime.fromtimestamp(durations.instant(given, setting, time.time()), UTC).date().isoformat()

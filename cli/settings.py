@@ -1,4 +1,4 @@
-"""Settings: `runmart.toml`, which the environment overrides, which options override."""
+"""Settings from `runmart.toml` and the environment; the environment overrides the file, options override both."""
 
 import difflib
 import os
@@ -54,19 +54,19 @@ class Checks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class File(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What `runmart.toml` may hold."""
+    """The contents of `runmart.toml`."""
 
     publish: Path | None = None
-    """The name of the copy for readers."""
+    """The path of the published snapshot."""
     sources: dict[str, SourceSettings] = {}
     checks: Checks = Checks()
 
 
 def read(path: Path | None) -> File:
-    """The settings in a file; in RUNMART_CONFIG or ./runmart.toml when None, and nothing where there is none.
+    """The settings in a file; without a path, in $RUNMART_CONFIG or ./runmart.toml, or none when that is missing.
 
     Raises:
-        SettingsError: It is not there, or not as it should be.
+        SettingsError: The named file is missing, or a file is invalid.
     """
     named = path or (Path(os.environ[FILE_VARIABLE]) if FILE_VARIABLE in os.environ else None)
     try:
@@ -80,32 +80,31 @@ def read(path: Path | None) -> File:
     try:
         return msgspec.convert(_without_secrets(tomllib.loads(text)), File, dec_hook=_path)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{named or FILE} is no TOML: {error}") from None
+        raise SettingsError(f"{named or FILE} is not valid TOML: {error}") from None
     except msgspec.ValidationError as error:
         raise SettingsError(f"{named or FILE}: {_explained(str(error))}") from None
 
 
 def _path(kind: type, value: Any) -> Any:
-    """A path, of its text."""
+    """Convert text to a path."""
     if kind is Path and isinstance(value, str):
         return Path(value)
     raise msgspec.ValidationError(f"publish must be a path in quotes, not {value!r}")
 
 
 def _without_secrets(given: dict[str, Any]) -> dict[str, Any]:
-    """What was read, unless a key is in it."""
+    """The same settings; a secret among them is an error."""
     sources: dict[str, Any] = given.get("sources", {})
     for name, source in sources.items():
         if any(word in source for word in ("api_key", "key", "token")):
             raise SettingsError(
-                f"sources.{name}: a key does not belong in this file; name where it is: api_key_env, api_key_file or "
-                "api_key_command"
+                f"sources.{name}: secrets do not belong in this file; use api_key_env, api_key_file or api_key_command"
             )
     return given
 
 
 def _explained(message: str) -> str:
-    """What msgspec says, with the setting that was probably meant."""
+    """The message of msgspec, with the setting that was probably meant."""
     name = message.partition("unknown field `")[2].partition("`")[0]
     known = (*SourceSettings.__struct_fields__, *Checks.__struct_fields__, *File.__struct_fields__)
     close = difflib.get_close_matches(name, known, n=1) if name else []
@@ -116,7 +115,7 @@ def from_environment() -> SourceSettings:
     """The settings in the environment.
 
     Raises:
-        SettingsError: One is not as it should be.
+        SettingsError: A variable has an invalid value.
     """
     given = {
         name: os.environ[variable]
@@ -130,7 +129,7 @@ def from_environment() -> SourceSettings:
 
 
 def merged(*settings: SourceSettings) -> SourceSettings:
-    """Settings of which the later ones count, where they say something."""
+    """Settings combined; later values override earlier ones."""
     found: dict[str, Any] = {}
     for one in settings:
         values: Mapping[str, Any] = msgspec.structs.asdict(one)

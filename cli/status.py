@@ -1,4 +1,4 @@
-"""`runmart status`: what the warehouse holds."""
+"""`runmart status`: a summary of the warehouse."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +21,11 @@ _LOADS = {
     "rejected": "rejected",
     "seconds": "s",
 }
-"""What is shown of a load: column to heading."""
+"""The shown columns of a load, with their headings."""
 
 
 def status(*, options: Options = DEFAULT) -> int:
-    """Tell what the warehouse holds: runs, their span, the last loads, rejects, and which shells can open it."""
+    """Show a summary of the warehouse: runs, time range, last loads, rejects, and which DuckDB versions can open it."""
     with options.reading() as connection:
         facts = _facts(connection, options)
     if options.json:

@@ -1,4 +1,4 @@
-"""`runmart views`: the views, what they are for, and what is in them."""
+"""`runmart views`: the views with their columns and first rows."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from runmart.queries import View
 
 _MOST_COLUMNS = 7
-"""Rows of more columns do not fit 80 characters; each is then shown as a list."""
+"""Rows of more columns do not fit 80 characters, and are shown as one list each."""
 
 
 def views(name: str | None = None, /, *, rows: int = 5, options: Options = DEFAULT) -> int:
-    """List the views with their purpose and grain; with a NAME, show its columns and its first rows.
+    """List the views with purpose and grain; with a NAME, show the columns and first rows of that view.
 
     Args:
         name: A view, such as latency_by_model.
-        rows: How many of its rows to show.
+        rows: Number of rows to show.
     """
     from runmart.queries import find
 
@@ -58,18 +58,18 @@ def _list(options: Options) -> int:
         return 0
     columns = ("name", "grain", "purpose")
     say_table("Views", columns, [[view[column] for column in columns] for view in listing])
-    echo("Columns and rows of one: runmart views NAME")
+    echo("Columns and rows of a view: runmart views NAME")
     return 0
 
 
 def _rows(connection: "DuckDBPyConnection", view: "View", limit: int) -> list[dict[str, Any]]:
     """The first rows; instants as text, which needs no time zone library."""
-    shown = ", ".join(
+    columns = ", ".join(
         f"strftime({column.name}, '%Y-%m-%d %H:%M:%S') as {column.name}"
         if column.type.lower().startswith("timestamp")
         else column.name
         for column in view.columns
     )
     names = [column.name for column in view.columns]
-    rows = connection.execute(f"select {shown} from {view.name} limit ?", [limit]).fetchall()
+    rows = connection.execute(f"select {columns} from {view.name} limit ?", [limit]).fetchall()
     return [dict(zip(names, row, strict=True)) for row in rows]

@@ -1,7 +1,7 @@
-"""Reading: what dashboards show of a warehouse, which is open for as long as that takes, and no longer.
+"""Cached reads: figures are read once per version of the warehouse, which is open only while they are read.
 
-Whoever has a warehouse's own file open keeps loads out of it, and the other way round. A published copy has no such
-trouble; the same code reads both. What was read is remembered for as long as the file is the same.
+A reader that keeps a DuckDB file open blocks loads into it, and a load blocks readers. A published snapshot has no such
+conflict; the same code reads both.
 """
 
 import time
@@ -15,46 +15,46 @@ from runmart.queries import Selection, Warehouse, connect
 from runmart.queries.attach import Version, version_of
 
 _RETRY_SECONDS = 0.2
-_PATIENCE_SECONDS = 10.0
+_TIMEOUT_SECONDS = 10.0
 
-_MOST_REMEMBERED = 50
-"""Of what was read; the oldest goes first."""
+_CACHE_SIZE = 50
+"""Entries; the oldest is evicted first."""
 
-_memory: dict[tuple[Version | None, str, Selection], Any] = {}
+_cache: dict[tuple[Version | None, str, Selection], Any] = {}
 _lock = Lock()
 
 
 def version(path: Location) -> Version | None:
-    """Changes when another state of the warehouse is there to be read."""
+    """The version of the warehouse, which changes with its content; None when there is no warehouse."""
     return version_of(path)
 
 
 def read(path: Location, name: str, selection: Selection) -> Any:
-    """What the function `name` of `figures` tells of a selection.
+    """The result of the function `name` of `figures` for a selection.
 
     Raises:
         FileNotFoundError: There is no such warehouse.
-        BlockingIOError: Another process still writes to it after ten seconds.
-        ValueError: It is none, or a damaged one.
+        BlockingIOError: Another process still writes to the warehouse after ten seconds.
+        ValueError: The file is no warehouse, or is damaged.
     """
-    ask: Callable[[Warehouse, Selection], Any] = getattr(figures, name)
+    query: Callable[[Warehouse, Selection], Any] = getattr(figures, name)
     if name in figures.OF_THE_MOMENT:
-        return ask_once(path, ask, selection)
+        return _query(path, query, selection)
     key = version(path), name, selection
     with _lock:
-        if key in _memory:
-            return _memory[key]
-    found = ask_once(path, ask, selection)
+        if key in _cache:
+            return _cache[key]
+    found = _query(path, query, selection)
     with _lock:
-        while len(_memory) >= _MOST_REMEMBERED:
-            del _memory[next(iter(_memory))]
-        _memory[key] = found
+        while len(_cache) >= _CACHE_SIZE:
+            del _cache[next(iter(_cache))]
+        _cache[key] = found
     return found
 
 
-def ask_once(path: Location, ask: Callable[[Warehouse, Selection], Any], selection: Selection) -> Any:
-    """Ask a warehouse, once nobody writes to it; see `read`."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def _query(path: Location, query: Callable[[Warehouse, Selection], Any], selection: Selection) -> Any:
+    """The result of a query, as soon as no other process writes to the warehouse; see `read`."""
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     while True:
         try:
             warehouse = connect(path)
@@ -64,4 +64,4 @@ def ask_once(path: Location, ask: Callable[[Warehouse, Selection], Any], selecti
                 raise
         time.sleep(_RETRY_SECONDS)
     with warehouse:
-        return ask(warehouse, selection)
+        return query(warehouse, selection)

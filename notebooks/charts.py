@@ -1,7 +1,7 @@
-"""Charts: what a view gives, drawn. Nothing is computed here that is not where a mark lies.
+"""Charts of views; measures are computed in SQL, not here.
 
-Times are UTC, and periods are drawn as wide as they are. Colours are such as can be told apart on light and on dark
-ground, and by most people who see few colours.
+Times are UTC, and bars are as wide as their periods. Colours are distinguishable on light and dark backgrounds, and for
+most people with colour blindness.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,10 +31,10 @@ _FORMATS = {"seconds": ",.1f", "count": ",d", "share": ".1%", "number": "~s", "m
 _PLAIN = "abs(datum.value) < 1 ? format(datum.value, '~g') : format(datum.value, '~s')"
 
 _SHORT = "length(datum.label) > 30 ? slice(datum.label, 0, 16) + '…' + slice(datum.label, -13) : datum.label"
-"""Long names differ at their ends more often than not."""
+"""Long names are shortened in the middle, since they often differ at the end."""
 
 _LABELS = ((timedelta(days=20), "%b %Y"), (timedelta(days=1), "%d %b"), (timedelta(0), "%d %b %H:%M"))
-"""How the beginning of periods as long as that is written."""
+"""The format of time labels, by the least length of a period."""
 
 Unit = Literal["seconds", "count", "share", "number", "money"]
 
@@ -42,13 +42,13 @@ Unit = Literal["seconds", "count", "share", "number", "money"]
 def bars_over_time(
     frame: pl.DataFrame, series: Mapping[str, str] | Sequence[str], *, title: str, unit: Unit = "count"
 ) -> alt.LayerChart:
-    """Stacked bars, a period each.
+    """Stacked bars, one per period.
 
     Args:
-        frame: `period`, `until`, `series` and `value`, a row per period and series.
-        series: The names of series from the bottom up, with their colours or without.
-        title: Of the values.
-        unit: What they are.
+        frame: Columns `period`, `until`, `series` and `value`; one row per period and series.
+        series: The names of the series from bottom to top, optionally with their colours.
+        title: The title of the value axis.
+        unit: The unit of the values.
     """
     base = _chart(frame).encode(
         x=_time(frame),
@@ -64,7 +64,7 @@ def bars_over_time(
 def lines_over_time(
     frame: pl.DataFrame, series: Mapping[str, str] | Sequence[str], *, title: str, unit: Unit = "seconds"
 ) -> alt.LayerChart:
-    """Lines that are interrupted where there is no value; columns as in `bars_over_time`."""
+    """Lines with gaps where values are missing; arguments as for `bars_over_time`."""
     base = _chart(frame).encode(
         x=_time(frame),
         y=alt.Y("value:Q", title=title, axis=_axis(unit), scale=alt.Scale(zero=True, nice=True)),
@@ -78,7 +78,7 @@ def lines_over_time(
 def points_over_time(
     frame: pl.DataFrame, series: Mapping[str, str] | Sequence[str], *, title: str, unit: Unit = "count"
 ) -> alt.LayerChart:
-    """Points at the beginning of periods that are not alike; columns as in `bars_over_time`."""
+    """Points at the beginning of irregular periods; arguments as for `bars_over_time`."""
     base = _chart(frame).encode(
         x=_time(frame), y=alt.Y("value:Q", title=title, axis=_axis(unit)), color=_colour(series), tooltip=_tooltip(unit)
     )
@@ -86,24 +86,24 @@ def points_over_time(
 
 
 def histogram(frame: pl.DataFrame, *, title: str, colour: str) -> alt.LayerChart:
-    """Shares by class.
+    """Histogram of shares.
 
     Args:
-        frame: `from_seconds`, `to_seconds`, `runs` and `share`, in the order of the classes.
-        title: Of the classes.
-        colour: Of the bars.
+        frame: Columns `from_seconds`, `to_seconds`, `runs` and `share`; one row per bin, in order.
+        title: The title of the bin axis.
+        colour: The colour of the bars.
     """
     labelled = frame.with_columns(
         pl.when(pl.col("to_seconds").is_null())
-        .then(pl.format("{} and more", pl.col("from_seconds").cast(pl.Int64)))
+        .then(pl.format("≥ {}", pl.col("from_seconds").cast(pl.Int64)))
         .otherwise(pl.format("{}-{}", pl.col("from_seconds").cast(pl.Int64), pl.col("to_seconds").cast(pl.Int64)))
-        .alias("class")
+        .alias("bin")
     )
     base = alt.Chart(alt.Data(values=labelled.to_dicts())).encode(
-        x=alt.X("class:N", title=title, sort=None, axis=alt.Axis(labelAngle=-60, labelOverlap=True)),
+        x=alt.X("bin:N", title=title, sort=None, axis=alt.Axis(labelAngle=-60, labelOverlap=True)),
         y=alt.Y("share:Q", title="Share of completed runs", axis=_axis("share")),
         tooltip=[
-            alt.Tooltip("class:N", title=title),
+            alt.Tooltip("bin:N", title=title),
             alt.Tooltip("runs:Q", title="Runs", format=",d"),
             alt.Tooltip("share:Q", title="Share", format=".1%"),
         ],
@@ -114,14 +114,14 @@ def histogram(frame: pl.DataFrame, *, title: str, colour: str) -> alt.LayerChart
 def ranked(
     frame: pl.DataFrame, *, title: str, unit: Unit, colour: str = SERIES_COLOURS[0], interval: bool = False
 ) -> alt.LayerChart:
-    """Bars beside each other, the greatest first.
+    """Horizontal bars, one per name.
 
     Args:
-        frame: `name` and `value`, in their order; `low` and `high` where an interval is drawn.
-        title: Of the values.
-        unit: What they are.
-        colour: Of the bars.
-        interval: Whether there is one.
+        frame: Columns `name` and `value`, in the order of the bars; also `low` and `high` for intervals.
+        title: The title of the value axis.
+        unit: The unit of the values.
+        colour: The colour of the bars.
+        interval: Whether to draw the interval from `low` to `high`.
     """
     base = alt.Chart(alt.Data(values=frame.to_dicts())).encode(
         y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelExpr=_SHORT, labelLimit=LABEL_WIDTH, minExtent=60))
@@ -138,13 +138,13 @@ def ranked(
 
 
 def statuses(runs: pl.DataFrame) -> alt.LayerChart:
-    """Runs by status, of `figures.Overview.runs`."""
+    """Runs by status, from `figures.Overview.runs`."""
     names = {name: name for name in STATUS_COLOURS}
     return bars_over_time(in_series(runs, names), STATUS_COLOURS, title="Runs")
 
 
 def failure_rate(runs: pl.DataFrame) -> alt.LayerChart:
-    """The failure rate over time, of `runs_over_time`."""
+    """The failure rate over time, from `runs_over_time`."""
     return lines_over_time(
         in_series(runs, {"failure_rate": "Failure rate"}),
         {"Failure rate": STATUS_COLOURS["failed"]},
@@ -154,21 +154,21 @@ def failure_rate(runs: pl.DataFrame) -> alt.LayerChart:
 
 
 def run_seconds(runs: pl.DataFrame) -> alt.LayerChart:
-    """Percentiles of run times over time, of `runs_over_time`."""
-    columns = {"run_seconds_p99": "99 %", "run_seconds_p95": "95 %", "run_seconds_p50": "Median"}
+    """Percentiles of run time over time, from `runs_over_time`."""
+    columns = {"run_seconds_p99": "p99", "run_seconds_p95": "p95", "run_seconds_p50": "p50"}
     colours = dict(zip(columns.values(), ("#b9cdea", "#7ea6de", "#2f6cc0"), strict=True))
     return lines_over_time(in_series(runs, columns), colours, title="Seconds")
 
 
 def queue_seconds(runs: pl.DataFrame) -> alt.LayerChart:
-    """Percentiles of waiting times over time, of `runs_over_time`."""
-    columns = {"queue_seconds_p95": "95 %", "queue_seconds_p50": "Median"}
+    """Percentiles of queue time over time, from `runs_over_time`."""
+    columns = {"queue_seconds_p95": "p95", "queue_seconds_p50": "p50"}
     colours = dict(zip(columns.values(), ("#e8b45f", "#b0793f"), strict=True))
     return lines_over_time(in_series(runs, columns), colours, title="Seconds")
 
 
 def tokens(usage: pl.DataFrame) -> alt.LayerChart:
-    """Tokens over time, of `usage_over_time`: the cached ones and the others apart, none twice."""
+    """Tokens over time, from `usage_over_time`; uncached, cached and completion tokens add up to the total."""
     apart = usage.with_columns(uncached=pl.col("prompt_tokens") - pl.col("cached_prompt_tokens").fill_null(0))
     columns = {"uncached": "Prompt", "cached_prompt_tokens": "Prompt, cached", "completion_tokens": "Completion"}
     colours = dict(zip(columns.values(), ("#3f7fd0", "#a9c4ea", "#e0a030"), strict=True))
@@ -176,39 +176,39 @@ def tokens(usage: pl.DataFrame) -> alt.LayerChart:
 
 
 def cost(usage: pl.DataFrame) -> alt.LayerChart:
-    """Cost over time, of `usage_over_time`."""
+    """Cost over time, from `usage_over_time`."""
     columns = {"cost": "Cost"}
     return bars_over_time(in_series(usage, columns), {"Cost": STATUS_COLOURS["completed"]}, title="Cost", unit="money")
 
 
 def cached_share(usage: pl.DataFrame) -> alt.LayerChart:
-    """The share of prompt tokens that came from the cache, of `usage_over_time`."""
-    columns = {"cached_share": "From the cache"}
-    return lines_over_time(in_series(usage, columns), ["From the cache"], title="Share of prompt tokens", unit="share")
+    """The share of cached tokens in prompt tokens over time, from `usage_over_time`."""
+    columns = {"cached_share": "Cached"}
+    return lines_over_time(in_series(usage, columns), ["Cached"], title="Share of prompt tokens", unit="share")
 
 
 def p95_by_model(frame: pl.DataFrame) -> alt.LayerChart:
-    """95th percentiles of run time over time, a line per model, of `runs_over_time_by_model`."""
+    """Run time p95 over time, one line per model, from `runs_over_time_by_model`."""
     return _by(frame, "model", "run_seconds_p95", lines_over_time, title="Seconds", unit="seconds")
 
 
 def p95_by_assistant(frame: pl.DataFrame) -> alt.LayerChart:
-    """95th percentiles of run time over time, a line per assistant, of `runs_over_time_by_assistant`."""
+    """Run time p95 over time, one line per assistant, from `runs_over_time_by_assistant`."""
     return _by(frame, "assistant_id", "run_seconds_p95", lines_over_time, title="Seconds", unit="seconds")
 
 
 def cost_by_model(frame: pl.DataFrame) -> alt.LayerChart:
-    """Costs over time, stacked by model, of `usage_over_time_by_model`."""
+    """Costs over time, stacked by model, from `usage_over_time_by_model`."""
     return _by(frame, "model", "cost", bars_over_time, title="Cost", unit="money")
 
 
 def tokens_by_model(frame: pl.DataFrame) -> alt.LayerChart:
-    """Tokens over time, stacked by model, of `usage_over_time_by_model`."""
+    """Tokens over time, stacked by model, from `usage_over_time_by_model`."""
     return _by(frame, "model", "total_tokens", bars_over_time, title="Tokens", unit="number")
 
 
 def loaded(loads: pl.DataFrame) -> alt.LayerChart:
-    """Runs that loads brought, of `load_history`."""
+    """New and updated runs and rejects per load, from `load_history`."""
     minute = timedelta(minutes=1)
     timed = (
         loads.filter(pl.col("started_at").is_not_null())
@@ -224,28 +224,28 @@ def loaded(loads: pl.DataFrame) -> alt.LayerChart:
 
 
 def errors(frame: pl.DataFrame) -> alt.LayerChart:
-    """Failures over time by status and code, of `figures.Failures.errors`."""
+    """Failures over time by status and code, from `figures.Failures.errors`."""
     series = frame.select("period", "until", "series", value=pl.col("runs").cast(pl.Float64))
     return bars_over_time(series, series["series"].unique(maintain_order=True).to_list(), title="Runs")
 
 
 def rates_by_model(frame: pl.DataFrame) -> alt.LayerChart:
-    """Failure rates with their 95 % intervals, of `failure_rates_by_model`."""
+    """Failure rates with their Wilson 95% intervals, from `failure_rates_by_model`."""
     return _rates(frame, "model")
 
 
 def rates_by_assistant(frame: pl.DataFrame) -> alt.LayerChart:
-    """Failure rates with their 95 % intervals, of `failure_rates_by_assistant`."""
+    """Failure rates with their Wilson 95% intervals, from `failure_rates_by_assistant`."""
     return _rates(frame, "assistant_id")
 
 
 def most_costly_models(frame: pl.DataFrame) -> alt.LayerChart:
-    """Costs beside each other, of `cost_by_model`, the greatest first."""
+    """Total cost per model, highest first, from `cost_by_model`."""
     return _most_costly(frame, "model")
 
 
 def most_costly_assistants(frame: pl.DataFrame) -> alt.LayerChart:
-    """Costs beside each other, of `cost_by_assistant`, the greatest first."""
+    """Total cost per assistant, highest first, from `cost_by_assistant`."""
     return _most_costly(frame, "assistant_id")
 
 
@@ -263,15 +263,15 @@ def _most_costly(frame: pl.DataFrame, name: str) -> alt.LayerChart:
 
 
 def run_histogram(frame: pl.DataFrame) -> alt.LayerChart:
-    """How run times are distributed, of `duration_histogram`."""
-    chosen = frame.filter(pl.col("duration") == "run_seconds")
-    return histogram(chosen, title="Seconds from start to end", colour="#3f7fd0")
+    """The distribution of run time, from `duration_histogram`."""
+    bins = frame.filter(pl.col("duration") == "run_seconds")
+    return histogram(bins, title="Run time (seconds)", colour="#3f7fd0")
 
 
 def queue_histogram(frame: pl.DataFrame) -> alt.LayerChart:
-    """How waits are distributed, of `duration_histogram`."""
-    chosen = frame.filter(pl.col("duration") == "queue_seconds")
-    return histogram(chosen, title="Seconds from creation to start", colour="#b0793f")
+    """The distribution of queue time, from `duration_histogram`."""
+    bins = frame.filter(pl.col("duration") == "queue_seconds")
+    return histogram(bins, title="Queue time (seconds)", colour="#b0793f")
 
 
 def _by(
@@ -287,11 +287,11 @@ def _named(frame: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def in_series(frame: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
-    """Columns as series: a row per period and column, with `series` the name that it is given.
+    """Columns turned into series: one row per period and column, with its label in `series`.
 
     Args:
         frame: `period`, `until` and the columns.
-        columns: Their names, with those of the series.
+        columns: The columns, with their labels.
     """
     return pl.concat(
         [
@@ -302,7 +302,7 @@ def in_series(frame: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
 
 
 def _chart(frame: pl.DataFrame) -> alt.Chart:
-    """A chart of rows over time; the data go into it as they are, however many."""
+    """A chart of rows over time, with its data inline."""
     order = {name: place for place, name in enumerate(dict.fromkeys(frame["series"]))}
     rows = frame.with_columns(
         pl.col("period", "until").dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -312,7 +312,7 @@ def _chart(frame: pl.DataFrame) -> alt.Chart:
 
 
 def _time(frame: pl.DataFrame) -> alt.X:
-    """The axis of time, with labels that fit the length of the periods."""
+    """The time axis, with labels that suit the length of the periods."""
     lengths: list[timedelta] = (frame["until"] - frame["period"]).to_list()
     longest = max(lengths, default=timedelta(0))
     form = next(form for least, form in _LABELS if longest >= least)
@@ -321,7 +321,7 @@ def _time(frame: pl.DataFrame) -> alt.X:
 
 
 def _axis(unit: Unit) -> alt.Axis:
-    # each label by itself: an axis would write all with the prefix of the greatest, 0 as well
+    # one format per label: an axis uses the SI prefix of its greatest value for all labels, 0 included
     written = "format(datum.value, '.0~%')" if unit == "share" else _PLAIN
     least = 1 if unit == "count" else alt.Undefined
     return alt.Axis(labelExpr=written, tickCount=5, tickMinStep=least, minExtent=34)
@@ -350,7 +350,7 @@ def _repeated(count: int) -> list[str]:
 
 
 def _sized(*layers: Any, height: int = HEIGHT) -> alt.LayerChart:
-    """Layers, as wide as the place that they are given, in the colours of any ground."""
+    """Layers as wide as their container, in colours that suit light and dark backgrounds."""
     chart: Any = alt.layer(*layers)
     chart = chart.properties(
         width="container", height=height, background="transparent", usermeta={"embedOptions": {"actions": False}}

@@ -1,4 +1,4 @@
-"""Filters: what dashboards are asked for by whoever looks."""
+"""The filters of a dashboard as interactive elements."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,21 +10,23 @@ from runmart.notebooks.filters_state import NAMES, Filters
 from runmart.notebooks.periods import EVERY
 
 
-def filter_controls(beginning: Filters, choices: Known) -> Any:
+def filter_controls(initial: Filters, choices: Known) -> Any:
     """A `mo.ui.dictionary` with the keys days, grain, source, model and assistant."""
-    first, last = choices.first or beginning.since, choices.last or beginning.until
+    first, last = choices.first or initial.since, choices.last or initial.until
     options = {"source": choices.sources, "model": choices.models, "assistant": choices.assistants}
-    days = mo.ui.date_range(start=first, stop=last, value=(beginning.since, beginning.until), label="Days (UTC)")
+    days = mo.ui.date_range(start=first, stop=last, value=(initial.since, initial.until), label="Period (UTC)")
     named = {
-        name: mo.ui.multiselect(options[name], value=list(beginning.names[name]), label=name.capitalize())
+        name: mo.ui.multiselect(
+            options[name], value=list(initial.names[name]), label=f"{name.capitalize()} (all if empty)"
+        )
         for name in NAMES
     }
     return mo.ui.dictionary(
-        {"days": days, "grain": mo.ui.dropdown(list(EVERY), value=beginning.grain, label="Grain"), **named}
+        {"days": days, "grain": mo.ui.dropdown(list(EVERY), value=initial.grain, label="Interval"), **named}
     )
 
 
 def chosen(values: Mapping[str, Any]) -> Filters:
-    """What the controls say."""
+    """The filters that the values of `filter_controls` stand for."""
     since, until = values["days"]
     return Filters(since, until, values["grain"] or "day", {name: tuple(values[name]) for name in NAMES})

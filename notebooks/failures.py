@@ -2,71 +2,62 @@
 # [tool.marimo.display]
 # theme = "system"
 # ///
-"""Failures: how runs fail, and why."""
+"""Failures: rates and reasons."""
 
 import marimo
 
 __generated_with = "0.25.2"
 app = marimo.App(width="full", app_title="runmart: failures", css_file="style.css")
 
+with app.setup:
+    from runmart.notebooks import captions, charts, page
+
 
 @app.cell
 def _():
-    import marimo as mo
-
-    from runmart.notebooks import captions, charts, page
-
-    return charts, mo, page, captions
+    dashboard, controls, refresh, version = page.scaffold("failures")
+    return controls, dashboard, refresh, version
 
 
 @app.cell
-def _(mo, page):
-    path = page.warehouse_path()
-    version, set_version = mo.state(page.version(path))
-    refresh = page.refresh()
-    known = page.known(path)
-    controls = page.controls(known)
-    return controls, known, path, refresh, set_version, version
+def _(dashboard, refresh, version):
+    dashboard.watch(refresh.value, version())
 
 
 @app.cell
-def _(page, path, refresh, set_version, version):
-    page.watch(path, refresh.value, version(), set_version)
+def _(controls, dashboard, refresh):
+    dashboard.header(controls, refresh)
 
 
 @app.cell
-def _(controls, page, refresh):
-    page.header("failures", controls, refresh)
+def _(controls, dashboard, version):
+    figures = dashboard.figures(controls, version())
+    return (figures,)
 
 
 @app.cell
-def _(controls, known, page, path, version):
-    version()
-    shown = page.figures_of("failures", path, controls, known)
-    return (shown,)
+def _(figures):
+    page.cards(figures.cards)
 
 
 @app.cell
-def _(page, shown):
-    page.cards(shown.cards)
-
-
-@app.cell
-def _(charts, page, shown, captions):
+def _(figures):
     page.grid(
-        page.panel("Failures by status and reason", page.chart(charts.errors, shown.errors)),
-        page.panel("Failure rate", page.chart(charts.failure_rate, shown.runs), captions.OF_ENDED),
-        page.panel("Models", page.chart(charts.rates_by_model, shown.models), captions.INTERVALS),
-        page.panel("Assistants", page.chart(charts.rates_by_assistant, shown.assistants), captions.INTERVALS),
+        page.panel("Failures by status and reason", page.chart(charts.errors, figures.errors)),
+        page.panel("Failure rate", page.chart(charts.failure_rate, figures.runs), captions.OF_ENDED),
+        page.panel("Failure rate by model", page.chart(charts.rates_by_model, figures.models), captions.TOP_RATES),
+        page.panel(
+            "Failure rate by assistant", page.chart(charts.rates_by_assistant, figures.assistants), captions.TOP_RATES
+        ),
     )
 
 
 @app.cell
-def _(page, shown, captions):
+def _(figures):
     page.grid(
-        page.panel("Reasons", page.table(shown.reasons)),
-        page.panel("Tools", page.table(shown.tools), captions.WITH_AND_WITHOUT),
-        page.panel("Runs that failed", page.table(shown.failed), captions.LATEST),
+        page.panel("Reasons", page.table(figures.reasons)),
+        page.panel("Tools", page.table(figures.tools), captions.TOOLS),
+        page.panel("Failed runs", page.table(figures.failed), captions.MOST_RECENT),
         columns=1,
     )
 

@@ -1,4 +1,4 @@
-"""Figures: what each dashboard shows, read from the views of a warehouse. No measure is defined here."""
+"""The figures of each dashboard, read from the views of a warehouse; measures are defined in the views only."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -6,38 +6,40 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from runmart.notebooks import captions
 from runmart.notebooks.periods import before, whole
 from runmart.queries import Selection, Warehouse
 
-MODELS_DRAWN = 8
-"""Models with lines of their own: more can't be told apart."""
+MOST_SERIES = 8
+"""Lines or bars of one chart; more are hard to distinguish."""
 
-NAMES_DRAWN = 20
-"""Bars beside each other."""
+MOST_BARS = 20
+"""Bars of one chart."""
 
-RUNS_SHOWN = 200
+MOST_RUNS = 200
+"""Rows of a table of runs."""
 
 _Times = tuple[dict[str, Any], dict[str, Any]]
-"""The measures of the time that is asked for, and of the time before."""
+"""The measures of the selected period and of the previous one."""
 
 COUNT, SHARE, SECONDS, AMOUNT = "{:,.0f}", "{:.1%}", "{:,.1f} s", "{:,.2f}"
 _MANY_TIMES = 10
+"""From this factor on, a change is a factor instead of a percentage."""
 _SHORT = ((1e12, "T"), (1e9, "G"), (1e6, "M"))
-"""From when on numbers are written in such units."""
-
+"""Numbers from each size on are written in this unit."""
 
 OF_THE_MOMENT = frozenset({"operations"})
-"""Figures that tell how old things are: another moment, other figures."""
+"""Figures that depend on the time of the query, and are therefore not cached."""
 
 _MOST_NAMES = 2000
-"""Names that a filter offers, those with most runs first."""
+"""Names that a filter offers, those with the most runs first."""
 
 
 class Known(NamedTuple):
-    """What there is to choose from."""
+    """The days and names in a warehouse, to filter by."""
 
     first: date | None
-    """The day of the first run; None where there is none."""
+    """The day of the first run; None in an empty warehouse."""
     last: date | None
     sources: list[str]
     models: list[str]
@@ -45,7 +47,7 @@ class Known(NamedTuple):
 
 
 class Card(NamedTuple):
-    """A number, and what it was in the time before."""
+    """A measure, with its value in the previous period."""
 
     label: str
     value: float | None
@@ -55,7 +57,7 @@ class Card(NamedTuple):
 
 
 class Overview(NamedTuple):
-    """Runs, their ends, durations, tokens and costs."""
+    """Runs by outcome, durations, tokens and costs."""
 
     cards: list[Card]
     runs: pl.DataFrame
@@ -67,13 +69,13 @@ class Overview(NamedTuple):
 
 
 class Latency(NamedTuple):
-    """How long runs wait and take."""
+    """Queue time and run time."""
 
     cards: list[Card]
     runs: pl.DataFrame
     """`runs_over_time`, all periods."""
     by_model: pl.DataFrame
-    """`runs_over_time_by_model` of the models that run most, all periods."""
+    """`runs_over_time_by_model` of the models with the most runs, all periods."""
     by_assistant: pl.DataFrame
     """The same, by assistant."""
     histogram: pl.DataFrame
@@ -83,13 +85,13 @@ class Latency(NamedTuple):
 
 
 class Failures(NamedTuple):
-    """How runs fail, and why."""
+    """Failure rates and reasons."""
 
     cards: list[Card]
     runs: pl.DataFrame
     """`runs_over_time`, all periods."""
     errors: pl.DataFrame
-    """`errors_over_time`, with `series`, which names status and code, and `until`."""
+    """`errors_over_time`, with `until` and `series`, the status and code."""
     models: pl.DataFrame
     assistants: pl.DataFrame
     tools: pl.DataFrame
@@ -98,21 +100,23 @@ class Failures(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """Tokens, and what they cost."""
+    """Tokens and cost."""
 
     cards: list[Card]
     usage: pl.DataFrame
     by_model: pl.DataFrame
-    """`usage_over_time_by_model` of the models that run most, all periods."""
+    """`usage_over_time_by_model` of the models with the most runs, all periods."""
     models: pl.DataFrame
     assistants: pl.DataFrame
     metadata: pl.DataFrame
     unpriced: pl.DataFrame
+    unpriced_message: str
+    """What to show when `unpriced` is empty."""
     cost_note: str
 
 
 class Operations(NamedTuple):
-    """Whether data come in."""
+    """Freshness, loads, rejects and open runs."""
 
     freshness: pl.DataFrame
     loads: pl.DataFrame
@@ -121,7 +125,7 @@ class Operations(NamedTuple):
 
 
 def known(warehouse: Warehouse, _: Selection) -> Known:
-    """What there is to choose from."""
+    """The days and names to filter by."""
     names = [
         warehouse.sql(f"""
             select {column} from runs where {column} is not null
@@ -140,8 +144,8 @@ def overview(warehouse: Warehouse, selection: Selection) -> Overview:
     cards = [
         _card("Runs", "runs", times, COUNT),
         _card("Failure rate", "failure_rate", times, SHARE, less_is_better=True),
-        _card("Median run time", "run_seconds_p50", times, SECONDS, less_is_better=True),
-        _card("95th percentile", "run_seconds_p95", times, SECONDS, less_is_better=True),
+        _card("Run time p50", "run_seconds_p50", times, SECONDS, less_is_better=True),
+        _card("Run time p95", "run_seconds_p95", times, SECONDS, less_is_better=True),
         _card("Tokens", "total_tokens", times, COUNT),
         _cost_card(times),
     ]
@@ -156,7 +160,7 @@ def latency(warehouse: Warehouse, selection: Selection) -> Latency:
     """The figures of the latency dashboard."""
     times = _totals(warehouse, selection), _totals_before(warehouse, selection)
     names = ("queue_seconds_p50", "queue_seconds_p95", "run_seconds_p50", "run_seconds_p95", "run_seconds_p99")
-    labels = ("Median wait", "95 % wait up to", "Median run time", "95 % run up to", "99 % run up to")
+    labels = ("Queue time p50", "Queue time p95", "Run time p50", "Run time p95", "Run time p99")
     cards = [_card(label, name, times, SECONDS, less_is_better=True) for label, name in zip(labels, names, strict=True)]
     with warehouse.within(selection) as chosen:
         return Latency(
@@ -170,12 +174,12 @@ def latency(warehouse: Warehouse, selection: Selection) -> Latency:
             chosen.sql(f"""
                 select run_seconds, queue_seconds, run_id, thread_id, assistant_id, model, created_at, total_tokens
                 from run_facts where status = 'completed' and run_seconds is not null
-                order by run_seconds desc, run_id limit {RUNS_SHOWN}"""),
+                order by run_seconds desc, run_id limit {MOST_RUNS}"""),
         )
 
 
 def failures(warehouse: Warehouse, selection: Selection) -> Failures:
-    """The figures of the dashboard of failures."""
+    """The figures of the failures dashboard."""
     times = _totals(warehouse, selection), _totals_before(warehouse, selection)
     cards = [
         _card("Failure rate", "failure_rate", times, SHARE, less_is_better=True),
@@ -200,19 +204,19 @@ def failures(warehouse: Warehouse, selection: Selection) -> Failures:
             chosen.sql(f"""
                 select created_at, status, coalesce(error_code, incomplete_reason) as reason, model, assistant_id,
                     run_id, thread_id, run_seconds, tool_count
-                from run_facts where is_failure order by created_at desc nulls last, run_id limit {RUNS_SHOWN}"""),
+                from run_facts where is_failure order by created_at desc nulls last, run_id limit {MOST_RUNS}"""),
         )
 
 
 def costs(warehouse: Warehouse, selection: Selection) -> Costs:
-    """The figures of tokens and cost."""
+    """The figures of the dashboard of tokens and cost."""
     times = _totals(warehouse, selection), _totals_before(warehouse, selection)
     cards = [
         _cost_card(times),
         _card("Cost per run", "cost_per_run", times, "{:,.4f}", less_is_better=True),
         _card("Tokens", "total_tokens", times, COUNT),
-        _card("Prompt tokens from the cache", "cached_share", times, SHARE, less_is_better=False),
-        _card("Runs without a price", "unpriced_runs", times, COUNT, less_is_better=True),
+        _card("Cached prompt tokens", "cached_share", times, SHARE, less_is_better=False),
+        _card("Unpriced runs", "unpriced_runs", times, COUNT, less_is_better=True),
     ]
     with warehouse.within(selection) as chosen:
         by_model = whole(_most(chosen.view("usage_over_time_by_model")), selection, "model")
@@ -227,23 +231,24 @@ def costs(warehouse: Warehouse, selection: Selection) -> Costs:
                 select source, model, count(*) as runs, sum(total_tokens)::bigint as total_tokens,
                     min(created_at) as first_at, max(created_at) as last_at
                 from run_costs where not is_priced group by all order by runs desc, source, model"""),
+            captions.ALL_PRICED if times[0].get("runs") else captions.NO_RUNS,
             cost_note(times[0]),
         )
 
 
 def operations(warehouse: Warehouse, selection: Selection) -> Operations:
-    """The figures of the dashboard of operations: freshness and loads of all times, open runs of the selected."""
+    """The figures of the operations dashboard; loads and rejects are not filtered, and no period applies."""
     with warehouse.within(replace(selection, since=None, until=None)) as chosen:
         return Operations(
             chosen.view("data_freshness").sort("source"),
             warehouse.sql("select * from load_history order by load_id desc limit 500"),
             warehouse.view("reject_summary").sort("rejects", descending=True),
-            chosen.sql(f"select * from open_runs order by age_seconds desc nulls last, run_id limit {RUNS_SHOWN}"),
+            chosen.sql(f"select * from open_runs order by age_seconds desc nulls last, run_id limit {MOST_RUNS}"),
         )
 
 
 def written(card: Card) -> str:
-    """The number, as it is shown."""
+    """The value of a card as text; "-" when there is none."""
     if card.value is None:
         return "-"
     if card.form == COUNT:
@@ -254,41 +259,45 @@ def written(card: Card) -> str:
 
 
 def change(card: Card) -> tuple[str, str]:
-    """Whether its change is good, bad or none of these, and the change in words."""
+    """The change of a card: "good", "bad" or "none", and a text such as "▲ +12.5%"."""
     if card.value is None or card.before is None:
-        return "none", "no time before"
+        return "none", "no previous period"
     difference = card.value - card.before
     if difference == 0:
-        return "none", "as before"
+        return "none", "unchanged"
     if card.form == SHARE:
-        told = f"{difference * 100:+.1f} points"
+        text = f"{difference * 100:+.1f} points"
     elif not card.before:
-        told = "from none"
+        text = "new"
     else:
-        times = card.value / card.before
-        told = f"{times - 1:+.1%}" if times < _MANY_TIMES else f"{times:,.0f} times as much"
-    told = f"{'▲' if difference > 0 else '▼'} {told}"
+        factor = card.value / card.before
+        text = f"{factor - 1:+.1%}" if factor < _MANY_TIMES else f"{factor:,.0f}-fold"
+    text = f"{'▲' if difference > 0 else '▼'} {text}"
     if card.less_is_better is None:
-        return "none", told
-    return "good" if (difference < 0) == card.less_is_better else "bad", told
+        return "none", text
+    return "good" if (difference < 0) == card.less_is_better else "bad", text
 
 
 def comparable(costs: pl.DataFrame) -> pl.DataFrame:
-    """Costs, if they are in one currency; else no row: what would be drawn beside or upon each other is not alike."""
+    """The rows if their costs are in one currency, else no rows, since amounts cannot be compared."""
     return costs if costs["currency"].drop_nulls().n_unique() == 1 else costs.clear()
 
 
 def cost_note(totals: dict[str, Any]) -> str:
-    """What a sum of costs leaves out, in words."""
+    """The currency of a total cost, and what it excludes, in words."""
     unpriced, currency = totals.get("unpriced_runs") or 0, totals.get("currency")
-    told = f"In {currency}. " if currency else ""
-    if totals.get("priced_runs") and not currency:
-        told = "In several currencies: choose a source, or see the tables. "
-    return told + (f"{unpriced:,} runs have no price, and are left out." if unpriced else "")
+    notes: list[str] = []
+    if currency:
+        notes.append(f"In {currency}.")
+    elif totals.get("priced_runs"):
+        notes.append("In several currencies: select a source, or see the tables.")
+    if unpriced:
+        notes.append(f"Excludes {unpriced:,} unpriced {'run' if unpriced == 1 else 'runs'}.")
+    return " ".join(notes)
 
 
 def _totals(warehouse: Warehouse, selection: Selection) -> dict[str, Any]:
-    """The measures of all selected runs; nothing where there are none."""
+    """The measures of all selected runs; empty without runs."""
     with warehouse.within(replace(selection, grain="all")) as chosen:
         found: dict[str, Any] = {}
         for name in ("usage_over_time", "runs_over_time"):
@@ -300,7 +309,7 @@ def _totals(warehouse: Warehouse, selection: Selection) -> dict[str, Any]:
 
 
 def _totals_before(warehouse: Warehouse, selection: Selection) -> dict[str, Any]:
-    """The measures of the time before; nothing where it was before the first run."""
+    """The measures of the previous period; empty when it begins before the first run."""
     [(first, newest)] = warehouse.sql("select min(created_at) as a, max(created_at) as b from runs").rows()
     if newest is None:
         return {}
@@ -324,13 +333,13 @@ def _card(
     *,
     less_is_better: bool | None = None,
 ) -> Card:
-    """The card of one measure, of the time that is asked for and of the time before."""
+    """The card of one measure."""
     now, then = times
     return Card(label, now.get(name), form, then.get(name), less_is_better)
 
 
 def _cost_card(times: _Times) -> Card:
-    """The card of the cost; costs in another currency are not compared."""
+    """The card of the cost; the previous period counts only in the same currency."""
     now, then = times
     currency = now.get("currency")
     before_it = then if then.get("currency") == currency else {}
@@ -338,7 +347,7 @@ def _cost_card(times: _Times) -> Card:
 
 
 def _models(chosen: Warehouse) -> pl.DataFrame:
-    """What the overview tells of each model."""
+    """The table of models in the overview."""
     return chosen.sql("""
         select
             failures.model,
@@ -354,9 +363,9 @@ def _models(chosen: Warehouse) -> pl.DataFrame:
 
 
 def _latencies(frame: pl.DataFrame) -> pl.DataFrame:
-    """Those percentiles that are looked at most, of those that run most."""
-    shown = [f"{name}_{share}" for name in ("run_seconds", "queue_seconds") for share in ("p50", "p95", "p99", "max")]
-    return frame.select(frame.columns[0], "runs", *shown).sort("runs", descending=True)
+    """The most used percentiles, by number of runs."""
+    columns = [f"{name}_{share}" for name in ("run_seconds", "queue_seconds") for share in ("p50", "p95", "p99", "max")]
+    return frame.select(frame.columns[0], "runs", *columns).sort("runs", descending=True)
 
 
 def _with_open(runs: pl.DataFrame) -> pl.DataFrame:
@@ -364,14 +373,12 @@ def _with_open(runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _most(frame: pl.DataFrame, name: str = "model") -> pl.DataFrame:
-    """The rows of those that run most."""
-    most = (
-        frame.group_by(name).agg(pl.col("runs").sum()).sort("runs", name, descending=[True, False]).head(MODELS_DRAWN)
-    )
+    """The rows of the names with the most runs."""
+    most = frame.group_by(name).agg(pl.col("runs").sum()).sort("runs", name, descending=[True, False]).head(MOST_SERIES)
     return frame.join(most.select(name), on=name, how="semi", nulls_equal=True).sort(name, nulls_last=True)
 
 
 def _ranked(rates: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Failure rates, of those that run most, the greatest first."""
-    most = rates.filter(pl.col("terminal_runs") > 0).sort("runs", descending=True).head(NAMES_DRAWN)
+    """Failure rates of the names with the most runs, highest first."""
+    most = rates.filter(pl.col("terminal_runs") > 0).sort("runs", descending=True).head(MOST_BARS)
     return most.sort("failure_rate", "runs", name, descending=[True, True, False], nulls_last=True)

@@ -1,4 +1,4 @@
-"""Asking: what a dashboard or a report is asked for."""
+"""Filters of dashboards and reports: parsed from a URL query, checked, and turned into a selection of runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,28 +11,28 @@ from runmart.notebooks.figures import Known
 from runmart.notebooks.periods import EVERY, fitting_grain
 from runmart.queries import Grain, Selection
 
-FIRST_DAYS = 30
-"""A dashboard begins with so many days up to the newest run."""
+DEFAULT_DAYS = 30
+"""Days up to the newest run that are shown by default."""
 
-_NAMED = 10
-"""Names that an error tells."""
+_MOST_NAMES = 10
+"""How many available names an error message lists."""
 
 NAMES = ("source", "model", "assistant")
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the filters say."""
+    """The period, its interval, and the names to filter by."""
 
     since: date
     until: date
-    """The last day."""
+    """The last day, included."""
     grain: Grain
     names: Mapping[str, tuple[str, ...]]
-    """Sources, models and assistants; none for all."""
+    """Values by name (`NAMES`); no value means all."""
 
     def selection(self, last: date) -> Selection:
-        """The runs that are asked for; up to the last day that is known means: and what comes after it."""
+        """The selected runs; a period that ends on `last`, the newest day, stays open for newer runs."""
         return Selection(
             since=midnight(self.since),
             until=None if self.until >= last else midnight(self.until) + timedelta(days=1),
@@ -43,37 +43,37 @@ class Filters:
         )
 
     def address(self) -> dict[str, Any]:
-        """The same as the query of an address."""
+        """The query parameters that `parse_filters` reads back."""
         named = {name: list(values) for name, values in self.names.items() if values}
         return {"since": self.since.isoformat(), "until": self.until.isoformat(), "grain": self.grain, **named}
 
 
 def known(path: Location) -> Known:
-    """What the warehouse holds to choose from.
+    """The days and names in the warehouse.
 
     Raises:
-        FileNotFoundError: There is no warehouse; and what else `read` raises.
+        FileNotFoundError: There is no warehouse. `read` lists the other errors.
     """
     return read(path, "known", Selection())
 
 
-def asked(address: Mapping[str, Any], choices: Known) -> Filters:
-    """What an address asks for, as far as there is such a thing."""
+def parse_filters(query: Mapping[str, Any], choices: Known) -> Filters:
+    """The filters of a URL query; values that are not in the warehouse are dropped."""
     first, last = choices.first or _today(), choices.last or _today()
-    until = min(max(_day(address.get("until"), last), first), last)
-    since = min(max(_day(address.get("since"), until - timedelta(days=FIRST_DAYS - 1)), first), until)
-    grain = address.get("grain")
+    until = min(max(_day(query.get("until"), last), first), last)
+    since = min(max(_day(query.get("since"), until - timedelta(days=DEFAULT_DAYS - 1)), first), until)
+    grain = query.get("grain")
     fitting = fitting_grain(midnight(since), midnight(until) + timedelta(days=1))
     options = {"source": choices.sources, "model": choices.models, "assistant": choices.assistants}
-    names = {name: _chosen(address.get(name), options[name]) for name in NAMES}
+    names = {name: _known_values(query.get(name), options[name]) for name in NAMES}
     return Filters(since, until, grain if grain in EVERY else fitting, names)
 
 
 def check(names: Mapping[str, Sequence[str]], choices: Known, grain: str | None) -> None:
-    """Refuse what a person has asked for and is not there; an address just lacks it.
+    """Refuse names and intervals that do not exist, as a command should; `parse_filters` drops them.
 
     Raises:
-        ValueError: Says what there is.
+        ValueError: The message lists the available values.
     """
     if grain is not None and grain not in EVERY:
         raise ValueError(f"the grain must be one of {', '.join(EVERY)}, not {grain!r}")
@@ -81,30 +81,30 @@ def check(names: Mapping[str, Sequence[str]], choices: Known, grain: str | None)
     for name, values in names.items():
         for value in values:
             if value not in options[name]:
-                some = ", ".join(options[name][:_NAMED]) or "none"
+                some = ", ".join(options[name][:_MOST_NAMES]) or "none"
                 raise ValueError(f"no run has the {name} {value!r}; there is: {some}")
 
 
 def warm_up(path: Location) -> None:
-    """Read what most look at first, so that they need not wait for it."""
+    """Read the figures of the default page into the cache."""
     choices = known(path)
-    read(path, "overview", asked({}, choices).selection(choices.last or _today()))
+    read(path, "overview", parse_filters({}, choices).selection(choices.last or _today()))
 
 
-def _chosen(given: Any, options: Sequence[str]) -> tuple[str, ...]:
+def _known_values(given: Any, options: Sequence[str]) -> tuple[str, ...]:
     values = [given] if isinstance(given, str) else list(given or ())
     return tuple(value for value in values if value in options)
 
 
-def _day(given: Any, otherwise: date) -> date:
+def _day(given: Any, default: date) -> date:
     try:
         return date.fromisoformat(given)
     except (TypeError, ValueError):
-        return otherwise
+        return default
 
 
 def midnight(day: date) -> datetime:
-    """When a day begins, in UTC."""
+    """The beginning of a day in UTC."""
     return datetime.combine(day, time(), UTC)
 
 

@@ -1,7 +1,6 @@
-"""Markup: numbers, headings and cards as people read them."""
+"""Formatting: numbers, headings and cards."""
 
 import html
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,18 +10,18 @@ from runmart.notebooks import figures
 from runmart.notebooks.figures import Card
 
 
-def card(shown: Card) -> str:
-    """A number, and how it has changed, as HTML."""
-    direction, change = figures.change(shown)
+def card(content: Card) -> str:
+    """A number and its change, as HTML."""
+    direction, change = figures.change(content)
     return (
-        f'<div class="runmart-card"><div class="runmart-label">{html.escape(shown.label)}</div>'
-        f'<div class="runmart-value">{html.escape(figures.written(shown))}</div>'
+        f'<div class="runmart-card"><div class="runmart-label">{html.escape(content.label)}</div>'
+        f'<div class="runmart-value">{html.escape(figures.written(content))}</div>'
         f'<div class="runmart-change runmart-{direction}">{html.escape(change)}</div></div>'
     )
 
 
 def readable(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same rows under headings of words; instants are UTC, to the second."""
+    """The same rows with readable headings; instants in UTC, to the second."""
     instants = pl.selectors.datetime(time_zone="*")
     return frame.with_columns(instants.dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%d %H:%M:%S")).rename(
         {name: heading(name) for name in frame.columns}
@@ -30,13 +29,12 @@ def readable(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def heading(name: str) -> str:
-    """A column's name in words; percentiles as such."""
-    words = name.removesuffix("_id").replace("_", " ")
-    return re.sub(r" p(\d\d)$", r", \1 %", words).replace(", 50 %", ", median")
+    """A column's name in words: `run_seconds_p95` is "run seconds p95"."""
+    return name.removesuffix("_id").replace("_", " ")
 
 
 def form(heading: str) -> Callable[[Any], str] | None:
-    """How the numbers under a heading are written; None where as they are."""
+    """The function that formats the numbers under a heading; None for the default."""
     if "rate" in heading or "share" in heading:
         return lambda value: "" if value is None else f"{value:.1%}"
     if heading.endswith(("seconds ago", "age seconds", "unseen seconds")):
@@ -49,7 +47,7 @@ def form(heading: str) -> Callable[[Any], str] | None:
 
 
 def written(name: str, value: Any) -> str:
-    """A value under a heading, as text."""
+    """A value as text, formatted by its heading."""
     if value is None:
         return ""
     if (as_number := form(name)) is not None:
@@ -58,11 +56,11 @@ def written(name: str, value: Any) -> str:
 
 
 def ago(seconds: float) -> str:
-    """A time in the two units that tell most of it."""
+    """A duration in its two largest units, such as "3 d 4 h"."""
     units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
     place = next((place for place, (_, size) in enumerate(units) if seconds >= size), len(units) - 1)
-    told: list[str] = []
+    parts: list[str] = []
     for unit, size in units[place : place + 2]:
         count, seconds = divmod(seconds, size)
-        told.append(f"{count:,.0f} {unit}")
-    return " ".join(told)
+        parts.append(f"{count:,.0f} {unit}")
+    return " ".join(parts)

@@ -2,73 +2,64 @@
 # [tool.marimo.display]
 # theme = "system"
 # ///
-"""Latency: how long runs wait and take."""
+"""Latency: queue time and run time."""
 
 import marimo
 
 __generated_with = "0.25.2"
 app = marimo.App(width="full", app_title="runmart: latency", css_file="style.css")
 
+with app.setup:
+    from runmart.notebooks import captions, charts, page
+
 
 @app.cell
 def _():
-    import marimo as mo
-
-    from runmart.notebooks import captions, charts, page
-
-    return charts, mo, page, captions
+    dashboard, controls, refresh, version = page.scaffold("latency")
+    return controls, dashboard, refresh, version
 
 
 @app.cell
-def _(mo, page):
-    path = page.warehouse_path()
-    version, set_version = mo.state(page.version(path))
-    refresh = page.refresh()
-    known = page.known(path)
-    controls = page.controls(known)
-    return controls, known, path, refresh, set_version, version
+def _(dashboard, refresh, version):
+    dashboard.watch(refresh.value, version())
 
 
 @app.cell
-def _(page, path, refresh, set_version, version):
-    page.watch(path, refresh.value, version(), set_version)
+def _(controls, dashboard, refresh):
+    dashboard.header(controls, refresh)
 
 
 @app.cell
-def _(controls, page, refresh):
-    page.header("latency", controls, refresh)
+def _(controls, dashboard, version):
+    figures = dashboard.figures(controls, version())
+    return (figures,)
 
 
 @app.cell
-def _(controls, known, page, path, version):
-    version()
-    shown = page.figures_of("latency", path, controls, known)
-    return (shown,)
+def _(figures):
+    page.cards(figures.cards)
 
 
 @app.cell
-def _(page, shown):
-    page.cards(shown.cards)
-
-
-@app.cell
-def _(charts, page, shown, captions):
+def _(figures):
     page.grid(
-        page.panel("Run time", page.chart(charts.run_seconds, shown.runs), captions.OF_COMPLETED),
-        page.panel("Wait before the start", page.chart(charts.queue_seconds, shown.runs), captions.OF_COMPLETED_WAITS),
-        page.panel("Run times", page.chart(charts.run_histogram, shown.histogram), captions.CLASSES),
-        page.panel("Waits", page.chart(charts.queue_histogram, shown.histogram), captions.CLASSES),
-        page.panel("95th percentile of run time by model", page.chart(charts.p95_by_model, shown.by_model)),
-        page.panel("95th percentile of run time by assistant", page.chart(charts.p95_by_assistant, shown.by_assistant)),
+        page.panel("Run time", page.chart(charts.run_seconds, figures.runs), captions.RUN_TIME),
+        page.panel("Queue time", page.chart(charts.queue_seconds, figures.runs), captions.QUEUE_TIME),
+        page.panel("Run time distribution", page.chart(charts.run_histogram, figures.histogram), captions.DISTRIBUTION),
+        page.panel(
+            "Queue time distribution", page.chart(charts.queue_histogram, figures.histogram), captions.DISTRIBUTION
+        ),
+        page.panel("Run time p95 by model", page.chart(charts.p95_by_model, figures.by_model)),
+        page.panel("Run time p95 by assistant", page.chart(charts.p95_by_assistant, figures.by_assistant)),
     )
 
 
 @app.cell
-def _(page, shown):
+def _(figures):
     page.grid(
-        page.panel("Models", page.table(shown.models)),
-        page.panel("Assistants", page.table(shown.assistants)),
-        page.panel("Slowest runs", page.table(shown.slowest)),
+        page.panel("Models", page.table(figures.models)),
+        page.panel("Assistants", page.table(figures.assistants)),
+        page.panel("Slowest runs", page.table(figures.slowest), captions.LONGEST_FIRST),
         columns=1,
     )
 

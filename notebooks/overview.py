@@ -2,64 +2,53 @@
 # [tool.marimo.display]
 # theme = "system"
 # ///
-"""Overview: how many runs, how they end, how long they take, what they use and cost."""
+"""Overview: number of runs, outcome, run time, tokens and cost."""
 
 import marimo
 
 __generated_with = "0.25.2"
 app = marimo.App(width="full", app_title="runmart: overview", css_file="style.css")
 
+with app.setup:
+    from runmart.notebooks import captions, charts, page
+
 
 @app.cell
 def _():
-    import marimo as mo
-
-    from runmart.notebooks import captions, charts, page
-
-    return charts, mo, page, captions
+    dashboard, controls, refresh, version = page.scaffold("overview")
+    return controls, dashboard, refresh, version
 
 
 @app.cell
-def _(mo, page):
-    path = page.warehouse_path()
-    version, set_version = mo.state(page.version(path))
-    refresh = page.refresh()
-    known = page.known(path)
-    controls = page.controls(known)
-    return controls, known, path, refresh, set_version, version
+def _(dashboard, refresh, version):
+    dashboard.watch(refresh.value, version())
 
 
 @app.cell
-def _(page, path, refresh, set_version, version):
-    page.watch(path, refresh.value, version(), set_version)
+def _(controls, dashboard, refresh):
+    dashboard.header(controls, refresh)
 
 
 @app.cell
-def _(controls, page, refresh):
-    page.header("overview", controls, refresh)
+def _(controls, dashboard, version):
+    figures = dashboard.figures(controls, version())
+    return (figures,)
 
 
 @app.cell
-def _(controls, known, page, path, version):
-    version()
-    shown = page.figures_of("overview", path, controls, known)
-    return (shown,)
+def _(figures):
+    page.cards(figures.cards)
 
 
 @app.cell
-def _(page, shown):
-    page.cards(shown.cards)
-
-
-@app.cell
-def _(charts, page, shown, captions):
+def _(figures):
     page.grid(
-        page.panel("Runs by status", page.chart(charts.statuses, shown.runs)),
-        page.panel("Failure rate", page.chart(charts.failure_rate, shown.runs), captions.OF_ENDED),
-        page.panel("Run time", page.chart(charts.run_seconds, shown.runs), captions.OF_COMPLETED),
-        page.panel("Tokens", page.chart(charts.tokens, shown.usage)),
-        page.panel("Cost", page.costs(charts.cost, shown.usage), shown.cost_note),
-        page.panel("Models", page.table(shown.models)),
+        page.panel("Runs by status", page.chart(charts.statuses, figures.runs)),
+        page.panel("Failure rate", page.chart(charts.failure_rate, figures.runs), captions.OF_ENDED),
+        page.panel("Run time", page.chart(charts.run_seconds, figures.runs), captions.RUN_TIME),
+        page.panel("Tokens", page.chart(charts.tokens, figures.usage)),
+        page.panel("Cost", page.costs(charts.cost, figures.usage), figures.cost_note),
+        page.panel("Models", page.table(figures.models)),
     )
 
 

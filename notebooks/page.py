@@ -1,4 +1,4 @@
-"""Page: what the dashboards have in common: the way from one to the other, filters, cards, panels."""
+"""What the dashboards have in common: navigation, filters, cards, panels, charts and tables."""
 
 import html
 import json
@@ -27,30 +27,89 @@ DASHBOARDS = {
     "costs": "Tokens and cost",
     "operations": "Operations",
 }
-"""The names of the notebooks, and what they are called."""
+"""The notebooks, by name, with their titles."""
 
 WAREHOUSE_VARIABLE = "RUNMART_WAREHOUSE"
 REFRESH = "30s"
 VEGA_LITE = f"application/vnd.vegalite.v{SCHEMA_VERSION.lstrip('v').partition('.')[0]}+json"
 
 
+class Dashboard:
+    """What the cells of one dashboard share: its name, its warehouse, and what there is to filter by."""
+
+    def __init__(self, name: str, path: Location, choices: Known, show: Callable[[Version | None], None]) -> None:
+        """Called by `scaffold`; `show` sets the version of the warehouse that is shown."""
+        self._name = name
+        self._path = path
+        self._choices = choices
+        self._show = show
+
+    def watch(self, _tick: str, version: Version | None) -> None:
+        """Draw the page again when the warehouse has another version than the one that is shown.
+
+        Args:
+            _tick: The value of the refresh element; marimo runs the cell again when it changes.
+            version: The version that is shown.
+        """
+        current = cached_read.version(self._path)
+        if current != version:
+            self._show(current)
+
+    def header(self, controls: Any, refresh: Any) -> Any:
+        """Links to the other dashboards, which keep the filters, and the filters below them."""
+        query = html.escape(urlencode(chosen(controls.value).address(), doseq=True))
+        links = "".join(
+            f'<a href="../{name}/?{query}" target="_self"{" aria-current=page" if name == self._name else ""}>'
+            f"{html.escape(title)}</a>"
+            for name, title in DASHBOARDS.items()
+        )
+        nav = mo.Html(f'<nav class="runmart-nav"><span class="runmart-name">runmart</span>{links}</nav>')
+        elements = [controls[key] for key in ("days", "grain", "source", "model", "assistant")]
+        return mo.vstack(
+            [
+                mo.hstack([nav, refresh], justify="space-between", align="center", wrap=True),
+                mo.hstack(elements, justify="start", align="end", wrap=True, gap=1).style({"padding": "0.25rem 0"}),
+            ]
+        )
+
+    def figures(self, controls: Any, _version: Version | None) -> Any:
+        """The figures of this dashboard for the chosen filters; an error ends the cell with its message.
+
+        Args:
+            controls: The filters.
+            _version: The version that is shown; marimo runs the cell again when it changes.
+        """
+        filters = chosen(controls.value)
+        selection = filters.selection(self._choices.last or filters.until)
+        return _or_message(lambda: cached_read.read(self._path, self._name, selection))
+
+
+def scaffold(name: str) -> tuple[Dashboard, Any, Any, Callable[[], Version | None]]:
+    """What every dashboard begins with; an unreadable warehouse ends the cell with a message.
+
+    Args:
+        name: The dashboard, a key of `DASHBOARDS`.
+
+    Returns:
+        The dashboard; the filters, with the initial values of the page's address; the refresh element, whose
+        interval can be changed; and a function that returns the version of the warehouse that is shown. The last
+        three have to be global variables of the notebook, so that marimo runs the cells that use them again.
+    """
+    path = warehouse_path()
+    version, set_version = mo.state(cached_read.version(path))
+    choices = _or_message(lambda: filters_state.known(path))
+    controls = filter_controls(filters_state.parse_filters(mo.query_params().to_dict(), choices), choices)
+    refresh = mo.ui.refresh(options=["1s", "5s", "30s", "5m"], default_interval=REFRESH)
+    return Dashboard(name, path, choices, set_version), controls, refresh, version
+
+
 def warehouse_path() -> Location:
-    """The warehouse that the dashboards are about: RUNMART_WAREHOUSE, else runs.duckdb."""
+    """The warehouse that is shown: RUNMART_WAREHOUSE, else runs.duckdb."""
     return parse_location(os.environ.get(WAREHOUSE_VARIABLE, "runs.duckdb"))
 
 
-def known(path: Location) -> Known:
-    """What there is to choose from; ends the cell with a sentence when the warehouse can't be read."""
-    return _guarded(lambda: filters_state.known(path))
-
-
-def figures_of(name: str, path: Location, controls: Any, choices: Known) -> Any:
-    """What a dashboard shows; ends the cell with a sentence when the warehouse can't be read."""
-    asked = chosen(controls.value)
-    return _guarded(lambda: cached_read.read(path, name, asked.selection(choices.last or asked.until)))
-
-
-def _guarded(read: Callable[[], Found]) -> Found:
+def _or_message(read: Callable[[], Found]) -> Found:
+    """What `read` returns; its error ends the cell with a message."""
     try:
         return read()
     except (OSError, ValueError) as error:
@@ -58,62 +117,15 @@ def _guarded(read: Callable[[], Found]) -> Found:
         raise
 
 
-def controls(choices: Known) -> Any:
-    """The filters, as the address asks to begin with."""
-    return filter_controls(filters_state.asked(mo.query_params().to_dict(), choices), choices)
-
-
-def refresh() -> Any:
-    """How often the page looks for a newer version of the warehouse; it can be changed there."""
-    return mo.ui.refresh(options=["1s", "5s", "30s", "5m"], default_interval=REFRESH)
-
-
-def version(path: Location) -> Version | None:
-    """What is there to be shown now."""
-    return cached_read.version(path)
-
-
-def watch(path: Location, _tick: str, shown: Version | None, show: Callable[[Version | None], None]) -> None:
-    """Have the page drawn again when the warehouse is another than the one that is shown.
-
-    Args:
-        path: The warehouse.
-        _tick: What `refresh` says; a change of it makes marimo look again.
-        shown: What is shown.
-        show: Called with what is to be shown.
-    """
-    found = cached_read.version(path)
-    if found != shown:
-        show(found)
-
-
-def header(name: str, controls: Any, refresh: Any) -> Any:
-    """The way to the other dashboards, which keep what the filters say; the filters under it."""
-    asked = urlencode(chosen(controls.value).address(), doseq=True)
-    links = "".join(
-        f'<a href="../{one}/?{html.escape(asked)}" target="_self"{" aria-current=page" if one == name else ""}>'
-        f"{html.escape(title)}</a>"
-        for one, title in DASHBOARDS.items()
-    )
-    nav = mo.Html(f'<nav class="runmart-nav"><span class="runmart-name">runmart</span>{links}</nav>')
-    elements = [controls[key] for key in ("days", "grain", "source", "model", "assistant")]
-    return mo.vstack(
-        [
-            mo.hstack([nav, refresh], justify="space-between", align="center", wrap=True),
-            mo.hstack(elements, justify="start", align="end", wrap=True, gap=1).style({"padding": "0.25rem 0"}),
-        ]
-    )
-
-
-def cards(found: Sequence[Card]) -> Any:
-    """Cards in a row, or more rows where there is no room."""
-    return mo.Html(f'<div class="runmart-cards">{"".join(map(formatting.card, found))}</div>')
+def cards(cards: Sequence[Card]) -> Any:
+    """Cards in a row, wrapped where the page is narrow."""
+    return mo.Html(f'<div class="runmart-cards">{"".join(map(formatting.card, cards))}</div>')
 
 
 def panel(title: str, content: Any, note: str = "") -> Any:
-    """A framed part of the page; a sentence instead of content that has nothing to show."""
-    said = f'<p class="runmart-note">{html.escape(note)}</p>' if note else ""
-    heading = mo.Html(f'<div class="runmart-title" role="heading" aria-level="2">{html.escape(title)}</div>{said}')
+    """A framed part of the page with a title and a note."""
+    caption = f'<p class="runmart-note">{html.escape(note)}</p>' if note else ""
+    heading = mo.Html(f'<div class="runmart-title" role="heading" aria-level="2">{html.escape(title)}</div>{caption}')
     return mo.vstack([heading, content], gap=0.25).style(
         {
             "border": "1px solid var(--border)",
@@ -126,21 +138,21 @@ def panel(title: str, content: Any, note: str = "") -> Any:
 
 
 def grid(*panels: Any, columns: int = 2) -> Any:
-    """Panels beside each other; one under the other where there is no room."""
+    """Panels in columns, stacked where the page is narrow."""
     inner = "".join(f'<div class="runmart-cell">{one.text}</div>' for one in panels)
     return mo.Html(f'<div class="runmart-grid runmart-grid-{columns}">{inner}</div>')
 
 
-def chart(draw: Callable[[pl.DataFrame], Any], frame: pl.DataFrame, empty: str = captions.EMPTY) -> Any:
-    """A chart, or a sentence where there is nothing to draw."""
+def chart(draw: Callable[[pl.DataFrame], Any], frame: pl.DataFrame, empty: str = captions.NO_RUNS) -> Any:
+    """A chart, or the message `empty` for an empty frame."""
     if frame.is_empty():
-        return nothing(empty)
+        return message(empty)
     with debug_mode(False):  # noqa: FBT003 - else altair checks each part: half a second for six charts
         return mo.as_html(_Drawn(draw(frame).to_dict(validate=False)))
 
 
 class _Drawn:
-    """A Vega-Lite specification, for marimo to show."""
+    """A Vega-Lite specification that marimo can display."""
 
     def __init__(self, specification: dict[str, Any]) -> None:
         self._specification = specification
@@ -150,33 +162,33 @@ class _Drawn:
 
 
 def costs(draw: Callable[[pl.DataFrame], Any], frame: pl.DataFrame) -> Any:
-    """A chart of costs; a sentence where there is none, or where they can't be compared."""
+    """A chart of costs, or a message when there are none or they are in several currencies."""
     return chart(draw, comparable(frame), captions.NO_COST)
 
 
-def table(frame: pl.DataFrame, empty: str = captions.EMPTY, rows: int = 10) -> Any:
-    """A table that can be sorted and searched; a sentence where it would be empty."""
+def table(frame: pl.DataFrame, empty: str = captions.NO_RUNS, rows: int = 10) -> Any:
+    """A table that can be sorted and searched, or the message `empty` for an empty frame."""
     if frame.is_empty():
-        return nothing(empty)
-    shown = formatting.readable(frame)
-    forms = {name: formatting.form(name) for name in shown.columns}
+        return message(empty)
+    readable = formatting.readable(frame)
+    formats = {name: formatting.form(name) for name in readable.columns}
     return mo.ui.table(
-        shown,
+        readable,
         selection=None,
         page_size=rows,
         show_column_summaries=False,
         show_data_types=False,
-        format_mapping={name: form for name, form in forms.items() if form is not None},
+        format_mapping={name: form for name, form in formats.items() if form is not None},
     )
 
 
 def metadata(key: Any, frame: pl.DataFrame) -> Any:
-    """The values of one key of metadata, to be chosen."""
+    """The values of one metadata key, with the element that selects the key."""
     if frame.is_empty():
-        return nothing("No run has metadata in this time.")
+        return message(captions.NO_METADATA)
     return mo.vstack([key, table(frame.filter(pl.col("key") == key.value).drop("key"))])
 
 
-def nothing(sentence: str) -> Any:
-    """A sentence where there is nothing to show."""
-    return mo.Html(f'<p class="runmart-nothing">{html.escape(sentence)}</p>')
+def message(text: str) -> Any:
+    """A sentence in place of a chart or table."""
+    return mo.Html(f'<p class="runmart-nothing">{html.escape(text)}</p>')

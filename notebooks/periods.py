@@ -1,4 +1,4 @@
-"""Periods: those of a selection without a gap, and the time before it."""
+"""Periods of a selection without gaps, and the previous period."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,29 +14,29 @@ _LONGEST: tuple[tuple[timedelta, Grain], ...] = (
     (timedelta(days=70), "day"),
     (timedelta(days=500), "week"),
 )
-"""For a time as long as that, the grain whose periods can be told apart in a chart."""
+"""Up to each length, the grain that gives a readable number of periods."""
 
 
 def fitting_grain(since: datetime, until: datetime) -> Grain:
-    """The grain that suits a time."""
+    """The default grain for a period of this length."""
     fitting: list[Grain] = [grain for longest, grain in _LONGEST if until - since <= longest]
     return fitting[0] if fitting else "month"
 
 
 def before(selection: Selection) -> Selection | None:
-    """The same selection of the time before, as long; None where it has no beginning or end."""
+    """The selection of the previous period of equal length; None when the period is open."""
     if selection.since is None or selection.until is None:
         return None
     return replace(selection, since=selection.since - (selection.until - selection.since), until=selection.since)
 
 
 def whole(frame: pl.DataFrame, selection: Selection, *keys: str) -> pl.DataFrame:
-    """A view over time with a row for each period of a selection, and `until`, where the period ends.
+    """A view over time with one row per period, empty ones included, and its end in the column `until`.
 
     Args:
-        frame: The rows of a view over time; those of no period are left out.
-        selection: What was asked for.
-        keys: Columns of which each combination that is there gets all periods.
+        frame: The rows of a view over time; rows without a period are dropped.
+        selection: The selected runs.
+        keys: Columns; each combination of their values gets all periods.
     """
     dated = frame.filter(pl.col("period").is_not_null())
     every = EVERY[selection.grain]
@@ -52,10 +52,10 @@ def whole(frame: pl.DataFrame, selection: Selection, *keys: str) -> pl.DataFrame
 
 
 def _plain(instant: datetime) -> datetime:
-    """An instant as the views write it: UTC, without saying so."""
+    """An instant as views return periods: in UTC, without an offset."""
     return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else instant
 
 
 def _beginning(instant: datetime, every: str) -> datetime:
-    """When the period of an instant begins."""
+    """The beginning of the period that contains an instant."""
     return pl.Series([_plain(instant)], dtype=pl.Datetime("us")).dt.truncate(every).to_list()[0]

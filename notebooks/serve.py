@@ -1,4 +1,4 @@
-"""Serve: all dashboards behind one address, to a browser on this machine or, with a token, to others."""
+"""Server of the dashboards: for browsers on this machine or, with a token, on others."""
 
 import importlib.metadata
 import mimetypes
@@ -25,11 +25,11 @@ from runmart.notebooks.page import DASHBOARDS, warehouse_path
 FOLDER = Path(__file__).parent
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 ASSETS = f"/assets-{importlib.metadata.version('marimo')}"
-"""Where the browser finds what all dashboards share; a browser that has it never asks again."""
+"""The path of the static files that all dashboards share; browsers cache them for good."""
 
 
 class _Assets:
-    """Files whose names change when they do, kept in memory: a page asks for three hundred of them at once."""
+    """Static files with hashed names, kept in memory: one page requests three hundred of them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -50,10 +50,10 @@ class _Assets:
 
 
 def application(token: str | None, first: str) -> Starlette:
-    """The dashboards, each under its name; `/` leads to the first.
+    """The dashboards, each at its name; `/` redirects to the first.
 
     Args:
-        token: What a browser has to show; None where it has to be on this machine instead.
+        token: The access token; None accepts browsers on this machine only.
         first: The name of a dashboard.
     """
     builder = marimo.create_asgi_app(quiet=True, include_code=False, token="", asset_url=ASSETS)
@@ -67,7 +67,7 @@ def application(token: str | None, first: str) -> Starlette:
 
     assets = (Path(marimo.__file__).parent / "_static").resolve()
     return Starlette(
-        # without a token: no page of another host may have its name lead to this machine, and read
+        # without a token: guards against DNS rebinding by pages of other hosts
         middleware=[
             Middleware(AccessTokenMiddleware, token=token)
             if token
@@ -82,14 +82,14 @@ def serve(host: str, port: int, token: str | None, first: str, started: Callable
     """Serve the dashboards until Ctrl-C.
 
     Args:
-        host: The address to listen at.
-        port: The port; 0 for one that is free.
+        host: The address to listen on.
+        port: The port; 0 for a free one.
         token: See `application`.
         first: See `application`.
-        started: Called with the port once browsers may come.
+        started: Called with the port once the server accepts connections.
 
     Raises:
-        OSError: The address cannot be listened at.
+        OSError: The address cannot be listened on.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=2048) as listening:
@@ -99,19 +99,19 @@ def serve(host: str, port: int, token: str | None, first: str, started: Callable
 
 
 def _warm_up() -> None:
-    with suppress(OSError, ValueError):  # which the page will tell
+    with suppress(OSError, ValueError):  # the page shows the error
         filters_state.warm_up(warehouse_path())
 
 
 class _Server(uvicorn.Server):
-    """A server that tells when it has started."""
+    """A server that calls a function when it has started."""
 
     def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
         super().__init__(config)
-        self._told = started
+        self._started = started
         Thread(target=_warm_up).start()
 
     async def startup(self, sockets: Any = None) -> None:
-        """Listen, and tell."""
+        """Listen, and report that."""
         await super().startup(sockets)
-        self._told()
+        self._started()

@@ -1,4 +1,4 @@
-"""`runmart demo`: a sample of real pages, loaded and answered."""
+"""`runmart demo`: load sample pages and print a summary."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 DEFAULT_WAREHOUSE = Path("demo.duckdb")
 
-_ANSWERS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
+_SUMMARIES: tuple[tuple[str, str, str, dict[str, str]], ...] = (
     (
-        "How slow? Seconds that completed runs took",
+        "Run time of completed runs, in seconds",
         "latency_by_model",
         "runs",
         {"runs": "runs", "run_seconds_p50": "p50", "run_seconds_p95": "p95", "run_seconds_max": "max"},
     ),
     (
-        "How often does it fail? Of the runs that have ended",
+        "Failure rate of ended runs",
         "failure_rates_by_model",
         "terminal_runs",
         {"terminal_runs": "ended", "expired": "expired", "incomplete": "incomplete", "failure_rate": "failure rate"},
     ),
     (
-        "How many tokens?",
+        "Tokens",
         "token_usage_by_model",
         "total_tokens",
         {
@@ -38,7 +38,7 @@ _ANSWERS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
         },
     ),
 )
-"""Title, view, the column to order by, and what is shown: column to heading."""
+"""Title, view, the column to order by, and the shown columns with their headings."""
 
 
 def demo(
@@ -46,10 +46,10 @@ def demo(
     warehouse: Annotated[Path, Parameter(name=["--warehouse", "-w"])] = DEFAULT_WAREHOUSE,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Load a sample of real pages into a warehouse of its own and print what they answer.
+    """Load sample pages into a separate warehouse, and print latency, failure rates and token usage.
 
     Args:
-        warehouse: The DuckDB file; RUNMART_WAREHOUSE is not looked at, so that the sample never mixes with real runs.
+        warehouse: DuckDB file; $RUNMART_WAREHOUSE is ignored, so that the sample never mixes with other runs.
         json: Print one JSON document instead of tables.
     """
     from runmart.cli.demo.sample import PAGES
@@ -59,15 +59,15 @@ def demo(
     with options.writing() as connection, progress() as show:
         load = ingest(connection, [str(PAGES)], source="demo", command="demo", progress=show)
         runs = connection.execute("select count(*) from runs").fetchall()[0][0]
-        answers = {view: _rows(connection, view, order, columns) for _, view, order, columns in _ANSWERS}
+        answers = {view: _rows(connection, view, order, columns) for _, view, order, columns in _SUMMARIES}
     if json:
         echo_json({"warehouse": str(warehouse), "runs": runs, "answers": answers})
         return 0
-    seen = f"{load.totals.observations:,} observations of them in {load.totals.inputs:,} new files"
-    echo(f"{warehouse}: {runs:,} real runs, {seen}\n")
-    for title, view, _, columns in _ANSWERS:
+    seen = f"{load.totals.observations:,} observations in {load.totals.inputs:,} new files"
+    echo(f"{warehouse}: {runs:,} runs, {seen}\n")
+    for title, view, _, columns in _SUMMARIES:
         say_table(f"{title} ({view})", ["model", *columns.values()], [list(row.values()) for row in answers[view]])
-    warn(f"Go on: duckdb -readonly {warehouse}, or: runmart views --warehouse {warehouse}")
+    warn(f"Next: duckdb -readonly {warehouse}, or: runmart views --warehouse {warehouse}")
     return 0
 
 

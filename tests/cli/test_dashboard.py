@@ -129,7 +129,7 @@ def test_what_cannot_be_shown_is_refused_at_once(warehouse: Path, tmp_path: Path
         port = str(taken.getsockname()[1])
         done = command("dashboard", "-w", warehouse, "--port", port, "--no-browser")
     assert done.returncode == 1
-    assert f"127.0.0.1:{port} cannot be listened at" in done.stderr
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
 
 
 def test_the_browser_is_opened(warehouse: Path, tmp_path: Path) -> None:

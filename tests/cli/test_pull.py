@@ -74,7 +74,7 @@ def test_settings_come_from_a_file_the_environment_and_options(server: TestServe
         ("[sources.a]\nbase_ulr = 'x'", "did you mean base_url?"),
         ("[sources.a]\napi_key = 'secret-in-file'", "a key does not belong in this file"),
         ("[sources.a]\nconcurrency = 'many'", "concurrency"),
-        ("[sources", "is no TOML"),
+        ("[sources", "is not valid TOML"),
         ("[sources.a]\nprofile = 'openai'", "base_url is missing"),
         ("[sources.a]\nbase_url = 'https://x.example'\nprofile = 'openai'", "which threads?"),
     ],

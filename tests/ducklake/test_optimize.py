@@ -77,7 +77,7 @@ def test_small_files_are_merged_and_old_ones_removed(lake: Bare, tmp_path: Path)
 def test_upkeep_is_for_lakes(tmp_path: Path) -> None:
     """A sentence for those who ask it of a file."""
     done = command("lake", "maintain", "-w", tmp_path / "runs.duckdb")
-    assert (done.returncode, "a DuckDB file needs no upkeep" in done.stderr) == (1, True)
+    assert (done.returncode, "a DuckDB file needs no maintenance" in done.stderr) == (1, True)
     assert not (tmp_path / "runs.duckdb").exists()
 
 

@@ -191,7 +191,7 @@ def test_a_folder_that_is_no_lake_is_told_in_a_sentence(tmp_path: Path) -> None:
     assert done.stderr == f"runmart: {tmp_path / 'none'}: {expected}"
     done = command("lake", "open", tmp_path, "-w", "ducklake:postgres:dbname=x password=secret")
     assert (done.returncode, "secret" in done.stderr) == (1, False)
-    assert "a window is a DuckDB file" in done.stderr
+    assert "views over a lake need a DuckDB file" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

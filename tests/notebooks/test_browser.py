@@ -130,8 +130,8 @@ def test_a_filter_changes_the_numbers_to_those_of_the_query(warehouse: Path, ope
         assert after != before
         expect(page.locator(".runmart-value").first).to_have_text(after["runs"], timeout=20_000)
         assert card(page, "Failure rate") == after["failure_rate"]
-        assert card(page, "Median run time") == after["median"]
-        page.get_by_label("Grain").select_option("week")
+        assert card(page, "Run time p50") == after["median"]
+        page.get_by_label("Interval").select_option("week")
         link = page.locator(".runmart-nav a", has_text="Failures")
         expect(link).to_have_attribute("href", re.compile("grain=week.*model=gpt-4o"), timeout=20_000)
         link.click()

@@ -8,6 +8,7 @@ import pytest
 
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_writing
+from runmart.notebooks import captions
 from runmart.notebooks.figures import Card, change, written
 from runmart.queries import install
 from tests.support.warehouse import page, run, write
@@ -98,11 +99,11 @@ def fill(path: Path, *runs: dict[str, Any]) -> None:
         ingest(connection, [str(file)], source="acme")
 
 
-def shown(name: str) -> Any:
-    """What a notebook shows, run from top to bottom."""
+def figures_of(name: str) -> Any:
+    """The figures of a notebook that is run from top to bottom."""
     app: Any = importlib.import_module(f"runmart.notebooks.{name}").app
     _, found = app.run()
-    return found["shown"]
+    return found["figures"]
 
 
 def values(cards: list[Card]) -> dict[str, Any]:
@@ -113,19 +114,19 @@ def values(cards: list[Card]) -> dict[str, Any]:
 def test_overview(warehouse: Path) -> None:
     """Of all three days; Tuesday has no run."""
     assert warehouse.exists()
-    found = shown("overview")
+    found = figures_of("overview")
     assert values(found.cards) == {
         "Runs": 5,
         "Failure rate": 0.5,
-        "Median run time": 20.0,
-        "95th percentile": 29.0,
+        "Run time p50": 20.0,
+        "Run time p95": 29.0,
         "Tokens": 1_101_000,
         "Cost (USD)": pytest.approx(0.6 * 2.5 + 0.4 * 1.25 + 0.1 * 10),
     }
     days = found.runs.select("runs", "completed", "failed", "incomplete", "open", "failure_rate", "run_seconds_p50")
     hours = [row for row in days.rows() if row[0]]
     assert hours == [(3, 2, 1, 0, 0, 1 / 3, 20.0), (2, 0, 0, 1, 1, 1.0, None)]
-    assert found.cost_note == "In USD. 1 runs have no price, and are left out."
+    assert found.cost_note == "In USD. Excludes 1 unpriced run."
     assert found.models.rows() == [("gpt-4o", 3, 1 / 3, 20.0, 29.0, 1_100_000), ("ours", 2, 1.0, None, None, 1000)]
 
 
@@ -133,12 +134,12 @@ def test_the_time_before_is_as_long(warehouse: Path) -> None:
     """Three days, of which the first is cut off at the first run."""
     fill(warehouse, *BEFORE)
     from runmart.notebooks.cached_read import read
-    from runmart.notebooks.filters_state import asked, known
+    from runmart.notebooks.filters_state import known, parse_filters
 
     choices = known(warehouse)
     assert choices.last is not None
     assert (str(choices.first), str(choices.last)) == ("2025-08-08", "2025-08-13")
-    found = read(warehouse, "overview", asked({"since": "2025-08-11"}, choices).selection(choices.last))
+    found = read(warehouse, "overview", parse_filters({"since": "2025-08-11"}, choices).selection(choices.last))
     runs, rate, median, *_ = found.cards
     assert (runs.value, runs.before) == (5, 2)
     assert (rate.value, rate.before) == (0.5, 0.0)
@@ -146,24 +147,24 @@ def test_the_time_before_is_as_long(warehouse: Path) -> None:
     assert [change(card) for card in (runs, rate, median)] == [
         ("none", "▲ +150.0%"),
         ("bad", "▲ +50.0 points"),
-        ("none", "as before"),
+        ("none", "unchanged"),
     ]
-    later = read(warehouse, "overview", asked({"since": "2025-08-10"}, choices).selection(choices.last))
+    later = read(warehouse, "overview", parse_filters({"since": "2025-08-10"}, choices).selection(choices.last))
     assert later.cards[0].before is None  # four days before, not all of them are known
-    only = read(warehouse, "overview", asked({"until": "2025-08-11"}, choices).selection(choices.last))
+    only = read(warehouse, "overview", parse_filters({"until": "2025-08-11"}, choices).selection(choices.last))
     assert only.cards[0].value == 5
 
 
 def test_latency(warehouse: Path) -> None:
     """Waits of 1 and 3 seconds, runs of 10 and 30."""
     assert warehouse.exists()
-    found = shown("latency")
+    found = figures_of("latency")
     assert values(found.cards) == {
-        "Median wait": 2.0,
-        "95 % wait up to": pytest.approx(2.9),
-        "Median run time": 20.0,
-        "95 % run up to": 29.0,
-        "99 % run up to": pytest.approx(29.8),
+        "Queue time p50": 2.0,
+        "Queue time p95": pytest.approx(2.9),
+        "Run time p50": 20.0,
+        "Run time p95": 29.0,
+        "Run time p99": pytest.approx(29.8),
     }
     rows = found.histogram.select("duration", "from_seconds", "runs").rows()
     assert rows == [
@@ -182,7 +183,7 @@ def test_latency(warehouse: Path) -> None:
 def test_failures(warehouse: Path) -> None:
     """One failed, one incomplete."""
     assert warehouse.exists()
-    found = shown("failures")
+    found = figures_of("failures")
     assert values(found.cards) == {"Failure rate": 0.5, "Failed": 1, "Expired": 0, "Incomplete": 1, "Cancelled": 0}
     assert [row for row in found.errors.select("series", "runs").rows() if row[1]] == [
         ("failed: server_error", 1),
@@ -197,13 +198,13 @@ def test_failures(warehouse: Path) -> None:
 def test_costs(warehouse: Path) -> None:
     """One run is priced, one is not."""
     assert warehouse.exists()
-    found = shown("costs")
+    found = figures_of("costs")
     assert values(found.cards) == {
         "Cost (USD)": pytest.approx(3.0),
         "Cost per run": pytest.approx(3.0),
         "Tokens": 1_101_000,
-        "Prompt tokens from the cache": pytest.approx(400_000 / 1_001_000),
-        "Runs without a price": 1,
+        "Cached prompt tokens": pytest.approx(400_000 / 1_001_000),
+        "Unpriced runs": 1,
     }
     assert found.models.select("model", "cost").rows() == [("gpt-4o", pytest.approx(3.0)), ("ours", None)]
     assert found.unpriced.select("source", "model", "runs", "total_tokens").rows() == [("acme", "ours", 1, 1000)]
@@ -213,7 +214,7 @@ def test_costs(warehouse: Path) -> None:
 def test_operations(warehouse: Path) -> None:
     """What was loaded, and what is open."""
     assert warehouse.exists()
-    found = shown("operations")
+    found = figures_of("operations")
     assert found.freshness.select("source", "runs", "open_runs").rows() == [("acme", 5, 1)]
     assert found.loads.select("new_runs", "state").rows() == [(5, "done")]
     assert found.open_runs["run_id"].to_list() == ["e"]
@@ -228,7 +229,8 @@ def test_an_empty_warehouse_shows_nothing_and_no_error(
     monkeypatch.setenv("RUNMART_WAREHOUSE", str(tmp_path / "empty.duckdb"))
     with open_for_writing(tmp_path / "empty.duckdb", 0) as connection:
         install(connection)
-    found = shown(name)
+    found = figures_of(name)
+    assert name != "costs" or found.unpriced_message == captions.NO_RUNS
     assert all(card.value is None for card in getattr(found, "cards", []))
 
 
@@ -240,9 +242,9 @@ def test_costs_in_several_currencies_are_not_added(warehouse: Path) -> None:
         connection.execute("""
             insert into prices (provider, model, valid_from, input, output, currency)
             values ('openai', 'ours', '2020-01-01', 1, 1, 'EUR')""")
-    found = shown("costs")
+    found = figures_of("costs")
     assert found.cards[0] == ("Cost", None, "{:,.2f}", None, None)
-    assert found.cost_note == "In several currencies: choose a source, or see the tables. "
+    assert found.cost_note == "In several currencies: select a source, or see the tables."
     assert comparable(found.models).is_empty()
     assert comparable(found.assistants).is_empty()
     assert comparable(found.usage).is_empty()
@@ -252,13 +254,13 @@ def test_costs_in_several_currencies_are_not_added(warehouse: Path) -> None:
 @pytest.mark.parametrize(
     ("card", "text", "told"),
     [
-        (Card("x", None, "{:,.0f}", 3, None), "-", ("none", "no time before")),
-        (Card("x", 999_999, "{:,.0f}", None, None), "999,999", ("none", "no time before")),
-        (Card("x", 1_234_567_890, "{:,.0f}", 1_234_567_890, None), "1.2 G", ("none", "as before")),
+        (Card("x", None, "{:,.0f}", 3, None), "-", ("none", "no previous period")),
+        (Card("x", 999_999, "{:,.0f}", None, None), "999,999", ("none", "no previous period")),
+        (Card("x", 1_234_567_890, "{:,.0f}", 1_234_567_890, None), "1.2 G", ("none", "unchanged")),
         (Card("x", 3.0, "{:,.1f} s", 4.0, True), "3.0 s", ("good", "▼ -25.0%")),
         (Card("x", 0.5, "{:.1%}", 0.25, False), "50.0%", ("good", "▲ +25.0 points")),
-        (Card("x", 50.0, "{:,.0f}", 1.0, None), "50", ("none", "▲ 50 times as much")),
-        (Card("x", 50.0, "{:,.0f}", 0, None), "50", ("none", "▲ from none")),
+        (Card("x", 50.0, "{:,.0f}", 1.0, None), "50", ("none", "▲ 50-fold")),
+        (Card("x", 50.0, "{:,.0f}", 0, None), "50", ("none", "▲ new")),
     ],
 )
 def test_cards_tell_a_number_and_its_change(card: Card, text: str, told: tuple[str, str]) -> None:

@@ -123,6 +123,6 @@ def test_dated_prices_keep_their_dates(pages: Path, warehouse: Path) -> None:
 
 
 def test_wrong_usage_of_prices_is_2(warehouse: Path) -> None:
-    """With how many arguments it takes."""
+    """With the argument that is missing."""
     done = command("prices", "import", "-w", warehouse)
-    assert (done.returncode, "takes 1 arguments" in done.stderr) == (2, True)
+    assert (done.returncode, "FILE" in done.stderr) == (2, True)

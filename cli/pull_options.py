@@ -1,0 +1,60 @@
+"""The options of `runmart pull` that are also settings of a source in `runmart.toml`."""
+
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from runmart.cli.app import STANDARD_INPUT
+from runmart.cli.settings import SourceSettings
+from runmart.ingest.pull.providers import ProfileName
+
+_FLAG = Parameter(negative="")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class PullOptions:
+    """One option for each field of `SourceSettings`; None where it was not given."""
+
+    base_url: str | None = None
+    """The server's address: https://api.example.com, an Azure OpenAI resource, a Foundry project."""
+    profile: ProfileName | None = None
+    """The kind of server."""
+    api_version: str | None = None
+    """Azure's API version, instead of a tested one; v1 for Azure OpenAI's undated API."""
+    api_key_env: str | None = None
+    """The environment variable that holds the key."""
+    api_key_file: str | None = None
+    """The file that holds the key."""
+    api_key_command: str | None = None
+    """A command that prints the key; it is run without a shell."""
+    entra: Annotated[bool | None, _FLAG] = None
+    """Use an Entra token from the environment, a managed identity or az login; needs runmart[azure]."""
+    threads: str | None = None
+    """Pull the threads in this file, one id a line; - for standard input."""
+    threads_sql: str | None = None
+    """Pull the threads that a DuckDB query returns: "select thread_id from 'app.parquet'"."""
+    known: Annotated[bool | None, _FLAG] = None
+    """Pull the threads of this source that are in the warehouse."""
+    list_threads: Annotated[bool | None, _FLAG] = None
+    """Pull the threads that the server lists. With --known, the default when no threads are named."""
+    steps: Annotated[bool | None, _FLAG] = None
+    """Also load the steps of new and changed runs."""
+    since: str | None = None
+    """Skip runs created before this date, instant or duration ago (90d)."""
+    concurrency: int | None = None
+    """Maximum number of concurrent requests; 8 by default."""
+    deadline: str | None = None
+    """Maximum run time (30m); what was read until then is committed, and the next pull continues."""
+    save: str | None = None
+    """Also write the raw responses to this folder, compressed, for `runmart ingest`."""
+
+    def settings(self) -> SourceSettings:
+        """The same as settings of a source."""
+        given = SourceSettings(**asdict(self))
+        given.threads = "-" if given.threads == STANDARD_INPUT else given.threads
+        return given
+
+
+NO_OPTIONS = PullOptions()

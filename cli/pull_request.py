@@ -1,0 +1,149 @@
+"""What `runmart pull` asks of a server, built from the settings of a source."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from runmart.cli import durations
+from runmart.cli.options import Options
+from runmart.cli.settings import SourceSettings
+from runmart.ingest.errors import SettingsError
+from runmart.ingest.pull import credentials
+from runmart.ingest.pull.credentials import Key
+from runmart.ingest.pull.providers import Server
+from runmart.ingest.pull.runner import Request
+from runmart.ingest.pull.schedule import Selection, lines
+from runmart.models.redaction import RedactionPolicy
+from runmart.queries import install
+
+Parsed = TypeVar("Parsed")
+
+_DEFAULT_CONCURRENCY = 8
+
+
+def build(
+    name: str,
+    one: SourceSettings,
+    runs: Sequence[tuple[str, str]],
+    policy: RedactionPolicy,
+    *,
+    full: bool,
+    options: Options,
+) -> Request:
+    """The request to pull from one source.
+
+    Args:
+        name: The label of the source.
+        one: Its settings.
+        runs: Single runs to look up, as thread and run ids.
+        policy: What is redacted.
+        full: Whether watermarks are ignored.
+        options: The warehouse, and how long to wait for it.
+
+    Raises:
+        SettingsError: A setting is missing or wrong.
+    """
+    server = _server(name, one)
+    is_named = bool(one.threads or one.threads_sql or one.known or one.list_threads or runs)
+    if not is_named and not server.profile.lists_threads:
+        raise SettingsError(
+            f"{name}: which threads? This kind of server does not list them: give --threads, --threads-sql or --known"
+        )
+    return Request(
+        server,
+        _key(name, one, server),
+        options.warehouse,
+        name,
+        Selection((), one.threads_sql, one.known or not is_named),
+        list_threads=one.list_threads or not is_named,
+        runs=runs,
+        steps=one.steps or False,
+        since=_if_given(one.since, lambda text: durations.instant(text, "--since", time.time())),
+        full=full,
+        concurrency=_concurrency(name, one),
+        deadline_seconds=_if_given(one.deadline, lambda text: durations.seconds(text, "--deadline")),
+        lock_timeout_seconds=options.lock_timeout,
+        save=_if_given(one.save, Path),
+        content=policy,
+        prepare=install,
+    )
+
+
+def parse_run(text: str) -> tuple[str, str]:
+    """The thread and run ids in THREAD/RUN.
+
+    Raises:
+        SettingsError: The text has another form.
+    """
+    thread_id, separator, run_id = text.partition("/")
+    if not (separator and thread_id and run_id) or "/" in run_id:
+        raise SettingsError(f"--run must be THREAD/RUN, not {text!r}")
+    return thread_id, run_id
+
+
+def thread_ids(threads: str | None) -> list[str]:
+    """The thread ids in a file, or on standard input for "-"; none for None.
+
+    Raises:
+        SettingsError: The file cannot be read.
+    """
+    if threads is None:
+        return []
+    try:
+        if threads == "-":
+            return list(lines(sys.stdin))
+        with Path(threads).open(encoding="utf-8") as file:
+            return list(lines(file))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsError(f"{threads} (--threads) cannot be read: {reason}") from None
+
+
+def _if_given(text: str | None, parse: Callable[[str], Parsed]) -> Parsed | None:
+    return None if text is None else parse(text)
+
+
+def _server(name: str, one: SourceSettings) -> Server:
+    if one.base_url is None or one.profile is None:
+        missing = "base_url" if one.base_url is None else "profile"
+        raise SettingsError(
+            f"{name}: {missing} is missing; give --{missing.replace('_', '-')}, or put it into runmart.toml"
+        )
+    return Server(one.base_url, one.profile, one.api_version)
+
+
+def _concurrency(name: str, one: SourceSettings) -> int:
+    if one.concurrency is None:
+        return _DEFAULT_CONCURRENCY
+    if one.concurrency < 1:
+        raise SettingsError(f"{name}: --concurrency must be 1 or more")
+    return one.concurrency
+
+
+def _key(name: str, one: SourceSettings, server: Server) -> Key | None:
+    """The key from the place that the settings name, else from the profile's environment variable."""
+    named = [value for value in (one.api_key_env, one.api_key_file, one.api_key_command, one.entra) if value]
+    if len(named) > 1:
+        raise SettingsError(f"{name}: name one place of the key: api_key_env, api_key_file, api_key_command or entra")
+    if one.api_key_file:
+        return credentials.from_file(Path(one.api_key_file))
+    if one.api_key_command:
+        return credentials.from_command(one.api_key_command)
+    if one.entra:
+        if server.profile.token_scope is None:
+            raise SettingsError(f"{name}: --entra is for the profiles azure-openai and azure-foundry")
+        return credentials.from_entra(server.profile.token_scope)
+    return _key_of_environment(one.api_key_env, server)
+
+
+def _key_of_environment(named: str | None, server: Server) -> Key | None:
+    """The key in the named variable, or in the profile's; a compatible server may do without one."""
+    if named:
+        return credentials.from_environment(named)
+    variable = server.profile.key_variable
+    if variable is None or (variable not in os.environ and server.name == "compatible"):
+        return None
+    return credentials.from_environment(variable)
