@@ -1,6 +1,10 @@
 """Captions: the notes and messages of dashboards and reports."""
 
 NO_RUNS = "No runs in the selected period."
+NO_COMPLETED_RUNS = "No completed runs in the selected period."
+NO_ENDED_RUNS = "No ended runs in the selected period."
+NO_FAILURES = "No failed, expired or incomplete runs in the selected period."
+NO_TOOLS = "No run in the selected period was offered a tool."
 NO_COST = "No cost in the selected period, or costs in several currencies."
 NO_METADATA = "No run in the selected period has metadata."
 NO_LOADS = "No loads yet."

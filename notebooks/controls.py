@@ -16,9 +16,7 @@ def filter_controls(initial: Filters, choices: Known) -> Any:
     options = {"source": choices.sources, "model": choices.models, "assistant": choices.assistants}
     days = mo.ui.date_range(start=first, stop=last, value=(initial.since, initial.until), label="Period (UTC)")
     named = {
-        name: mo.ui.multiselect(
-            options[name], value=list(initial.names[name]), label=f"{name.capitalize()} (all if empty)"
-        )
+        name: mo.ui.multiselect(options[name], value=list(initial.names[name]), label=name.capitalize())
         for name in NAMES
     }
     return mo.ui.dictionary(

@@ -43,9 +43,13 @@ def _(figures):
 @app.cell
 def _(figures):
     page.grid(
-        page.panel("Failures by status and reason", page.chart(charts.errors, figures.errors)),
+        page.panel("Failures by status and reason", page.chart(charts.errors, figures.errors, captions.NO_FAILURES)),
         page.panel("Failure rate", page.chart(charts.failure_rate, figures.runs), captions.OF_ENDED),
-        page.panel("Failure rate by model", page.chart(charts.rates_by_model, figures.models), captions.TOP_RATES),
+        page.panel(
+            "Failure rate by model",
+            page.chart(charts.rates_by_model, figures.models, captions.NO_ENDED_RUNS),
+            captions.TOP_RATES,
+        ),
         page.panel(
             "Failure rate by assistant", page.chart(charts.rates_by_assistant, figures.assistants), captions.TOP_RATES
         ),
@@ -55,9 +59,9 @@ def _(figures):
 @app.cell
 def _(figures):
     page.grid(
-        page.panel("Reasons", page.table(figures.reasons)),
-        page.panel("Tools", page.table(figures.tools), captions.TOOLS),
-        page.panel("Failed runs", page.table(figures.failed), captions.MOST_RECENT),
+        page.panel("Reasons", page.table(figures.reasons, captions.NO_FAILURES)),
+        page.panel("Tools", page.table(figures.tools, captions.NO_TOOLS), captions.TOOLS),
+        page.panel("Failed runs", page.table(figures.failed, captions.NO_FAILURES), captions.MOST_RECENT),
         columns=1,
     )
 

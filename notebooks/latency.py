@@ -45,9 +45,15 @@ def _(figures):
     page.grid(
         page.panel("Run time", page.chart(charts.run_seconds, figures.runs), captions.RUN_TIME),
         page.panel("Queue time", page.chart(charts.queue_seconds, figures.runs), captions.QUEUE_TIME),
-        page.panel("Run time distribution", page.chart(charts.run_histogram, figures.histogram), captions.DISTRIBUTION),
         page.panel(
-            "Queue time distribution", page.chart(charts.queue_histogram, figures.histogram), captions.DISTRIBUTION
+            "Run time distribution",
+            page.chart(charts.run_histogram, figures.histogram, captions.NO_COMPLETED_RUNS),
+            captions.DISTRIBUTION,
+        ),
+        page.panel(
+            "Queue time distribution",
+            page.chart(charts.queue_histogram, figures.histogram, captions.NO_COMPLETED_RUNS),
+            captions.DISTRIBUTION,
         ),
         page.panel("Run time p95 by model", page.chart(charts.p95_by_model, figures.by_model)),
         page.panel("Run time p95 by assistant", page.chart(charts.p95_by_assistant, figures.by_assistant)),
@@ -57,9 +63,9 @@ def _(figures):
 @app.cell
 def _(figures):
     page.grid(
-        page.panel("Models", page.table(figures.models)),
-        page.panel("Assistants", page.table(figures.assistants)),
-        page.panel("Slowest runs", page.table(figures.slowest), captions.LONGEST_FIRST),
+        page.panel("Models", page.table(figures.models, captions.NO_COMPLETED_RUNS)),
+        page.panel("Assistants", page.table(figures.assistants, captions.NO_COMPLETED_RUNS)),
+        page.panel("Slowest runs", page.table(figures.slowest, captions.NO_COMPLETED_RUNS), captions.LONGEST_FIRST),
         columns=1,
     )
 
