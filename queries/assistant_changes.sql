@@ -1,21 +1,21 @@
--- purpose: When the model, the instructions or the tools of an assistant changed from one run to the next, and how its runs went between this change and the ones before and after it. Runs that alternate change each time.
+-- purpose: Changes of an assistant's model, instructions or tools between consecutive runs, with latency, failures and cost of the runs before and after. Alternating runs count as one change each.
 -- grain: one row per source, assistant and change
--- column source VARCHAR: Which organisation, project or server it comes from
+-- column source VARCHAR: Label of the run (--source): its organisation, project or server
 -- column assistant_id VARCHAR: The assistant
 -- column changed_at TIMESTAMP WITH TIME ZONE: When the first run after the change was created
--- column is_model_changed BOOLEAN: Whether it was the model
--- column are_instructions_changed BOOLEAN: Whether it was the instructions
--- column are_tools_changed BOOLEAN: Whether it was the tools: any of what they are and in what order
--- column model_before VARCHAR: The language model before
--- column model_after VARCHAR: The language model after
--- column runs_before BIGINT: Runs since the change before
--- column runs_after BIGINT: Runs until the next change
--- column failure_rate_before DOUBLE: Share of the ended runs before that failed, expired or were incomplete, 0 to 1
--- column failure_rate_after DOUBLE: The same, of the runs after
+-- column is_model_changed BOOLEAN: Whether the model changed
+-- column are_instructions_changed BOOLEAN: Whether the instructions changed
+-- column are_tools_changed BOOLEAN: Whether the tools or their order changed
+-- column model_before VARCHAR: Model before the change
+-- column model_after VARCHAR: Model after the change
+-- column runs_before BIGINT: Runs between the previous change and this one
+-- column runs_after BIGINT: Runs between this change and the next one
+-- column failure_rate_before DOUBLE: Failure rate of the ended runs before, 0 to 1
+-- column failure_rate_after DOUBLE: The same for the runs after
 -- column run_seconds_p50_before DOUBLE: Median of seconds from started to finished, of the completed runs before
--- column run_seconds_p50_after DOUBLE: The same, of the runs after
+-- column run_seconds_p50_after DOUBLE: The same for the runs after
 -- column cost_per_run_before DOUBLE: Mean cost of the priced runs before; null when they have more than one currency
--- column cost_per_run_after DOUBLE: The same, of the runs after
+-- column cost_per_run_after DOUBLE: The same for the runs after
 with versions as (
     select distinct
         source,

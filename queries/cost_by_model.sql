@@ -1,13 +1,13 @@
--- purpose: What runs cost, per model, at the prices of their days.
+-- purpose: Cost of runs per model, at the prices of their day.
 -- grain: one row per model and currency
--- column model VARCHAR: The language model, as sent; null is a row of its own
+-- column model VARCHAR: Model, as sent; null is a group of its own
 -- column currency VARCHAR: The currency; null where nothing is priced
 -- column runs BIGINT: Runs that report usage
--- column unpriced_runs BIGINT: ... of which the cost is not known, and which the costs leave out
--- column uncached_input_cost DOUBLE: Cost of the prompt tokens that did not come from the cache; null when no run is priced
--- column cached_input_cost DOUBLE: Cost of those that did
--- column output_cost DOUBLE: Cost of the completion tokens
--- column cost DOUBLE: Sum of the three
+-- column unpriced_runs BIGINT: ... of which unpriced: their cost is unknown, and excluded from the costs
+-- column uncached_input_cost DOUBLE: Cost of uncached prompt tokens; null when no run is priced
+-- column cached_input_cost DOUBLE: Cost of cached prompt tokens
+-- column output_cost DOUBLE: Cost of completion tokens
+-- column cost DOUBLE: Sum of the three costs
 -- column cost_per_run DOUBLE: Cost per priced run
 select
     model,

@@ -1,16 +1,16 @@
--- purpose: What runs cost, per day, at the prices of that day.
+-- purpose: Cost of runs per day, at the prices of that day.
 -- grain: one row per day (UTC), source, model, assistant and currency
--- column day DATE: The day (UTC) on which the runs were created; null is a row of its own
--- column source VARCHAR: Which organisation, project or server
--- column model VARCHAR: The language model, as sent; null is a row of its own
--- column assistant_id VARCHAR: The assistant; null is a row of its own
+-- column day DATE: The day (UTC) in which the runs were created; null is a group of its own
+-- column source VARCHAR: Label of the runs (--source)
+-- column model VARCHAR: Model, as sent; null is a group of its own
+-- column assistant_id VARCHAR: The assistant; null is a group of its own
 -- column currency VARCHAR: The currency; null where nothing is priced
 -- column runs BIGINT: Runs that report usage
--- column unpriced_runs BIGINT: ... of which the cost is not known, and which the costs leave out
--- column uncached_input_cost DOUBLE: Cost of the prompt tokens that did not come from the cache; null when no run is priced
--- column cached_input_cost DOUBLE: Cost of those that did
--- column output_cost DOUBLE: Cost of the completion tokens
--- column cost DOUBLE: Sum of the three
+-- column unpriced_runs BIGINT: ... of which unpriced: their cost is unknown, and excluded from the costs
+-- column uncached_input_cost DOUBLE: Cost of uncached prompt tokens; null when no run is priced
+-- column cached_input_cost DOUBLE: Cost of cached prompt tokens
+-- column output_cost DOUBLE: Cost of completion tokens
+-- column cost DOUBLE: Sum of the three costs
 -- column cost_per_run DOUBLE: Cost per priced run
 select
     utc_day(created_at) as day,

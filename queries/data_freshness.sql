@@ -1,14 +1,14 @@
--- purpose: How fresh the data are: when runs of each source were last seen, created and loaded.
+-- purpose: Data freshness: when runs of each source were last created, observed and loaded.
 -- grain: one row per source
--- column source VARCHAR: Which organisation, project or server
--- column runs BIGINT: Its runs
--- column open_runs BIGINT: ... that have not ended
--- column last_created_at TIMESTAMP WITH TIME ZONE: When its newest run was created
--- column last_observed_at TIMESTAMP WITH TIME ZONE: When a run of it was last seen
--- column last_load_at TIMESTAMP WITH TIME ZONE: When the last load that brought something of it began
--- column last_load_state VARCHAR: How that load ended
--- column created_seconds_ago DOUBLE: Seconds from the creation of its newest run to now
--- column observed_seconds_ago DOUBLE: Seconds since a run of it was last seen
+-- column source VARCHAR: Label of the runs (--source)
+-- column runs BIGINT: Runs of the source
+-- column open_runs BIGINT: ... of which open
+-- column last_created_at TIMESTAMP WITH TIME ZONE: Creation time of its newest run
+-- column last_observed_at TIMESTAMP WITH TIME ZONE: Time of the latest observation
+-- column last_load_at TIMESTAMP WITH TIME ZONE: Start of the last load of this source
+-- column last_load_state VARCHAR: State of that load
+-- column created_seconds_ago DOUBLE: Age of its newest run, in seconds
+-- column observed_seconds_ago DOUBLE: Age of the latest observation, in seconds
 with latest_loads as (
     select
         source,

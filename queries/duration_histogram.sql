@@ -1,10 +1,10 @@
--- purpose: How the durations of completed runs are distributed: runs by duration, in classes that widen with it.
--- grain: one row per duration and class that has runs
+-- purpose: Histogram of the durations of completed runs; bin width grows with the duration.
+-- grain: one row per duration and bin with runs
 -- column duration VARCHAR: queue_seconds, run_seconds or total_seconds
--- column from_seconds DOUBLE: The class's least duration
--- column to_seconds DOUBLE: Where the next class begins; null for the last one
--- column runs BIGINT: Completed runs of such a duration; those without one are left out
--- column share DOUBLE: Their share in those with a duration, 0 to 1
+-- column from_seconds DOUBLE: Lower bound of the bin, included
+-- column to_seconds DOUBLE: Upper bound of the bin, excluded; null for the last bin
+-- column runs BIGINT: Completed runs in the bin; runs without a duration are excluded
+-- column share DOUBLE: Share of completed runs with a duration, 0 to 1
 with completed_runs as (
     select
         queue_seconds,

@@ -1,14 +1,14 @@
--- purpose: Why runs fail: each reason, how often, since when, and what it says.
+-- purpose: Reasons of failures: count, share, time range and a sample message.
 -- grain: one row per status, code, model and assistant with failed, expired or incomplete runs
 -- column status VARCHAR: failed, expired or incomplete
--- column code VARCHAR: The code of the last error, else the reason why it is incomplete; null where none is told
--- column model VARCHAR: The language model, as sent
+-- column code VARCHAR: Code of the last error, else the reason why it is incomplete; null when unknown
+-- column model VARCHAR: Model, as sent
 -- column assistant_id VARCHAR: The assistant
--- column runs BIGINT: Runs that ended so
--- column share DOUBLE: Their share in all runs that failed, expired or are incomplete, 0 to 1
--- column first_at TIMESTAMP WITH TIME ZONE: When the first of them was created
--- column last_at TIMESTAMP WITH TIME ZONE: When the last of them was created
--- column sample_message VARCHAR: What one of them says, the greatest in the order of texts
+-- column runs BIGINT: Number of runs
+-- column share DOUBLE: Share of all failed, expired and incomplete runs, 0 to 1
+-- column first_at TIMESTAMP WITH TIME ZONE: Creation time of the first of these runs
+-- column last_at TIMESTAMP WITH TIME ZONE: Creation time of the last of these runs
+-- column sample_message VARCHAR: Sample message: the last one in alphabetical order
 with run_errors as (
     select
         run_id,

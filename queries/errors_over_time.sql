@@ -1,9 +1,9 @@
--- purpose: Why runs fail, over time.
+-- purpose: Failures over time, by status and code.
 -- grain: one row per period, status and code with failed, expired or incomplete runs
--- column period TIMESTAMP: When the period (UTC) in which the runs were created begins: a day, unless Warehouse.within asks for other ones; null is a row of its own
+-- column period TIMESTAMP: Start of the period (UTC) in which the runs were created: a day, unless Warehouse.within sets another interval; null is a group of its own
 -- column status VARCHAR: failed, expired or incomplete
--- column code VARCHAR: The code of the last error, else the reason why it is incomplete; null where none is told
--- column runs BIGINT: Runs that ended so
+-- column code VARCHAR: Code of the last error, else the reason why it is incomplete; null when unknown
+-- column runs BIGINT: Number of runs
 with failures as (
     select
         run_id,

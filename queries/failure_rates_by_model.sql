@@ -1,16 +1,16 @@
--- purpose: How often runs fail, per model, with the 95 % confidence interval (Wilson score) of the rate.
+-- purpose: Failure rates per model, with the 95% confidence interval (Wilson score).
 -- grain: one row per model
--- column model VARCHAR: The language model, as sent; null is a row of its own
--- column runs BIGINT: Runs, the open ones included
+-- column model VARCHAR: Model, as sent; null is a group of its own
+-- column runs BIGINT: Runs, open ones included
 -- column terminal_runs BIGINT: Runs that have ended
--- column completed BIGINT: ... with their result
--- column failed BIGINT: ... with an error
--- column expired BIGINT: ... because their time was up
--- column incomplete BIGINT: ... because they reached a limit
--- column cancelled BIGINT: ... because somebody cancelled them
--- column failure_rate DOUBLE: Share of failed, expired and incomplete ones in those that have ended, 0 to 1; null when none has
--- column failure_rate_low DOUBLE: Lower end of the interval, 0 to 1
--- column failure_rate_high DOUBLE: Upper end of the interval, 0 to 1
+-- column completed BIGINT: ... completed
+-- column failed BIGINT: ... failed
+-- column expired BIGINT: ... expired
+-- column incomplete BIGINT: ... incomplete: stopped at a limit
+-- column cancelled BIGINT: ... cancelled
+-- column failure_rate DOUBLE: Failed, expired and incomplete runs over ended runs, 0 to 1; null without ended runs
+-- column failure_rate_low DOUBLE: Lower bound of the interval, 0 to 1
+-- column failure_rate_high DOUBLE: Upper bound of the interval, 0 to 1
 with run_counts as (
     select
         model,

@@ -1,4 +1,4 @@
--- purpose: Runs under the names of OpenTelemetry's semantic conventions for generative AI, dots as underscores, to join them with traces.
+-- purpose: Runs with the attribute names of OpenTelemetry's semantic conventions for generative AI (underscores for dots), to join with traces.
 -- grain: one row per run
 -- column gen_ai_response_id VARCHAR: gen_ai.response.id: the run
 -- column gen_ai_conversation_id VARCHAR: gen_ai.conversation.id: the thread
@@ -8,14 +8,14 @@
 -- column gen_ai_request_temperature DOUBLE: gen_ai.request.temperature
 -- column gen_ai_request_top_p DOUBLE: gen_ai.request.top_p
 -- column gen_ai_request_max_tokens BIGINT: gen_ai.request.max_tokens: the limit on completion tokens
--- column gen_ai_usage_input_tokens BIGINT: gen_ai.usage.input_tokens: the cached ones included
--- column gen_ai_usage_output_tokens BIGINT: gen_ai.usage.output_tokens: the reasoning ones included
+-- column gen_ai_usage_input_tokens BIGINT: gen_ai.usage.input_tokens: cached ones included
+-- column gen_ai_usage_output_tokens BIGINT: gen_ai.usage.output_tokens: reasoning ones included
 -- column gen_ai_usage_cache_read_input_tokens BIGINT: gen_ai.usage.cache_read.input_tokens
 -- column gen_ai_response_finish_reason VARCHAR: An element of gen_ai.response.finish_reasons: why it is incomplete, else its status when it has ended
 -- column error_type VARCHAR: error.type: the code of the last error, else the status when it failed, expired or is incomplete
 -- column start_time TIMESTAMP WITH TIME ZONE: When it started, else when it was created
 -- column end_time TIMESTAMP WITH TIME ZONE: When it ended
--- column source VARCHAR: Which organisation, project or server it comes from
+-- column source VARCHAR: Label of the run (--source): its organisation, project or server
 with run_errors as (
     select
         run_id,

@@ -1,25 +1,25 @@
--- purpose: How long completed runs take, per assistant. Percentiles are interpolated linearly; runs without a duration are left out and counted.
+-- purpose: Latency of completed runs per assistant. Percentiles are interpolated linearly; runs without a duration are excluded and counted.
 -- grain: one row per assistant with a completed run
--- column assistant_id VARCHAR: The assistant; null is a row of its own
+-- column assistant_id VARCHAR: The assistant; null is a group of its own
 -- column runs BIGINT: Completed runs
 -- column queue_seconds_p50 DOUBLE: Median of the seconds from created to started
 -- column queue_seconds_p75 DOUBLE: 75th percentile of the seconds from created to started
 -- column queue_seconds_p90 DOUBLE: 90th percentile of the seconds from created to started
 -- column queue_seconds_p95 DOUBLE: 95th percentile of the seconds from created to started
 -- column queue_seconds_p99 DOUBLE: 99th percentile of the seconds from created to started
--- column queue_seconds_max DOUBLE: Longest of the seconds from created to started
+-- column queue_seconds_max DOUBLE: Maximum of the seconds from created to started
 -- column run_seconds_p50 DOUBLE: Median of the seconds from started to finished
 -- column run_seconds_p75 DOUBLE: 75th percentile of the seconds from started to finished
 -- column run_seconds_p90 DOUBLE: 90th percentile of the seconds from started to finished
 -- column run_seconds_p95 DOUBLE: 95th percentile of the seconds from started to finished
 -- column run_seconds_p99 DOUBLE: 99th percentile of the seconds from started to finished
--- column run_seconds_max DOUBLE: Longest of the seconds from started to finished
+-- column run_seconds_max DOUBLE: Maximum of the seconds from started to finished
 -- column total_seconds_p50 DOUBLE: Median of the seconds from created to finished
 -- column total_seconds_p75 DOUBLE: 75th percentile of the seconds from created to finished
 -- column total_seconds_p90 DOUBLE: 90th percentile of the seconds from created to finished
 -- column total_seconds_p95 DOUBLE: 95th percentile of the seconds from created to finished
 -- column total_seconds_p99 DOUBLE: 99th percentile of the seconds from created to finished
--- column total_seconds_max DOUBLE: Longest of the seconds from created to finished
+-- column total_seconds_max DOUBLE: Maximum of the seconds from created to finished
 -- column queue_seconds_missing BIGINT: Completed runs without the seconds from created to started, or with negative ones
 -- column run_seconds_missing BIGINT: Completed runs without the seconds from started to finished, or with negative ones
 -- column total_seconds_missing BIGINT: Completed runs without the seconds from created to finished, or with negative ones

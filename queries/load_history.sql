@@ -1,21 +1,21 @@
--- purpose: What loads did, and how quick they were.
+-- purpose: Load history: counts and throughput.
 -- grain: one row per load
--- column load_id BIGINT: Numbers the loads from 1
--- column command VARCHAR: What was run
--- column source VARCHAR: The label given with --source
--- column started_at TIMESTAMP WITH TIME ZONE: When it started
--- column finished_at TIMESTAMP WITH TIME ZONE: When it ended; null while it runs, or when it was killed
--- column state VARCHAR: running, done, done with rejects, failed, interrupted, killed
--- column seconds DOUBLE: How long it took so far
--- column inputs BIGINT: Inputs read to their end
--- column observations BIGINT: Runs seen: new, updated and unchanged ones
--- column new_runs BIGINT: Runs that were not there before
--- column updated_runs BIGINT: Times that a later observation changed a run
--- column unchanged BIGINT: Observations that told nothing new
--- column rejected BIGINT: Items that could not be decoded
--- column steps BIGINT: Steps of runs seen
--- column reject_rate DOUBLE: Share of the rejected in all that should have been runs, 0 to 1; null when there was nothing
--- column observations_per_second DOUBLE: Runs seen in a second
+-- column load_id BIGINT: Number of the load, from 1
+-- column command VARCHAR: The command
+-- column source VARCHAR: Label of the runs (--source)
+-- column started_at TIMESTAMP WITH TIME ZONE: Start time
+-- column finished_at TIMESTAMP WITH TIME ZONE: End time; null while it runs, or when it was killed
+-- column state VARCHAR: running, done, done with rejects, failed, interrupted or killed
+-- column seconds DOUBLE: Duration up to the last commit, in seconds
+-- column inputs BIGINT: Inputs read completely
+-- column observations BIGINT: Observations of runs: new, updated and unchanged
+-- column new_runs BIGINT: Runs inserted
+-- column updated_runs BIGINT: Updates of runs by a later observation
+-- column unchanged BIGINT: Observations that changed nothing
+-- column rejected BIGINT: Items that could not be decoded (rejects)
+-- column steps BIGINT: Observations of run steps
+-- column reject_rate DOUBLE: Rejects over observations and rejects, 0 to 1; null for an empty load
+-- column observations_per_second DOUBLE: Observations per second
 select
     load_id,
     command,

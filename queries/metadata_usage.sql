@@ -1,14 +1,14 @@
--- purpose: What is behind each key and value of the metadata of runs: how many, how often they fail, what they use and cost.
+-- purpose: Runs, failures, tokens and cost per metadata key and value.
 -- grain: one row per key and value
 -- column key VARCHAR: The key
--- column value VARCHAR: Its value; text as it is, other JSON as JSON; null for null
--- column runs BIGINT: Runs that have it
--- column failures BIGINT: ... of which failed, expired or ended incomplete
+-- column value VARCHAR: Metadata value: text as is, other values as JSON; null for null
+-- column runs BIGINT: Runs with this key and value
+-- column failures BIGINT: ... of which failed, expired or incomplete
 -- column runs_with_usage BIGINT: ... of which report usage
 -- column total_tokens BIGINT: Sum of their total tokens
--- column unpriced_runs BIGINT: Runs with usage of which the cost is not known, and which the cost leaves out
--- column currency VARCHAR: The currency of the cost; null when there is none, or more than one
--- column cost DOUBLE: What the priced runs cost; null when there is none, or more than one currency
+-- column unpriced_runs BIGINT: Unpriced runs with usage, excluded from the cost
+-- column currency VARCHAR: Currency of the cost; null when there is none, or several
+-- column cost DOUBLE: Cost of the priced runs; null when there are none, or several currencies
 with runs_of_metadata as (
     select
         metadata,

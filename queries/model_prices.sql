@@ -1,14 +1,14 @@
--- purpose: What each model that ran costs, and when. The name in prices that fits a model most closely counts; a later price ends an earlier one.
--- grain: one row per source, model and period in which a price holds
--- column source VARCHAR: Which organisation, project or server the runs come from
--- column model VARCHAR: The language model, as sent
--- column provider VARCHAR: Whose price it is: openai, or that of the alias
--- column priced_as VARCHAR: The pattern in prices that fits the model, or its alias
--- column valid_from TIMESTAMP WITH TIME ZONE: From when it holds
--- column valid_to TIMESTAMP WITH TIME ZONE: Until when, exclusive; null when it has no end
--- column input DOUBLE: Price of a million input tokens
--- column cached_input DOUBLE: Price of a million input tokens from the cache; that of input where there is no other
--- column output DOUBLE: Price of a million output tokens
+-- purpose: Prices of the models in runs, by period of validity. The most specific matching name in prices applies; a later price ends an earlier one.
+-- grain: one row per source, model and period of validity
+-- column source VARCHAR: Label of the runs (--source)
+-- column model VARCHAR: Model, as sent
+-- column provider VARCHAR: Provider of the price: openai, or that of the alias
+-- column priced_as VARCHAR: Matching pattern in prices, for the model or its alias
+-- column valid_from TIMESTAMP WITH TIME ZONE: Start of validity, included
+-- column valid_to TIMESTAMP WITH TIME ZONE: End of validity, excluded; null when open
+-- column input DOUBLE: Price per million input tokens
+-- column cached_input DOUBLE: Price per million cached input tokens; equal to input where there is no other
+-- column output DOUBLE: Price per million output tokens
 -- column currency VARCHAR: The currency of the price
 with used_models as (
     select distinct

@@ -1,17 +1,17 @@
--- purpose: Runs that have not ended, as they were last seen; the overdue ones should have.
+-- purpose: Open runs at their latest observation; overdue ones should have expired.
 -- grain: one row per open run
 -- column run_id VARCHAR: The run
--- column source VARCHAR: Which organisation, project or server it comes from
+-- column source VARCHAR: Label of the run (--source): its organisation, project or server
 -- column thread_id VARCHAR: The thread it belongs to
 -- column assistant_id VARCHAR: The assistant that runs
--- column model VARCHAR: The language model, as sent
+-- column model VARCHAR: Model, as sent
 -- column status VARCHAR: The status, as sent: queued, in_progress, requires_action, cancelling, or another
 -- column created_at TIMESTAMP WITH TIME ZONE: When it was created
 -- column expires_at TIMESTAMP WITH TIME ZONE: When it expires
--- column observed_at TIMESTAMP WITH TIME ZONE: When it was last seen so
--- column age_seconds DOUBLE: Seconds from created to now
--- column unseen_seconds DOUBLE: Seconds since it was last seen: it may have ended meanwhile
--- column is_overdue BOOLEAN: Whether it should have expired by now; null where that is not known
+-- column observed_at TIMESTAMP WITH TIME ZONE: Time of the latest observation
+-- column age_seconds DOUBLE: Age of the run, in seconds
+-- column unseen_seconds DOUBLE: Age of the latest observation, in seconds; the run may have ended since
+-- column is_overdue BOOLEAN: Whether it should have expired by now; null when unknown
 select
     run_id,
     source,

@@ -1,13 +1,13 @@
--- purpose: The last seven days up to the newest run against the seven before: each measure, and whether the change is larger than chance (a two-sided test at 5 %).
+-- purpose: Week over week: measures of the seven days up to the newest run and of the seven days before, with a two-sided significance test at 5%.
 -- grain: one row per measure
 -- column measure VARCHAR: runs, failure_rate, run_seconds (mean of completed runs), total_tokens (mean of runs that report them), cost (mean of priced runs, in one currency)
--- column this_week DOUBLE: Its value in the last seven days
--- column last_week DOUBLE: Its value in the seven days before
+-- column this_week DOUBLE: Value in the last seven days
+-- column last_week DOUBLE: Value in the seven days before
 -- column difference DOUBLE: This week less last week
--- column this_count BIGINT: Runs that it is made of, this week
--- column last_count BIGINT: Runs that it is made of, last week
--- column z DOUBLE: The difference in standard errors: of two Poisson counts, of two proportions (pooled), of two means (Welch); null where it has none
--- column is_significant BOOLEAN: Whether that is beyond 1.96; null where z is
+-- column this_count BIGINT: Number of runs this week
+-- column last_count BIGINT: Number of runs last week
+-- column z DOUBLE: The difference in standard errors: of two Poisson counts, of two proportions (pooled), of two means (Welch); null when undefined
+-- column is_significant BOOLEAN: Whether |z| > 1.96; null when z is null
 with newest as (
     select max(created_at) as created_at from runs
 ),

@@ -1,14 +1,14 @@
--- purpose: What could not be loaded: each reason and place, how often, since when.
--- grain: one row per source, reason and place in the JSON
--- column source VARCHAR: The label given with --source
--- column reason VARCHAR: Why: what was expected, what was found
--- column place VARCHAR: Where in the JSON, indices left out
+-- purpose: Rejects by reason and JSON path: count, inputs and loads.
+-- grain: one row per source, reason and JSON path
+-- column source VARCHAR: Label of the runs (--source)
+-- column reason VARCHAR: Reason: what was expected and what was found
+-- column place VARCHAR: JSON path of the error, without indices
 -- column rejects BIGINT: Items
--- column inputs BIGINT: Inputs in which they were
--- column first_load_id BIGINT: The load that met the first of them
--- column last_load_id BIGINT: The load that met the last of them
--- column last_observed_at TIMESTAMP WITH TIME ZONE: When the latest of these inputs was made
--- column sample_input VARCHAR: The address of one of these inputs, the first in the order of texts
+-- column inputs BIGINT: Inputs with such rejects
+-- column first_load_id BIGINT: The first load with such a reject
+-- column last_load_id BIGINT: The last load with such a reject
+-- column last_observed_at TIMESTAMP WITH TIME ZONE: Latest observation time of these inputs
+-- column sample_input VARCHAR: Sample input: the first address in alphabetical order
 select
     source,
     reason,

@@ -1,18 +1,18 @@
--- purpose: Tool calls that runs wait for, or waited for when they were seen last.
+-- purpose: Tool calls whose outputs a run waits for, or waited for when last observed.
 -- grain: one row per run and tool call
 -- column run_id VARCHAR: The run
--- column source VARCHAR: Which organisation, project or server it comes from
+-- column source VARCHAR: Label of the run (--source): its organisation, project or server
 -- column thread_id VARCHAR: The thread it belongs to
 -- column assistant_id VARCHAR: The assistant that ran
--- column model VARCHAR: The language model, as sent
+-- column model VARCHAR: Model, as sent
 -- column status VARCHAR: The run's status, as sent
--- column is_waiting BOOLEAN: Whether the run was waiting still: in requires_action
+-- column is_waiting BOOLEAN: Whether the run is still waiting: in requires_action
 -- column created_at TIMESTAMP WITH TIME ZONE: When the run was created
 -- column expires_at TIMESTAMP WITH TIME ZONE: When it expires, or expired
--- column tool_call_id VARCHAR: The call, to be named with its output; null where it was not sent
+-- column tool_call_id VARCHAR: Id of the tool call; null where it was not sent
 -- column type VARCHAR: function
--- column name VARCHAR: The function to be called
--- column arguments VARCHAR: Its arguments: JSON as the model wrote it
+-- column name VARCHAR: Name of the function
+-- column arguments VARCHAR: Arguments: JSON as the model wrote it
 with waiting as (
     select
         run_id,

@@ -1,23 +1,23 @@
--- purpose: What runs cost, at the prices of the day on which they were created. A run without a price, or without its tokens, costs null, never 0.
+-- purpose: Cost of each run, at the prices of the day on which it was created. The cost of a run without a price or without token counts is null, never 0.
 -- grain: one row per run that reports usage
 -- column run_id VARCHAR: The run
--- column source VARCHAR: Which organisation, project or server it comes from
--- column model VARCHAR: The language model, as sent
+-- column source VARCHAR: Label of the run (--source): its organisation, project or server
+-- column model VARCHAR: Model, as sent
 -- column assistant_id VARCHAR: The assistant that ran
 -- column status VARCHAR: The status, as sent
 -- column created_at TIMESTAMP WITH TIME ZONE: When it was created
--- column metadata JSON: The caller's own keys and values
--- column prompt_tokens BIGINT: Its tokens read, the cached ones included
--- column cached_prompt_tokens BIGINT: Prompt tokens that came from the cache
--- column completion_tokens BIGINT: Its tokens written
--- column total_tokens BIGINT: Its tokens, as reported
--- column is_priced BOOLEAN: Whether its cost is known
--- column priced_as VARCHAR: The pattern in prices that fits its model; null when there is none for the day
--- column currency VARCHAR: The currency of the costs; null when it has no price
--- column uncached_input_cost DOUBLE: Cost of the prompt tokens that did not come from the cache
--- column cached_input_cost DOUBLE: Cost of those that did
--- column output_cost DOUBLE: Cost of the completion tokens
--- column cost DOUBLE: Sum of the three
+-- column metadata JSON: Metadata: keys and values set by the caller
+-- column prompt_tokens BIGINT: Prompt tokens, cached ones included
+-- column cached_prompt_tokens BIGINT: Cached prompt tokens
+-- column completion_tokens BIGINT: Completion tokens, reasoning ones included
+-- column total_tokens BIGINT: Total tokens, as sent
+-- column is_priced BOOLEAN: Whether the run is priced
+-- column priced_as VARCHAR: Matching pattern in prices; null when no price is valid on that day
+-- column currency VARCHAR: Currency of the costs; null when unpriced
+-- column uncached_input_cost DOUBLE: Cost of uncached prompt tokens
+-- column cached_input_cost DOUBLE: Cost of cached prompt tokens
+-- column output_cost DOUBLE: Cost of completion tokens
+-- column cost DOUBLE: Sum of the three costs
 with priced_runs as (
     select
         run_times.run_id,

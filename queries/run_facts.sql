@@ -1,28 +1,28 @@
--- purpose: Runs with their durations, tokens, tools and errors, side by side.
+-- purpose: Runs with their durations, tokens, tools and errors in one row.
 -- grain: one row per run
 -- column run_id VARCHAR: The run
--- column source VARCHAR: Which organisation, project or server it comes from
+-- column source VARCHAR: Label of the run (--source): its organisation, project or server
 -- column thread_id VARCHAR: The thread it belongs to
 -- column assistant_id VARCHAR: The assistant that ran
--- column model VARCHAR: The language model, as sent
+-- column model VARCHAR: Model, as sent
 -- column status VARCHAR: The status, as sent
--- column is_terminal BOOLEAN: Whether it has ended: completed, failed, cancelled, expired or incomplete
--- column is_failure BOOLEAN: Whether it ended without its result: failed, expired or incomplete
+-- column is_terminal BOOLEAN: Whether the run has ended: completed, failed, cancelled, expired or incomplete
+-- column is_failure BOOLEAN: Whether the run failed: failed, expired or incomplete
 -- column created_at TIMESTAMP WITH TIME ZONE: When it was created
--- column started_at TIMESTAMP WITH TIME ZONE: When it started
+-- column started_at TIMESTAMP WITH TIME ZONE: Start time
 -- column finished_at TIMESTAMP WITH TIME ZONE: When it ended: the instant that belongs to the status (of an expired run, expires_at), else the latest of completed_at, failed_at and cancelled_at
 -- column queue_seconds DOUBLE: Seconds from created to started; null when negative
 -- column run_seconds DOUBLE: Seconds from started to finished; null when negative
 -- column total_seconds DOUBLE: Seconds from created to finished; null when negative
--- column prompt_tokens BIGINT: Tokens read, the cached ones included
--- column cached_prompt_tokens BIGINT: Prompt tokens that came from the cache
--- column uncached_prompt_tokens BIGINT: Prompt tokens less the cached ones; all of them where none are reported as cached
--- column completion_tokens BIGINT: Tokens written, the reasoning ones included
--- column reasoning_tokens BIGINT: Completion tokens spent on reasoning
--- column total_tokens BIGINT: Total as sent
--- column error_code VARCHAR: The code of its last error
--- column incomplete_reason VARCHAR: Why it stopped short
--- column tool_count BIGINT: Tools offered to it
+-- column prompt_tokens BIGINT: Prompt tokens, cached ones included
+-- column cached_prompt_tokens BIGINT: Cached prompt tokens
+-- column uncached_prompt_tokens BIGINT: Prompt tokens without the cached ones; all of them when no cached ones are reported
+-- column completion_tokens BIGINT: Completion tokens, reasoning ones included
+-- column reasoning_tokens BIGINT: Reasoning tokens, part of completion tokens
+-- column total_tokens BIGINT: Total tokens, as sent
+-- column error_code VARCHAR: Code of the last error
+-- column incomplete_reason VARCHAR: Reason why the run is incomplete
+-- column tool_count BIGINT: Number of tools offered to the run
 with run_errors as (
     select
         run_id,

@@ -1,15 +1,15 @@
--- purpose: Runs with their durations and settings: what is known of a run without its tokens, tools and errors, and so quicker than run_facts.
+-- purpose: Runs with their durations and settings; faster than run_facts, which adds tokens and errors.
 -- grain: one row per run
 -- column run_id VARCHAR: The run
--- column source VARCHAR: Which organisation, project or server it comes from
+-- column source VARCHAR: Label of the run (--source): its organisation, project or server
 -- column thread_id VARCHAR: The thread it belongs to
 -- column assistant_id VARCHAR: The assistant that ran
--- column model VARCHAR: The language model, as sent
+-- column model VARCHAR: Model, as sent
 -- column status VARCHAR: The status, as sent
--- column is_terminal BOOLEAN: Whether it has ended: completed, failed, cancelled, expired or incomplete
--- column is_failure BOOLEAN: Whether it ended without its result: failed, expired or incomplete
+-- column is_terminal BOOLEAN: Whether the run has ended: completed, failed, cancelled, expired or incomplete
+-- column is_failure BOOLEAN: Whether the run failed: failed, expired or incomplete
 -- column created_at TIMESTAMP WITH TIME ZONE: When it was created
--- column started_at TIMESTAMP WITH TIME ZONE: When it started
+-- column started_at TIMESTAMP WITH TIME ZONE: Start time
 -- column finished_at TIMESTAMP WITH TIME ZONE: When it ended: the instant that belongs to the status (of an expired run, expires_at), else the latest of completed_at, failed_at and cancelled_at
 -- column queue_seconds DOUBLE: Seconds from created to started; null when negative
 -- column run_seconds DOUBLE: Seconds from started to finished; null when negative
@@ -17,9 +17,9 @@
 -- column temperature DOUBLE: Sampling temperature
 -- column top_p DOUBLE: Nucleus sampling: the probability mass considered
 -- column max_completion_tokens BIGINT: Limit on completion tokens over the run
--- column tool_count BIGINT: Tools offered to it
--- column tools_digest VARCHAR: Equal where the tools are; null without tools
--- column metadata JSON: The caller's own keys and values
+-- column tool_count BIGINT: Number of tools offered to the run
+-- column tools_digest VARCHAR: Digest of the tools; null without tools
+-- column metadata JSON: Metadata: keys and values set by the caller
 with finished_runs as (
     select
         *,

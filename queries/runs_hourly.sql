@@ -1,25 +1,25 @@
--- purpose: Runs per hour (UTC): how many, how they ended, how long they took, what they used and cost.
+-- purpose: Hourly summary (UTC) of runs: count, outcome, run time, tokens and cost.
 -- grain: one row per hour (UTC), source, model and assistant
--- column hour TIMESTAMP: The hour (UTC) in which the runs were created; null is a row of its own
--- column source VARCHAR: Which organisation, project or server
--- column model VARCHAR: The language model, as sent; null is a row of its own
--- column assistant_id VARCHAR: The assistant; null is a row of its own
--- column runs BIGINT: Runs, the open ones included
+-- column hour TIMESTAMP: The hour (UTC) in which the runs were created; null is a group of its own
+-- column source VARCHAR: Label of the runs (--source)
+-- column model VARCHAR: Model, as sent; null is a group of its own
+-- column assistant_id VARCHAR: The assistant; null is a group of its own
+-- column runs BIGINT: Runs, open ones included
 -- column terminal_runs BIGINT: Runs that have ended
--- column completed BIGINT: ... with their result
--- column failed BIGINT: ... with an error
--- column expired BIGINT: ... because their time was up
--- column incomplete BIGINT: ... because they reached a limit
--- column cancelled BIGINT: ... because somebody cancelled them
--- column failure_rate DOUBLE: Share of failed, expired and incomplete ones in those that have ended, 0 to 1; null when none has
+-- column completed BIGINT: ... completed
+-- column failed BIGINT: ... failed
+-- column expired BIGINT: ... expired
+-- column incomplete BIGINT: ... incomplete: stopped at a limit
+-- column cancelled BIGINT: ... cancelled
+-- column failure_rate DOUBLE: Failed, expired and incomplete runs over ended runs, 0 to 1; null without ended runs
 -- column run_seconds_p50 DOUBLE: Median of the seconds from started to finished, of completed runs
 -- column run_seconds_p95 DOUBLE: 95th percentile of these, interpolated linearly
 -- column prompt_tokens BIGINT: Sum of prompt tokens; null when no run reports them
--- column cached_prompt_tokens BIGINT: Sum of prompt tokens that came from the cache
+-- column cached_prompt_tokens BIGINT: Sum of cached prompt tokens
 -- column completion_tokens BIGINT: Sum of completion tokens
 -- column total_tokens BIGINT: Sum of the totals as sent
--- column unpriced_runs BIGINT: Runs that report usage and of which the cost is not known
--- column cost DOUBLE: What the priced runs cost; null when none is. Costs in several currencies are in costs_daily
+-- column unpriced_runs BIGINT: Unpriced runs that report usage
+-- column cost DOUBLE: Cost of the priced runs; null when there are none, or several currencies (see costs_daily)
 with hours as (
     select
         utc_hour(run_times.created_at) as hour,

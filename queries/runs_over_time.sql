@@ -1,14 +1,14 @@
--- purpose: How many runs there are over time, how they end, and how long the completed ones take. Percentiles are interpolated linearly.
+-- purpose: Runs over time: count, outcome and latency of completed runs. Percentiles are interpolated linearly.
 -- grain: one row per period
--- column period TIMESTAMP: When the period (UTC) in which the runs were created begins: a day, unless Warehouse.within asks for other ones; null is a row of its own
--- column runs BIGINT: Runs, the open ones included
+-- column period TIMESTAMP: Start of the period (UTC) in which the runs were created: a day, unless Warehouse.within sets another interval; null is a group of its own
+-- column runs BIGINT: Runs, open ones included
 -- column terminal_runs BIGINT: Runs that have ended
--- column completed BIGINT: ... with their result
--- column failed BIGINT: ... with an error
--- column expired BIGINT: ... because their time was up
--- column incomplete BIGINT: ... because they reached a limit
--- column cancelled BIGINT: ... because somebody cancelled them
--- column failure_rate DOUBLE: Share of failed, expired and incomplete ones in those that have ended, 0 to 1; null when none has
+-- column completed BIGINT: ... completed
+-- column failed BIGINT: ... failed
+-- column expired BIGINT: ... expired
+-- column incomplete BIGINT: ... incomplete: stopped at a limit
+-- column cancelled BIGINT: ... cancelled
+-- column failure_rate DOUBLE: Failed, expired and incomplete runs over ended runs, 0 to 1; null without ended runs
 -- column queue_seconds_p50 DOUBLE: Median of the seconds from created to started, of completed runs
 -- column queue_seconds_p95 DOUBLE: 95th percentile of these
 -- column run_seconds_p50 DOUBLE: Median of the seconds from started to finished, of completed runs

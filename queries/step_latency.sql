@@ -1,16 +1,16 @@
--- purpose: How long completed steps of runs take, per type of step and model. Percentiles are interpolated linearly; steps without a duration are left out and counted.
+-- purpose: Latency of completed run steps per step type and model. Percentiles are interpolated linearly; steps without a duration are excluded and counted.
 -- grain: one row per type and model with a step
--- column type VARCHAR: message_creation or tool_calls; null is a row of its own
--- column model VARCHAR: The language model of the run, as sent; null where it, or the run, is not known
--- column steps BIGINT: Steps, the open ones included
+-- column type VARCHAR: message_creation or tool_calls; null is a group of its own
+-- column model VARCHAR: Model of the run, as sent; null when it or the run is unknown
+-- column steps BIGINT: Steps, open ones included
 -- column completed BIGINT: Steps that were completed
 -- column failed BIGINT: Steps that failed, expired or were cancelled
--- column tool_calls BIGINT: Tools they called; null where none are of a kind that calls tools
+-- column tool_calls BIGINT: Number of tool calls; null when no step is of a type that calls tools
 -- column step_seconds_p50 DOUBLE: Median of the seconds from created to completed
 -- column step_seconds_p90 DOUBLE: 90th percentile of the seconds from created to completed
 -- column step_seconds_p95 DOUBLE: 95th percentile of the seconds from created to completed
 -- column step_seconds_p99 DOUBLE: 99th percentile of the seconds from created to completed
--- column step_seconds_max DOUBLE: Longest of the seconds from created to completed
+-- column step_seconds_max DOUBLE: Maximum of the seconds from created to completed
 -- column step_seconds_missing BIGINT: Completed steps without a duration, or with a negative one
 with step_durations as (
     select

@@ -1,13 +1,13 @@
--- purpose: What happens in threads: how many runs, since when, with what end and how many tokens.
+-- purpose: Activity of threads: runs, failures, time range and tokens.
 -- grain: one row per source and thread
--- column source VARCHAR: Which organisation, project or server
--- column thread_id VARCHAR: The thread; null is a row of its own
--- column runs BIGINT: Runs, the open ones included
+-- column source VARCHAR: Label of the runs (--source)
+-- column thread_id VARCHAR: The thread; null is a group of its own
+-- column runs BIGINT: Runs, open ones included
 -- column open_runs BIGINT: Runs that have not ended
 -- column failures BIGINT: Failed, expired and incomplete runs
--- column assistants BIGINT: Assistants that ran in it
--- column first_run_at TIMESTAMP WITH TIME ZONE: When its first run was created
--- column last_run_at TIMESTAMP WITH TIME ZONE: When its last run was created
+-- column assistants BIGINT: Number of assistants
+-- column first_run_at TIMESTAMP WITH TIME ZONE: Creation time of its first run
+-- column last_run_at TIMESTAMP WITH TIME ZONE: Creation time of its last run
 -- column total_tokens BIGINT: Sum of the totals as sent; null when no run reports them
 -- column run_seconds DOUBLE: Sum of the seconds from started to finished; null when no run has them
 select

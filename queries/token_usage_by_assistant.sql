@@ -1,14 +1,14 @@
--- purpose: How many tokens runs use, per assistant. Cached tokens are part of prompt tokens, reasoning tokens part of completion tokens.
+-- purpose: Token usage per assistant. Cached tokens are part of prompt tokens, reasoning tokens part of completion tokens.
 -- grain: one row per assistant
--- column assistant_id VARCHAR: The assistant; null is a row of its own
+-- column assistant_id VARCHAR: The assistant; null is a group of its own
 -- column runs_with_usage BIGINT: Runs that report tokens
--- column prompt_tokens BIGINT: Sum of prompt tokens; like every sum here null when no run reports them
--- column cached_prompt_tokens BIGINT: Sum of prompt tokens that came from the cache
--- column uncached_prompt_tokens BIGINT: Sum of prompt tokens that did not
+-- column prompt_tokens BIGINT: Sum of prompt tokens; null, like every sum here, when no run reports them
+-- column cached_prompt_tokens BIGINT: Sum of cached prompt tokens
+-- column uncached_prompt_tokens BIGINT: Sum of uncached prompt tokens
 -- column completion_tokens BIGINT: Sum of completion tokens
--- column reasoning_tokens BIGINT: Sum of completion tokens spent on reasoning
+-- column reasoning_tokens BIGINT: Sum of reasoning tokens
 -- column total_tokens BIGINT: Sum of the totals as sent
--- column cached_share DOUBLE: Share of the cached in all prompt tokens, 0 to 1; null when neither is reported
+-- column cached_share DOUBLE: Cached over all prompt tokens, 0 to 1; null when neither is reported
 -- column prompt_tokens_avg DOUBLE: Prompt tokens per run that reports them
 -- column completion_tokens_avg DOUBLE: Completion tokens per run that reports them
 -- column total_tokens_p50 DOUBLE: Median of the totals

@@ -1,14 +1,14 @@
--- purpose: Which tools runs are offered, and how often they fail with them and without.
+-- purpose: Tools offered to runs, with the failure rates of runs with and without each tool.
 -- grain: one row per type and name of a tool, and model
--- column type VARCHAR: The type of the tool
--- column name VARCHAR: Its name; null where it has none
--- column model VARCHAR: The language model, as sent; null is a row of its own
--- column runs BIGINT: Runs that were offered it
--- column assistants BIGINT: Assistants that offered it
--- column terminal_runs BIGINT: Runs with it that have ended
--- column failure_rate DOUBLE: Share of failed, expired and incomplete ones in these, 0 to 1; null when there are none
--- column terminal_runs_without BIGINT: Runs of the model without it that have ended
--- column failure_rate_without DOUBLE: Share of failed, expired and incomplete ones in these, 0 to 1; null when there are none
+-- column type VARCHAR: Type of the tool
+-- column name VARCHAR: Name of the tool; null when it has none
+-- column model VARCHAR: Model, as sent; null is a group of its own
+-- column runs BIGINT: Runs that were offered the tool
+-- column assistants BIGINT: Number of assistants with the tool
+-- column terminal_runs BIGINT: Ended runs with the tool
+-- column failure_rate DOUBLE: Failed, expired and incomplete runs over these, 0 to 1; null when there are none
+-- column terminal_runs_without BIGINT: Ended runs of the model without the tool
+-- column failure_rate_without DOUBLE: Failed, expired and incomplete runs over these, 0 to 1; null when there are none
 with offering_runs as (
     select
         tools_digest,

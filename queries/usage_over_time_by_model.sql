@@ -1,16 +1,16 @@
--- purpose: What runs use and cost over time, per model, at the prices of their days.
+-- purpose: Token usage and cost over time per model, at the prices of each day.
 -- grain: one row per period and model
--- column period TIMESTAMP: When the period (UTC) in which the runs were created begins: a day, unless Warehouse.within asks for other ones; null is a row of its own
--- column model VARCHAR: The language model, as sent; null is a row of its own
+-- column period TIMESTAMP: Start of the period (UTC) in which the runs were created: a day, unless Warehouse.within sets another interval; null is a group of its own
+-- column model VARCHAR: Model, as sent; null is a group of its own
 -- column runs BIGINT: Runs that report usage
--- column prompt_tokens BIGINT: Sum of prompt tokens, the cached ones included
--- column cached_prompt_tokens BIGINT: Sum of prompt tokens that came from the cache; null when no run reports them
--- column cached_share DOUBLE: Their share in the prompt tokens, 0 to 1
+-- column prompt_tokens BIGINT: Sum of prompt tokens, cached ones included
+-- column cached_prompt_tokens BIGINT: Sum of cached prompt tokens; null when no run reports them
+-- column cached_share DOUBLE: Cached over all prompt tokens, 0 to 1
 -- column completion_tokens BIGINT: Sum of completion tokens
 -- column total_tokens BIGINT: Sum of the totals as sent
--- column unpriced_runs BIGINT: Runs of which the cost is not known, and which the cost leaves out
--- column currency VARCHAR: The currency of the cost; null when there is none, or more than one
--- column cost DOUBLE: What the priced runs cost; null when there is none, or more than one currency
+-- column unpriced_runs BIGINT: Unpriced runs, excluded from the cost
+-- column currency VARCHAR: Currency of the cost; null when there is none, or several
+-- column cost DOUBLE: Cost of the priced runs; null when there are none, or several currencies
 -- column cost_per_run DOUBLE: Cost per priced run
 with dated_costs as (
     select

@@ -57,11 +57,11 @@ def _texts(sent: Distinct[Any], name: str) -> Array:
 ERRORS: Table[ErrorRows] = Table(
     "errors",
     grain="one row per problem a run reports",
-    purpose="Why runs failed (last_error) or stopped short (incomplete_details).",
+    purpose="Errors of runs (last_error), and reasons why runs are incomplete (incomplete_details).",
     columns=(
         Column("run_id", VARCHAR, lambda rows: rows.run_id, "The run"),
         Column("kind", VARCHAR, lambda rows: rows.kind, "last_error or incomplete_details"),
-        Column("code", VARCHAR, lambda rows: rows.code, "The error's code; of incomplete_details its reason"),
+        Column("code", VARCHAR, lambda rows: rows.code, "Error code; for incomplete_details the reason"),
         Column("message", VARCHAR, lambda rows: rows.message, "The error's message"),
         Column("occurred_at", TIMESTAMPTZ, lambda rows: rows.occurred_at.view(TIMESTAMPTZ), "When the run failed, completed or was cancelled, whichever is set first"),
         RUN_CREATED_AT,

@@ -5,29 +5,29 @@ from runmart.models.tables.bookkeeping import Book, Note
 
 PRICES = Book(
     "prices",
-    grain="one row per provider, model and beginning of a price",
+    grain="one row per provider, model and start of validity",
     purpose="Prices of models, per million tokens; `runmart prices import` adds to them.",
     columns=(
-        Note("provider", VARCHAR, "Whose price it is"),
-        Note("model", VARCHAR, "The model, or a pattern for LIKE, such as gpt-4o-mini%; what fits most closely counts"),
-        Note("valid_from", TIMESTAMPTZ, "From when it holds"),
-        Note("valid_to", TIMESTAMPTZ, "Until when, exclusive; null until the next one of the same model begins"),
-        Note("input", DOUBLE, "Price of a million input tokens"),
-        Note("cached_input", DOUBLE, "Price of a million input tokens from the cache; null when they cost as much"),
-        Note("output", DOUBLE, "Price of a million output tokens"),
-        Note("currency", VARCHAR, "The currency, such as USD"),
-        Note("source", VARCHAR, "Where the price was published"),
+        Note("provider", VARCHAR, "Provider of the price"),
+        Note("model", VARCHAR, "Model, or a LIKE pattern such as gpt-4o-mini%; the most specific match applies"),
+        Note("valid_from", TIMESTAMPTZ, "Start of validity, included"),
+        Note("valid_to", TIMESTAMPTZ, "End of validity, excluded; null until the next price of the model"),
+        Note("input", DOUBLE, "Price per million input tokens"),
+        Note("cached_input", DOUBLE, "Price per million cached input tokens; null when equal to input"),
+        Note("output", DOUBLE, "Price per million output tokens"),
+        Note("currency", VARCHAR, "Currency, such as USD"),
+        Note("source", VARCHAR, "Source of the price, usually a URL"),
     ),
 )
 
 MODEL_ALIASES = Book(
     "model_aliases",
     grain="one row per source and model",
-    purpose="What models are priced as whose name says nothing, such as deployments on Azure.",
+    purpose="Aliases: which model's prices apply to a model of another name, such as an Azure deployment.",
     columns=(
-        Note("source", VARCHAR, "The label of the runs"),
+        Note("source", VARCHAR, "Label of the runs (--source)"),
         Note("model", VARCHAR, "The model, as sent"),
-        Note("provider", VARCHAR, "Whose price it has; null for openai"),
-        Note("priced_as", VARCHAR, "The model that it is"),
+        Note("provider", VARCHAR, "Provider of the price; null for openai"),
+        Note("priced_as", VARCHAR, "Model whose prices apply"),
     ),
 )

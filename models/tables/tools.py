@@ -72,13 +72,13 @@ def _plain(name: str, arrow_type: pa.DataType) -> Getter[ToolRows]:
 TOOLS: Table[ToolRows] = Table(
     "tools",
     grain="one row per tool offered to a run",
-    purpose="Tools the model could call.",
+    purpose="Tools offered to runs.",
     columns=(
         Column("run_id", VARCHAR, lambda rows: rows.run_id, "The run"),
-        Column("position", INTEGER, _plain("position", INTEGER), "The tool's place in the run's list, from 0"),
+        Column("position", INTEGER, _plain("position", INTEGER), "Position in the run's list of tools, from 0"),
         Column("type", VARCHAR, _tool("type", VARCHAR), "function, code_interpreter, file_search, ..."),
         Column("name", VARCHAR, _tool("name", VARCHAR), "The function's name"),
-        Column("description", VARCHAR, _tool("description", VARCHAR), "What the model is told of it"),
+        Column("description", VARCHAR, _tool("description", VARCHAR), "Description of the tool for the model"),
         Column("strict", BOOLEAN, _plain("strict", BOOLEAN), "Whether arguments must match the parameters exactly"),
         Column("parameters", JSON, _tool("parameters", VARCHAR), "JSON Schema of the arguments"),
         Column("config", JSON, _tool("config", VARCHAR), "The tool's other settings, as sent"),

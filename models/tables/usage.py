@@ -35,15 +35,15 @@ def _first(name: str, other: str) -> Getter[UsageRows]:
 USAGE: Table[UsageRows] = Table(
     "usage",
     grain="one row per run that reports usage",
-    purpose="Tokens per run. Cached tokens are part of prompt tokens, reasoning tokens part of completion tokens.",
+    purpose="Token usage per run. Cached tokens are part of prompt tokens, reasoning tokens part of completion tokens.",
     columns=(
         Column("run_id", VARCHAR, lambda rows: rows.run_id, "The run"),
-        Column("prompt_tokens", BIGINT, _first("prompt_tokens", "input_tokens"), "Tokens read, the cached ones included"),
-        Column("cached_prompt_tokens", BIGINT, lambda rows: rows.usage.cached_prompt_tokens, "Prompt tokens that came from the cache"),
-        Column("completion_tokens", BIGINT, _first("completion_tokens", "output_tokens"), "Tokens written, the reasoning ones included"),
-        Column("reasoning_tokens", BIGINT, lambda rows: rows.usage.reasoning_tokens, "Completion tokens spent on reasoning"),
-        Column("total_tokens", BIGINT, lambda rows: rows.usage.columns.array("total_tokens"), "Total as sent"),
-        Column("details", JSON, lambda rows: rows.usage.details, "The detail objects and whatever else usage holds, as sent"),
+        Column("prompt_tokens", BIGINT, _first("prompt_tokens", "input_tokens"), "Prompt tokens, cached ones included"),
+        Column("cached_prompt_tokens", BIGINT, lambda rows: rows.usage.cached_prompt_tokens, "Cached prompt tokens"),
+        Column("completion_tokens", BIGINT, _first("completion_tokens", "output_tokens"), "Completion tokens, reasoning ones included"),
+        Column("reasoning_tokens", BIGINT, lambda rows: rows.usage.reasoning_tokens, "Reasoning tokens, part of completion tokens"),
+        Column("total_tokens", BIGINT, lambda rows: rows.usage.columns.array("total_tokens"), "Total tokens, as sent"),
+        Column("details", JSON, lambda rows: rows.usage.details, "Token details and unknown fields of usage, as sent"),
         RUN_CREATED_AT,
     ),
 )  # fmt: skip
