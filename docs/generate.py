@@ -1,6 +1,6 @@
-"""Writes the generated parts of the documentation; a test compares them with what is committed.
+"""Writes the generated parts of the documentation; a test compares them with the committed files.
 
-The data dictionary is read from a warehouse that was just built, comments and all, not from the declarations.
+The data dictionary is read from the comments of a new warehouse, not from the declarations.
 """
 
 import tempfile
@@ -47,7 +47,7 @@ def _dictionary(connection: "DuckDBPyConnection") -> list[str]:
     lines = [
         "# Data dictionary",
         "",
-        "Made from a new warehouse by `make docs`. Instants are in UTC, durations in seconds.",
+        "Generated from a new warehouse by `make docs`. Timestamps are in UTC, durations in seconds.",
     ]
     heading = ""
     for schema, name, comment, kind, _ in connection.execute(_RELATIONS).fetchall():
@@ -63,28 +63,28 @@ def _dictionary(connection: "DuckDBPyConnection") -> list[str]:
 
 
 def quirks() -> str:
-    """The normalisations, as Markdown."""
+    """The normalisations of quirks, as Markdown."""
     lines = [
-        "# Quirks that are normalised",
+        "# Normalised quirks",
         "",
-        "What servers send differently, and what it means. Made from `models/quirks.py` by `make docs`.",
+        "Differences between servers, and how they are normalised. Generated from `models/quirks.py` by `make docs`.",
     ]
-    lines += ["", "| quirk | fields | for example | becomes | why |", "|---|---|---|---|---|"]
+    lines += ["", "| quirk | fields | example | stored as | reason |", "|---|---|---|---|---|"]
     for quirk in QUIRKS:
         sent, stored = (f"`{text}`" for text in quirk.example)
         lines.append(f"| {quirk.name} | {', '.join(quirk.fields)} | {sent} | {stored} | {_cell(quirk.why)} |")
     lines += [
         "",
-        "Fields under another name count as these, unless both are sent:",
+        "Renamed fields, unless both names are sent:",
         "",
-        "| sent as | counts as | why |",
+        "| sent as | stored as | reason |",
         "|---|---|---|",
     ]
     lines += [f"| {sent} | {known} | {why} |" for sent, known, why in RENAMED]
     lines += [
         "",
-        "A field that was not sent, and one that was sent as null, are both null in the tables; an empty list of tools",
-        "is no tools. JSON is stored without insignificant whitespace, but for `extra`, which is kept byte for byte.",
+        "Missing fields and null fields are both null in the tables; an empty list of tools gives no rows in `tools`.",
+        "JSON is stored without insignificant whitespace, except `extra`, which is kept byte for byte.",
         "",
     ]
     return "\n".join(lines)
@@ -95,7 +95,7 @@ def _cell(text: str) -> str:
 
 
 GENERATED = {"data-dictionary.md": data_dictionary, "quirks.md": quirks}
-"""What is generated: file name to function."""
+"""Generated files, with the functions that return their text."""
 
 
 def main() -> None:

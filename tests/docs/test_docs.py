@@ -64,9 +64,9 @@ def test_an_example_gives_in_the_shell_what_is_shown(query: str, output: str, de
 
 
 def test_the_python_page_prints_what_it_shows(demo: Path) -> None:
-    """docs/python.md is a program."""
+    """The program in docs/python.md that is shown with its output."""
     text = (ROOT / "docs" / "python.md").read_text()
-    [(program, output)] = re.findall(r"```python\n(.+?)\n```\n\n```text\n(.+?)\n```", text, re.DOTALL)
+    [(program, output)] = re.findall(r"```python\n((?:(?!```).)+)\n```\n\n```text\n(.+?)\n```", text, re.DOTALL)
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=demo.parent, capture_output=True, text=True, check=True)
     assert done.stdout.rstrip("\n") == output
