@@ -95,11 +95,11 @@ def open_(lake: str, /, *, warehouse: Annotated[Location, WAREHOUSE] = Path("lak
         lake: The folder of the lake.
         warehouse: The DuckDB file; one that this command made before is replaced, and keeps its prices.
     """
-    from runmart.lake.view_file import open_window
+    from runmart.lake.view_file import write_view_file
 
     if isinstance(warehouse, DuckLake):
         raise RunmartError(f"{warehouse}: views over a lake need a DuckDB file; name one with --warehouse")
-    manifest = open_window(lake, warehouse)
+    manifest = write_view_file(lake, warehouse)
     runs = sum(one.files["runs"].rows for one in manifest.partitions if "runs" in one.files)
     echo(f"{warehouse}: shows {runs:,} runs of {lake}")
     return 0

@@ -1,6 +1,6 @@
-"""Windows: a small DuckDB file whose tables are views over a lake, for the shell, the dashboards and the checks."""
+"""Lake view file: a small DuckDB file whose tables are views over a lake, for the shell, the dashboards and checks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from runmart.ingest.warehouse.write_lock import transaction
 from runmart.lake.batch import manifests
 from runmart.lake.batch.shards import BOOKS, quoted
 from runmart.lake.batch.storage import Storage
+from runmart.lake.parquet import schema
 from runmart.lake.parquet.manifest import ExportError, File, Manifest
 from runmart.models.columns import Table
 from runmart.models.tables.all import ALL_TABLES
@@ -26,23 +27,26 @@ if TYPE_CHECKING:
 _KEPT = (PRICES, MODEL_ALIASES)
 
 
-def open_window(lake: str, warehouse: Path) -> Manifest:
-    """Make a window on a lake as it is now, or bring one up to date; its prices and aliases are kept.
+def write_view_file(lake: str, warehouse: Path) -> Manifest:
+    """Create the view file of a lake, or bring one up to date; its prices and aliases are kept.
 
     Args:
-        lake: The lake: a folder.
+        lake: The lake's folder.
         warehouse: The DuckDB file.
 
+    Returns:
+        The manifest of the lake.
+
     Raises:
-        ExportError: There is no lake, or it is elsewhere than in a folder.
-        WarehouseError: The file is something else than a window, or cannot be written.
+        ExportError: There is no lake, it is not in a folder of this machine, or a newer runmart wrote it.
+        WarehouseError: The file exists and is no lake view file, or it cannot be written.
     """
     storage = Storage(lake)
     manifest = manifests.read(storage)
     if manifest is None:
         raise ExportError(f"{storage.address}: there is no lake; make one with: runmart lake load {lake} PAGES")
     if storage.path is None:
-        raise ExportError(f"{storage.address}: a window looks into a folder of this machine; mount or copy the lake")
+        raise ExportError(f"{storage.address}: a lake view file reads a folder of this machine; mount or copy the lake")
     aside = warehouse.with_name(f".{warehouse.name}.part")
     try:
         kept = _kept(warehouse)
@@ -66,52 +70,53 @@ def open_window(lake: str, warehouse: Path) -> Manifest:
 
 
 def _kept(warehouse: Path) -> dict[str, Any]:
-    """What a window has of its own."""
+    """The tables that a view file holds itself."""
     if not warehouse.exists():
         return {}
     with duckdb.connect(warehouse, read_only=True) as connection:
         if viewed_lake(connection) is None:
-            raise WarehouseError(f"{warehouse}: it is no window on a lake; choose another file")
+            raise WarehouseError(f"{warehouse}: it is no lake view file; choose another file")
         return {f"main.{book.name}": connection.sql(f"from main.{book.name}").to_arrow_table() for book in _KEPT}
 
 
 def _fill(connection: "DuckDBPyConnection", storage: Storage, manifest: Manifest) -> None:
-    lake = manifests.lake_of(manifest)
-    for table in ALL_TABLES:
+    lake = manifests.metadata_of(manifest)
+    for table in reversed(ALL_TABLES):  # defaults of runs are computed from the others
         files = [one.files[table.name] for one in manifest.partitions if table.name in one.files]
-        own = {column.name: _value(column.name, column.duckdb_type) for column in table.columns}
-        _show(connection, f"main.{table.name}", table, _selected(storage, own, files))
+        _show(connection, f"main.{table.name}", table, _selected(storage, table, files))
     for book in BOOKS:
-        same = {column.name: column.name for column in book.columns}
-        files = list(lake.books.get(book.name, {}).values())
-        _show(connection, f"runmart.{book.name}", book, _selected(storage, same, files))
+        _show(
+            connection, f"runmart.{book.name}", book, _selected(storage, book, lake.books.get(book.name, {}).values())
+        )
     _insert(connection, "runmart.loads", manifests.loads(lake))
     connection.execute("create table runmart.window (lake varchar, batch bigint)")
     connection.execute("comment on table runmart.window is 'The lake that this file shows, and its last batch'")
     connection.execute("insert into runmart.window values (?, ?)", [storage.address, len(lake.loads)])
 
 
-def _value(name: str, kind: str) -> str:
-    """A column of a table, as the lake's files have it."""
-    if name == "load_id":  # the files do not say
-        return f"cast(null as {kind})"
-    return "coalesce(source, '')" if name == "source" else f"cast({name} as {kind})"
+def _selected(storage: Storage, table: Table[Any] | Book, files: Collection[File]) -> str | None:
+    """A query of the columns of a table over files of any schema versions; None without files."""
+    queries = [
+        _of_schema(storage, table, version, [file for file in files if file.schema == version])
+        for version in sorted({file.schema for file in files})
+    ]
+    return " union all ".join(queries) or None
 
 
-def _selected(storage: Storage, columns: Mapping[str, str], files: Sequence[File]) -> str | None:
-    """What reads the columns of files; None when there is no file."""
-    if not files:
-        return None
-    selected = ", ".join(f"{value} as {name}" for name, value in columns.items())
+def _of_schema(storage: Storage, table: Table[Any] | Book, version: int, files: Sequence[File]) -> str:
     paths = ", ".join(quoted(f"{storage.path}/{file.path}") for file in files)
-    options = "hive_partitioning = false"
-    if "=" in files[0].path:
-        options = "hive_partitioning = true, hive_types = {'source': varchar, 'month': varchar}"
-    return f"select {selected} from read_parquet([{paths}], {options})"
+    values = {column.name: f"cast({column.name} as {column.duckdb_type})" for column in table.columns}
+    options, also = "hive_partitioning = false", list[str]()
+    if table.name in schema.PARTITIONED:
+        options, also = "hive_partitioning = true, hive_types = {'source': varchar, 'month': varchar}", ["source"]
+        values |= {"source": "coalesce(source, '')", "load_id": "cast(null as bigint)"}
+    rows = schema.relation(table.name, version, f"read_parquet([{paths}], {options})", also=also)
+    selected = ", ".join(f"{values[column.name]} as {column.name}" for column in table.columns)
+    return f"select {selected} from {rows} as {table.name}"
 
 
 def _show(connection: "DuckDBPyConnection", name: str, table: Table[Any] | Book, query: str | None) -> None:
-    """Put a view in the place of a table; a table without rows stays."""
+    """Replace a table by a view; without a query the empty table stays."""
     if query is None:
         return
     columns = table.columns

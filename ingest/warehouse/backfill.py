@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from runmart.models.tables.runs import RUNS
 from runmart.models.tables.tools import DIGEST
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ _CHUNK_ROWS = 122_880
 
 def add_tool_sums(connection: "DuckDBPyConnection", old: str, new: str) -> None:
     """Copy the runs of a table that lacks the sums to one that has them."""
-    columns = ", ".join(column.name for column in RUNS.columns if column.name not in SUMS)
+    columns = ", ".join(name for name, *_ in connection.execute(f"describe {old}").fetchall() if name not in SUMS)
     for rows in _chunks(connection, old):
         connection.execute(f"""
             insert into {new} ({columns}, tool_count, tools_digest)

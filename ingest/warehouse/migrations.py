@@ -1,6 +1,6 @@
 """The warehouse's schema: made from the declared tables, brought up to date by numbered migrations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +25,22 @@ from runmart.models.tables.bookkeeping import (
 from runmart.models.tables.prices import MODEL_ALIASES, PRICES
 from runmart.models.tables.runs import RUNS
 from runmart.models.tables.steps import STEPS
+from runmart.models.tables.tools import DIGEST, SPARK_DIGEST
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class AddedColumn:
+    """A column that a migration adds to a table that earlier versions have."""
+
+    table: str
+    name: str
+    default: str = "null"
+    """Its value in rows of earlier versions: SQL over `TABLE.COLUMN` of the row, and over other tables by name."""
+    spark_default: str | None = None
+    """The same in Spark's SQL; None where `default` is also that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +50,21 @@ class Migration:
     version: int
     description: str
     apply: Callable[["DuckDBPyConnection"], None]
+    adds: tuple[AddedColumn, ...] = ()
+    """Columns that exports and lakes of earlier versions lack, too; their files are never rewritten for that."""
 
 
 def create_tables(connection: "DuckDBPyConnection", *, has_comments: bool = True) -> None:
     """Create the tables and the bookkeeping, with their comments; these take longer than all else."""
     connection.execute(f"create schema if not exists {SCHEMA}")
-    for prefix, tables in (("main", (*ALL_TABLES, PRICES, MODEL_ALIASES)), (SCHEMA, BOOKS)):
-        for table in tables:
-            _create_table(connection, prefix, table, has_comments=has_comments)
+    for schema, table in _declared():
+        _create_table(connection, schema, table, has_comments=has_comments)
+
+
+def _declared() -> "Iterator[tuple[str, Table[Any] | Book]]":
+    """All tables, each with its schema."""
+    yield from (("main", table) for table in (*ALL_TABLES, PRICES, MODEL_ALIASES))
+    yield from ((SCHEMA, book) for book in BOOKS)
 
 
 def _create_table(
@@ -127,6 +147,36 @@ def add_tool_sums(connection: "DuckDBPyConnection") -> None:
         connection.execute("drop table main.runs_before")
 
 
+def adding(version: int, description: str, *columns: AddedColumn) -> Migration:
+    """A migration that adds declared columns, filled with their defaults."""
+
+    def apply(connection: "DuckDBPyConnection") -> None:
+        for column in columns:
+            _add_column(connection, column)
+
+    return Migration(version, description, apply, columns)
+
+
+def _add_column(connection: "DuckDBPyConnection", column: AddedColumn) -> None:
+    [(schema, table)] = [(schema, table) for schema, table in _declared() if table.name == column.table]
+    [declared] = [one for one in table.columns if one.name == column.name]
+    name = f"{schema}.{table.name}"
+    connection.execute(f"alter table {name} add column if not exists {column.name} {declared.duckdb_type}")
+    if column.default != "null":
+        connection.execute(f"update {name} set {column.name} = {column.default}")
+    connection.execute(f"comment on column {name}.{column.name} is {_quoted(declared.meaning)}")
+
+
+TOOL_SUMS = (
+    AddedColumn("runs", "tool_count", "(select count(*) from tools where tools.run_id = runs.run_id)"),
+    AddedColumn(
+        "runs",
+        "tools_digest",
+        f"(select {DIGEST} from tools where tools.run_id = runs.run_id)",
+        f"(select {SPARK_DIGEST} from tools where tools.run_id = runs.run_id)",
+    ),
+)
+
 MIGRATIONS = (
     Migration(1, "create the tables", create_tables),
     Migration(2, "add run_created_at to usage, tools and errors", add_run_created_at),
@@ -135,9 +185,9 @@ MIGRATIONS = (
     Migration(5, "add steps, and their number in runmart.loads", add_steps),
     Migration(6, "add prices and model_aliases", add_prices),
     Migration(7, "add runmart.content_rules and runmart.prunes", add_rules),
-    Migration(8, "add tool_count and tools_digest to runs", add_tool_sums),
+    Migration(8, "add tool_count and tools_digest to runs", add_tool_sums, TOOL_SUMS),
 )
-"""In order. A released migration is never changed: a new one follows it."""
+"""In order. A released migration is never changed: a new one follows it, made by `adding` where it adds columns."""
 
 
 def schema_version(connection: "DuckDBPyConnection") -> int:
@@ -159,12 +209,13 @@ def schema_version(connection: "DuckDBPyConnection") -> int:
     return 0
 
 
-def migrate(connection: "DuckDBPyConnection", migrations: tuple[Migration, ...] = MIGRATIONS) -> None:
-    """Bring the schema up to date, each migration and its record in one transaction.
+def migrate(connection: "DuckDBPyConnection", migrations: tuple[Migration, ...] | None = None) -> None:
+    """Bring the schema up to date by `MIGRATIONS` or others, each migration and its record in one transaction.
 
     Raises:
         WarehouseError: The schema is newer than this version of runmart, or not ours.
     """
+    migrations = MIGRATIONS if migrations is None else migrations
     version, newest = schema_version(connection), migrations[-1].version
     if version > newest:
         raise WarehouseError(

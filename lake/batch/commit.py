@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -78,7 +77,7 @@ def begin(
                 f"{storage.address}: it holds something that is no lake ({some[0]}); choose an empty folder"
             )
         manifest = manifests.new(shards)
-    known = manifests.lake_of(manifest)
+    known = manifests.metadata_of(manifest)
     admission = AdmissionFilter(combined(known.content, known.key_fingerprint, content))
     return Job(
         lake=lake if "://" in lake else storage.address,
@@ -105,7 +104,7 @@ def finish(job: Job, merged: Iterable[bytes], unchanged: int) -> Outcome:
         ExportError: Another batch was loaded meanwhile, or the lake cannot be written to; it stays as it was.
     """
     manifest = job.before()
-    lake = manifests.lake_of(manifest)
+    lake = manifests.metadata_of(manifest)
     before, old = _files(manifest), lake.replaced
     load = _put(job, manifest, [_MERGED.decode(one) for one in merged], unchanged)
     after = _files(manifest)
@@ -118,7 +117,7 @@ def finish(job: Job, merged: Iterable[bytes], unchanged: int) -> Outcome:
 
 def _put(job: Job, manifest: Manifest, merged: list[Merged], unchanged: int) -> dict[str, Any]:
     """Put a batch into the manifest; gives its load."""
-    lake = manifests.lake_of(manifest)
+    lake = manifests.metadata_of(manifest)
     partitions = {(one.shard, one.partition): one for one in manifest.partitions}
     for of_shard in merged:
         partitions |= {(of_shard.shard, one.partition): one for one in of_shard.written}
@@ -128,7 +127,7 @@ def _put(job: Job, manifest: Manifest, merged: list[Merged], unchanged: int) -> 
             if file is not None:
                 of_book[of_shard.shard] = file
     manifest.partitions = sorted((one for one in partitions.values() if one.files), key=_order)
-    manifest.version = VERSION
+    manifest.stamp(VERSION)
     content = job.admission.content
     lake.content = {str(name): rule for name, rule in content.rules.items() if rule != "keep"}
     if "hash" in lake.content.values():
@@ -168,9 +167,7 @@ def _load(job: Job, merged: list[Merged], unchanged: int) -> dict[str, Any]:
 
 def _files(manifest: Manifest) -> dict[str, File]:
     """All files of a lake, by their paths."""
-    books = manifests.lake_of(manifest).books.values()
-    found = chain((file for _, file in manifest.files()), *(book.values() for book in books))
-    return {file.path: file for file in found}
+    return {file.path: file for _, file in manifest.all_files()}
 
 
 def _order(one: Written) -> tuple[str, str, int]:

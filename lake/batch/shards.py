@@ -14,8 +14,9 @@ from runmart.ingest.warehouse.migrations import create_tables
 from runmart.ingest.warehouse.write_lock import transaction
 from runmart.lake.batch import manifests
 from runmart.lake.batch.job import Job
+from runmart.lake.parquet import schema
 from runmart.lake.parquet.export import copy, selected
-from runmart.lake.parquet.manifest import COLUMNS, File, Manifest, Partition, Written
+from runmart.lake.parquet.manifest import File, Manifest, Partition, Written
 from runmart.models import arrow
 from runmart.models.columns import JSON, VARCHAR
 from runmart.models.tables.all import ALL_TABLES, TABLES
@@ -68,7 +69,7 @@ class Shard:
         self.number = number
         self.job = job
         self.storage = job.storage()
-        self.lake = manifests.lake_of(manifest)
+        self.lake = manifests.metadata_of(manifest)
         self.written: list[Written] = [one for one in manifest.partitions if one.shard == number]
         self._folder = TemporaryDirectory(prefix="runmart-")
         self.folder = Path(self._folder.name)
@@ -97,11 +98,13 @@ class Shard:
         self.connection.unregister("filling")
 
     def fill(self, book: str) -> int:
-        """Put in what the lake's bookkeeping says of this shard; gives how many rows that is."""
+        """Insert the rows of a bookkeeping table of this shard; returns their number."""
         file = self.lake.books.get(book, {}).get(self.number)
         if file is None:
             return 0
-        self._insert(f"runmart.{book}", _parquet(self.storage.open(file.path)).read())
+        self.connection.execute(
+            f"insert into runmart.{book} by name from {schema.relation(book, file.schema, self._source(file))}"
+        )
         return file.rows
 
     def fill_rows(self, key: Key) -> None:
@@ -127,10 +130,11 @@ class Shard:
         for table in ALL_TABLES:
             if table.name not in key.tables or table.name not in one.files:
                 continue
+            stored = schema.columns(table.name)
             values = {
                 column.name: f"cast({column.name} as json)" if column.type == JSON else column.name
                 for column in table.columns
-                if column.name in COLUMNS[table.name]
+                if column.name in stored
             }
             if table.name == key.table:
                 values |= {"source": quoted(one.partition.source), "load_id": "0"}
@@ -154,7 +158,7 @@ class Shard:
 
     def write(self, old: Written, key: Key, table: str) -> File | None:
         """Write a table of a partition anew; None when it has no rows."""
-        names = ", ".join(COLUMNS[table])
+        names = ", ".join(schema.columns(table))
         parts = [f"select {selected(table)} from main.{table} where {key.column} in ({self._new(old.partition, key)})"]
         if table in old.files:
             parts.append(f"select {names} from {self._stored(old, table)} where {key.column} not in ({key.changed})")
@@ -174,7 +178,7 @@ class Shard:
 
     def write_book(self, book: str) -> File | None:
         """Write what the bookkeeping says of this shard anew; None when it says nothing."""
-        query = f"select * from runmart.{book} order by all"
+        query = f"select {', '.join(schema.columns(book))} from runmart.{book} order by all"
         if book == REJECTS.name:  # numbers that no other shard gives
             query = f"""
                 select * replace (case when load_id < {self.job.batch} then reject_id else (
@@ -197,8 +201,16 @@ class Shard:
         return file
 
     def _stored(self, one: Written, table: str) -> str:
-        """A file of the lake, as SQL reads it."""
-        path = self.storage.local(one.files[table].path, self.folder / "stored")
+        """All columns of a table of a partition, as a subquery, whatever its file lacks."""
+        file = one.files[table]
+
+        def siblings() -> dict[str, str]:
+            return {name: self._source(other) for name, other in one.files.items()}
+
+        return schema.relation(table, file.schema, self._source(file), siblings)
+
+    def _source(self, file: File) -> str:
+        path = self.storage.local(file.path, self.folder / "stored")
         return f"read_parquet({quoted(str(path))}, hive_partitioning = false)"
 
 

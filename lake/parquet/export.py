@@ -1,4 +1,4 @@
-"""Write: the partitions of a warehouse that have changed since they were written last."""
+"""Incremental export of a warehouse: writes the partitions that have changed since the last export."""
 
 import hashlib
 import shutil
@@ -10,12 +10,11 @@ import duckdb
 
 from runmart.ingest.load import policies
 from runmart.ingest.version import VERSION
+from runmart.lake.parquet import schema
 from runmart.lake.parquet.manifest import (
-    COLUMNS,
     FORMAT,
     MANIFEST,
     MANIFEST_ASIDE,
-    PLAIN,
     ExportError,
     File,
     Manifest,
@@ -28,8 +27,6 @@ from runmart.lake.parquet.manifest import (
     whole,
     write_manifest,
 )
-from runmart.models.columns import JSON
-from runmart.models.tables.all import ALL_TABLES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -40,10 +37,6 @@ _ASIDE = ".data.parquet.part"
 
 _MONTH = "strftime(created_at, '%Y-%m')"
 _CHILDREN = ("usage", "tools", "errors")
-_TYPES = {table.name: {column.name: column.type for column in table.columns} for table in ALL_TABLES}
-
-_COLUMNS_DIGEST = hashlib.sha256(repr(COLUMNS).encode()).hexdigest()[:16]
-
 _PRUNED_AT = """(
     select coalesce(max(epoch_us(pruned_at)), 0) from runmart.prunes
     where content_only and (month is null or older_than > cast(month || '-01' as timestamptz)))"""
@@ -106,6 +99,7 @@ def _brought_up_to_date(
     gone = [one for one in known if one not in digests]
     for partition in changed:  # should this be cut short, they are written again, or removed, whatever became of them
         known[partition] = Written(partition, "", known[partition].files if partition in known else {})
+    manifest.stamp(VERSION)
     manifest.is_complete, manifest.partitions = False, [known[one] for one in sorted(known, key=_order)]
     write_manifest(folder, manifest)
     for partition in changed:
@@ -116,11 +110,11 @@ def _brought_up_to_date(
     for partition in gone:
         _remove(folder, partition)
     manifest.partitions = [one for one in manifest.partitions if one.partition in digests]
-    manifest.tables = {table: _write_whole(connection, folder, table) for table in PLAIN}
-    manifest.is_complete, manifest.version = True, VERSION
+    manifest.tables = {table: _write_whole(connection, folder, table) for table in schema.PLAIN}
+    manifest.is_complete = True
     write_manifest(folder, manifest)
     (folder / _ASIDE).unlink(missing_ok=True)  # a table without rows was the last
-    rows = dict.fromkeys((*COLUMNS, *PLAIN), 0)
+    rows = dict.fromkeys((*schema.PARTITIONED, *schema.PLAIN), 0)
     for table, file in manifest.files():
         rows[table] += file.rows
     size = sum(file.bytes for _, file in manifest.files())
@@ -169,7 +163,13 @@ def _digests(connection: "DuckDBPyConnection") -> dict[Partition, str]:
         for source, month, *what in rows:
             parts.setdefault(Partition(source, month), []).append(f"{table} {' '.join(map(str, what))}")
     [(engine,)] = connection.execute("select version()").fetchall()
-    return {partition: f"{', '.join(what)}; {engine}; {_COLUMNS_DIGEST}" for partition, what in parts.items()}
+    columns = _columns_digest()
+    return {partition: f"{', '.join(what)}; {engine}; {columns}" for partition, what in parts.items()}
+
+
+def _columns_digest() -> str:
+    columns = {table: tuple(schema.columns(table)) for table in schema.PARTITIONED}
+    return hashlib.sha256(repr(columns).encode()).hexdigest()[:16]
 
 
 def _write(
@@ -177,7 +177,7 @@ def _write(
 ) -> dict[str, File]:
     """Write the files of a partition; gives that of each table that has some rows."""
     files: dict[str, File] = {}
-    for table in COLUMNS:
+    for table in schema.PARTITIONED:
         condition = _condition(table, partition, is_only_source=is_only_source)
         path = folder / (name := partition.path(table))
         file = _copy(connection, f"select {selected(table)} from main.{table} where {condition}", folder, name)
@@ -193,8 +193,7 @@ def _write(
 
 def selected(table: str) -> str:
     """The columns of a table; JSON as text, which everything reads."""
-    types = _TYPES[table]
-    return ", ".join(f"cast({name} as varchar) as {name}" if types[name] == JSON else name for name in COLUMNS[table])
+    return ", ".join(f"cast({name} as {kind}) as {name}" for name, kind in schema.columns(table).items())
 
 
 def _condition(table: str, partition: Partition, *, is_only_source: bool) -> str:
@@ -216,7 +215,7 @@ def _condition(table: str, partition: Partition, *, is_only_source: bool) -> str
 def _write_whole(connection: "DuckDBPyConnection", folder: Path, table: str) -> File:
     path = folder / whole(table)
     path.parent.mkdir(exist_ok=True)
-    query = f"select {', '.join(PLAIN[table])} from main.{table} order by all"
+    query = f"select {', '.join(schema.columns(table))} from main.{table} order by all"
     file = _copy(connection, query, folder, whole(table))
     put_in_place(folder / _ASIDE, path)
     return file
@@ -232,12 +231,12 @@ def copy(connection: "DuckDBPyConnection", query: str, path: Path, name: str) ->
     [(count,)] = connection.execute(
         f"copy ({query}) to {_quoted(str(path))} (format parquet, compression zstd, use_tmp_file false)"
     ).fetchall()
-    return File(name, count, path.stat().st_size, sha256(path))
+    return File(name, count, path.stat().st_size, sha256(path), schema.current())
 
 
 def _remove(folder: Path, partition: Partition) -> None:
     """Remove the files of a partition that is not there any more."""
-    for table in COLUMNS:
+    for table in schema.PARTITIONED:
         path = folder / partition.path(table)
         shutil.rmtree(path.parent, ignore_errors=True)
         _remove_empty(path.parent.parent, folder)

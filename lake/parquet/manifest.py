@@ -1,9 +1,11 @@
-"""The layout of an export, and of a lake: `TABLE/source=SOURCE/month=MONTH/NAME.parquet`, and a manifest of all of it.
+"""Manifest and layout of exports and lakes: `TABLE/source=SOURCE/month=MONTH/NAME.parquet`, listed in a JSON manifest.
 
-Partition columns are in the paths only, as Hive has it: `source` is the label of the runs, `month` (2025-01) the one,
-in UTC, in which they were created. Steps lie by their own source and month. In an export, a partition has one file of
-each table; in a lake one for each shard, with the runs whose ids fall to it. What the manifest does not name is not
-part of it.
+Partition columns are in the paths only, as in Hive: `source` is the label of the runs, `month` (2025-01) their month of
+creation in UTC. Steps are partitioned by their own source and month. A partition has one file per table in an export,
+and one per table and shard in a lake. A file that the manifest does not name is not part of the export or lake.
+
+Formats 1 (exports only) and 2 are read for ever: they do not record the schema of their files, since each was written
+under one schema version only, `_SCHEMAS`. The next export or batch makes them format 3.
 """
 
 import hashlib
@@ -11,121 +13,157 @@ import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
 
 from runmart.ingest.errors import RunmartError
-from runmart.models.tables.all import ALL_TABLES
-from runmart.models.tables.prices import MODEL_ALIASES, PRICES
+from runmart.lake.parquet import schema
 
 MANIFEST = "runmart-export.json"
 MANIFEST_ASIDE = f".{MANIFEST}.part"
-"""What there may be of one that was never finished, when the disk is full."""
+"""The manifest while it is written; a full disk may leave it behind."""
 
-FORMAT = 2
-PLAIN = {book.name: tuple(note.name for note in book.columns) for book in (PRICES, MODEL_ALIASES)}
-"""Tables that are written whole, into one file each, and their columns."""
+FORMAT = 3
+_SCHEMAS = {1: 7, 2: 8}
+"""The schema version of files in manifests that do not record it, by format. Some files of format 1 have the columns of
+schema version 8; these are not read, since their defaults give the same values."""
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
-"""Hive's word for null."""
+"""Null in a Hive path."""
 
 
 class ExportError(RunmartError):
-    """An export cannot be written, or read."""
+    """An export or a lake cannot be written or read."""
 
 
 class Partition(msgspec.Struct, frozen=True):
-    """The runs of a source that were created in a month, with all that belongs to them; and steps."""
+    """The runs of one source and month of creation with their child rows, or the steps of one source and month."""
 
     source: str
     month: str | None
     """As 2025-01; None where it is not known."""
 
     def path(self, table: str, name: str = "data") -> str:
-        """Where the rows of a table are, from the folder on."""
+        """The path of a table's file, relative to the folder."""
         month = self.month or NO_VALUE
         return f"{table}/source={quote(self.source, safe='') or NO_VALUE}/month={month}/{name}.parquet"
 
 
 class File(msgspec.Struct):
-    """What was written of a table into one file."""
+    """One Parquet file."""
 
     path: str
-    """From the folder on."""
+    """Relative to the folder."""
+    rows: int
+    bytes: int
+    sha256: str
+    schema: int = 0
+    """The schema version by which it was written; see `schema`."""
+
+
+class Written(msgspec.Struct):
+    """The files of a partition, or of one shard of it."""
+
+    partition: Partition
+    digest: str
+    """Of the rows it was written from, to detect changes; empty in a lake."""
+    files: dict[str, File]
+    """By table; a table without rows has no file."""
+    shard: int = 0
+
+
+class LakeMetadata(msgspec.Struct, omit_defaults=True):
+    """What only a lake has: sharding, batches, bookkeeping files and the redaction policy."""
+
+    shards: int
+    """Number of shards over which run ids are hashed."""
+    loads: list[dict[str, Any]]
+    """One row of `runmart.loads` per batch; instants in microseconds since 1970."""
+    books: dict[str, dict[int, File]]
+    """Files of `inputs` and `rejects`, by shard; a shard without rows has no file."""
+    content: dict[str, str]
+    """The redaction rule of each field that is not kept."""
+    key_fingerprint: str | None = None
+    """Fingerprint of the key of hashed fields."""
+    replaced: list[str] = []
+    """Files that the last batch replaced, kept for readers that began before it."""
+
+
+class Manifest(msgspec.Struct, omit_defaults=True):
+    """The content of an export or a lake."""
+
+    format: int
+    version: str
+    """The version of runmart that wrote it."""
+    warehouse: str
+    """When the exported warehouse was created, which identifies it; empty in a lake."""
+    is_complete: bool
+    """False while an export is being written, or after it was interrupted."""
+    partitions: list[Written]
+    tables: dict[str, File]
+    """Unpartitioned tables."""
+    lake: LakeMetadata | None = None
+    """None in an export."""
+    schema: int = 0
+    """The newest schema version of its files and loads."""
+
+    def files(self) -> Iterator[tuple[str, File]]:
+        """Each file with its table, without the bookkeeping files of a lake."""
+        for one in self.partitions:
+            yield from one.files.items()
+        yield from self.tables.items()
+
+    def all_files(self) -> Iterator[tuple[str, File]]:
+        """Each file with its table."""
+        yield from self.files()
+        for book, shards in self.lake.books.items() if self.lake else ():
+            yield from ((book, file) for file in shards.values())
+
+    def stamp(self, version: str) -> None:
+        """Mark it as written by this version of runmart."""
+        self.format, self.version, self.schema = FORMAT, version, schema.current()
+
+
+class _Format(msgspec.Struct):
+    """The part of a manifest that every format has."""
+
+    format: Annotated[int, msgspec.Meta(ge=1)]
+    schema: int = 0
+
+
+class _FileOfFormat1(msgspec.Struct):
     rows: int
     bytes: int
     sha256: str
 
 
-class Written(msgspec.Struct):
-    """What was written of a partition, or of a shard of it."""
-
+class _WrittenOfFormat1(msgspec.Struct):
     partition: Partition
     digest: str
-    """Of what it was made of; a lake has none."""
-    files: dict[str, File]
-    """Of each table that has rows in it."""
-    shard: int = 0
+    files: dict[str, _FileOfFormat1]
 
 
-class Lake(msgspec.Struct, omit_defaults=True):
-    """What a lake has beside the tables of an export: how runs are spread, and what its batches did."""
-
-    shards: int
-    """The ids of runs are spread over so many."""
-    loads: list[dict[str, Any]]
-    """A row of `runmart.loads` for each batch; instants in microseconds since 1970."""
-    books: dict[str, dict[int, File]]
-    """`inputs` and `rejects`: a file for each shard that has rows."""
-    content: dict[str, str]
-    """What becomes of the content of runs; of each field that is not kept."""
-    key_fingerprint: str | None = None
-    """Which key hashes are made with."""
-    replaced: list[str] = []
-    """Files that the last batch replaced; readers that had begun may still be at them."""
-
-
-class Manifest(msgspec.Struct, omit_defaults=True):
-    """What an export, or a lake, holds."""
-
+class _ManifestOfFormat1(msgspec.Struct):
     format: int
     version: str
-    """Of runmart."""
     warehouse: str
-    """Which warehouse it is of: when that was made."""
     is_complete: bool
-    """Whether the last export came to its end."""
-    partitions: list[Written]
-    tables: dict[str, File]
-    """Tables that are written whole."""
-    lake: Lake | None = None
-    """What only a lake has; None in an export."""
-
-    def files(self) -> Iterator[tuple[str, File]]:
-        """Each file, and the table whose rows it holds; but the bookkeeping of a lake."""
-        for one in self.partitions:
-            yield from one.files.items()
-        yield from self.tables.items()
-
-
-class _Format(msgspec.Struct):
-    """The part of a manifest that every version has."""
-
-    format: int
+    partitions: list[_WrittenOfFormat1]
+    tables: dict[str, _FileOfFormat1]
 
 
 def whole(table: str) -> str:
-    """Where a table is that is written whole, from the folder on."""
+    """The path of an unpartitioned table's file, relative to the folder."""
     return f"{table}/data.parquet"
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """The manifest of an export, or of a lake; None where there is none.
+    """The manifest of an export or a lake; None when the folder has none.
 
     Raises:
-        ExportError: It is damaged, or of another format.
+        ExportError: It is damaged, or a newer runmart wrote it.
     """
     path = folder / MANIFEST
     try:
@@ -137,36 +175,63 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def decoded(text: bytes, path: str) -> Manifest:
-    """A manifest from its text.
+    """A manifest from its text, whatever its format; files of formats before 3 get their schema version.
 
     Raises:
-        ExportError: It is damaged, or of another format.
+        ExportError: It is damaged, or a newer runmart wrote it.
     """
     try:
-        found = msgspec.json.decode(text, type=_Format).format
-        if found < FORMAT:
-            raise ExportError(f"{path}: an older runmart wrote it (format {found}); export again, into an empty folder")
-        if found > FORMAT:
-            raise ExportError(f"{path}: it has format {found}, this runmart knows {FORMAT}: upgrade it")
-        return msgspec.json.decode(text, type=Manifest)
+        found = msgspec.json.decode(text, type=_Format)
+        if found.format > FORMAT:
+            raise ExportError(f"{path}: it has format {found.format}, this runmart knows {FORMAT}: upgrade it")
+        if found.schema > schema.current():
+            raise ExportError(
+                f"{path}: a newer runmart wrote files of it (schema version {found.schema}, this one knows "
+                f"{schema.current()}): upgrade runmart"
+            )
+        if found.format == 1:
+            manifest = _of_format_1(msgspec.json.decode(text, type=_ManifestOfFormat1))
+        else:
+            manifest = msgspec.json.decode(text, type=Manifest)
     except msgspec.DecodeError as error:
         raise ExportError(f"{path} cannot be read: {error}") from None
+    if found.format in _SCHEMAS:
+        manifest.schema = _SCHEMAS[found.format]
+        for _, file in manifest.all_files():
+            file.schema = manifest.schema
+    if unknown := {table for table, _ in manifest.all_files()} - set(schema.STORED):
+        raise ExportError(f"{path}: it has tables that this runmart does not know ({', '.join(unknown)}): upgrade it")
+    return manifest
+
+
+def _of_format_1(old: _ManifestOfFormat1) -> Manifest:
+    """The same manifest with the paths of files, which format 1 leaves to its layout."""
+
+    def file(path: str, found: _FileOfFormat1) -> File:
+        return File(path, found.rows, found.bytes, found.sha256)
+
+    partitions = [
+        Written(one.partition, one.digest, {name: file(one.partition.path(name), of) for name, of in one.files.items()})
+        for one in old.partitions
+    ]
+    tables = {name: file(whole(name), of) for name, of in old.tables.items()}
+    return Manifest(old.format, old.version, old.warehouse, old.is_complete, partitions, tables)
 
 
 def encoded(manifest: Manifest) -> bytes:
-    """A manifest as it is written."""
+    """The JSON text of a manifest."""
     return msgspec.json.format(msgspec.json.encode(manifest), indent=1)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Put the manifest in its place, whole or not at all."""
+    """Replace the manifest atomically."""
     aside = folder / MANIFEST_ASIDE
     aside.write_bytes(encoded(manifest))
     put_in_place(aside, folder / MANIFEST)
 
 
 def put_in_place(aside: Path, path: Path) -> None:
-    """Rename a file that was written aside, once it is on the disk."""
+    """Replace a file atomically by another one, which is synced to the disk first."""
     _sync(aside)
     aside.replace(path)
     _sync(path.parent)
@@ -181,17 +246,17 @@ def _sync(path: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """The digest of a file."""
+    """The SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def held(folder: Path, *, for_writing: bool) -> Generator[None]:
-    """While this lasts, nobody else writes to the export; nor reads it, when it is for writing.
+    """Hold a lock on the folder: shared for reading, exclusive for writing.
 
     Raises:
-        ExportError: Somebody does.
+        ExportError: Another process holds a lock that conflicts.
     """
     try:
         import fcntl
@@ -208,10 +273,3 @@ def held(folder: Path, *, for_writing: bool) -> Generator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-COLUMNS: dict[str, tuple[str, ...]] = {
-    table.name: tuple(column.name for column in table.columns if column.name not in {"source", "load_id"})
-    for table in ALL_TABLES
-}
-"""What is in the files. Which load brought a row is the warehouse's own matter."""

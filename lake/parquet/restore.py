@@ -1,4 +1,4 @@
-"""Read: what an export holds goes into a warehouse, by the merge that every load goes through."""
+"""Import of an export or a lake into a warehouse, by the merge that every load uses."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,10 +14,9 @@ from runmart.ingest.load.loader import Load, ReadInput
 from runmart.ingest.pipeline import loading
 from runmart.ingest.transform.convert import Converted, admit
 from runmart.ingest.warehouse.write_lock import write_alone
+from runmart.lake.parquet import schema
 from runmart.lake.parquet.manifest import (
-    COLUMNS,
     MANIFEST,
-    PLAIN,
     ExportError,
     File,
     Manifest,
@@ -26,7 +25,6 @@ from runmart.lake.parquet.manifest import (
     held,
     read_manifest,
     sha256,
-    whole,
 )
 from runmart.models import arrow
 from runmart.models.batches import OBSERVATION, Batches
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
     from runmart.models.redaction import RedactionPolicy
 
 _CHUNK_RUNS = 30_000
-"""Half of what is merged at a time; with as many as that, all of it takes 150 MB more and is no quicker."""
+"""Runs per chunk: half of a merged batch; with a whole one an import takes 150 MB more and is no quicker."""
 
 _MEMORY = "128MB"
 
@@ -49,17 +47,17 @@ _KEYS = {"prices": ("provider", "model", "valid_from"), "model_aliases": ("sourc
 
 
 def restore(connection: "DuckDBPyConnection", folder: Path, content: "RedactionPolicy | None" = None) -> Load:
-    """Load an export: runs and steps as they were observed, and the prices and aliases that are not there.
+    """Load an export or a lake: runs and steps as they were observed, and missing prices and aliases.
 
     Args:
         connection: A connection from `open_for_writing`.
         folder: The export.
-        content: What becomes of the content of runs; see `Load`.
+        content: The redaction policy; see `Load`.
 
     Raises:
-        ExportError: It is none, or damaged; nothing is loaded.
-        WarehouseError: Content is to be hashed, and the key is missing, or not the warehouse's.
-        duckdb.Error: The warehouse fails; the batch at hand is rolled back.
+        ExportError: It is no export, damaged, or of a newer runmart; nothing is loaded.
+        WarehouseError: Content is to be hashed, and the key is missing or not the warehouse's.
+        duckdb.Error: The warehouse failed; the current batch is rolled back.
     """
     if read_manifest(folder) is None:
         raise ExportError(f"{folder}: it is no export of runmart: there is no {MANIFEST}")
@@ -69,13 +67,13 @@ def restore(connection: "DuckDBPyConnection", folder: Path, content: "RedactionP
         with loading(connection, "import", "", content) as load:
             for one in manifest.partitions:
                 _load(reader, folder, one, load)
-            for table in manifest.tables:
-                write_alone(connection, partial(_add_missing, connection, folder / whole(table), table))
+            for table, file in manifest.tables.items():
+                write_alone(connection, partial(_add_missing, connection, folder, table, file))
     return load
 
 
 def _checked(reader: "DuckDBPyConnection", folder: Path) -> Manifest:
-    """The manifest, once each file is known to be there, as it was written, with all columns."""
+    """The manifest, after all of its files were checked."""
     manifest = read_manifest(folder)
     if manifest is None or not manifest.is_complete:
         raise ExportError(
@@ -88,10 +86,10 @@ def _checked(reader: "DuckDBPyConnection", folder: Path) -> Manifest:
 
 
 def check(reader: "DuckDBPyConnection", path: Path, table: str, file: File) -> None:
-    """See that a file of a table is there, as it was written, with all columns.
+    """Check that a file is the one that was written, and has the columns of its schema version.
 
     Raises:
-        ExportError: It is not.
+        ExportError: It is missing or damaged, lacks a column, or has one that this runmart does not know.
     """
     try:
         is_same = path.stat().st_size == file.bytes and sha256(path) == file.sha256
@@ -101,9 +99,14 @@ def check(reader: "DuckDBPyConnection", path: Path, table: str, file: File) -> N
         raise ExportError(f"{path} cannot be read: {error.strerror or error}") from None
     if not is_same:
         raise ExportError(f"{path} is damaged, or was changed after the export; export it again, or restore it")
-    found = reader.read_parquet(str(path), hive_partitioning=False).columns
-    if missing := set({**COLUMNS, **PLAIN}[table]) - set(found):
-        raise ExportError(f"{path}: it lacks the columns {', '.join(sorted(missing))}; export it again")
+    found = set(reader.read_parquet(str(path), hive_partitioning=False).columns)
+    if missing := set(schema.columns_at(table, file.schema)) - found:
+        raise ExportError(f"{path}: it lacks the columns {', '.join(sorted(missing))}; export it again, or restore it")
+    if unknown := found - set(schema.columns(table)):
+        raise ExportError(
+            f"{path}: a newer runmart wrote it, with columns that this one does not know "
+            f"({', '.join(sorted(unknown))}): upgrade runmart"
+        )
 
 
 def _load(reader: "DuckDBPyConnection", folder: Path, one: Written, load: Load) -> None:
@@ -117,42 +120,54 @@ def _load(reader: "DuckDBPyConnection", folder: Path, one: Written, load: Load) 
 
 
 def converted(reader: "DuckDBPyConnection", folder: Path, one: Written, load_id: int) -> Iterator[Converted]:
-    """What a partition holds, some runs after another, then its steps, as if it had been converted just now.
+    """The rows of a partition in the form in which conversion gives them: runs in chunks, then steps.
 
     Args:
         reader: Any connection, whose time zone is UTC.
-        folder: Where the files of the partition are.
+        folder: The folder to which the paths of files are relative.
         one: The partition.
-        load_id: What the rows are to have.
+        load_id: The `load_id` of the rows.
     """
     for batches in _batches(reader, folder, one, load_id):
         count = batches.runs.num_rows
         yield Converted([batches], [[]], [Counts(count, 0, count)], Counter(), 0, None)
     if "steps" in one.files:
-        for steps in _steps(reader, folder / one.files["steps"].path, one.partition, load_id):
+        for steps in _steps(reader, _relation(folder, one, "steps"), one.partition, load_id):
             yield Converted([], [[]], [Counts(0, 0, steps.num_rows)], Counter(), 0, steps)
 
 
+def _relation(folder: Path, one: Written, table: str, options: str = "", *also: str) -> str:
+    """All columns of a table of a partition, as a subquery, whatever its file lacks."""
+    file = one.files[table]
+
+    def siblings() -> dict[str, str]:
+        return {name: _source(folder / other.path) for name, other in one.files.items()}
+
+    return schema.relation(table, file.schema, _source(folder / file.path, options), siblings, also=also)
+
+
+def _source(path: Path, options: str = "") -> str:
+    return f"read_parquet({_quoted(path)}, hive_partitioning = false{options})"
+
+
 def _batches(reader: "DuckDBPyConnection", folder: Path, one: Written, load_id: int) -> Iterator[Batches]:
-    """The rows of a partition, some runs after another."""
+    """The rows of a partition, in chunks of runs."""
     if "runs" not in one.files:
         return
-    runs = one.files["runs"]
-    for first in range(0, runs.rows, _CHUNK_RUNS):
+    numbered = _relation(folder, one, "runs", ", file_row_number = true", "file_row_number")
+    for first in range(0, one.files["runs"].rows, _CHUNK_RUNS):
         reader.execute(f"""
             create or replace temp table chunk as
-            select file_row_number - {first} as {OBSERVATION}, *
-            from read_parquet({_quoted(folder / runs.path)}, hive_partitioning = false, file_row_number = true)
+            select file_row_number - {first} as {OBSERVATION}, * from {numbered} as runs
             where file_row_number >= {first} and file_row_number < {first + _CHUNK_RUNS}""")
         found: dict[str, pa.RecordBatch] = {}
         for table in TABLES:
             query = f"select * from chunk order by {OBSERVATION}"
             is_there = table.name in one.files
             if is_there and table is not RUNS:
-                file = _quoted(folder / one.files[table.name].path)
                 query = f"""
                     select chunk.{OBSERVATION}, rows.*
-                    from read_parquet({file}, hive_partitioning = false) as rows
+                    from {_relation(folder, one, table.name)} as rows
                     join chunk on chunk.run_id = rows.run_id order by 1"""
             found[table.name] = _batch(
                 table, reader.sql(query).to_arrow_table() if is_there else None, one.partition, load_id
@@ -160,16 +175,15 @@ def _batches(reader: "DuckDBPyConnection", folder: Path, one: Written, load_id: 
         yield Batches(**found)
 
 
-def _steps(reader: "DuckDBPyConnection", path: Path, partition: Partition, load_id: int) -> Iterator[pa.RecordBatch]:
-    relation = reader.sql(f"select * from read_parquet({_quoted(path)}, hive_partitioning = false)")
-    for some in relation.to_arrow_reader(_CHUNK_RUNS):
+def _steps(reader: "DuckDBPyConnection", steps: str, partition: Partition, load_id: int) -> Iterator[pa.RecordBatch]:
+    for some in reader.sql(f"from {steps}").to_arrow_reader(_CHUNK_RUNS):
         yield _batch(STEPS, pa.Table.from_batches([some]), partition, load_id, is_numbered=False)
 
 
 def _batch(
     table: Table[Any], found: Any, partition: Partition, load_id: int, *, is_numbered: bool = True
 ) -> pa.RecordBatch:
-    """Rows of a table as flattening makes them; none of a table that is None."""
+    """A record batch of a table in the form in which flattening gives it; empty when `found` is None."""
     count = 0 if found is None else found.num_rows
     columns: list[Any] = []
     names = [OBSERVATION] if is_numbered else []
@@ -191,13 +205,13 @@ def _whole(column: Any) -> Any:
     return column.combine_chunks()
 
 
-def _add_missing(connection: "DuckDBPyConnection", path: Path, table: str) -> None:
-    """Add the rows of a table that the warehouse does not have."""
-    columns = ", ".join(PLAIN[table])
+def _add_missing(connection: "DuckDBPyConnection", folder: Path, table: str, file: File) -> None:
+    """Add the rows of a table whose keys the warehouse does not have."""
+    columns = ", ".join(schema.columns(table))
     same = " and ".join(f"old.{name} = new.{name}" for name in _KEYS[table])
     connection.execute(f"""
         insert into main.{table} ({columns})
-        select {columns} from read_parquet({_quoted(path)}, hive_partitioning = false) as new
+        select {columns} from {schema.relation(table, file.schema, _source(folder / file.path))} as new
         where not exists (select 1 from main.{table} as old where {same})""")
 
 

@@ -1,7 +1,8 @@
-"""Views: every file of `queries/` in a Spark session, over the tables of an export or a lake."""
+"""Spark views: the views of `queries/` in a Spark session, over the tables of an export or a lake."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,8 @@ import pyarrow as pa
 
 from runmart.ingest.warehouse.prices import seed
 from runmart.lake.batch import manifests
-from runmart.lake.parquet.manifest import MANIFEST, ExportError, File, Lake, Manifest, decoded, read_manifest
+from runmart.lake.parquet import schema
+from runmart.lake.parquet.manifest import MANIFEST, ExportError, File, LakeMetadata, Manifest, decoded, read_manifest
 from runmart.models.columns import BIGINT, BOOLEAN, DOUBLE, INTEGER, JSON, TIMESTAMPTZ, VARCHAR, Table
 from runmart.models.tables.all import ALL_TABLES
 from runmart.models.tables.bookkeeping import LOADS, REJECTS, Book
@@ -17,7 +19,7 @@ from runmart.models.tables.prices import MODEL_ALIASES, PRICES
 from runmart.queries.catalog import View, prelude, views
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """A scheme; one letter would be a drive."""
@@ -100,7 +102,7 @@ def _manifest_of_url(spark: "SparkSession", url: str) -> Manifest | None:
 
 
 def _register(spark: "SparkSession", root: str, manifest: Manifest) -> None:
-    for table in ALL_TABLES:
+    for table in reversed(ALL_TABLES):  # defaults of runs are computed from the others
         _partitioned(spark, root, table, manifest).createOrReplaceTempView(table.name)
     for name, frame in {**_prices(spark, root, manifest), **_bookkeeping(spark, root, manifest.lake)}.items():
         frame.createOrReplaceTempView(name)
@@ -119,10 +121,39 @@ def _partitioned(spark: "SparkSession", root: str, table: Table[Any], manifest: 
     types = {column.name: _TYPES[column.type] for column in table.columns if column.name != "load_id"}
     reader = spark.read.schema(_listed({**types, **_PARTITIONS})).option("basePath", f"{root}/{table.name}")
     is_ascii = all(one.partition.source.isascii() for one in manifest.partitions)
-    values = {column.name: f"`{column.name}`" for column in table.columns}
-    values |= {"source": _DECODED_SOURCE if not is_ascii else _SOURCE, "load_id": "cast(null as bigint)"}
-    frame = reader.parquet(*_paths(root, files))
-    return frame.selectExpr(*(f"{values[column.name]} as `{column.name}`" for column in table.columns))
+    values = {"source": _DECODED_SOURCE if not is_ascii else _SOURCE, "load_id": "cast(null as bigint)"}
+    return _union(reader, root, table, files, values)
+
+
+def _union(
+    reader: "DataFrameReader", root: str, table: Table[Any] | Book, files: Sequence[File], values: Mapping[str, str]
+) -> "DataFrame":
+    """The rows of files of any schema versions; columns are null where files lack them, or hold their default."""
+    frames = [
+        _with_defaults(
+            _selected(reader.parquet(*_paths(root, [file for file in files if file.schema == version])), table, values),
+            table,
+            version,
+        )
+        for version in sorted({file.schema for file in files})
+    ]
+    return reduce(lambda one, other: one.union(other), frames)
+
+
+def _with_defaults(frame: "DataFrame", table: Table[Any] | Book, version: int) -> "DataFrame":
+    types = {column.name: _TYPES[column.type] for column in table.columns}
+    for added in schema.added_since(table.name, version):
+        defaults = {
+            column.name: f"cast({column.spark_default or column.default} as {types[column.name]})" for column in added
+        }
+        frame = _selected(frame.alias(table.name), table, defaults)
+    return frame
+
+
+def _selected(frame: "DataFrame", table: Table[Any] | Book, values: Mapping[str, str]) -> "DataFrame":
+    """The columns of a table, some of them computed."""
+    names = (column.name for column in table.columns)
+    return frame.selectExpr(*(f"{values.get(name, f'`{name}`')} as `{name}`" for name in names))
 
 
 def _prices(spark: "SparkSession", root: str, manifest: Manifest) -> "dict[str, DataFrame]":
@@ -134,7 +165,7 @@ def _prices(spark: "SparkSession", root: str, manifest: Manifest) -> "dict[str, 
     return found
 
 
-def _bookkeeping(spark: "SparkSession", root: str, lake: Lake | None) -> "dict[str, DataFrame]":
+def _bookkeeping(spark: "SparkSession", root: str, lake: LakeMetadata | None) -> "dict[str, DataFrame]":
     """Loads and rejects, which views are made of; an export has neither."""
     if lake is None:
         return {book.name: _empty(spark, book) for book in (LOADS, REJECTS)}
@@ -144,11 +175,11 @@ def _bookkeeping(spark: "SparkSession", root: str, lake: Lake | None) -> "dict[s
 
 def _whole(spark: "SparkSession", root: str, book: Book, *files: File | None) -> "DataFrame":
     """A table without partitions."""
-    paths = _paths(root, [file for file in files if file is not None])
-    if not paths:
+    there = [file for file in files if file is not None]
+    if not there:
         return _empty(spark, book)
     types = {note.name: _TYPES[note.type] for note in book.columns}
-    return spark.read.schema(_listed(types)).parquet(*paths)
+    return _union(spark.read.schema(_listed(types)), root, book, there, {})
 
 
 def _empty(spark: "SparkSession", table: Table[Any] | Book) -> "DataFrame":

@@ -52,11 +52,13 @@ def _md5(text: str | bytes) -> str:
 
 
 _TEXTS = ", ".join(
-    f"coalesce(md5(cast({name} as varchar)), '-')" for name in ("type", "name", "description", "parameters", "config")
+    f"coalesce(md5(cast({name} as string)), '-')" for name in ("type", "name", "description", "parameters", "config")
 )
-DIGEST = f"""
-    md5(string_agg(concat_ws('|', coalesce(cast(strict as varchar), '-'), {_TEXTS}), ',' order by position))"""
+_TOOL = f"concat_ws('|', coalesce(cast(strict as string), '-'), {_TEXTS})"
+DIGEST = f"md5(string_agg({_TOOL}, ',' order by position))"
 """As `digest`, in DuckDB's SQL, over the rows of a run."""
+SPARK_DIGEST = f"md5(listagg({_TOOL}, ',') within group (order by position))"
+"""As `digest`, in Spark's SQL, over the rows of a run."""
 
 
 def _tool(name: str, arrow_type: pa.DataType) -> Getter[ToolRows]:

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from runmart.ingest.errors import WarehouseError
-from runmart.lake.view_file import open_window
+from runmart.lake.view_file import write_view_file
 from runmart.models.tables.all import ALL_TABLES
 from runmart.models.tables.bookkeeping import LOADS
 from runmart.queries import connect, views
@@ -176,7 +176,7 @@ def test_what_is_no_window_is_not_overwritten(before: Before, tmp_path: Path) ->
     for name in ("warehouse", "other", "notes"):
         text = (tmp_path / name).read_bytes()
         with pytest.raises(WarehouseError, match=f"^{tmp_path / name}: "):
-            open_window(str(before.lake), tmp_path / name)
+            write_view_file(str(before.lake), tmp_path / name)
         assert (tmp_path / name).read_bytes() == text
     (tmp_path / "folder").mkdir()
     assert command("lake", "open", before.lake, "-w", tmp_path / "folder").returncode == 1
@@ -202,6 +202,6 @@ def test_paths_may_be_relative_and_have_any_name(
     before.lake.rename(tmp_path / "it's [1]*?{a,b} ü")
     monkeypatch.chdir(tmp_path)
     engine.load(Path("it's [1]*?{a,b} ü"), [Path(os.path.relpath(before.second))])
-    open_window("it's [1]*?{a,b} ü", Path("w.duckdb"))
+    write_view_file("it's [1]*?{a,b} ü", Path("w.duckdb"))
     monkeypatch.chdir("/")
     assert {**rows(tmp_path / "w.duckdb"), "runmart.inputs": []} == {**before.undisturbed, "runmart.inputs": []}

@@ -11,7 +11,7 @@ from runmart.ingest.load.loader import Load
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.lake import view_file
-from runmart.lake.parquet.manifest import File, Lake, Manifest, read_manifest
+from runmart.lake.parquet.manifest import File, LakeMetadata, Manifest, read_manifest
 from runmart.models.tables.all import ALL_TABLES
 from runmart.models.tables.bookkeeping import INPUTS, REJECTS
 from runmart.queries import install
@@ -59,7 +59,7 @@ def _nothing(_: object) -> None:
 def opened(lake: Path) -> Path:
     """A window on a lake, beside it."""
     file = lake.with_name(f"{lake.name}.duckdb")
-    view_file.open_window(str(lake), file)
+    view_file.write_view_file(str(lake), file)
     return file
 
 
@@ -72,7 +72,7 @@ def alone(warehouse: Path, *sources: Path, has_views: bool = False, **options: A
         return ingest(connection, [str(path) for path in sources], **given)
 
 
-def manifest(lake: Path) -> tuple[Manifest, Lake]:
+def manifest(lake: Path) -> tuple[Manifest, LakeMetadata]:
     """The manifest of a lake, and the part that only a lake has."""
     found = read_manifest(lake)
     assert found is not None

@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from runmart.lake.view_file import open_window
+from runmart.lake.view_file import write_view_file
 from runmart.models.tables.all import ALL_TABLES
 
 
@@ -21,7 +21,7 @@ def rows(warehouse: Path, table: str) -> tuple[int, Any]:
 def assert_equal(lake: Path, warehouse: Path) -> None:
     """A lake holds what a warehouse does."""
     window = lake.with_suffix(".duckdb")
-    open_window(str(lake), window)
+    write_view_file(str(lake), window)
     for table in ALL_TABLES:
         name = table.name if "load_id" in table.schema.names else f"(select *, 0 as load_id from {table.name})"
         assert rows(window, name) == rows(warehouse, name), name

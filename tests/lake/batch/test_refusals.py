@@ -15,7 +15,7 @@ from runmart.lake.batch import commit, manifests, merge
 from runmart.lake.batch.storage import Storage
 from runmart.lake.parquet.export import export
 from runmart.lake.parquet.manifest import MANIFEST, ExportError, held
-from runmart.lake.view_file import open_window
+from runmart.lake.view_file import write_view_file
 from tests.support import batch_engine as engine
 from tests.support.disturbed_lake import Before
 from tests.support.lake import alone, manifest, opened, shown, strays
@@ -75,7 +75,7 @@ def _spoil(folder: Path, how: str) -> None:
 REFUSALS = {
     "something else": "it holds something that is no lake .* choose an empty folder",
     "cut short": "runmart-export.json cannot be read",
-    "newer": "it has format 99, this runmart knows 2: upgrade it",
+    "newer": "it has format 99, this runmart knows 3: upgrade it",
     "export": "it is an export of a warehouse; load it into a lake in another folder",
 }
 
@@ -88,7 +88,7 @@ def test_what_is_no_lake_is_refused_and_left_alone(before: Before, how: str) -> 
     with pytest.raises(ExportError, match=REFUSALS[how]):
         before.load()
     with pytest.raises(ExportError, match="there is no lake" if how == "something else" else REFUSALS[how]):
-        open_window(str(before.lake), before.lake.with_name("window.duckdb"))
+        write_view_file(str(before.lake), before.lake.with_name("window.duckdb"))
     assert not before.lake.with_name("window.duckdb").exists()
     assert {path: path.read_bytes() for path in before.lake.rglob("*") if path.is_file()} == files
 

@@ -14,7 +14,7 @@ import pytest
 
 from runmart.cli import submit as submitted
 from runmart.lake.batch.storage import Storage
-from runmart.lake.view_file import open_window
+from runmart.lake.view_file import write_view_file
 from runmart.queries import find
 from tests.support import s3 as buckets
 from tests.support.lake_equality import assert_equal
@@ -77,7 +77,7 @@ def test_a_server_of_spark_connect_loads_and_has_the_views(alone: Path, tmp_path
         connected = execute(sys.executable, CONNECTED, lake, given, *VIEWS, environment=remote)
         assert connected.returncode == 0, connected.stderr
     assert_equal(lake, alone)
-    open_window(str(lake), window)
+    write_view_file(str(lake), window)
     ipc: Any = pa.ipc
     with duckdb.connect(window, read_only=True) as connection:
         connection.execute("set timezone = 'UTC'")

@@ -18,7 +18,7 @@ from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
 from runmart.lake.batch.commit import Outcome
 from runmart.lake.parquet.manifest import read_manifest
-from runmart.lake.view_file import open_window
+from runmart.lake.view_file import write_view_file
 from runmart.queries import View, install, views
 from tests.support.lake_equality import assert_equal
 from tests.support.paths import ROOT
@@ -93,7 +93,7 @@ def _engines(
 
     session, window = spark.newSession(), lake[0].with_suffix(".duckdb")
     register(session, lake[0])
-    open_window(str(lake[0]), window)
+    write_view_file(str(lake[0]), window)
     with open_for_reading(window, 0) as connection:
         yield session, connection
 

@@ -17,7 +17,7 @@ from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
 from runmart.ingest.warehouse.prices import seed
 from runmart.lake.parquet.export import export
-from runmart.lake.parquet.manifest import MANIFEST, ExportError, File, Lake, read_manifest, write_manifest
+from runmart.lake.parquet.manifest import MANIFEST, ExportError, File, LakeMetadata, read_manifest, write_manifest
 from runmart.lake.spark.views import register
 from runmart.models.tables.bookkeeping import LOADS, REJECTS
 from runmart.queries import View, find, install, views
@@ -249,7 +249,7 @@ def test_the_bookkeeping_and_the_prices_of_a_lake_are_those_that_it_has(
     instants = ", ".join(f"epoch_us({name}) as {name}" for name in ("started_at", "finished_at"))
     loads = duck.sql(f"select * replace ({instants}) from runmart.loads").to_arrow_table().to_pylist()
     manifest.tables = {}
-    manifest.lake = Lake(1, loads, {"rejects": {0: File("rejects/0.parquet", 1, 1, "")}}, {})
+    manifest.lake = LakeMetadata(1, loads, {"rejects": {0: File("rejects/0.parquet", 1, 1, "")}}, {})
     write_manifest(folder, manifest)
     session = spark.newSession()
     register(session, folder)
