@@ -20,7 +20,7 @@ def replace(connection: "DuckDBPyConnection", book: Book, rows: list[tuple[Any, 
     with _registered(connection, book, rows):
         same = " and ".join(f"old.{name} = new_rows.{name}" for name in by)
         connection.execute(f"delete from runmart.{book.name} as old using new_rows where {same}")
-        connection.execute(f"insert into runmart.{book.name} select * from new_rows")
+        connection.execute(f"insert into runmart.{book.name} by name select * from new_rows")
 
 
 @contextmanager
@@ -48,4 +48,4 @@ def append(
         same = " and ".join(f"old.{name} is not distinct from new.{name}" for name in distinct_by)
         condition = f"not exists (select 1 from runmart.{book.name} as old where {same})"
     with _registered(connection, book, rows):
-        connection.execute(f"insert into runmart.{book.name} select * from new_rows as new where {condition}")
+        connection.execute(f"insert into runmart.{book.name} by name select * from new_rows as new where {condition}")

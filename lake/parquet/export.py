@@ -2,14 +2,16 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 
+from runmart.ingest.errors import WarehouseError
 from runmart.ingest.load import policies
 from runmart.ingest.version import VERSION
+from runmart.ingest.warehouse.migrations import schema_version
 from runmart.lake.parquet import schema
 from runmart.lake.parquet.manifest import (
     FORMAT,
@@ -37,6 +39,12 @@ _ASIDE = ".data.parquet.part"
 
 _MONTH = "strftime(created_at, '%Y-%m')"
 _CHILDREN = ("usage", "tools", "errors")
+_ALSO = {"runs": ["source"], "steps": ["source"]}
+"""Columns of the warehouse that files lack, and that tell which partition a row belongs to."""
+
+_OLDEST_SCHEMA = 6
+"""The first schema version with all tables of an export."""
+
 _PRUNED_AT = """(
     select coalesce(max(epoch_us(pruned_at)), 0) from runmart.prunes
     where content_only and (month is null or older_than > cast(month || '-01' as timestamptz)))"""
@@ -74,6 +82,7 @@ def export(
 
     Raises:
         ExportError: The folder holds something else, or cannot be written to.
+        WarehouseError: The warehouse has an older schema than any export.
     """
     connection.execute(f"set memory_limit = '{_MEMORY}'")
     try:
@@ -92,6 +101,7 @@ def _brought_up_to_date(
     connection: "DuckDBPyConnection", folder: Path, manifest: Manifest, *, full: bool, progress: Progress
 ) -> Outcome:
     """Write what has changed, and note each partition as it is done."""
+    sources = _sources(connection)
     digests = _digests(connection)
     is_only_source = len({partition.source for partition in digests}) == 1
     known = {one.partition: one for one in manifest.partitions}
@@ -103,14 +113,14 @@ def _brought_up_to_date(
     manifest.is_complete, manifest.partitions = False, [known[one] for one in sorted(known, key=_order)]
     write_manifest(folder, manifest)
     for partition in changed:
-        known[partition].files = _write(connection, folder, partition, is_only_source=is_only_source)
+        known[partition].files = _write(connection, folder, partition, sources, is_only_source=is_only_source)
         known[partition].digest = digests[partition]
         write_manifest(folder, manifest)
         progress(partition)
     for partition in gone:
         _remove(folder, partition)
     manifest.partitions = [one for one in manifest.partitions if one.partition in digests]
-    manifest.tables = {table: _write_whole(connection, folder, table) for table in schema.PLAIN}
+    manifest.tables = {table: _write_whole(connection, folder, table, sources[table]) for table in schema.PLAIN}
     manifest.is_complete = True
     write_manifest(folder, manifest)
     (folder / _ASIDE).unlink(missing_ok=True)  # a table without rows was the last
@@ -167,20 +177,45 @@ def _digests(connection: "DuckDBPyConnection") -> dict[Partition, str]:
     return {partition: f"{', '.join(what)}; {engine}; {columns}" for partition, what in parts.items()}
 
 
+def _sources(connection: "DuckDBPyConnection") -> dict[str, str]:
+    """What each table is selected from: itself, or all columns of it where the warehouse has an older schema.
+
+    Raises:
+        WarehouseError: The warehouse has an older schema than any export.
+    """
+    version = schema_version(connection)
+    if version < _OLDEST_SCHEMA:
+        raise WarehouseError(
+            f"it has schema version {version}, exports need {_OLDEST_SCHEMA}: bring it up to date first, "
+            "with any command that writes to it, such as runmart ingest"
+        )
+    return {
+        table: f"{schema.relation(table, version, f'main.{table}', also=_ALSO.get(table, ()))} as {table}"
+        if any(schema.added_since(table, version))
+        else f"main.{table}"
+        for table in (*schema.PARTITIONED, *schema.PLAIN)
+    }
+
+
 def _columns_digest() -> str:
     columns = {table: tuple(schema.columns(table)) for table in schema.PARTITIONED}
     return hashlib.sha256(repr(columns).encode()).hexdigest()[:16]
 
 
 def _write(
-    connection: "DuckDBPyConnection", folder: Path, partition: Partition, *, is_only_source: bool
+    connection: "DuckDBPyConnection",
+    folder: Path,
+    partition: Partition,
+    sources: Mapping[str, str],
+    *,
+    is_only_source: bool,
 ) -> dict[str, File]:
-    """Write the files of a partition; gives that of each table that has some rows."""
+    """Write the files of a partition; returns that of each table that has rows."""
     files: dict[str, File] = {}
     for table in schema.PARTITIONED:
         condition = _condition(table, partition, is_only_source=is_only_source)
         path = folder / (name := partition.path(table))
-        file = _copy(connection, f"select {selected(table)} from main.{table} where {condition}", folder, name)
+        file = _copy(connection, f"select {selected(table)} from {sources[table]} where {condition}", folder, name)
         if file.rows:
             path.parent.mkdir(parents=True, exist_ok=True)
             put_in_place(folder / _ASIDE, path)
@@ -212,10 +247,10 @@ def _condition(table: str, partition: Partition, *, is_only_source: bool) -> str
     return f"{of_month} and {of_source}"
 
 
-def _write_whole(connection: "DuckDBPyConnection", folder: Path, table: str) -> File:
+def _write_whole(connection: "DuckDBPyConnection", folder: Path, table: str, source: str) -> File:
     path = folder / whole(table)
     path.parent.mkdir(exist_ok=True)
-    query = f"select {', '.join(schema.columns(table))} from main.{table} order by all"
+    query = f"select {', '.join(schema.columns(table))} from {source} order by all"
     file = _copy(connection, query, folder, whole(table))
     put_in_place(folder / _ASIDE, path)
     return file

@@ -128,32 +128,33 @@ def _partitioned(spark: "SparkSession", root: str, table: Table[Any], manifest: 
 def _union(
     reader: "DataFrameReader", root: str, table: Table[Any] | Book, files: Sequence[File], values: Mapping[str, str]
 ) -> "DataFrame":
-    """The rows of files of any schema versions; columns are null where files lack them, or hold their default."""
-    frames = [
-        _with_defaults(
-            _selected(reader.parquet(*_paths(root, [file for file in files if file.schema == version])), table, values),
-            table,
-            version,
-        )
-        for version in sorted({file.schema for file in files})
-    ]
+    """The rows of files of any schema versions."""
+    frames: list[DataFrame] = []
+    for version in sorted({file.schema for file in files}):
+        paths = _paths(root, [file for file in files if file.schema == version])
+        frame = reader.parquet(*paths).selectExpr(*_selected(table, values))
+        for defaults in expressions(table, version):
+            frame = frame.alias(table.name).selectExpr(*defaults)
+        frames.append(frame)
     return reduce(lambda one, other: one.union(other), frames)
 
 
-def _with_defaults(frame: "DataFrame", table: Table[Any] | Book, version: int) -> "DataFrame":
+def expressions(table: Table[Any] | Book, version: int) -> list[list[str]]:
+    """Spark SQL that fills in the columns that files of a schema version lack, which Spark reads as typed nulls.
+
+    Returns:
+        For each migration since then, in order, an expression for each column of the table.
+    """
     types = {column.name: _TYPES[column.type] for column in table.columns}
-    for added in schema.added_since(table.name, version):
-        defaults = {
-            column.name: f"cast({column.spark_default or column.default} as {types[column.name]})" for column in added
-        }
-        frame = _selected(frame.alias(table.name), table, defaults)
-    return frame
+    return [
+        _selected(table, {one.name: f"cast({one.spark_default or one.default} as {types[one.name]})" for one in added})
+        for added in schema.added_since(table.name, version)
+    ]
 
 
-def _selected(frame: "DataFrame", table: Table[Any] | Book, values: Mapping[str, str]) -> "DataFrame":
+def _selected(table: Table[Any] | Book, values: Mapping[str, str]) -> list[str]:
     """The columns of a table, some of them computed."""
-    names = (column.name for column in table.columns)
-    return frame.selectExpr(*(f"{values.get(name, f'`{name}`')} as `{name}`" for name in names))
+    return [f"{values.get(column.name, f'`{column.name}`')} as `{column.name}`" for column in table.columns]
 
 
 def _prices(spark: "SparkSession", root: str, manifest: Manifest) -> "dict[str, DataFrame]":

@@ -1,4 +1,7 @@
-"""Keep what the installed runmart writes: `python tests/formats/keep.py warehouse|export|lake NAME`; see README.md."""
+"""Keep what the installed runmart writes: `python tests/formats/keep.py warehouse|export|lake NAME`; see README.md.
+
+It uses runmart by its command only, so that it works with any version.
+"""
 
 import gzip
 import json
@@ -15,6 +18,9 @@ RUNMART = Path(sys.executable).parent / "runmart"
 WORK = Path("/tmp/kept")  # noqa: S108 - addresses of inputs are stored: they must not be those of a person's machine
 PAGES = (("acme", "1.json"), ("a/b", "2.json"), ("acme", "3.json"))
 """The label and the file of each load, in order."""
+
+Rows = dict[str, list[dict[str, str | None]]]
+"""By table; each row by column."""
 
 TABLES = ("runs", "usage", "tools", "errors", "steps", "prices", "model_aliases")
 UNCOUNTED = {"load_id"}
@@ -37,11 +43,11 @@ def ingested(warehouse: Path) -> None:
             connection.execute("insert into model_aliases values ('acme', 'deployed', null, 'gpt-4o')")
 
 
-def rows(warehouse: Path) -> dict[str, list[dict[str, str | None]]]:
+def rows(warehouse: Path) -> Rows:
     """What the tables hold, as texts, without any code of runmart's."""
     with duckdb.connect(warehouse, read_only=True) as connection:
         connection.execute("set timezone = 'UTC'")
-        found: dict[str, list[dict[str, str | None]]] = {}
+        found: Rows = {}
         there = {name for (name,) in connection.sql("select table_name from duckdb_columns()").fetchall()}
         for table in TABLES:
             if table in there:
@@ -56,7 +62,7 @@ def keep(kind: str, name: str) -> None:
     """Make it, and what it holds, beside the others."""
     shutil.rmtree(WORK, ignore_errors=True)
     shutil.copytree(HERE / "pages", WORK)
-    folder, warehouse = HERE / name, WORK / "runs.duckdb"
+    folder, warehouse = HERE / "kept" / name, WORK / "runs.duckdb"
     folder.mkdir()
     if kind == "lake":
         for number, (source, page) in enumerate(PAGES):

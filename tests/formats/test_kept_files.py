@@ -1,0 +1,203 @@
+"""Exports, lakes and warehouses of every format and schema version are read for ever, with the rows that they hold."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from runmart.ingest.warehouse import migrations
+from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
+from runmart.ingest.warehouse.info import storage_version
+from runmart.lake.batch.discover import export_of
+from runmart.lake.parquet import schema
+from runmart.lake.parquet.export import export
+from runmart.lake.parquet.manifest import FORMAT, MANIFEST, ExportError, File, read_manifest, sha256, write_manifest
+from runmart.lake.parquet.restore import restore
+from runmart.models.tables.tools import DIGEST
+from runmart.queries import connect
+from runmart.queries.checks import INVARIANTS, offenders
+from tests.formats.keep import rows
+from tests.formats.support import EXPORTS, KEPT, LAKES, WAREHOUSES, differences, kept, later_page, opened, shown
+from tests.support import batch_engine
+from tests.support.lake import alone, tables
+from tests.support.lake import rows as compared
+from tests.support.warehouse import assert_sound, command, query
+
+
+def imported(folder: Path, warehouse: Path) -> Path:
+    """A warehouse into which a folder was imported."""
+    with open_for_writing(warehouse, 0) as connection:
+        restore(connection, folder)
+    return warehouse
+
+
+def test_what_is_written_now_is_kept() -> None:
+    """A change of the format or the schema needs new kept files: see README.md there."""
+    names = {
+        *(f"{kind}-format{FORMAT}-schema{schema.current()}" for kind in ("export", "lake")),
+        f"warehouse-schema{migrations.MIGRATIONS[-1].version}",
+    }
+    assert names <= {path.name for path in KEPT.iterdir()}
+    for folder in KEPT.iterdir():
+        assert max(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 300_000
+
+
+@pytest.mark.parametrize("name", EXPORTS + LAKES)
+def test_a_kept_folder_is_imported(name: str, tmp_path: Path) -> None:
+    """All tables; columns that its files lack hold what they would hold had they been there; again changes nothing."""
+    folder = kept(name, tmp_path)
+    warehouse = imported(folder, tmp_path / "runs.duckdb")
+    assert differences(rows(warehouse), name, but=("model_aliases",) if name in LAKES else ()) == []
+    assert_sound(warehouse)
+    imported(folder, warehouse)
+    assert query(warehouse, "select new_runs, updated_runs, unchanged from runmart.loads order by load_id") == [
+        (7, 0, 0),
+        (0, 0, 7),
+    ]
+
+
+@pytest.mark.parametrize("name", LAKES)
+def test_a_kept_lake_is_opened(name: str, tmp_path: Path) -> None:
+    """Its tables are right, its views answer, the checks hold; the bookkeeping tells what its batches did."""
+    lake = kept(name, tmp_path)
+    file = opened(lake)
+    assert differences(rows(file), name, but=("model_aliases",)) == []
+    with open_for_reading(file, 0) as connection:
+        assert [found for check in INVARIANTS for found in offenders(connection, check)] == []
+    with connect(file) as warehouse:
+        assert warehouse.sql("select sum(runs) as n from failure_rates_by_model")["n"][0] == 7
+    assert query(file, "select new_runs, updated_runs, rejected, steps from runmart.loads order by load_id") == [
+        (4, 0, 1, 2),
+        (2, 0, 0, 0),
+        (1, 1, 0, 0),
+    ]
+    assert query(file, "select count(*) from runmart.inputs") == [(3,)]
+    assert query(file, "select position, load_id from runmart.rejects") == [(6, 1)]
+
+
+@pytest.mark.parametrize("name", LAKES)
+def test_a_batch_is_loaded_onto_a_kept_lake(name: str, tmp_path: Path) -> None:
+    """The lake holds then what a warehouse holds; its manifest has the present format, old files their old schema."""
+    lake, page = kept(name, tmp_path), later_page(tmp_path)
+    before = read_manifest(lake)
+    assert before is not None
+    outcome = batch_engine.load(lake, [page], source="acme")
+    assert (outcome.load["new_runs"], outcome.load["updated_runs"]) == (1, 1)
+    warehouse = kept("warehouse-schema8", tmp_path)
+    alone(warehouse, page, source="acme")
+    assert tables(compared(opened(lake))) == tables(compared(warehouse))
+    after = read_manifest(lake)
+    assert after is not None
+    assert (json.loads((lake / MANIFEST).read_text())["format"], after.schema) == (FORMAT, schema.current())
+    schemas = {file.path: file.schema for _, file in before.all_files()}
+    for _, file in after.all_files():
+        assert file.schema == schemas.get(file.path, schema.current())
+
+
+@pytest.mark.parametrize("name", EXPORTS + LAKES)
+def test_a_kept_folder_is_loaded_into_a_lake(name: str, tmp_path: Path) -> None:
+    """Into a new one and, once more, into the same."""
+    folder, lake = kept(name, tmp_path), tmp_path / "new"
+    batch_engine.load(lake, [folder], shards=2)
+    found = shown(lake)
+    assert differences(found, name, but=("prices", "model_aliases")) == []
+    assert batch_engine.load(lake, [folder]).load["unchanged"] == 7
+    assert shown(lake) == found
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_a_kept_export_is_continued(name: str, tmp_path: Path) -> None:
+    """By the warehouse that it is of; then it has the present format, and all that it had."""
+    folder = kept(name, tmp_path)
+    warehouse = imported(folder, tmp_path / "runs.duckdb")
+    utc = "select cast(min(applied_at) at time zone 'UTC' as varchar) || '+00' from runmart.schema_version"
+    [(made,)] = query(warehouse, utc)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "warehouse": made}))
+    with open_for_reading(warehouse, 0) as connection:
+        export(connection, folder)
+    text = json.loads((folder / MANIFEST).read_text())
+    assert (text["format"], text["schema"]) == (FORMAT, schema.current())
+    again = imported(folder, tmp_path / "again.duckdb")
+    assert differences(rows(again), name) == []
+
+
+@pytest.mark.parametrize("name", WAREHOUSES)
+def test_a_kept_warehouse_is_brought_up_to_date(name: str, tmp_path: Path) -> None:
+    """Opening for writing adds what it lacks, with what it would hold had it been there; a load goes on from that."""
+    warehouse = kept(name, tmp_path)
+    [(version,)] = query(warehouse, "select max(version) from runmart.schema_version")
+    assert name == f"warehouse-schema{version}"
+    with open_for_writing(warehouse, 0) as connection:
+        assert storage_version(connection).startswith("v1.4.0")
+    assert differences(rows(warehouse), name) == []
+    assert_sound(warehouse)
+    alone(warehouse, later_page(tmp_path), source="acme")
+    assert_sound(warehouse)
+    assert query(warehouse, "select model, tool_count from runs where run_id = 'run_1'") == [("o3", 1)]
+
+
+@pytest.mark.parametrize("name", WAREHOUSES)
+def test_a_kept_warehouse_is_exported_as_it_is(name: str, tmp_path: Path) -> None:
+    """An export only reads: columns that the warehouse lacks are in the files; one that is too old is refused."""
+    warehouse = kept(name, tmp_path)
+    done = command("export", "--to", tmp_path / "out", "-w", warehouse)
+    [(version,)] = query(warehouse, "select max(version) from runmart.schema_version")
+    assert name == f"warehouse-schema{version}"
+    if version < 6:
+        assert (done.returncode, "bring it up to date first" in done.stderr) == (1, True)
+        return
+    assert (done.returncode, done.stderr) == (0, "")
+    assert differences(rows(imported(tmp_path / "out", tmp_path / "runs.duckdb")), name) == []
+
+
+def _newer(folder: Path, how: str) -> None:
+    """Make the manifest, or a file, one of a newer runmart's."""
+    text = json.loads((folder / MANIFEST).read_text())
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    if how == "schema":
+        (folder / MANIFEST).write_text(json.dumps({**text, "format": FORMAT, "schema": 99}))
+    elif how == "table":
+        manifest.partitions[0].files["reasonings"] = File("x", 1, 1, "", 8)
+        write_manifest(folder, manifest)
+    else:
+        file = manifest.partitions[0].files["runs"]
+        path = folder / file.path
+        duckdb.sql(f"copy (select *, 1 as later from '{path}') to '{path}.new' (format parquet)")
+        Path(f"{path}.new").replace(path)
+        file.bytes, file.sha256 = path.stat().st_size, sha256(path)
+        write_manifest(folder, manifest)
+
+
+@pytest.mark.parametrize("how", ["schema", "table", "column"])
+@pytest.mark.parametrize("name", [EXPORTS[-1], LAKES[-1]])
+def test_files_of_a_newer_runmart_are_refused(name: str, how: str, tmp_path: Path) -> None:
+    """No column is dropped in silence: the sentence says to upgrade, and nothing is written."""
+    folder = kept(name, tmp_path)
+    _newer(folder, how)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    tries: list[Any] = [lambda: imported(folder, tmp_path / "runs.duckdb")]
+    if how == "column":
+        tries.append(lambda: batch_engine.load(tmp_path / "lake", [folder]))
+    else:
+        tries.append(lambda: export_of(str(folder)))
+    if how != "column" and name in LAKES:
+        tries += [lambda: opened(folder), lambda: batch_engine.load(folder, [later_page(tmp_path)])]
+    for attempt in tries:
+        with pytest.raises(ExportError, match="upgrade"):
+            attempt()
+    done = command("import", folder, "-w", tmp_path / "other.duckdb")
+    assert (done.returncode, "upgrade" in done.stderr) == (1, True)
+    assert query(tmp_path / "runs.duckdb", "select count(*) from runs") == [(0,)]
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_the_digest_of_tools_is_the_one_that_migrations_give(tmp_path: Path) -> None:
+    """What `DIGEST` gives over the kept rows of tools is what the kept runs have."""
+    warehouse = kept("warehouse-schema8", tmp_path)
+    assert query(warehouse, f"select run_id, {DIGEST} from tools group by run_id order by run_id") == query(
+        warehouse, "select run_id, tools_digest from runs where tool_count > 0 order by run_id"
+    )
