@@ -92,7 +92,7 @@ def without_spark(lake: Path, pages: Path) -> dict[str, float]:
         return rows
 
     listed = stage("list", discover.listed, [arrow.rows([(0,)], {"id": BIGINT})])
-    pieces = stage("cut", split.pieces, listed)
+    pieces = stage("cut", split.splits, listed)
     parcels = stage("decode, flatten, split by shard", convert.observed, pieces)
     by_shard: list[list[Any]] = [[] for _ in range(SHARDS)]
     for row in parcels:

@@ -24,7 +24,7 @@ def convert_all(lake: str, pages: str, shuffle_blocks: str) -> None:
     """Put what is to be merged into a file."""
     job = commit.begin(lake, [pages], source="default", shards=1)
     found = discover.listed(job, [arrow.rows([(0,)], {"id": BIGINT})])
-    rows = convert.observed(job, split.pieces(job, found))
+    rows = convert.observed(job, split.splits(job, found))
     first = next(rows)
     with pa.ipc.new_stream(shuffle_blocks, first.schema) as file:
         for row in chain([first], rows):

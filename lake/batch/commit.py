@@ -1,4 +1,4 @@
-"""Batches: how one begins, and how what the shards say of it becomes the lake's next manifest."""
+"""Begin and commit of batches: the results of all shards become the next manifest of the lake."""
 
 import os
 import time
@@ -24,13 +24,13 @@ from runmart.lake.parquet.manifest import MANIFEST_ASIDE, ExportError, File, Man
 from runmart.models.redaction import RedactionPolicy
 
 DEFAULT_SHARDS = 16
-"""Good for some ten million runs; see docs/scale.md."""
+"""Enough for ten million runs; see docs/scale.md."""
 
 _MERGED = msgspec.json.Decoder(Merged)
 
 
 class Outcome(NamedTuple):
-    """What a batch did."""
+    """The result of a batch."""
 
     load: dict[str, Any]
     """Its row of `runmart.loads`; instants in microseconds since 1970."""
@@ -49,21 +49,21 @@ def begin(
     observed_at: int | None = None,
     reload: bool = False,
 ) -> Job:
-    """What the next batch of a lake is to do; the lake is made if there is none.
+    """The job of the next batch of a lake, which is created if there is none.
 
     Args:
         lake: A path that all machines see, or a URL.
         sources: Files, folders, globs, URLs, exports.
-        source: The label of these runs; runs of an export have theirs.
-        shards: Over how many the runs of a new lake are spread; a lake keeps what it was made with.
-        content: What becomes of the content of runs; the lake's own rules hold for fields that are not named.
+        source: The label of these runs; runs of an export keep theirs.
+        shards: Number of shards of a new lake; an existing lake keeps its own.
+        content: The redaction policy; the lake's own rules hold for fields that it does not name.
         observed_at: When the runs were observed, in microseconds since 1970; each input's own time when None.
         reload: Read inputs even if they were read before.
 
     Raises:
         SourceError: A source is standard input.
-        ExportError: The lake cannot be read, or is something else; or there are to be no shards.
-        WarehouseError: Content is to be hashed, and the key is missing, or not the lake's.
+        ExportError: The lake cannot be read, the folder is no lake, or `shards` is less than 1.
+        WarehouseError: Content is to be hashed, and the key is missing or not the lake's.
     """
     if not set(STANDARD_INPUTS).isdisjoint(sources):
         raise SourceError("-: other machines do not see this one's standard input; give a path or a URL")
@@ -93,15 +93,15 @@ def begin(
 
 
 def finish(job: Job, merged: Iterable[bytes], unchanged: int) -> Outcome:
-    """Make a batch part of the lake.
+    """Commit a batch, and remove files that no reader needs any more.
 
     Args:
         job: The batch.
-        merged: What `merge.merged` gave for each shard.
-        unchanged: How many inputs were known.
+        merged: The rows of `merge.merged`, one per shard.
+        unchanged: Number of inputs that were skipped as known.
 
     Raises:
-        ExportError: Another batch was loaded meanwhile, or the lake cannot be written to; it stays as it was.
+        ExportError: Another batch was committed meanwhile, or the lake cannot be written to; it is unchanged.
     """
     manifest = job.before()
     lake = manifests.metadata_of(manifest)
@@ -116,7 +116,7 @@ def finish(job: Job, merged: Iterable[bytes], unchanged: int) -> Outcome:
 
 
 def _put(job: Job, manifest: Manifest, merged: list[Merged], unchanged: int) -> dict[str, Any]:
-    """Put a batch into the manifest; gives its load."""
+    """Add a batch to the manifest; returns its load."""
     lake = manifests.metadata_of(manifest)
     partitions = {(one.shard, one.partition): one for one in manifest.partitions}
     for of_shard in merged:
@@ -175,9 +175,9 @@ def _order(one: Written) -> tuple[str, str, int]:
 
 
 def _clean(job: Job, known: AbstractSet[str], replaced_before: Iterable[str]) -> None:
-    """Remove what no reader can need any more: files that the batch before replaced, and those of failed attempts.
+    """Remove files that the batch before replaced, and files of failed attempts.
 
-    Only folders that this batch has written to are looked at; what cannot be listed stays, and does no harm.
+    Only folders to which this batch has written are listed; a file that stays does no harm.
     """
     storage = job.storage()
     storage.remove(name for name in replaced_before if name not in known)
@@ -188,6 +188,6 @@ def _clean(job: Job, known: AbstractSet[str], replaced_before: Iterable[str]) ->
 
 
 def _number(name: str) -> int:
-    """The batch that wrote a file; a large number for any other file."""
+    """The number of the batch that wrote a file; 2**62 for a file that no batch wrote."""
     parts = name.rpartition("/")[2].removesuffix(".parquet").split("-")
     return int(parts[1]) if len(parts) == 3 and parts[1].isdigit() else 1 << 62  # noqa: PLR2004 - shard, batch, attempt

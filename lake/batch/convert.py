@@ -1,4 +1,4 @@
-"""Observe: inputs, and pieces of them, become parcels for the shards; by the code that loads them into a warehouse."""
+"""Conversion stage: decodes and flattens inputs and splits with the code of `ingest` into shuffle blocks per shard."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -26,13 +26,13 @@ from runmart.models.observations import Origin, Reject
 
 _OBSERVATIONS = 60_000
 _BYTES = 64 << 20
-"""So much is cut at a time: the more, the larger the parcels."""
+"""Bytes of rows that are partitioned at a time: the more, the larger the shuffle blocks."""
 
 _RESTORE_MEMORY = "128MB"
 
 
-class Piece(msgspec.Struct, array_like=True):
-    """What a piece of an input held: where the rows of the next one begin."""
+class SplitCounts(msgspec.Struct, array_like=True):
+    """Counts of one split, from which positions in later splits are computed."""
 
     items: int
     observations: int
@@ -40,7 +40,7 @@ class Piece(msgspec.Struct, array_like=True):
 
 
 class End(msgspec.Struct, array_like=True):
-    """An input that was read: to its end, or as far as it could be."""
+    """The result of reading an input, to its end or to an error."""
 
     modified_at: int
     size: int
@@ -48,12 +48,12 @@ class End(msgspec.Struct, array_like=True):
     error: str | None = None
     observations: int = 0
     rejected: int = 0
-    is_cut: bool = False
-    """Whether its pieces say how many there were."""
+    is_split: bool = False
+    """Whether the counts are those of its splits."""
 
 
 class Sums(msgspec.Struct, array_like=True):
-    """What was read, as far as it cannot be told of a shard."""
+    """Counts of what was read that belong to no shard."""
 
     pages: int = 0
     observations: int = 0
@@ -62,16 +62,16 @@ class Sums(msgspec.Struct, array_like=True):
     skipped: int = 0
 
     def plus(self, other: "Sums") -> "Sums":
-        """Both together."""
+        """The sum of both."""
         mine, others = msgspec.structs.astuple(self), msgspec.structs.astuple(other)
         return Sums(*(one + two for one, two in zip(mine, others, strict=True)))
 
 
 class Collector:
-    """Takes what inputs held, as a load does, and makes parcels of it."""
+    """Collects converted rows in the place of a `Load`, and partitions them into shuffle blocks."""
 
     def __init__(self, job: Job) -> None:
-        """Nothing was taken yet."""
+        """Empty."""
         self.load_id = job.batch
         self.admission = job.admission
         self.totals = Totals()
@@ -80,16 +80,16 @@ class Collector:
         self._steps: list[Any] = []
         self._rejects: list[tuple[str, Reject]] = []
         self._waiting = self._bytes = 0
-        self._parcels: list[ShuffleBlock] = []
+        self._blocks: list[ShuffleBlock] = []
 
     def add(self, found: Converted, inputs: Sequence[tuple[str, int]]) -> None:
         """As `Load.add`."""
         self.collect(found, inputs)
         if self._waiting >= _OBSERVATIONS or self._bytes >= _BYTES:
-            self.cut()
+            self.flush()
 
     def collect(self, found: Converted, inputs: Sequence[tuple[str, int]]) -> None:
-        """Take what is to be cut by the caller."""
+        """Collect rows; the caller flushes them."""
         self._rejects += [
             (address, reject._replace(position=reject.position + before))
             for (address, before), rejects in zip(inputs, found.rejects, strict=True)
@@ -116,32 +116,32 @@ class Collector:
     def finish_input(self, read: ReadInput) -> None:
         """As `Load.finish_input`."""
         end = End(read.modified_at, read.size, read.content_hash, None, read.observations, read.rejected)
-        self.tell(read.address, "input", end)
+        self._notify_owner(read.address, "input", end)
 
-    def tell(self, address: str, kind: str, what: object, piece: int = WHOLE) -> None:
-        """Tell the owner of an input something of it."""
+    def _notify_owner(self, address: str, kind: str, what: object, split: int = WHOLE) -> None:
+        """Add a block for the shard that owns an input."""
         owner = shard_of(address, self._job.shards)
-        self._parcels.append(ShuffleBlock(owner, kind, address, piece, msgspec.msgpack.encode(what)))
+        self._blocks.append(ShuffleBlock(owner, kind, address, split, msgspec.msgpack.encode(what)))
 
-    def cut(self, prefix: str = "", address: str = "", piece: int = WHOLE) -> None:
-        """Make parcels of the rows that were taken."""
+    def flush(self, prefix: str = "", address: str = "", split: int = WHOLE) -> None:
+        """Partition the collected rows into shuffle blocks."""
         shards = self._job.shards
         if any(batch.runs.num_rows for batch in self._batches):
-            for shard, data in shuffle.cut(self._batches, shards):
-                self._parcels.append(ShuffleBlock(shard, f"{prefix}observations", address, piece, data))
+            for shard, data in shuffle.by_shard(self._batches, shards):
+                self._blocks.append(ShuffleBlock(shard, f"{prefix}observations", address, split, data))
         if any(steps.num_rows for steps in self._steps):
-            for shard, data in shuffle.cut_steps(self._steps, shards):
-                self._parcels.append(ShuffleBlock(shard, f"{prefix}steps", address, piece, data))
+            for shard, data in shuffle.steps_by_shard(self._steps, shards):
+                self._blocks.append(ShuffleBlock(shard, f"{prefix}steps", address, split, data))
         for of, rejects in _by_address(self._rejects).items():
-            self.tell(of, "rejects", rejects, piece)
+            self._notify_owner(of, "rejects", rejects, split)
         self._batches, self._steps, self._rejects, self._waiting, self._bytes = [], [], [], 0, 0
 
     def convert(self, found: Found, converter: Converter) -> None:
-        """Take a piece of an input, whose rows are numbered from 0 in it."""
+        """Convert a split; positions of its rows are relative to it."""
         if found.is_end:
             end = end_of(found)
-            what = End(found.modified_at, end.size, end.content_hash, end.error, is_cut=True)
-            self.tell(found.address, "input", what, found.piece)
+            what = End(found.modified_at, end.size, end.content_hash, end.error, is_split=True)
+            self._notify_owner(found.address, "input", what, found.split)
             return
         origin, position, observations, rejected = self._origin(found), 0, 0, 0
         for block in blocks_of(found):
@@ -151,44 +151,44 @@ class Collector:
             position += counts.items
             observations += counts.observations
             rejected += counts.rejected
-        self.cut("", found.address, found.piece)
-        told = msgspec.msgpack.encode(Piece(position, observations, rejected))
+        self.flush("", found.address, found.split)
+        counts = msgspec.msgpack.encode(SplitCounts(position, observations, rejected))
         for shard in range(self._job.shards):
-            self._parcels.append(ShuffleBlock(shard, "piece", found.address, found.piece, told))
+            self._blocks.append(ShuffleBlock(shard, "split", found.address, found.split, counts))
 
     def _origin(self, found: Found) -> Origin:
         observed_at = found.modified_at if self._job.observed_at is None else self._job.observed_at
         return Origin(self._job.source, observed_at, self.load_id)
 
     def take(self) -> Iterator[Any]:
-        """The parcels that are ready, as rows, one by one: they may be large."""
-        for shuffle_block in self._parcels:
+        """The shuffle blocks so far, as one row each, since they may be large."""
+        for shuffle_block in self._blocks:
             yield shuffle.rows([shuffle_block])
-        self._parcels = []
+        self._blocks = []
 
     def finish(self) -> None:
-        """Make parcels of what is left, and tell what cannot be told of one shard."""
-        self.cut()
+        """Flush, and add the counts that belong to no shard."""
+        self.flush()
         totals = self.totals
         what = Sums(totals.pages, totals.observations, totals.steps, totals.pruned, totals.skipped.total())
-        self._parcels.append(ShuffleBlock(0, "sums", "", WHOLE, msgspec.msgpack.encode(what)))
+        self._blocks.append(ShuffleBlock(0, "sums", "", WHOLE, msgspec.msgpack.encode(what)))
 
 
 def observed(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
-    """The parcels that inputs, pieces of inputs and partitions of exports make."""
-    whole, cut, converter = Collector(job), Collector(job), Converter()
+    """The shuffle blocks of inputs, splits of inputs and partitions of exports."""
+    whole, parts, converter = Collector(job), Collector(job), Converter()
     with Workers(0) as workers:
         reading = Reading(whole, job.source, job.observed_at, workers)
         for found in jobs.found(batches):
-            if found.piece >= 0:
-                cut.convert(found, converter)
+            if found.split >= 0:
+                parts.convert(found, converter)
             elif found.part >= 0:
-                yield from _restored(job, found, cut)
+                yield from _restored(job, found, parts)
             else:
                 reading.read(openable(job, found))
-            yield from (*whole.take(), *cut.take())
+            yield from (*whole.take(), *parts.take())
         reading.finish()
-    for collector in (whole, cut):
+    for collector in (whole, parts):
         collector.finish()
         yield from collector.take()
 
@@ -208,7 +208,7 @@ def _restored(job: Job, found: Found, collector: Collector) -> Iterator[Any]:
             check(reader, storage.local(file.path, folder), table, file)
         for some in converted(reader, root, one, job.batch):
             collector.collect(some if job.admission.is_open else admit(some, job.admission), [("", 0)])
-            collector.cut("restored ")
+            collector.flush("restored ")
             yield from collector.take()
     if "runs" in one.files:
         runs = one.files["runs"]

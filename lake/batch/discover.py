@@ -1,4 +1,4 @@
-"""Find: what the sources of a job name, and which of it the lake knows already."""
+"""Discovery stage: lists the inputs of a job's sources, and marks those that the lake has already loaded."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from runmart.ingest.sources.input import Input
 
 _ROWS = 1000
-"""So many are carried at a time."""
+"""Inputs per record batch."""
 
 
 def listed(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
-    """What the sources hold whose numbers come in."""
+    """The inputs of the sources whose numbers come in, as rows."""
     some: list[Found] = []
     for batch in batches:
         for number in batch.column(0).to_pylist():
@@ -60,10 +60,10 @@ def _parts(job: Job, number: int, export: Manifest) -> Iterator[Found]:
 
 
 def export_of(source: str) -> Manifest | None:
-    """The manifest of the export, or the lake, that a source is; None when it is something else.
+    """The manifest of a source that is an export or a lake; None for any other source.
 
     Raises:
-        ExportError: It is damaged, or was cut short.
+        ExportError: It is damaged, incomplete, or of a newer runmart.
     """
     is_local = "://" not in source
     if source.startswith(("http://", "https://")) or (not Path(source).is_dir() if is_local else "*" in source):
@@ -79,7 +79,7 @@ def export_of(source: str) -> Manifest | None:
 
 
 def marked(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
-    """The same inputs, those marked that the lake knows; what comes in is all of some shards."""
+    """The same inputs, with `is_known` set for those that the lake has loaded; all inputs of a shard must come in."""
     manifest = job.before()
     for owner, group in _by_owner(jobs.found(batches)).items():
         with Shard(job, manifest, owner) as shard:
@@ -98,5 +98,5 @@ def _by_owner(found: Iterable[Found]) -> dict[int, list[Found]]:
 
 
 def openable(job: Job, found: Found) -> "Input":
-    """An input that was found, on whatever machine."""
+    """An input that can be opened on this machine."""
     return discover.reopened(job.sources[found.source], found.input)

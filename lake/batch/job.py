@@ -1,4 +1,4 @@
-"""A job: what one batch of a lake is to do. Every machine that takes part in it has this, and nothing else."""
+"""Job: the parameters of one batch of a lake, sent to every machine that takes part in it."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -15,10 +15,10 @@ from runmart.models.columns import BIGINT, BINARY, BOOLEAN, INTEGER, VARCHAR
 
 
 class Job(NamedTuple):
-    """What a batch is to do."""
+    """The parameters of a batch."""
 
     lake: str
-    """Where the lake is: a path that all machines see, or a URL, which may hold secrets."""
+    """The lake: a path that all machines see, or a URL, which may hold secrets."""
     sources: tuple[str, ...]
     source: str
     """The label of these runs."""
@@ -37,10 +37,10 @@ class Job(NamedTuple):
         return Storage(self.lake)
 
     def before(self) -> Manifest:
-        """The lake as it was when the batch began.
+        """The manifest of the snapshot on which the batch is based.
 
         Raises:
-            ExportError: Another batch was written meanwhile.
+            ExportError: Another batch was committed meanwhile.
         """
         manifest = manifests.read(self.storage())
         if manifests.batch_of(manifest) != self.batch - 1:
@@ -49,31 +49,31 @@ class Job(NamedTuple):
 
 
 class Found(NamedTuple):
-    """An input, or a piece of one, as a row that is carried."""
+    """An input, or a split of one, as a row between stages."""
 
     owner: int
-    """The shard that keeps what is known of the input."""
+    """The shard that holds the bookkeeping of the input."""
     source: int
-    """Which of the job's sources it is of."""
+    """The index of its source in the job."""
     address: str
     size: int | None
     modified_at: int
     changed_at: int
     path: str | None
     part: int = -1
-    """Which partition of an export it is; -1 for any other input."""
+    """The index of the partition, when it is one of an export; else -1."""
     is_known: bool = False
-    piece: int = -1
-    """Which piece of the input `data` is; -1 when there is none."""
+    split: int = -1
+    """The number of the split that `data` holds; -1 without a split."""
     data: bytes | None = None
     is_end: bool = False
-    """Whether `data` says how the input ended."""
+    """Whether `data` is the end of the input instead of a split."""
     problem: str | None = None
     """Why a source cannot be listed."""
 
     @property
     def input(self) -> Input:
-        """The input, which cannot be opened."""
+        """The input, without a way to open it."""
         return Input(self.address, self.size, self.modified_at, _unopened, self.changed_at, self.path)
 
 
@@ -87,21 +87,21 @@ TYPES = {
     "path": VARCHAR,
     "part": INTEGER,
     "is_known": BOOLEAN,
-    "piece": INTEGER,
+    "split": INTEGER,
     "data": BINARY,
     "is_end": BOOLEAN,
     "problem": VARCHAR,
 }
-"""Of the columns of inputs that are carried."""
+"""The columns of rows between stages."""
 
 
 def rows(found: Iterable[Found]) -> pa.RecordBatch:
-    """Inputs as the rows that are carried."""
+    """Inputs as rows."""
     return arrow.rows(list(found), TYPES)
 
 
 def found(batches: Iterable[Any]) -> Iterator[Found]:
-    """The inputs that rows are."""
+    """Inputs from rows."""
     for batch in batches:
         yield from map(Found._make, zip(*(column.to_pylist() for column in batch.columns), strict=True))
 

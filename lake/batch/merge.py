@@ -1,4 +1,4 @@
-"""Merge: what a batch brought for a shard goes into it, and the files that this changes are written anew."""
+"""Merge stage: merges the shuffle blocks of a shard into it, and rewrites the partitions that change."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +13,7 @@ import pyarrow as pa
 from runmart.ingest.decode.result import Counts
 from runmart.ingest.load.loader import Load, ReadInput
 from runmart.ingest.transform.convert import Converted
-from runmart.lake.batch.convert import End, Piece, Sums
+from runmart.lake.batch.convert import End, SplitCounts, Sums
 from runmart.lake.batch.job import Job
 from runmart.lake.batch.shards import BOOKS, RUN, STEP, Key, Shard
 from runmart.lake.batch.shuffle import WHOLE, ShuffleBlock, opened, opened_steps, shuffle_blocks
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 TYPES = {"data": BINARY}
 
 _REJECTS = msgspec.msgpack.Decoder(list[Reject])
-_PIECE = msgspec.msgpack.Decoder(Piece)
+_SPLIT = msgspec.msgpack.Decoder(SplitCounts)
 _END = msgspec.msgpack.Decoder(End)
 _SUMS = msgspec.msgpack.Decoder(Sums)
 
 
 class Merged(msgspec.Struct):
-    """What a batch did to a shard."""
+    """The result of merging a batch into a shard."""
 
     shard: int
     written: list[Written]
-    """The partitions that have changed; those without files are empty now."""
+    """The partitions that have changed; one without files is empty now."""
     books: dict[str, File | None]
-    """Those that have changed."""
+    """The bookkeeping files that have changed; None where no row is left."""
     new_runs: int
     updated_runs: int
     unchanged: int
@@ -51,20 +51,20 @@ class Merged(msgspec.Struct):
 
 
 class ShardInput:
-    """The parcels of one shard, on this machine's disk until all have come."""
+    """The shuffle blocks of one shard, spilled to a local file until all have arrived."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        """Nothing has come yet."""
+        """Empty."""
         self._file = file
         self._places: list[tuple[ShuffleBlock, int]] = []
-        self._pieces: dict[str, dict[int, Piece]] = {}
+        self._splits: dict[str, dict[int, SplitCounts]] = {}
         self._ends: dict[tuple[str, int, str], tuple[ShuffleBlock, End]] = {}
         self.sums = Sums()
 
     def take(self, shuffle_block: ShuffleBlock) -> None:
-        """Keep a parcel."""
-        if shuffle_block.kind == "piece":
-            self._pieces.setdefault(shuffle_block.address, {})[shuffle_block.piece] = _PIECE.decode(shuffle_block.data)
+        """Add a shuffle block."""
+        if shuffle_block.kind == "split":
+            self._splits.setdefault(shuffle_block.address, {})[shuffle_block.split] = _SPLIT.decode(shuffle_block.data)
         elif shuffle_block.kind == "input":
             end = _END.decode(shuffle_block.data)
             self._ends[shuffle_block.address, end.size, end.content_hash] = shuffle_block, end
@@ -75,7 +75,7 @@ class ShardInput:
             self._file.write(shuffle_block.data)
 
     def shuffle_blocks(self, kind: str) -> Iterator[ShuffleBlock]:
-        """The parcels of a kind, again."""
+        """The blocks of a kind, read back from the file."""
         for number, (shuffle_block, start) in enumerate(self._places):
             if shuffle_block.kind == kind:
                 end = self._places[number + 1][1] if number + 1 < len(self._places) else self._size
@@ -83,41 +83,44 @@ class ShardInput:
                 yield shuffle_block._replace(data=self._file.read(end - start))
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """All blocks have arrived."""
         self._size = self._file.tell()
 
     def before(self, shuffle_block: ShuffleBlock) -> int:
-        """How many items of its input come before those of a parcel."""
-        pieces = self._pieces.get(shuffle_block.address, {}) if shuffle_block.piece != WHOLE else {}
-        return sum(piece.items for number, piece in pieces.items() if number < shuffle_block.piece)
+        """The number of items of the input in the splits before that of a block."""
+        splits = self._splits.get(shuffle_block.address, {}) if shuffle_block.split != WHOLE else {}
+        return sum(split.items for number, split in splits.items() if number < shuffle_block.split)
 
     def inputs(self, job: Job) -> Iterator[ReadInput | tuple[str, Reject]]:
-        """The inputs that were read, and a reject for each that could not be."""
+        """Each input that was read, or a reject for one that could not be."""
         for shuffle_block, end in self._ends.values():
-            pieces = self._pieces.get(shuffle_block.address, {}).values() if end.is_cut else ()
+            splits = self._splits.get(shuffle_block.address, {}).values() if end.is_split else ()
             if end.error is not None:
                 observed_at = end.modified_at if job.observed_at is None else job.observed_at
                 origin = Origin(job.source, observed_at, job.batch)
                 yield shuffle_block.address, Reject(origin, self.before(shuffle_block), 1, end.error, "$", b"")
             else:
-                observations = end.observations + sum(piece.observations for piece in pieces)
-                rejected = end.rejected + sum(piece.rejected for piece in pieces)
+                observations = end.observations + sum(split.observations for split in splits)
+                rejected = end.rejected + sum(split.rejected for split in splits)
                 yield ReadInput(
                     shuffle_block.address, end.size, end.content_hash, end.modified_at, observations, rejected
                 )
 
 
 def merged(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
-    """What the parcels of some shards, all of each, do to them; the files are written when a row comes out."""
+    """Merge shuffle blocks into their shards: a `Merged` as a row for each shard, once its files are written.
+
+    All blocks of a shard must be among `batches`.
+    """
     with TemporaryDirectory(prefix="runmart-") as folder, ExitStack() as files:
-        spools: dict[int, ShardInput] = {}
+        shard_inputs: dict[int, ShardInput] = {}
         for shuffle_block in shuffle_blocks(batches):
-            if shuffle_block.shard not in spools:
+            if shuffle_block.shard not in shard_inputs:
                 path = Path(folder) / f"{shuffle_block.shard}.blocks"
-                spools[shuffle_block.shard] = ShardInput(files.enter_context(path.open("w+b")))
-            spools[shuffle_block.shard].take(shuffle_block)
+                shard_inputs[shuffle_block.shard] = ShardInput(files.enter_context(path.open("w+b")))
+            shard_inputs[shuffle_block.shard].take(shuffle_block)
         manifest = job.before()
-        for number, shard_input in sorted(spools.items()):
+        for number, shard_input in sorted(shard_inputs.items()):
             shard_input.close()
             with Shard(job, manifest, number) as shard:
                 done = msgspec.json.encode(_merged(shard, shard_input))
@@ -173,7 +176,7 @@ def _ids(shard_input: ShardInput, kind: str, of: Callable[[bytes], Any]) -> Iter
 
 
 def _note_ids(connection: "DuckDBPyConnection", key: Key, ids: Iterable[Any]) -> None:
-    """Make the table of the ids that a batch brought."""
+    """Create the table of the ids of a batch."""
     stream = pa.RecordBatchReader.from_batches(
         pa.schema([("id", pa.string())]), (arrow.record_batch([some.cast(pa.string())], ["id"]) for some in ids)
     )

@@ -1,4 +1,4 @@
-"""Shards: the runs whose ids fall to one number, in a small warehouse while a batch is merged into them."""
+"""A shard in a temporary warehouse, into which a batch is merged: only rows that the batch touches are loaded."""
 
 import uuid
 from collections.abc import Iterable, Iterator
@@ -27,33 +27,33 @@ _parquet: Any = pq.ParquetFile
 
 MEMORY = "512MB"
 BOOKS = (INPUTS, REJECTS)
-"""Bookkeeping that lies in files, one for each shard."""
+"""Bookkeeping tables that a lake stores in files, one per shard."""
 
 _MONTH = "strftime(created_at, '%Y-%m')"
 
 
 class Key(NamedTuple):
-    """What the rows of some tables are found by."""
+    """The key by which rows of some tables are found."""
 
     table: str
-    """Where it is the key."""
+    """The table whose primary key it is."""
     column: str
     tables: tuple[str, ...]
-    """Which have it."""
+    """The tables that have the column."""
 
     @property
     def ids(self) -> str:
-        """The table of the ids that a batch brought."""
+        """The name of the table of ids of the batch."""
         return f"{self.table}_ids"
 
     @property
     def lay(self) -> str:
-        """The table of those that are in the lake, and where they lie."""
+        """The name of the table of ids that the lake has, with the index of their partition."""
         return f"{self.table}_lay"
 
     @property
     def changed(self) -> str:
-        """The ids of the rows that a batch has put in, or in the place of others."""
+        """A query of the ids of rows that the batch has inserted or replaced."""
         return f"select {self.column} from main.{self.table} where load_id > 0"
 
 
@@ -62,10 +62,10 @@ STEP = Key("steps", "step_id", (STEPS.name,))
 
 
 class Shard:
-    """A shard of a lake as it was before a batch; its warehouse is filled with what is asked for."""
+    """A shard of a lake's snapshot before a batch, in a temporary warehouse that is filled on demand."""
 
     def __init__(self, job: Job, manifest: Manifest, number: int) -> None:
-        """Make the warehouse, which is empty but for the loads."""
+        """Create the warehouse, with the loads only."""
         self.number = number
         self.job = job
         self.storage = job.storage()
@@ -81,11 +81,11 @@ class Shard:
         self._fill_loads()
 
     def __enter__(self) -> Self:
-        """The warehouse is removed on leaving."""
+        """The warehouse is deleted on exit."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove it."""
+        """Delete the warehouse."""
         self.connection.close()
         self._folder.cleanup()
 
@@ -108,7 +108,7 @@ class Shard:
         return file.rows
 
     def fill_rows(self, key: Key) -> None:
-        """Put in the rows of the lake that have the ids that the batch brought, and note where they lie."""
+        """Insert the stored rows that have ids of the batch, and record their partitions."""
         connection = self.connection
         connection.execute(f"create table {key.lay} (id varchar, place integer)")
         for at, one in enumerate(self.written):
@@ -144,7 +144,7 @@ class Shard:
                 where {key.column} in ({ids})""")
 
     def changed(self, key: Key) -> list[Partition]:
-        """The partitions from which a batch has taken rows, or to which it has added some."""
+        """The partitions that lost or got rows."""
         found = self.connection.execute(f"""
             select distinct coalesce(source, ''), {_MONTH} from main.{key.table} where load_id > 0""").fetchall()
         left = self.connection.execute(f"select distinct place from {key.lay} where id in ({key.changed})").fetchall()
@@ -152,12 +152,12 @@ class Shard:
         return sorted(partitions | {self.written[int(at)].partition for (at,) in left}, key=_order)
 
     def at(self, partition: Partition) -> Written:
-        """What the lake has of a partition."""
+        """The files of a partition of this shard."""
         empty = Written(partition, "", {}, self.number)
         return next((one for one in self.written if one.partition == partition), empty)
 
     def write(self, old: Written, key: Key, table: str) -> File | None:
-        """Write a table of a partition anew; None when it has no rows."""
+        """Rewrite a table of a partition; returns None when no row is left."""
         names = ", ".join(schema.columns(table))
         parts = [f"select {selected(table)} from main.{table} where {key.column} in ({self._new(old.partition, key)})"]
         if table in old.files:
@@ -170,14 +170,14 @@ class Shard:
         return f"{key.changed} and coalesce(source, '') = {quoted(partition.source)} and {_MONTH} {month}"
 
     def has_changed(self, book: str, count: int) -> bool:
-        """Whether a batch has changed a table of the bookkeeping that had so many rows."""
+        """Whether the batch has changed a bookkeeping table, which had `count` rows before."""
         [(left, new)] = self.connection.execute(
             f"select count(*), count(*) filter (load_id = {self.job.batch}) from runmart.{book}"
         ).fetchall()
         return new > 0 or left != count
 
     def write_book(self, book: str) -> File | None:
-        """Write what the bookkeeping says of this shard anew; None when it says nothing."""
+        """Rewrite a bookkeeping file of this shard; returns None when no row is left."""
         query = f"select {', '.join(schema.columns(book))} from runmart.{book} order by all"
         if book == REJECTS.name:  # numbers that no other shard gives
             query = f"""
@@ -189,7 +189,7 @@ class Shard:
         return self._put(query, f"{book}/{self._name()}.parquet")
 
     def _name(self) -> str:
-        """No other attempt, and no other machine, gives a file this name."""
+        """A file name that no other attempt or machine uses."""
         return f"{self.number:05d}-{self.job.batch:06d}-{uuid.uuid4().hex[:12]}"
 
     def _put(self, query: str, name: str) -> File | None:
@@ -224,5 +224,5 @@ def _plain(batches: Iterable[Any]) -> Iterator[Any]:
 
 
 def quoted(text: str) -> str:
-    """A text as SQL has it."""
+    """An SQL string literal."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""Parcels: what was converted, cut by shards, as rows of bytes that any engine can carry from machine to machine."""
+"""Shuffle blocks: converted rows of one shard, serialised as Arrow IPC, which any engine can move between machines."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,44 +12,44 @@ from runmart.models.arrow import Array, compute
 from runmart.models.batches import OBSERVATION, Batches
 from runmart.models.columns import BIGINT, BINARY, INTEGER, VARCHAR
 
-TYPES = {"shard": INTEGER, "kind": VARCHAR, "address": VARCHAR, "piece": INTEGER, "data": BINARY}
+TYPES = {"shard": INTEGER, "kind": VARCHAR, "address": VARCHAR, "split": INTEGER, "data": BINARY}
 _ipc: Any = pa.ipc
 
 WHOLE = -1
-"""In the place of the number of a piece: the positions of the rows are already those in their inputs."""
+"""The split number of rows whose positions already are those in the whole input."""
 
 
 class ShuffleBlock(NamedTuple):
-    """Something for one shard."""
+    """Serialised rows, or counts, for one shard."""
 
     shard: int
     kind: str
-    """observations, restored (from an export, in other types), steps, restored steps, rejects, piece, input, sums."""
+    """observations, restored (from an export, in other types), steps, restored steps, rejects, split, input, sums."""
     address: str
-    """Of the one input that it is from, where that matters; else empty."""
-    piece: int
-    """Which piece of that input; its rows are numbered from there."""
+    """The address of its input; empty where blocks of several inputs are mixed."""
+    split: int
+    """The number of the split of that input; positions of its rows are relative to the split."""
     data: bytes
 
 
 def shard_of(key: str, shards: int) -> int:
-    """The shard that a run's, or a step's, id, or an input's address, falls to: the same one everywhere, for ever."""
+    """The shard of a run id, step id or input address: its CRC-32 modulo `shards`. This never changes."""
     return crc32(key.encode(errors="surrogatepass")) % shards
 
 
 def rows(shuffle_blocks: Sequence[ShuffleBlock]) -> pa.RecordBatch:
-    """Parcels as the rows that are carried."""
+    """Shuffle blocks as rows (a column each of `TYPES`)."""
     return arrow.rows(shuffle_blocks, TYPES)
 
 
 def shuffle_blocks(batches: Iterable[Any]) -> Iterator[ShuffleBlock]:
-    """The parcels that rows are."""
+    """Shuffle blocks from rows."""
     for batch in batches:
         yield from map(ShuffleBlock._make, zip(*(column.to_pylist() for column in batch.columns), strict=True))
 
 
-def cut(batches: Sequence[Batches], shards: int) -> Iterator[tuple[int, bytes]]:
-    """The observations of each shard that has some, encoded; their columns must be of the same types."""
+def by_shard(batches: Sequence[Batches], shards: int) -> Iterator[tuple[int, bytes]]:
+    """Each shard that has observations, with these serialised; the batches must have columns of the same types."""
     tables = [_joined(parts) for parts in zip(*batches, strict=True)]
     runs = tables[0]
     shard = _shards(runs.column("run_id"), shards)
@@ -71,8 +71,8 @@ def cut(batches: Sequence[Batches], shards: int) -> Iterator[tuple[int, bytes]]:
         start, starts = end, stops
 
 
-def cut_steps(batches: Sequence[Any], shards: int) -> Iterator[tuple[int, bytes]]:
-    """The steps of each shard that has some, encoded."""
+def steps_by_shard(batches: Sequence[Any], shards: int) -> Iterator[tuple[int, bytes]]:
+    """Each shard that has steps, with these serialised."""
     steps = _joined(batches)
     shard = _shards(steps.column("step_id"), shards)
     steps = steps.take(compute.array_sort_indices(shard))
@@ -84,12 +84,12 @@ def cut_steps(batches: Sequence[Any], shards: int) -> Iterator[tuple[int, bytes]
 
 
 def opened(data: bytes) -> Batches:
-    """The observations that were encoded."""
+    """Observations from their serialised form."""
     return Batches(*_decoded(data))
 
 
 def opened_steps(data: bytes) -> Any:
-    """The steps that were encoded."""
+    """Steps from their serialised form."""
     return _decoded(data)[0]
 
 
@@ -98,7 +98,7 @@ def _shards(keys: Array, shards: int) -> Array:
 
 
 def _ends(shard: Array, shards: int) -> list[int]:
-    """Where the rows of each shard end, when they are sorted by it."""
+    """The end of the rows of each shard, when rows are sorted by shard."""
     counts = {one["values"]: one["counts"] for one in compute.value_counts(shard).to_pylist()}
     ends, end = list[int](), 0
     for number in range(shards):
@@ -108,7 +108,7 @@ def _ends(shard: Array, shards: int) -> list[int]:
 
 
 def _bounds(numbers: Array, ends: Sequence[int]) -> list[int]:
-    """How many of sorted `numbers` are less than each of `ends`."""
+    """For each of `ends`, the count of sorted `numbers` below it."""
     values = numbers.to_pylist()
     return [bisect_left(values, end) for end in ends]
 
@@ -162,7 +162,7 @@ def _decoded(data: bytes) -> list[Any]:
         with _ipc.open_stream(source) as reader:
             found.append(reader.read_next_batch())
             for _ in reader:  # to its end, where the next begins
-                raise ValueError("a parcel holds one batch of each table")
+                raise ValueError("a shuffle block holds one batch of each table")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Cut: large inputs into pieces, that many machines convert what one of them reads."""
+"""Splits of large inputs: one machine reads an input, many convert its splits."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -13,28 +13,28 @@ from runmart.lake.batch import job as jobs
 from runmart.lake.batch.discover import openable
 from runmart.lake.batch.job import Found, Job
 
-CUT_BYTES = 16 << 20
-"""An input that is larger, as stored, is cut; so is one whose size is not known."""
+UNSPLIT_BYTES = 16 << 20
+"""Inputs of at most this size, as stored, are not split; those of unknown size are."""
 
-PIECE_BYTES = 16 << 20
+SPLIT_BYTES = 16 << 20
 
 _BLOCKS = msgspec.msgpack.Decoder(list[Block])
 _ENDS = msgspec.msgpack.Decoder(ReadToEnd)
 
 
-def pieces(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
-    """The inputs, large ones in pieces; a row each."""
+def splits(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
+    """The inputs as rows, one per input, or one per split of a large input."""
     for found in jobs.found(batches):
         if found.is_known:
             continue
-        if found.part < 0 and (found.size is None or found.size > CUT_BYTES):
-            for piece in _pieces(job, found):
-                yield jobs.rows([piece])
+        if found.part < 0 and (found.size is None or found.size > UNSPLIT_BYTES):
+            for split in _splits(job, found):
+                yield jobs.rows([split])
         else:
             yield jobs.rows([found])
 
 
-def _pieces(job: Job, found: Found) -> Iterator[Found]:
+def _splits(job: Job, found: Found) -> Iterator[Found]:
     number, some, size = 0, list[Block](), 0
     try:
         reader = open_input(openable(job, found))
@@ -42,8 +42,8 @@ def _pieces(job: Job, found: Found) -> Iterator[Found]:
             for block in not_blank(blocks(reader.chunks())):
                 some.append(block)
                 size += len(block.data)
-                if size >= PIECE_BYTES:
-                    yield found._replace(piece=number, data=msgspec.msgpack.encode(some))
+                if size >= SPLIT_BYTES:
+                    yield found._replace(split=number, data=msgspec.msgpack.encode(some))
                     number, some, size = number + 1, [], 0
         finally:
             reader.close()
@@ -51,16 +51,16 @@ def _pieces(job: Job, found: Found) -> Iterator[Found]:
     except InputError as error:
         end = ReadToEnd(0, "", str(error))
     if some:
-        yield found._replace(piece=number, data=msgspec.msgpack.encode(some))
+        yield found._replace(split=number, data=msgspec.msgpack.encode(some))
         number += 1
-    yield found._replace(piece=number, data=msgspec.msgpack.encode(end), is_end=True)
+    yield found._replace(split=number, data=msgspec.msgpack.encode(end), is_end=True)
 
 
 def blocks_of(found: Found) -> list[Block]:
-    """What a piece holds."""
+    """The blocks of text of a split."""
     return _BLOCKS.decode(found.data or b"\x90")
 
 
 def end_of(found: Found) -> ReadToEnd:
-    """How an input ended that was cut."""
+    """How reading an input that was split ended."""
     return _ENDS.decode(found.data or b"")

@@ -1,4 +1,4 @@
-"""Storage: the files of a lake, on a disk or behind a URL. Only these lines know which."""
+"""Storage of a lake: a local folder or an object store, behind one interface."""
 
 import os
 import shutil
@@ -13,13 +13,13 @@ from runmart.lake.parquet.manifest import put_in_place as rename
 
 
 class Storage:
-    """A folder: a path that every machine sees, or a URL (`s3://`, `abfss://`, `gs://`, `hdfs://`)."""
+    """A folder: a path that all machines see, or a URL (`s3://`, `abfss://`, `gs://`, `hdfs://`)."""
 
     def __init__(self, address: str) -> None:
-        """Look nothing up yet.
+        """Connect to the file system; the folder need not exist.
 
         Raises:
-            ExportError: The address is not understood, or its file system is not there.
+            ExportError: The address is invalid, or its file system cannot be reached.
         """
         from pyarrow import ArrowException, fs
 
@@ -34,7 +34,7 @@ class Storage:
         except (OSError, ArrowException) as error:
             raise ExportError(f"{self.address}: it cannot be reached: {type(error).__name__}") from None
         self.path = Path(self._root) if isinstance(self._system, fs.LocalFileSystem) else None
-        """Where it is on this machine; None when it is elsewhere."""
+        """The local path; None when it is remote."""
 
     def _full(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
@@ -50,7 +50,7 @@ class Storage:
             raise ExportError(f"{self.address}/{name}: {reason}; run it again when that is mended") from None
 
     def read(self, name: str) -> bytes | None:
-        """What a file holds; None when there is none.
+        """The content of a file; None when there is none.
 
         Raises:
             ExportError: It cannot be read.
@@ -63,7 +63,7 @@ class Storage:
                 return None
 
     def open(self, name: str) -> Any:
-        """A file for Arrow to read from anywhere in it.
+        """A seekable file for Arrow.
 
         Raises:
             FileNotFoundError: There is none.
@@ -73,7 +73,7 @@ class Storage:
             return self._system.open_input_file(self._full(name))
 
     def local(self, name: str, folder: Path) -> Path:
-        """A file where this machine can read it: itself, or a copy in a folder.
+        """The local path of a file: itself, or a copy in `folder`.
 
         Raises:
             FileNotFoundError: There is none.
@@ -89,7 +89,7 @@ class Storage:
         return path
 
     def put(self, file: Path, name: str) -> None:
-        """Put a file of this machine there; whoever reads the folder meanwhile is not to look at it.
+        """Upload a local file; atomic only in a local folder.
 
         Raises:
             ExportError: It cannot be written.
@@ -106,7 +106,7 @@ class Storage:
                 shutil.copyfileobj(read, write, 4 << 20)
 
     def replace(self, name: str, data: bytes) -> None:
-        """Write a small file, whole or not at all.
+        """Replace a small file; atomic in a local folder and in stores whose uploads are.
 
         Raises:
             ExportError: It cannot be written.
@@ -122,7 +122,7 @@ class Storage:
                 write.write(data)
 
     def names(self, folder: str = "") -> list[str]:
-        """All files in a folder, and in those below it, from the root on.
+        """The files in a folder, recursively, as paths relative to the root.
 
         Raises:
             ExportError: They cannot be listed.
@@ -137,17 +137,17 @@ class Storage:
         return sorted(info.path.removeprefix(root) for info in found if info.type == fs.FileType.File)
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove files; what cannot be removed stays, and does no harm."""
+        """Delete files; errors are ignored, since a file that stays does no harm."""
         for name in names:
             with suppress(OSError):
                 self._system.delete_file(self._full(name))
 
     @contextmanager
     def held(self) -> Generator[None]:
-        """While this lasts, nobody else on this machine's disk writes; elsewhere, nothing is held.
+        """Hold an exclusive lock on a local folder; remote storage has no lock.
 
         Raises:
-            ExportError: Somebody does.
+            ExportError: Another process holds it.
         """
         if self.path is None:
             yield

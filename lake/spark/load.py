@@ -1,7 +1,7 @@
-"""Load: a batch into a lake, on a Spark cluster. Spark carries rows and tries again; what is done to them is `lake`'s.
+"""Load of a batch into a lake on a Spark cluster, which moves rows between stages and retries tasks.
 
-Only what Spark Connect has, too, is used. No executor's JVM opens an input or a file of the lake: pyarrow does, in the
-Python of the executors, with the credentials that it finds there.
+Only APIs that Spark Connect supports are used. Inputs and files of the lake are opened by pyarrow in the Python of the
+executors, with the credentials there, never by a JVM.
 """
 
 import re
@@ -17,7 +17,7 @@ from runmart.lake.batch.commit import DEFAULT_SHARDS, Outcome
 from runmart.lake.batch.convert import observed
 from runmart.lake.batch.discover import listed, marked
 from runmart.lake.batch.job import Job
-from runmart.lake.batch.split import pieces
+from runmart.lake.batch.split import splits
 from runmart.models.columns import BIGINT, BINARY, BOOLEAN, INTEGER, VARCHAR
 from runmart.models.redaction import RedactionPolicy
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Stage = Callable[[Job, Iterable[Any]], Iterator[Any]]
 
 TASK_BYTES = 128 << 20
-"""So much of the inputs is read by one task, where there is more than the cluster has cores for."""
+"""Input bytes per task, where that gives more tasks than two per core."""
 
 MAX_TASKS = 10_000
 
@@ -43,8 +43,8 @@ _EXCEPTION = re.compile(r"^\s*[\w.]+(?:Error|Exception): (.+)$", re.MULTILINE)
 _SETTINGS = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "16",  # rows may be megabytes, and an executor's memory is small
     "spark.sql.adaptive.enabled": "false",  # it would put small partitions together, whose tasks take long
-    # A task that is done again sends the same observations in other parcels, since rows come in any order. Spark, from
-    # 4.2 on, takes that for other data, and gives up.
+    # A retried task sends the same observations in other shuffle blocks, since rows arrive in any order. Spark 4.2 and
+    # later would take that for different data, and fail the job.
     "spark.sql.shuffle.orderIndependentChecksum.enabled": "false",
     "spark.sql.shuffle.orderIndependentChecksum.enableFullRetryOnMismatch": "false",
 }
@@ -66,24 +66,24 @@ def load(
     reload: bool = False,
     tasks: int | None = None,
 ) -> Outcome:
-    """Load what `sources` name into a lake, as one batch: all of it, or nothing.
+    """Load sources into a lake as one batch, all of it or nothing.
 
     Args:
         spark: A session, classic or Connect. Its executors have runmart installed.
         lake: A folder that this machine and all executors see, or a URL: `s3://`, `abfss://`, `gs://`, `hdfs://`.
         sources: Files, folders, globs, URLs, and folders that `runmart export` wrote.
         source: The label of these runs: which organisation, project or server.
-        shards: Over how many the runs of a new lake are spread; a lake keeps what it was made with.
-        content: What becomes of the content of runs; the lake's own rules hold for fields that are not named.
+        shards: Number of shards of a new lake; an existing lake keeps its own.
+        content: The redaction policy; the lake's own rules hold for fields that it does not name.
         observed_at: When the runs were observed, in microseconds since 1970; each input's own time when None.
         reload: Read inputs even if they were read before.
-        tasks: How many tasks read inputs; by their size, and by the number of cores, when None.
+        tasks: Number of tasks that read inputs; from their size and the number of cores when None.
 
     Raises:
         SourceError: A source names nothing, or cannot be listed.
-        ExportError: The lake cannot be read or written to, or another batch was loaded meanwhile.
-        WarehouseError: Content is to be hashed, and the key is missing, or not the lake's.
-        SparkError: Spark has given up; the lake is as it was.
+        ExportError: The lake cannot be read or written to, or another batch was committed meanwhile.
+        WarehouseError: Content is to be hashed, and the key is missing or not the lake's.
+        SparkError: Spark has given up; the lake is unchanged.
     """
     todo = commit.begin(
         lake, sources, source=source, shards=shards, content=content, observed_at=observed_at, reload=reload
@@ -95,8 +95,8 @@ def load(
             if inputs == 0:
                 return commit.finish(todo, [], unchanged)
             tasks = tasks or min(max(_cores(spark) * 2, size // TASK_BYTES), MAX_TASKS)
-            cut = _stage(found.repartition(tasks, "address", "part"), todo, pieces, job.TYPES)
-            sent = _stage(cut.repartition(tasks, "address", "part", "piece"), todo, observed, shuffle.TYPES)
+            cut = _stage(found.repartition(tasks, "address", "part"), todo, splits, job.TYPES)
+            sent = _stage(cut.repartition(tasks, "address", "part", "split"), todo, observed, shuffle.TYPES)
             done = _stage(_by_shard(spark, sent, todo.shards), todo, merge.merged, merge.TYPES)
             results: list[Any] = done.toArrow().column("data").to_pylist()
         finally:
@@ -105,7 +105,7 @@ def load(
 
 
 def _found(spark: "SparkSession", todo: Job) -> "DataFrame":
-    """What the sources hold, and which of it is known."""
+    """The inputs of the sources, marked when known."""
     count = len(todo.sources)
     numbers = spark.range(0, count, 1, min(count, 1000))
     found = _stage(numbers, todo, listed, job.TYPES)
@@ -117,7 +117,7 @@ def _found(spark: "SparkSession", todo: Job) -> "DataFrame":
 
 
 def _looked_at(found: "DataFrame") -> tuple[int, int, int]:
-    """How many inputs are to be read, how many are known, and how many bytes those to be read have."""
+    """The number of inputs to read, the number of known ones, and the bytes to read."""
     from pyspark.sql import functions as sql
 
     is_new = sql.expr("not is_known")
@@ -130,14 +130,14 @@ def _looked_at(found: "DataFrame") -> tuple[int, int, int]:
 
 
 def _cores(spark: "SparkSession") -> int:
-    """How many tasks the cluster runs at a time, as far as Spark says."""
+    """The number of tasks that the cluster runs at a time, as far as Spark reports it."""
     from pyspark.sql import functions as sql
 
     return len(set(spark.range(MAX_TASKS).select(sql.spark_partition_id()).collect()))
 
 
 def _by_shard(spark: "SparkSession", shuffle_blocks: "DataFrame", shards: int) -> "DataFrame":
-    """Parcels in one partition for each shard: sent by numbers that Spark's hash puts into partitions of their own."""
+    """Shuffle blocks in one partition per shard, by keys that Spark's hash spreads over all partitions."""
     from pyspark.sql import functions as sql
 
     tried: Any = spark.range(shards * 64).selectExpr(f"pmod(hash(cast(id as int)), {shards})").collect()
@@ -147,14 +147,14 @@ def _by_shard(spark: "SparkSession", shuffle_blocks: "DataFrame", shards: int) -
 
 
 def _stage(rows: "DataFrame", todo: Job, stage: Stage, types: Mapping[str, pa.DataType]) -> "DataFrame":
-    """A stage of the job over the rows of each partition."""
+    """Run a stage of the job over the rows of each partition."""
     columns = ", ".join(f"{name} {_TYPES[of]}" for name, of in types.items())
     return rows.mapInArrow(lambda batches: stage(todo, batches), columns)
 
 
 @contextmanager
 def _set(spark: "SparkSession", settings: dict[str, str]) -> Generator[None]:
-    """Settings of the session while this lasts."""
+    """Change settings of the session temporarily."""
     before = {name: spark.conf.get(name, value) or value for name, value in settings.items()}
     for name, value in settings.items():
         spark.conf.set(name, value)
@@ -167,7 +167,7 @@ def _set(spark: "SparkSession", settings: dict[str, str]) -> Generator[None]:
 
 @contextmanager
 def _errors() -> Generator[None]:
-    """What stops Spark, as a sentence."""
+    """Convert errors of Spark into sentences."""
     from pyspark.errors import PySparkException
 
     try:
@@ -177,6 +177,6 @@ def _errors() -> Generator[None]:
 
 
 def _reason(text: str) -> str:
-    """The last exception of Python's that a message of Spark's tells of; its first line when there is none."""
+    """The last Python exception in a message of Spark; its first line without one."""
     found = _EXCEPTION.findall(text)
     return found[-1] if found else text.strip().splitlines()[0]

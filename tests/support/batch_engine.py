@@ -49,8 +49,8 @@ def load(lake: Path, sources: Sequence[Path | str], seed: int = 0, tasks: int = 
     assert not [row for row in listed if row.column("problem")[0].as_py()]
     marked = run_on(discover.marked, job, by(listed, "owner", 2)) if not job.reload else listed
     unchanged = sum(row.column("is_known")[0].as_py() for row in marked)
-    pieces = run_on(split.pieces, job, spread(marked, tasks, random_))
-    shuffle_blocks = run_on(convert.observed, job, spread(pieces, tasks, random_))
+    splits = run_on(split.splits, job, spread(marked, tasks, random_))
+    shuffle_blocks = run_on(convert.observed, job, spread(splits, tasks, random_))
     random_.shuffle(shuffle_blocks)
     merged = run_on(merge.merged, job, by(shuffle_blocks, "shard", 2))
     return commit.finish(job, [row.column(0)[0].as_py() for row in merged], unchanged)

@@ -60,7 +60,7 @@ def test_nothing_of_it_is_in_any_file(
 ) -> None:
     """Rejects included, of a later batch that names no rules, too; what is kept is found by the same search."""
     if is_cut:
-        monkeypatch.setattr(split, "CUT_BYTES", 1)
+        monkeypatch.setattr(split, "UNSPLIT_BYTES", 1)
     lake, warehouse = tmp_path / "lake", tmp_path / "alone.duckdb"
     first, second = _inputs(tmp_path, "first"), _inputs(tmp_path, "second")
     outcome = engine.load(lake, [first], shards=1, content=_content(rule))

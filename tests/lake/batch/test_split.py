@@ -94,8 +94,8 @@ def _small_blocks(chunks: Iterable[bytes], _size: int = 0) -> Iterator[Block]:
 @pytest.fixture(name="is_cut", autouse=True)
 def _is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """An input of more than 100 bytes is large; it is read some runs at a time, whole or not; some make a piece."""
-    monkeypatch.setattr(split, "CUT_BYTES", 100)
-    monkeypatch.setattr(split, "PIECE_BYTES", 2000)
+    monkeypatch.setattr(split, "UNSPLIT_BYTES", 100)
+    monkeypatch.setattr(split, "SPLIT_BYTES", 2000)
     monkeypatch.setattr(split, "blocks", _small_blocks)
     monkeypatch.setattr(pipeline, "GROUP_BYTES", 100)
     monkeypatch.setattr(pipeline, "blocks", _small_blocks)
@@ -104,14 +104,14 @@ def _is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(name="sent")
 def _sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """The addresses and numbers of the pieces that are sent to the shards."""
+    """The addresses and numbers of the splits that are sent to the shards."""
     sent: list[tuple[str, int]] = []
     whole = merge.merged
 
     def noted(job: Any, batches: Any) -> Any:
         given = list(batches)
         sent.extend(
-            (shuffle_block.address, shuffle_block.piece)
+            (shuffle_block.address, shuffle_block.split)
             for shuffle_block in shuffle_blocks(given)
             if shuffle_block.kind == "observations"
         )
@@ -161,7 +161,7 @@ def test_many_observations_of_small_inputs_are_sent_in_several_parcels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: list[tuple[str, int]]
 ) -> None:
     """No machine holds more than some of them at a time."""
-    monkeypatch.setattr(split, "CUT_BYTES", 1 << 20)
+    monkeypatch.setattr(split, "UNSPLIT_BYTES", 1 << 20)
     monkeypatch.setattr(convert, "_OBSERVATIONS", 10)
     monkeypatch.setattr(pipeline, "GROUP_BYTES", 2000)
     items = _items("run")
