@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -278,8 +279,9 @@ def retry_rejects(connection: "DuckDBPyConnection") -> Load:
         for reject_id, source, address, position, line, observed_at, raw, encoding in rows:
             data = original(raw, encoding)
             block = next(blocks([data]), Block(b""))
-            again = Block(block.data, line, is_events=block.is_events)
-            found = converter.convert([(again, Origin(source, observed_at, load.load_id))], load.admission)
+            found = converter.convert(
+                [(replace(block, line=line), Origin(source, observed_at, load.load_id))], load.admission
+            )
             if found.counts[0].rejected or not found.counts[0].items:
                 load.totals.rejected += 1
                 continue

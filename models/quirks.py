@@ -25,7 +25,6 @@ NOTHING = NULL_WORDS | {b"{}", b"{ }", b"[]", b"[ ]", b"0", b"false"}
 """Spellings of null where an object with content is expected."""
 
 MILLISECONDS_FROM = 10**11  # as seconds, the year 5138
-_WHOLE = re.compile(rb"-?\d{1,18}\Z")
 _WHOLE_FLOAT = re.compile(rb"(-?\d{1,18})\.0+\Z")
 _NUMBER = re.compile(rb"-?\d{1,18}(\.\d+)?\Z")
 

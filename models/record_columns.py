@@ -1,9 +1,9 @@
-"""Sent: the fields of many records, a column each, as a server sent them.
+"""Record columns: the fields of many records, one column per field, as sent.
 
-From here on, work is done on columns: a step costs a call per column and batch, not one per run.
+Later stages work on columns, so that each of their steps costs one call per column and batch, not one per run.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
 from typing import Any, NamedTuple, get_args
@@ -33,28 +33,32 @@ class DictionaryColumn(NamedTuple):
     """The values of the dictionary."""
 
 
-class Colons(NamedTuple):
-    """The colons in the JSON of some records."""
-
-    keys: int
-    """Behind keys."""
-    as_sent: int
-    """In JSON that is kept as it was sent."""
-    decoded: int
-    """In texts that were decoded: some of them may have been escaped."""
-
-
 class RecordColumns:
     """The columns of n records of one type."""
 
-    def __init__(self, record: type[Struct], common: Collection[str] = (), long: Collection[str] = ()) -> None:
-        """Columns of `record`s; `common` names texts that many records share, `long` JSON of more than some words."""
+    def __init__(
+        self,
+        record: type[Struct],
+        common: Collection[str] = (),
+        long: Collection[str] = (),
+        fields: type[Struct] | None = None,
+    ) -> None:
+        """No records yet.
+
+        Args:
+            record: The type of the records.
+            common: Fields whose texts many records share.
+            long: Fields that are kept as JSON and hold more than some words.
+            fields: A type whose further fields have a column, too: none was sent.
+        """
         self.count = 0
-        self._types = _types(record)
+        self.types: Mapping[str, pa.DataType | None] = _types(record)
+        """The Arrow type of each field; None where whole numbers and others are allowed: values tell."""
+        self._further = {} if fields is None else {name: of for name, of in _types(fields).items() if name not in self}
         self._common = common
-        self._lengths: dict[str, list[int]] = {name: [] for name in long}
-        self._values: dict[str, list[Any]] = {name: [] for name in self._types}
-        self._sent = dict.fromkeys(self._types, 0)
+        self._lengths: dict[str, list[int]] = {name: [] for name in long if name in self}
+        self._values: dict[str, list[Any]] = {name: [] for name in self.types}
+        self._sent = dict.fromkeys(self.types, 0)
         self._arrays: dict[str, Array] = {}
         self._encoded: dict[str, DictionaryColumn] = {}
 
@@ -63,7 +67,7 @@ class RecordColumns:
         count = len(records)
         self.count += count
         columns = zip(*map(astuple, records), strict=True)
-        for (name, arrow_type), column in zip(self._types.items(), columns, strict=False):
+        for (name, arrow_type), column in zip(self.types.items(), columns, strict=False):
             if name in self._lengths:
                 self._sent[name] += count - column.count(_ABSENT)
                 self._lengths[name].extend(map(len, map(memoryview, column)))
@@ -77,11 +81,11 @@ class RecordColumns:
 
     def __contains__(self, name: str) -> bool:
         """Whether the records have such a field."""
-        return name in self._types
+        return name in self.types
 
     def values(self, name: str) -> Sequence[Any]:
         """The values of a field that is no JSON (shape: n); UNSET where it was not sent."""
-        return self._values[name]
+        return self._values[name] if name in self else [UNSET] * self.count
 
     def array(self, name: str) -> Array:
         """A field (shape: n).
@@ -89,7 +93,10 @@ class RecordColumns:
         Null where it was null or not sent; a field that is kept as JSON is binary, byte for byte, and empty there.
         """
         if name not in self._arrays:
-            self._arrays[name] = self._texts(name) if self._types[name] is BINARY else self._scalars(name)
+            if name not in self:
+                self._arrays[name] = _not_sent(self._further[name], self.count)
+            else:
+                self._arrays[name] = self._texts(name) if self.types[name] is BINARY else self._scalars(name)
         return self._arrays[name]
 
     def texts(self, name: str) -> Array:
@@ -103,34 +110,34 @@ class RecordColumns:
             self._encoded[name] = DictionaryColumn(array, array.dictionary.to_pylist())
         return self._encoded[name]
 
+    def put(self, name: str, column: DictionaryArray) -> None:
+        """Let `column` (shape: n) stand for a field in place of what was sent."""
+        self._arrays[name] = column.dictionary_decode()
+        self._encoded[name] = DictionaryColumn(column, column.dictionary.to_pylist())
+
     def is_sent(self, name: str) -> bool:
         """Whether any record has a field."""
+        return self.count_sent(name) > 0
+
+    def count_sent(self, name: str) -> int:
+        """The number of records that have a field."""
         self.array(name)
-        return self._sent[name] > 0
+        return self._sent.get(name, 0)
 
-    def colons(self) -> Colons:
-        """The colons that the JSON of the records holds, given that no key is in it twice."""
-        keys = as_sent = decoded = 0
-        for name, arrow_type in self._types.items():
-            if self.is_sent(name):
-                keys += self._sent[name]
-                if arrow_type is BINARY:
-                    as_sent += self._colons(name)
-                elif arrow_type is VARCHAR:
-                    decoded += self._colons(name)
-        return Colons(keys, as_sent, decoded)
-
-    def _colons(self, name: str) -> int:
-        """The colons in the texts of a field."""
+    def count_character(self, name: str, character: str) -> int:
+        """How often an ASCII character occurs in the texts of a field; in JSON as it was sent."""
+        if not self.is_sent(name):
+            return 0
         if name not in self._common:
             data = self.array(name).buffers()[2]
-            return data.to_pybytes().count(b":") if data else 0
+            return data.to_pybytes().count(character.encode()) if data else 0
         array, values = self.encoded(name)
-        counts = [0 if value is None else value.count(b":" if isinstance(value, bytes) else ":") for value in values]
+        texts = (value.encode() if isinstance(value, str) else value or b"" for value in values)
+        counts = [text.count(character.encode()) for text in texts]
         return compute.sum(arrow.array(counts, BIGINT).take(array.indices)).as_py() or 0 if any(counts) else 0
 
     def _scalars(self, name: str) -> Array:
-        values, arrow_type = self._values[name], self._types[name]
+        values, arrow_type = self._values[name], self.types[name]
         self._sent[name] = self.count
         if values and values[0] is not UNSET and values[-1] is not UNSET:
             try:
@@ -142,16 +149,19 @@ class RecordColumns:
 
     def _texts(self, name: str) -> Array:
         if not self._sent[name]:
-            return arrow.repeat(b"", self.count, BINARY)
+            return _not_sent(BINARY, self.count)
         if name in self._lengths:  # to look for separators in long texts takes longer
             return arrow.binary(b"".join(self._values[name]), accumulate(self._lengths[name], initial=0))
         text = SEPARATOR.join(self._values[name])
         return compute.split_pattern(arrow.binary(text, (0, len(text))), SEPARATOR).values
 
 
+def _not_sent(arrow_type: pa.DataType | None, count: int) -> Array:
+    return arrow.repeat(b"", count, BINARY) if arrow_type is BINARY else arrow.nulls(count, arrow_type or BIGINT)
+
+
 @cache
 def _types(record: type[Struct]) -> dict[str, pa.DataType | None]:
-    """The Arrow type of each field; None where whole numbers and others are allowed: values tell."""
     found: dict[str, pa.DataType | None] = {}
     for field in msgspec.structs.fields(record):
         types = [_ARROW_TYPES[leaf] for leaf in _leaves(field.type) if leaf in _ARROW_TYPES]

@@ -4,7 +4,7 @@ Field names and meanings follow the OpenAI API description (openapi.yaml, schema
 Azure's `ThreadRun`. Two rules hold for every record here:
 
 * `UNSET` means that the server did not send the field, `None` that it sent null. The tables treat both alike; the
-  decoder needs the difference to prove that no key was sent twice.
+  decoder needs the difference to prove that no key is repeated.
 * A field kept as JSON is a `Raw`: its bytes exactly as sent, not parsed until somebody asks. So are the instructions,
   a long text that all runs of an assistant share: it is parsed once.
 """
@@ -23,7 +23,7 @@ INSTANT_LIMIT = 10**14
 """Instants at or beyond this many milliseconds (the year 5138) mean neither seconds nor milliseconds."""
 
 Instant = Annotated[int, Meta(gt=-INSTANT_LIMIT, lt=INSTANT_LIMIT)] | Annotated[float, Meta(gt=-1e14, lt=1e14)]
-"""Unix time in seconds; some servers send milliseconds (see `runmart.ingest.quirks`)."""
+"""Unix time in seconds; some servers send milliseconds (see `runmart.models.quirks`)."""
 
 NonEmpty = Annotated[str, Meta(min_length=1)]
 
@@ -90,7 +90,7 @@ class RunStepRecord(Struct, gc=False):
 Run = TypeVar("Run")
 
 
-class ListRunsResponse(Struct, Generic[Run], forbid_unknown_fields=True, gc=False):
+class ListRunsResponse(Struct, Generic[Run], forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A page of runs. Only `data` counts: the other fields may be missing, or lie."""
 
     data: list[Run]

@@ -13,16 +13,6 @@ Rule = Literal["keep", "hash", "drop"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 CONTENT_FIELDS: tuple[ContentField, ...] = get_args(ContentField)
 
-MEANINGS: dict[ContentField, str] = {
-    "instructions": "the instructions of runs",
-    "metadata": "the values of metadata; keys stay",
-    "tools": "descriptions, parameters and settings of tools; types and names stay",
-    "response_format": "the schemas of response formats; types and names stay",
-    "required_action": "the arguments and outputs of tool calls; ids, types and names stay",
-    "error_messages": "the messages of errors; codes stay",
-    "extra": "the values of fields that are none of the 27; names stay with hash",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class RedactionPolicy:

@@ -1,7 +1,7 @@
-"""Records become observations: what hangs below runs is decoded, a column at a time, and no field is left behind."""
+"""Records become observations: nested objects are decoded, a column at a time, and every unknown field is kept."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -15,87 +15,122 @@ from runmart.ingest.decode.tools import tools
 from runmart.ingest.parse.json_object import UnfitError, json_object, object_members, unfit
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
-from runmart.models.columns import BINARY, VARCHAR
+from runmart.models.columns import VARCHAR
 from runmart.models.observations import Distinct, Observations, Origin
 from runmart.models.quirks import INSTANTS, normalise
 from runmart.models.record_columns import RecordColumns
+from runmart.models.record_spec import RUN, RecordSpec
 from runmart.models.records import INSTANT_LIMIT, IncompleteDetails, LastError, RunRecord, TruncationObject
 
-_FIELDS = frozenset(field.name for field in msgspec.structs.fields(RunRecord))
+Value = TypeVar("Value")
+
 _TEXT = msgspec.json.Decoder(str | None)
-_RUN = msgspec.json.Decoder(RunRecord)
 _OBJECTS: dict[str, type[Struct]] = {
     "last_error": LastError,
     "incomplete_details": IncompleteDetails,
     "truncation_strategy": TruncationObject,
 }
-_NULL = arrow.scalar(None, BINARY)
+_JSON: dict[str, Callable[[bytes], bytes | None]] = {
+    "tool_choice": kept_json("tool_choice"),
+    "response_format": kept_json("response_format"),
+    "required_action": action,
+}
 _metadata = kept_json("metadata")
 
 
-COMMON = frozenset(
-    {"object", "assistant_id", "status", "model", "instructions", "tools", "tool_choice", "response_format"}
-    | {"required_action", *_OBJECTS}
-)
-"""Fields whose texts many runs share."""
-
-
-LONG = frozenset({"instructions", "tools", "usage"})
-"""Fields that are kept as JSON and hold more than some words."""
-
-
 class ObservationBuilder:
-    """Makes observations of records; remembers texts that runs have in common, such as the tools of an assistant."""
+    """Makes observations of records of one kind.
 
-    def __init__(self) -> None:
-        self._texts = DictionaryDecoder(_instructions)
-        self._tools = DictionaryDecoder(tools)
-        self._objects = {name: DictionaryDecoder(nested(name, record)) for name, record in _OBJECTS.items()}
-        self._json = {
-            "tool_choice": DictionaryDecoder(kept_json("tool_choice")),
-            "response_format": DictionaryDecoder(kept_json("response_format")),
-            "required_action": DictionaryDecoder(action),
-        }
+    It remembers texts that records have in common, such as the tools of an assistant.
+    """
 
-    def observe(
+    def __init__(self, spec: RecordSpec = RUN) -> None:
+        self.spec = spec
+        self._names = spec.sent_names()
+        self._attributes = {name: attribute for attribute, name in self._names.items()}
+        self._decoder = msgspec.json.Decoder(spec.record)
+        self._instructions = self._decoder_of("instructions", _text("instructions"))
+        self._tools = self._decoder_of("tools", tools)
+        self._objects = {name: self._decoder_of(name, nested(name, record)) for name, record in _OBJECTS.items()}
+        self._json = {name: self._decoder_of(name, parse) for name, parse in _JSON.items()}
+        others = spec.meanings.keys() - self._objects.keys() - self._json.keys() - {"instructions", "tools"}
+        self._texts = {name: self._decoder_of(name, _text(name)) for name in sorted(others)}
+
+    def _decoder_of(self, name: str, parse: Callable[[bytes], Value]) -> DictionaryDecoder[Value]:
+        """A decoder of the texts of an attribute; errors name the field as sent."""
+        meaning, sent_name = self.spec.meanings.get(name), self._names.get(name, name)
+        if meaning is None and sent_name == name:
+            return DictionaryDecoder(parse)
+
+        def decode(sent: bytes) -> Value:
+            try:
+                return parse(meaning(sent) if meaning and sent else sent)
+            except UnfitError as error:
+                path = f"$.{sent_name}" + error.json_path.removeprefix(f"$.{name}")
+                raise UnfitError(error.reason, path) from None
+
+        return DictionaryDecoder(decode)
+
+    def columns(self, record: type[Struct] | None = None) -> RecordColumns:
+        """Columns for records of the spec's type, or of a type with adopted fields."""
+        return RecordColumns(record or self.spec.record, self.spec.common, self.spec.long, RunRecord)
+
+    def build(
         self,
-        sent: RecordColumns,
+        columns: RecordColumns,
         origins: Sequence[tuple[Origin, int]],
         positions: Sequence[int],
-        learnt: Iterable[tuple[str, str]] = (),
+        adopted: Iterable[tuple[str, str]] = (),
         extras: Sequence[Extra] | None = None,
     ) -> Observations:
         """Observations of records (n).
 
         Args:
-            sent: The columns of the records.
+            columns: The columns of the records.
             origins: Where they come from, in order: an origin, and how many of the records have it.
             positions: The place of each in its input (shape: n).
-            learnt: Fields that are none of the 27 and have a column: name as sent, name of the column.
+            adopted: Fields that the spec does not declare and that have a column: name as sent, name of the column.
             extras: Those that have none (shape: n).
 
         Raises:
-            UnfitError: A value below a run does not fit.
+            UnfitError: A value within a record does not fit.
         """
-        objects = {name: decoder.decode(sent.encoded(name)) for name, decoder in self._objects.items()}
+        objects = {name: decoder.decode(columns.encoded(name)) for name, decoder in self._objects.items()}
         json = {
-            name: decoder.decode(sent.encoded(name)).array(lambda text: text, VARCHAR)
+            name: decoder.decode(columns.encoded(name)).array(lambda text: text, VARCHAR)
             for name, decoder in self._json.items()
         }
-        json["metadata"] = _json_of_metadata(sent.texts("metadata"))
+        json["metadata"] = _json_of_metadata(columns.texts("metadata"))
+        members = [*_adopted(columns, adopted), *self._kept(columns, objects), *_agents(columns)]
+        json["extra"] = _objects(members, columns.count, extras)
+        for name, decoder in self._texts.items():
+            columns.put(name, decoder.decode(columns.encoded(name)).array(lambda text: text, VARCHAR))
         return Observations(
-            sent,
+            columns,
             origins,
             positions,
-            json | {"extra": _extra(sent, learnt, objects, extras)},
-            self._texts.decode(sent.encoded("instructions")),
-            usage.decode(sent.texts("usage")),
-            self._tools.decode(sent.encoded("tools")),
+            json,
+            self._instructions.decode(columns.encoded("instructions")),
+            usage.decode(columns.texts("usage")),
+            self._tools.decode(columns.encoded("tools")),
             *(_records(found) for found in objects.values()),
         )
 
-    def check(self, text: bytes) -> tuple[RunRecord, Extra]:
-        """The record of one run's JSON, its quirks normalised, and its fields that are none of the 27.
+    def _kept(self, columns: RecordColumns, objects: Mapping[str, Distinct[Known[Any]]]) -> Iterable[Member]:
+        """Objects that hold, or may hold, members without a column of their own."""
+        for name in objects.keys() | self.spec.meanings.keys():
+            array, texts = columns.encoded(name)
+            found = objects[name].values if name in objects else [None] * len(texts)
+            is_kept = [
+                (name in self.spec.meanings and text[:1] == b"{") or (known is not None and bool(known.unknown))
+                for text, known in zip(texts, found, strict=True)
+            ]
+            if any(is_kept):
+                values = [text if kept else None for text, kept in zip(texts, is_kept, strict=True)]
+                yield Member(self._names[name], array.indices, values)
+
+    def check(self, text: bytes) -> tuple[Struct, Extra]:
+        """The record in one JSON object, its quirks normalised, and the fields that it does not declare.
 
         Raises:
             UnfitError: It cannot be stored.
@@ -104,64 +139,86 @@ class ObservationBuilder:
             members = object_members(text)
         except msgspec.DecodeError as error:
             raise unfit(error) from None
-        known = {name: normalise(name, bytes(value)) for name, value in members.items() if name in _FIELDS}
-        extra = [(name, bytes(value)) for name, value in members.items() if name not in _FIELDS]
+        attributes = self._attributes
+        known = {
+            name: self._normalised(attributes[name], bytes(value))
+            for name, value in members.items()
+            if name in attributes
+        }
+        extra = [(name, bytes(value)) for name, value in members.items() if name not in attributes]
         try:
-            run = _RUN.decode(json_object(list(known.items())) or b"{}")
+            record: Any = self._decoder.decode(json_object(list(known.items())) or b"{}")
         except msgspec.DecodeError as error:
-            raise _explained(unfit(error), known) from None
-        for decoders in (self._objects, self._json):
+            raise self._explained(unfit(error), known) from None
+        for decoders in (
+            self._objects,
+            self._json,
+            self._texts,
+            {"instructions": self._instructions, "tools": self._tools},
+        ):
             for name, decoder in decoders.items():
-                decoder.decode_one(bytes(getattr(run, name)))
-        _metadata(bytes(run.metadata))
-        self._texts.decode_one(bytes(run.instructions))
-        usage.check(bytes(run.usage))
-        self._tools.decode_one(bytes(run.tools))
-        return run, extra
+                decoder.decode_one(bytes(getattr(record, name, b"")))
+        _metadata(bytes(getattr(record, "metadata", b"")))
+        usage.check(bytes(getattr(record, "usage", b"")))
+        return record, extra
+
+    def _normalised(self, name: str, sent: bytes) -> bytes:
+        """A value as the record is to hold it; a meaning is looked up later."""
+        return sent if name in self.spec.meanings else normalise(name, sent)
+
+    def _explained(self, error: UnfitError, known: Mapping[str, bytes]) -> UnfitError:
+        """`error`, with better words where msgspec's own would puzzle."""
+        name = error.json_path.removeprefix("$.")
+        if self._attributes.get(name) in INSTANTS and error.reason.startswith("Expected"):
+            sent = known[name][:40].decode(errors="replace")
+            if "<" in error.reason or ">" in error.reason:
+                reason = f"{sent} is no instant: beyond {INSTANT_LIMIT:.0e} not even milliseconds, after the year 5138"
+            else:
+                reason = f"Expected Unix seconds, got `{sent}`"
+            return UnfitError(reason, error.json_path)
+        return error
 
 
 def _records(found: Distinct[Known[Any]]) -> Distinct[Any]:
     return Distinct(found.indices, [known.record for known in found.values])
 
 
-def _instructions(sent: bytes) -> str | None:
-    """The instructions of one run.
+def _text(name: str) -> Callable[[bytes], str | None]:
+    """The decoder of an attribute that is a text, kept as JSON.
 
     Raises:
-        UnfitError: They are no text.
+        UnfitError: It is no text.
     """
-    try:
-        return _TEXT.decode(sent) if sent else None
-    except msgspec.DecodeError as error:
-        raise unfit(error, "$.instructions") from None
+
+    def decode(sent: bytes) -> str | None:
+        try:
+            return _TEXT.decode(sent) if sent else None
+        except msgspec.DecodeError as error:
+            raise unfit(error, f"$.{name}") from None
+
+    return decode
 
 
 def _json_of_metadata(sent: Array) -> Array:
-    """Metadata (shape: n), compact; hardly any two are alike."""
+    """Metadata (shape: n), compact. Hardly any two are equal, so there is no dictionary."""
     is_object = compute.starts_with(sent, b"{")
     if compute.all(is_object).as_py():
         return json_text.compacted(sent).view(VARCHAR)
     return arrow.array(list(map(_metadata, sent.to_pylist())), VARCHAR)
 
 
-def _extra(
-    sent: RecordColumns,
-    learnt: Iterable[tuple[str, str]],
-    objects: Mapping[str, Distinct[Known[Any]]],
-    extras: Sequence[Extra] | None,
-) -> Array:
-    """All that has no column of its own (shape: n), in JSON objects: unknown fields, objects with unknown members."""
-    members = [
-        Member(name, encoded.array.indices, [text or None for text in encoded.distinct])
-        for name, encoded in ((name, sent.encoded(column)) for name, column in learnt if sent.is_sent(column))
-    ]
-    for name, found in objects.items():
-        if any(known.unknown for known in found.values):
-            pairs = zip(found.values, sent.encoded(name).distinct, strict=True)
-            members.append(Member(name, found.indices, [text if known.unknown else None for known, text in pairs]))
-    members += _agents(sent)
+def _adopted(columns: RecordColumns, adopted: Iterable[tuple[str, str]]) -> Iterable[Member]:
+    """Unknown fields that have a column."""
+    for name, column in adopted:
+        if columns.is_sent(column):
+            array, texts = columns.encoded(column)
+            yield Member(name, array.indices, [text or None for text in texts])
+
+
+def _objects(members: Iterable[Member], count: int, extras: Sequence[Extra] | None) -> Array:
+    """JSON objects (shape: n) of `members` and, where each record has fields of its own, of `extras` (shape: n)."""
     if extras is None:
-        return json_text.objects(members, sent.count)
+        return json_text.objects(members, count)
     whole = [list(extra) for extra in extras]
     for member in members:
         indices: list[int] = member.indices.to_pylist()
@@ -171,26 +228,13 @@ def _extra(
     return arrow.array(map(json_object, whole), VARCHAR)
 
 
-def _agents(sent: RecordColumns) -> list[Member]:
+def _agents(columns: RecordColumns) -> list[Member]:
     """Azure's `agent_id` where it is another than the assistant's id."""
-    if not sent.is_sent("agent_id") or not sent.is_sent("assistant_id"):
+    if not columns.is_sent("agent_id") or not columns.is_sent("assistant_id"):
         return []
-    pairs = zip(sent.values("agent_id"), sent.values("assistant_id"), strict=True)
+    pairs = zip(columns.values("agent_id"), columns.values("assistant_id"), strict=True)
     differing = [
         msgspec.json.encode(agent) if agent is not UNSET and agent != assistant and isinstance(assistant, str) else None
         for agent, assistant in pairs
     ]
-    return [Member("agent_id", arrow.array(range(sent.count)), differing)] if any(differing) else []
-
-
-def _explained(error: UnfitError, known: dict[str, Any]) -> UnfitError:
-    """`error`, with better words where the wire types' own would puzzle."""
-    name = error.json_path.removeprefix("$.")
-    if name in INSTANTS and error.reason.startswith("Expected"):
-        sent = known[name][:40].decode(errors="replace")
-        if "<" in error.reason or ">" in error.reason:
-            reason = f"{sent} is no instant: beyond {INSTANT_LIMIT:.0e} not even milliseconds, after the year 5138"
-        else:
-            reason = f"Expected Unix seconds, got `{sent}`"
-        return UnfitError(reason, error.json_path)
-    return error
+    return [Member("agent_id", arrow.array(range(columns.count)), differing)] if any(differing) else []

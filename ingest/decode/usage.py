@@ -9,6 +9,7 @@ from runmart.ingest.decode import json_text
 from runmart.ingest.decode.json_text import Member
 from runmart.ingest.decode.nested import nested
 from runmart.ingest.parse.json_object import json_object, unfit
+from runmart.ingest.parse.repeated_keys import columns_may_repeat_key
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
 from runmart.models.columns import BIGINT, BINARY, VARCHAR
@@ -18,7 +19,7 @@ from runmart.models.record_columns import RecordColumns
 from runmart.models.records import CompletionUsage, TokensDetails
 
 PROMPT_DETAILS = ("prompt_tokens_details", "prompt_token_details", "input_tokens_details")
-"""Names under which the parts of the prompt tokens are sent; the first that tells counts."""
+"""Names under which the parts of the prompt tokens are sent; the first that has the part counts."""
 
 COMPLETION_DETAILS = ("completion_tokens_details", "output_tokens_details")
 
@@ -44,16 +45,16 @@ def decode(sent: Array) -> Usages:
 
 
 def check(text: bytes) -> None:
-    """See that the usage of one run can be decoded.
+    """Check that the usage of one run can be decoded.
 
     Raises:
-        UnfitError: It can't.
+        UnfitError: It cannot.
     """
     _decode_each([0], [text])
 
 
 def _decode_all(runs: Array, found: Array) -> Usages | None:
-    """All texts by one call; None where a text needs to be looked at: unknown members, two names for one count."""
+    """All texts by one call; None where one has to be decoded alone: unknown members, two names for one count."""
     text = json_text.array_of(found)
     try:
         records = _USAGES.decode(text)
@@ -61,7 +62,7 @@ def _decode_all(runs: Array, found: Array) -> Usages | None:
         return None
     sent = RecordColumns(CompletionUsage)
     sent.add(records)
-    if text.count(b":") != sum(sent.colons()) or any(_both(sent, *names) for names in _DOUBLES):
+    if columns_may_repeat_key([text], sent) or any(_both(sent, *names) for names in _DOUBLES):
         return None
     if sent.array("prompt_tokens").null_count and _EMPTY in records:
         return None
@@ -75,14 +76,14 @@ def _decode_all(runs: Array, found: Array) -> Usages | None:
 
 
 def _both(sent: RecordColumns, name: str, other: str) -> bool:
-    """Whether a record has a count under both names: today's fills the column, the other joins the details."""
+    """Whether a record has a count under both names: today's fills the column, the other is added to the details."""
     if not sent.is_sent(name) or not sent.is_sent(other):
         return False
     return bool(compute.any(compute.and_(sent.array(name).is_valid(), sent.array(other).is_valid())).as_py())
 
 
 def _parts(sent: RecordColumns, names: Sequence[str], part: str, details: list[Member]) -> Array:
-    """One part of a token count, from the first of the detail objects that tells; the objects join `details`."""
+    """One part of a token count, from the first detail object that has it; the objects are added to `details`."""
     found: list[Array] = []
     for name in filter(sent.is_sent, names):
         array, distinct = sent.encoded(name)
@@ -98,7 +99,7 @@ def _is_there(text: bytes) -> bool:
 
 
 def _decode_each(runs: Sequence[int], sent: Iterable[bytes]) -> Usages:
-    """One text after another."""
+    """The usage of texts, decoded one by one."""
     found: list[tuple[int, CompletionUsage, int | None, int | None, bytes | None]] = []
     for run, text in zip(runs, sent, strict=True):
         record, unknown = _decode_one(text)

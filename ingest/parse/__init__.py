@@ -1,1 +1,1 @@
-"""Parse: bytes are cut into blocks, and each JSON value is recognised for what it is, before anything is decoded."""
+"""Parse: bytes are cut into blocks, and each JSON value in them is classified, before records are decoded."""

@@ -1,30 +1,31 @@
-"""Blocks: a stream of bytes of any length is cut into texts that are inputs in their own right.
+"""Blocks: a stream of bytes of any length, cut into texts that can be decoded alone.
 
-A small input is one block. A larger one is cut between documents, between events, or between the elements of an array
-or a page too large for one block; so memory does not grow with the input.
+A small input is one block. A larger one is cut between documents, between the items of its format, or between the
+elements of an array or a page too large for one block; so memory does not grow with the input.
 """
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from runmart.ingest.errors import InputError
-from runmart.ingest.parse import json_scanner, sse
+from runmart.ingest.parse import json_scanner
+from runmart.ingest.parse.formats import FORMATS, JSON, Format, format_of
 from runmart.ingest.parse.json_scanner import IncompleteError, Piece
 
 BLOCK_BYTES = 8 << 20
 MAX_VALUE_BYTES = 64 << 20
-"""A single run, or a single event, larger than this is not read."""
+"""A single record, or a single item, larger than this is not read."""
 
-_RECOGNISED_BYTES = 100
-"""So many bytes tell a transcript of events from JSON."""
+_SNIFFED_BYTES = 100
+"""The first bytes of an input, which tell its format."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A text to decode, and where in its input it stands."""
+    """A text to decode, and its place in its input."""
 
     data: bytes
     line: int = 1
@@ -33,8 +34,8 @@ class Block:
     """JSON path of the array whose elements the block holds; `$` for documents."""
     index: int = 0
     """The index of the first element."""
-    is_events: bool = False
-    """Whether it is a transcript of server-sent events."""
+    format: str = JSON
+    """The name of its format."""
     problem: str | None = None
     """What is wrong with the one damaged element that the block is; None for all other blocks."""
 
@@ -45,7 +46,7 @@ class Block:
 
 
 class Lines:
-    """Numbers the lines of a text; asked from front to back, so that no byte is counted twice."""
+    """Line numbers of a text; to be asked for from front to back, so that no byte is counted twice."""
 
     def __init__(self, data: bytes, line: int) -> None:
         self._data = data
@@ -70,7 +71,7 @@ class _Buffer:
         self.final = False
 
     def fill(self, size: int) -> None:
-        """Read on until `size` bytes are there, or the end."""
+        """Read on until the buffer holds `size` bytes or the stream ends."""
         parts, length = [self.data], len(self.data)
         while length < size and not self.final:
             chunk = next(self._chunks, None)
@@ -85,48 +86,48 @@ class _Buffer:
         """Read on because a value does not end within the buffer.
 
         Raises:
-            InputError: It is larger than anything that a run can be.
+            InputError: The value is larger than `MAX_VALUE_BYTES`.
         """
         if len(self.data) >= MAX_VALUE_BYTES:
             raise InputError(f"line {self.line} begins a single value of more than {MAX_VALUE_BYTES >> 20} MiB")
         self.fill(len(self.data) + self._size)
 
     def drop(self, count: int) -> None:
-        """Forget the first `count` bytes and fill up."""
+        """Discard the first `count` bytes and fill up."""
         self.line += self.data.count(b"\n", 0, count)
         self.data = self.data[count:]
         self.fill(self._size)
 
 
-def blocks(chunks: Iterable[bytes], size: int = BLOCK_BYTES) -> Iterator[Block]:
-    """Cut a stream into blocks of about `size` bytes.
+def blocks(chunks: Iterable[bytes], size: int = BLOCK_BYTES, formats: Sequence[Format] = FORMATS) -> Iterator[Block]:
+    """The blocks of a stream, of about `size` bytes each.
 
     Raises:
         InputError: One value is larger than `MAX_VALUE_BYTES`.
     """
     buffer = _Buffer(chunks, size)
-    buffer.fill(max(size, _RECOGNISED_BYTES))
+    buffer.fill(max(size, _SNIFFED_BYTES))
     if buffer.data.startswith(_BYTE_ORDER_MARK):
         buffer.drop(len(_BYTE_ORDER_MARK))
-    is_events = sse.is_event_stream(buffer.data[:_RECOGNISED_BYTES])
+    found = format_of(buffer.data[:_SNIFFED_BYTES], formats)
     if buffer.final:
-        yield Block(buffer.data, is_events=is_events)
-    elif is_events:
-        yield from _event_blocks(buffer)
-    else:
+        yield Block(buffer.data, format=JSON if found is None else found.name)
+    elif found is None:
         yield from _document_blocks(buffer)
+    else:
+        yield from _item_blocks(buffer, found)
 
 
-def _event_blocks(buffer: _Buffer) -> Iterator[Block]:
+def _item_blocks(buffer: _Buffer, of: Format) -> Iterator[Block]:
     while not buffer.final:
-        end = sse.last_end(buffer.data)
+        end = of.last_end(buffer.data)
         if end:
-            yield Block(buffer.data[:end], buffer.line, is_events=True)
+            yield Block(buffer.data[:end], buffer.line, format=of.name)
             buffer.drop(end)
         else:
             buffer.more()
     if buffer.data:
-        yield Block(buffer.data, buffer.line, is_events=True)
+        yield Block(buffer.data, buffer.line, format=of.name)
 
 
 def _document_blocks(buffer: _Buffer) -> Iterator[Block]:
@@ -162,7 +163,7 @@ def _large_document(buffer: _Buffer) -> Iterator[Block]:
 
 
 def _element_blocks(buffer: _Buffer, path: str) -> Generator[Block, None, bool]:
-    """The elements of the list in whose `[` the buffer begins; gives whether the last one was damaged."""
+    """The elements of the list behind whose `[` the buffer begins. Returns whether the last one was damaged."""
     index, is_damaged, is_over = 0, False, False
     while not is_over:
         pieces, is_over = _pieces(buffer, is_first=index == 0)
@@ -205,7 +206,7 @@ def _pieces(buffer: _Buffer, *, is_first: bool) -> tuple[list[Piece], bool]:
 def _frame(buffer: _Buffer, opening: bytes, line: int, *, is_damaged: bool) -> Block:
     """The array or page without its elements: a document that shows whether it ends as it should.
 
-    Where its last element is damaged up to the end of the text, that has been told already.
+    Where its last element is damaged up to the end of the text, that was reported with the element.
     """
     buffer.drop(json_scanner.skip_separator(buffer.data, 0))
     if buffer.data[:1] != b"]":

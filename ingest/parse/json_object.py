@@ -1,4 +1,4 @@
-"""The members of a JSON object, none lost: names to values as sent."""
+"""JSON objects as names and values as sent; no member is lost unnoticed."""
 
 from collections.abc import Sequence
 
@@ -6,19 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from runmart.ingest.parse.json_scanner import members, skip_space
-
-_ESCAPED_COLON = b"\\u003"  # the start of \u003a, a colon that would be counted after decoding only
-
-
-def is_complete(text: bytes, explained: int) -> bool:
-    """Whether `explained` colons are all that `text` has."""
-    return text.count(b":") == explained and may_be_counted(text)
-
-
-def may_be_counted(text: bytes) -> bool:
-    """Whether no colon of `text` is escaped."""
-    return b"\\" not in text or _ESCAPED_COLON not in text
-
+from runmart.ingest.parse.repeated_keys import may_repeat_key
 
 Members = dict[str, Raw]
 
@@ -26,7 +14,7 @@ _MEMBERS: msgspec.json.Decoder[Members] = msgspec.json.Decoder(Members)
 
 
 class UnfitError(Exception):
-    """A run that cannot be stored: `reason`, and `json_path` from the run on."""
+    """A record that cannot be stored: `reason`, and `json_path` from the record on."""
 
     def __init__(self, reason: str, json_path: str = "$") -> None:
         super().__init__(reason)
@@ -34,21 +22,15 @@ class UnfitError(Exception):
         self.json_path = json_path
 
 
-class UnaccountedError(Exception):
-    """The ledger does not balance: something in the text is unknown, or there twice."""
-
-
 def object_members(raw: bytes, path: str = "$") -> Members:
     """The members of a JSON object: name to value as sent.
 
     Raises:
-        UnfitError: A name is there twice: one of its values would be lost.
+        UnfitError: A name is repeated: one of its values would be lost.
         msgspec.DecodeError: `raw` is no JSON object.
     """
     found = _MEMBERS.decode(raw)
-    explained = len(found) + sum(name.count(":") for name in found)
-    explained += b"".join(found.values()).count(b":")
-    if not is_complete(raw, explained):
+    if may_repeat_key(raw, found):
         _refuse_repeated(raw, path)
     return found
 
@@ -69,7 +51,7 @@ def json_object(values: Sequence[tuple[str, bytes]]) -> bytes | None:
 
 
 def unfit(error: msgspec.DecodeError, path: str = "$") -> UnfitError:
-    """What `error` says, with its JSON path put behind `path`."""
+    """The reason that `error` states, with its JSON path behind `path`."""
     reason, _, where = str(error).partition(" - at `$")
     if reason == "Number out of range":
         reason = "a number larger than any can be"

@@ -1,7 +1,7 @@
-"""Wire types that grow: a field that a server sends and the API does not know becomes a field of the type.
+"""Record types that adopt unknown fields: each is added as a raw-JSON field and then decoded at full speed.
 
-Decoding into a type that forbids unknown fields tells of an unknown one at no cost for those without. The field is then
-added, kept as raw JSON, and from there on costs what a known field costs.
+Decoding into a type that forbids unknown fields reports the first of them, at no cost for records without. The decoder
+adopts it and tries again; from then on it costs what a declared field costs.
 """
 
 import re
@@ -10,46 +10,47 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from runmart.models.records import ABSENT, ListRunsResponse, RunRecord
+from runmart.models.record_spec import RUN, RecordSpec
+from runmart.models.records import ABSENT
 
-MAX_LEARNT = 64
+MAX_ADOPTED = 64
 """Servers have a handful of fields of their own; text with more has names that are data."""
 
 _PLAIN = re.compile(r"[\w .\-/@$]+\Z")
-"""Names that need no escape in JSON and hold no colon, which the ledger would have to know of."""
+"""Names that need no escape in JSON, and hold no colon: see `repeated_keys`."""
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(.+?)`(?: - at `(\$[^`]*)`)?\Z", re.DOTALL)
 
 
 class RecordTypes:
-    """The record types of the moment, with their decoders."""
+    """The types of one kind of records, with the fields adopted so far, and their decoders."""
 
-    def __init__(self) -> None:
-        self._run_fields: dict[str, str] = {}
+    def __init__(self, spec: RecordSpec = RUN) -> None:
+        self.spec = spec
+        self._record_fields: dict[str, str] = {}
         self._page_fields: dict[str, str] = {}
         self._build()
 
     def _build(self) -> None:
-        self.run = _extended(RunRecord, self._run_fields)
-        page = _extended(ListRunsResponse, self._page_fields, data=list[self.run])
+        self.record = _extended(self.spec.record, self._record_fields)
+        page = _extended(self.spec.page, self._page_fields, data=list[self.record])
         self.pages: msgspec.json.Decoder[Any] = msgspec.json.Decoder(page)
-        self.runs: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[self.run])
-        self.lines: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self.run)
-        self.page_fields = [field.name for field in msgspec.structs.fields(page) if field.name != "data"]
+        self.arrays: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[self.record])
+        self.records: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self.record)
 
     @property
-    def extras(self) -> list[tuple[str, str]]:
-        """Name on the wire and name of the attribute of each learnt field of a run, by name on the wire."""
-        return sorted(self._run_fields.items())
+    def adopted(self) -> list[tuple[str, str]]:
+        """Name as sent and name of the attribute of each adopted field of a record, by name as sent."""
+        return sorted(self._record_fields.items())
 
-    def learn(self, error: msgspec.ValidationError, *, in_page: bool) -> bool:
-        """Take up the unknown field that `error` tells of; False when it tells of none, or of one too many."""
+    def adopt(self, error: msgspec.ValidationError, *, in_page: bool) -> bool:
+        """Adopt the unknown field that `error` reports. Returns False when it reports none, or one too many."""
         match = _UNKNOWN.match(str(error))
         if match is None:
             return False
-        fields = self._page_fields if in_page and (match[2] or "$") == "$" else self._run_fields
+        fields = self._page_fields if in_page and (match[2] or "$") == "$" else self._record_fields
         name = match[1]
-        if len(fields) >= MAX_LEARNT or name in fields or not _PLAIN.match(name):
+        if len(fields) >= MAX_ADOPTED or name in fields or not _PLAIN.match(name):
             return False
         fields[name] = f"extra_{len(fields)}"
         self._build()
@@ -57,7 +58,7 @@ class RecordTypes:
 
 
 def _extended(record: type[Struct], fields: dict[str, str], **types: Any) -> type[Struct]:
-    """A type like `record`, with more `fields` (name on the wire to name of the attribute), others of other `types`."""
+    """A type like `record`, with more `fields` (name as sent to name of the attribute), and others of other `types`."""
     if not fields and not types:
         return record
     return msgspec.defstruct(

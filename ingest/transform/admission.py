@@ -1,6 +1,6 @@
-"""The door: what of a batch may come into the warehouse. Content is hidden, and what was pruned stays out.
+"""Admission filter: redacts content and drops rows of pruned runs before a batch is written.
 
-Everything passes it between flattening and whatever is written.
+Every batch passes it, between flattening and whatever is written.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ TEXTS: dict[tuple[str, str], ContentField] = {
     ("errors", "message"): "error_messages",
     ("steps", "error_message"): "error_messages",
 }
-"""Columns that are texts, and what they are."""
+"""Columns that are texts, and their field of the redaction policy."""
 
 JSONS: dict[tuple[str, str], tuple[str, ContentField]] = {
     ("runs", "metadata"): ("metadata", "metadata"),
@@ -36,28 +36,28 @@ JSONS: dict[tuple[str, str], tuple[str, ContentField]] = {
     ("tools", "parameters"): ("parameters", "tools"),
     ("tools", "config"): ("config", "tools"),
 }
-"""Columns that are JSON: which part of a run, and what is to be hidden in it. `extra` may hold parts of errors, too."""
+"""Columns that are JSON: the part of a run, and its field of the redaction policy. `extra` may hold parts of errors."""
 
 DROP_ALL = RedactionPolicy(dict.fromkeys(CONTENT_FIELDS, "drop"))
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionFilter:
-    """What may come in."""
+    """Which rows are written, and how their content is redacted."""
 
     content: RedactionPolicy = field(default_factory=RedactionPolicy)
     runs_from: int | None = None
-    """Runs created before were pruned; microseconds since 1970."""
+    """Runs created before this were pruned; microseconds since 1970, UTC."""
     content_from: int | None = None
-    """The content of runs created before was pruned."""
+    """The content of runs created before this was pruned; microseconds since 1970, UTC."""
 
     @property
     def is_open(self) -> bool:
-        """Whether everything may."""
+        """Whether everything is admitted as it is."""
         return self.content.keeps_all and self.runs_from is None and self.content_from is None
 
     def batches(self, batches: Batches) -> Batches:
-        """The rows that may come in."""
+        """The admitted rows, redacted."""
         if self.runs_from is not None:
             batches = _without(batches, _before(batches.runs, self.runs_from))
         found = {name: redacted(name, batch, self.content) for name, batch in batches._asdict().items()}
@@ -72,7 +72,7 @@ class AdmissionFilter:
         return _digested(Batches(**found), lists)
 
     def steps(self, steps: pa.RecordBatch) -> pa.RecordBatch:
-        """The steps that may come in."""
+        """The admitted steps, redacted."""
         if self.runs_from is not None:
             steps = _filtered(steps, compute.invert(_before(steps, self.runs_from)))
         steps = redacted("steps", steps, self.content)
@@ -81,11 +81,11 @@ class AdmissionFilter:
         return steps
 
     def document(self, raw: bytes) -> bytes | None:
-        """What a server sent, without its content; None when that cannot be told apart."""
+        """A server's response without its content; None when it cannot be parsed."""
         return raw if self.content.keeps_all else Redactor(self.content).document(raw)
 
     def reject(self, reject: Reject) -> Reject:
-        """A reject without its content; without its text when that cannot be told apart."""
+        """A reject without its content; without its text when that cannot be parsed."""
         if self.content.keeps_all:
             return reject
         raw = self.document(reject.raw)
@@ -94,11 +94,11 @@ class AdmissionFilter:
 
 
 ADMIT_ALL = AdmissionFilter()
-"""Everything comes in as it is."""
+"""Admits everything as it is."""
 
 
 def _before(batch: Any, instant: int) -> Array:
-    """Which rows (shape: n) are of runs that were created before; observed before, where that is not known."""
+    """Whether each row (shape: n) is of a run created before an instant, or observed before where that is unknown."""
     moments = compute.coalesce(batch.column("created_at"), batch.column("observed_at"))
     return compute.less(moments, arrow.scalar(instant, TIMESTAMPTZ))
 
@@ -117,7 +117,7 @@ def _without(batches: Batches, is_old: Array) -> Batches:
 
 
 def _digested(batches: Batches, lists: Array) -> Batches:
-    """Batches with the digests of tools as these are now: one of what was hidden would tell whoever guesses it.
+    """Batches with digests of the redacted tools: one of the original ones would confirm a guess of them.
 
     Args:
         batches: The batches.
@@ -140,7 +140,7 @@ def _digested(batches: Batches, lists: Array) -> Batches:
 
 
 def _numbers(batch: Any) -> Array:
-    """Which observation each row is of."""
+    """The number of the observation of each row (shape: n)."""
     return batch.column(0)
 
 
@@ -149,7 +149,7 @@ def _filtered(batch: Any, mask: Array) -> Any:
 
 
 def redacted(table: str, batch: Any, content: RedactionPolicy, where: Array | None = None) -> Any:
-    """A batch of a table, its content hidden in all rows, or in those `where` (shape: n) says so."""
+    """A batch of a table, redacted in all rows, or in those where `where` (shape: n) is true."""
     redactor = Redactor(content)
     for index, name in enumerate(batch.schema.names):
         change = _change(redactor, content, (table, name))
@@ -164,7 +164,7 @@ def redacted(table: str, batch: Any, content: RedactionPolicy, where: Array | No
 
 
 def _change(redactor: Redactor, content: RedactionPolicy, place: tuple[str, str]) -> Callable[[str], str | None] | None:
-    """What becomes of the values of a column; None when nothing does."""
+    """How the values of a column are redacted; None when they are kept."""
     if place in TEXTS:
         of = TEXTS[place]
         return None if content.rule(of) == "keep" else lambda text: redactor.text(of, text)

@@ -1,4 +1,4 @@
-"""Convert: blocks in, Arrow record batches out. What a worker does; no I/O, no clock, no database."""
+"""Convert: blocks in, Arrow record batches out, redacted and filtered. No I/O, no clock, no database."""
 
 import gc
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from runmart.ingest.decode.decoder import Decoder
-from runmart.ingest.decode.result import Counts
+from runmart.ingest.decode.result import BlockCounts
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.transform.admission import ADMIT_ALL, AdmissionFilter
 from runmart.ingest.transform.flatten import flatten
@@ -19,30 +19,30 @@ from runmart.models.tables.steps import batch
 
 
 class Converted(NamedTuple):
-    """What some blocks held."""
+    """The contents of several blocks, as the rows of tables."""
 
     batches: list[Batches]
     rejects: list[list[Reject]]
     """Of each block."""
-    counts: list[Counts]
+    counts: list[BlockCounts]
     """Of each block."""
     skipped: Counter[str]
-    """Objects that are no runs, by kind."""
+    """Objects that are no records, by kind."""
     pages: int
     steps: pa.RecordBatch | None
-    """Steps of runs; None when there are none."""
+    """Steps of runs; None when the blocks hold none."""
     pruned: int = 0
-    """Observations that stay out, of runs that were pruned."""
+    """Observations that were left out because their runs were pruned."""
 
 
 class Converter:
-    """Converts blocks; remembers what makes it faster, see `Decoder`."""
+    """Converts blocks; its `Decoder` remembers what makes it faster."""
 
     def __init__(self) -> None:
         self._decoder = Decoder()
 
     def convert(self, blocks: Sequence[tuple[Block, Origin]], admission: AdmissionFilter = ADMIT_ALL) -> Converted:
-        """The rows of the runs in `blocks`, as far as `admission` lets them in; positions are those in the block."""
+        """The rows of `blocks` that pass the admission filter; positions are those in the block."""
         with _no_garbage_collection():
             decoded = self._decoder.decode(blocks)
             batches = [flatten(observations) for observations in decoded.observations]
@@ -52,7 +52,7 @@ class Converter:
 
 
 def admit(found: Converted, admission: AdmissionFilter) -> Converted:
-    """What of it passes the door."""
+    """The rows and rejects that pass the admission filter, redacted."""
     batches = [admission.batches(batch) for batch in found.batches]
     return found._replace(
         batches=batches,
@@ -64,7 +64,7 @@ def admit(found: Converted, admission: AdmissionFilter) -> Converted:
 
 @contextmanager
 def _no_garbage_collection() -> Generator[None]:
-    """Nothing here makes cycles; the collector would only look at each record again and again."""
+    """Suspend the garbage collector: decoding makes no cycles, and it would visit each record again and again."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,7 +1,7 @@
-"""Content: hash or drop the texts in a run, in the JSON that servers send and in the columns made of it.
+"""Redaction: hash or drop the texts in a record, in the JSON that servers send and in the columns made of it.
 
-One walk serves both, since the columns that hold JSON hold parts of what was sent. It knows what is no content; the
-rest, whatever it is, is hidden.
+One walk serves both, since the columns that hold JSON hold parts of what was sent. It works by an allow-list of what is
+no content; everything else is redacted.
 """
 
 import hashlib
@@ -9,13 +9,15 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, cast
 
 import msgspec
 from msgspec import Raw
 
 from runmart.models.quirks import NOTHING
-from runmart.models.records import TOOL_DEFINITIONS, CompletionUsage, RunRecord, RunStepRecord
+from runmart.models.record_spec import SPECS, RecordSpec
+from runmart.models.records import TOOL_DEFINITIONS, CompletionUsage, RunStepRecord
 from runmart.models.redaction import ContentField, RedactionPolicy, Rule
 from runmart.models.statuses import STEP_OBJECT
 
@@ -27,7 +29,7 @@ _Object = dict[str, Any]
 
 
 class _Omitted:
-    """What was dropped, with its name."""
+    """Stands for a member that was dropped, with its name."""
 
 
 _OMITTED = _Omitted()
@@ -35,25 +37,30 @@ _OMITTED = _Omitted()
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What of an object is no content, and where in it there is more to look at."""
+    """Which members of an object are no content, and which are objects with a shape of their own."""
 
     kept: frozenset[str] = frozenset()
-    """Members that stay when they are neither object nor list."""
+    """Members that are kept when they are neither object nor list."""
     inner: "Mapping[str, _Shape]" = field(default_factory=dict[str, "_Shape"])
-    """Members that have a shape themselves."""
+    """Members that have a shape."""
     texts: Mapping[str, ContentField] = field(default_factory=dict[str, ContentField])
     """Members with a rule of their own."""
     rules: tuple[ContentField, ...] = ("extra",)
-    """What other members are: the strictest rule counts."""
+    """The rules of all other members: the strictest counts."""
     keeps_numbers: bool = False
     keeps_names: bool = False
-    """Whether what is dropped leaves its name, and null."""
+    """Whether a dropped member leaves its name, and null."""
     remains: str | None = None
-    """The member that remains, as null, when all are dropped: that there was something, stays."""
+    """The member that is kept, as null, when all are dropped, to show that there was an object."""
     as_text: ContentField | None = None
-    """What a text is in the place of the object."""
+    """The rule of a text in the place of the object."""
     keeps_text: bool = False
     """Whether such a text is one of a few words."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The members that are declared."""
+        return self.kept | self.inner.keys() | self.texts.keys()
 
 
 def _nested(names: Sequence[str], kept: set[str], rule: ContentField) -> _Shape:
@@ -102,24 +109,38 @@ _PARTS: dict[str, _Shape] = {
 }
 
 
-def _record(record: type[msgspec.Struct], *more: str) -> _Shape:
-    """The shape of a run or a step."""
-    names = {one.name for one in msgspec.structs.fields(record)} | set(more)
-    inner = {name: shape for name, shape in _PARTS.items() if name in names}
-    return _Shape(frozenset(names - inner.keys() - {"instructions"}), inner, {"instructions": "instructions"})
+def _shape(names: Mapping[str, str], content: Mapping[str, ContentField]) -> _Shape:
+    """The shape of a record: attribute to name as sent, and attributes that are texts and content."""
+    inner = {sent: _PARTS[name] for name, sent in names.items() if name in _PARTS}
+    texts: dict[str, ContentField] = {names[name]: rule for name, rule in content.items()}
+    return _Shape(frozenset(names.values()) - inner.keys() - texts.keys(), inner, texts)
 
 
-_RUN = _record(RunRecord)
-_STEP = _record(RunStepRecord, "object")
-_PAGE = frozenset({"object", "first_id", "last_id", "has_more"})
+@cache
+def _record(spec: RecordSpec) -> _Shape:
+    return _shape(spec.sent_names(), spec.content)
+
+
+@cache
+def _page_names(spec: RecordSpec) -> frozenset[str]:
+    return frozenset(one.encode_name for one in msgspec.structs.fields(spec.page)) - {"data"}
+
+
+_STEP_NAMES = [*(one.name for one in msgspec.structs.fields(RunStepRecord)), "object"]
+_STEP = _shape(dict(zip(_STEP_NAMES, _STEP_NAMES, strict=True)), {})
 
 
 class Redactor:
-    """Hides content by rules. What is hidden already stays as it is."""
+    """Redacts content by rules. What is redacted already stays as it is."""
 
-    def __init__(self, content: RedactionPolicy) -> None:
+    def __init__(self, content: RedactionPolicy, specs: Sequence[RecordSpec] = SPECS) -> None:
+        """Redacts by `content`; `specs` are the kinds of records, the first one that of a record that names none."""
         self._content = content
         self._key = hashlib.sha256(content.key or b"").digest()
+        self._records = [_record(spec) for spec in specs]
+        self._by_object = dict(zip((spec.object for spec in specs), self._records, strict=True))
+        self._by_object[STEP_OBJECT] = _STEP
+        self._page_names = frozenset[str]().union(*map(_page_names, specs))
 
     def text(self, of: ContentField, text: str) -> str | None:
         """A text, its hash, or None when it is to be dropped."""
@@ -129,7 +150,7 @@ class Redactor:
         """A JSON column, without its content; None when nothing is left.
 
         Args:
-            part: A field of runs that is kept as JSON; `extra`, for other fields; `config` or `parameters` of a tool.
+            part: An attribute of runs that is kept as JSON; `extra`; `config` or `parameters` of a tool.
             text: Its JSON.
         """
         try:
@@ -148,17 +169,24 @@ class Redactor:
         return _OMITTED if shape.remains and redacted == {shape.remains: None} else redacted
 
     def _extra(self, value: _Object) -> Any:
-        """The fields that are none of the 27, and those of the 27 that have unknown members."""
+        """The fields that a record does not declare, and declared ones that have unknown members.
+
+        Which kind of record it was is not known here: a field that the first kind does not declare follows the rules of
+        the kinds that do and, whatever they leave, the one for unknown fields.
+        """
+        first, *others = self._records
         found: _Object = {}
         for name, one in value.items():
-            redacted = self._member(_RUN, name, one)
-            shape = _RUN.inner.get(name)
+            redacted: Any = one
+            for record in (*(one for one in others if name in one.names and name not in first.names), first):
+                redacted = redacted if redacted is _OMITTED else self._member(record, name, redacted)
+            shape = first.inner.get(name)
             if redacted is not _OMITTED and (shape is None or redacted.keys() - shape.kept - shape.texts.keys()):
                 found[name] = redacted
         return found or _OMITTED
 
     def document(self, raw: bytes) -> bytes | None:
-        """What a server sent, without its content; None when it cannot be told apart."""
+        """A server's response without its content; None when it cannot be parsed."""
         try:
             value = _parsed(raw.decode())
             return msgspec.json.encode(self._document(value))
@@ -173,9 +201,12 @@ class Redactor:
             raise ValueError  # noqa: TRY004 - it is about a text, as all here
         sent = cast("_Object", value)
         if isinstance(sent.get("data"), list):
-            page = {name: one for name, one in sent.items() if name in _PAGE and not isinstance(one, dict | list)}
+            names = self._page_names
+            page = {name: one for name, one in sent.items() if name in names and not isinstance(one, dict | list)}
             return page | {"data": self._document(sent["data"])}
-        redacted = self._walked(_STEP if sent.get("object") == STEP_OBJECT else _RUN, sent)
+        kind = sent.get("object")
+        shape = self._by_object.get(kind) if isinstance(kind, str) else None
+        redacted = self._walked(shape or self._records[0], sent)
         return {} if redacted is _OMITTED else redacted
 
     def _walked(self, shape: _Shape, value: Any) -> Any:
@@ -214,7 +245,7 @@ class Redactor:
         return text if shape.keeps_text or msgspec.json.encode(text) in NOTHING else _OMITTED
 
     def _whole(self, rules: tuple[ContentField, ...], value: Any) -> Any:
-        """A value of which all is content."""
+        """A value that is content as a whole."""
         if value is None:
             return None
         rule = self._content.rule(*rules)
@@ -232,17 +263,17 @@ class Redactor:
         return hashlib.blake2b(data, key=self._key, digest_size=size).hexdigest()
 
     def fingerprint(self) -> str:
-        """Tells one key from another, and neither from anything else."""
+        """A digest of the key: equal for equal keys, and of no other use."""
         return self._digest(b"runmart", 8)
 
 
 def _is_flat(value: Any) -> bool:
-    """Whether there is nothing within it; an empty object is null, in some servers' words."""
+    """Whether a value has no members or elements; some servers send an empty object for null."""
     return not (isinstance(value, dict | list) and value)
 
 
 def without_quotes(reason: str) -> str:
-    """Why something was rejected, without the piece of it that is quoted."""
+    """The reason of a reject, without the piece of the text that it quotes."""
     return _QUOTED.sub("got something else", reason)
 
 
@@ -250,7 +281,7 @@ def _parsed(text: str) -> Any:
     """A JSON value; numbers stay as they were sent.
 
     Raises:
-        ValueError: It is none, or one in which a name is repeated.
+        ValueError: It is none, or a name is repeated in it.
     """
     return json.loads(
         text, object_pairs_hook=_unique, parse_float=_as_sent, parse_int=_as_sent, parse_constant=_refused

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
-from runmart.ingest.decode.result import Counts
+from runmart.ingest.decode.result import BlockCounts
 from runmart.ingest.load.loader import Load, ReadInput
 from runmart.ingest.transform.convert import Converted
 from runmart.lake.batch.convert import End, SplitCounts, Sums
@@ -190,14 +190,14 @@ def _load(shard_input: ShardInput, load: Load, job: Job) -> None:
         for shuffle_block in shard_input.shuffle_blocks(f"{prefix}observations"):
             batches = shift(opened(shuffle_block.data), shard_input.before(shuffle_block), POSITION)
             count = batches.runs.num_rows
-            load.add(Converted([batches], [[]], [Counts(count, 0, count)], Counter(), 0, None), [("", 0)])
+            load.add(Converted([batches], [[]], [BlockCounts(count, 0, count)], Counter(), 0, None), [("", 0)])
         for shuffle_block in shard_input.shuffle_blocks(f"{prefix}steps"):
             steps = shift_rows(opened_steps(shuffle_block.data), shard_input.before(shuffle_block), POSITION)
-            load.add(Converted([], [[]], [Counts(0, 0, 0)], Counter(), 0, steps), [("", 0)])
+            load.add(Converted([], [[]], [BlockCounts(0, 0, 0)], Counter(), 0, steps), [("", 0)])
         load.commit()  # the columns of an export have other types, and cannot be in one batch with these
     for shuffle_block in shard_input.shuffle_blocks("rejects"):
         rejects = _REJECTS.decode(shuffle_block.data)
-        held = Converted([], [rejects], [Counts(0, len(rejects), 0)], Counter(), 0, None)
+        held = Converted([], [rejects], [BlockCounts(0, len(rejects), 0)], Counter(), 0, None)
         load.add(held, [(shuffle_block.address, shard_input.before(shuffle_block))])
     for found in shard_input.inputs(job):
         if isinstance(found, ReadInput):

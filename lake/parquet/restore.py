@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from runmart.ingest.decode.result import Counts
+from runmart.ingest.decode.result import BlockCounts
 from runmart.ingest.load.loader import Load, ReadInput
 from runmart.ingest.pipeline import loading
 from runmart.ingest.transform.convert import Converted, admit
@@ -130,10 +130,10 @@ def converted(reader: "DuckDBPyConnection", folder: Path, one: Written, load_id:
     """
     for batches in _batches(reader, folder, one, load_id):
         count = batches.runs.num_rows
-        yield Converted([batches], [[]], [Counts(count, 0, count)], Counter(), 0, None)
+        yield Converted([batches], [[]], [BlockCounts(count, 0, count)], Counter(), 0, None)
     if "steps" in one.files:
         for steps in _steps(reader, _relation(folder, one, "steps"), one.partition, load_id):
-            yield Converted([], [[]], [Counts(0, 0, steps.num_rows)], Counter(), 0, steps)
+            yield Converted([], [[]], [BlockCounts(0, 0, steps.num_rows)], Counter(), 0, steps)
 
 
 def _relation(folder: Path, one: Written, table: str, options: str = "", *also: str) -> str:

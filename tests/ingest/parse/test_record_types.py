@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from runmart.ingest.parse.record_types import MAX_LEARNT, RecordTypes
+from runmart.ingest.parse.record_types import MAX_ADOPTED, RecordTypes
 
 
 def _unknown(types: RecordTypes, text: bytes) -> msgspec.ValidationError:
@@ -19,9 +19,9 @@ def _page(name: str) -> bytes:
 def test_an_unknown_field_becomes_a_field() -> None:
     """A field that a server sends and the API does not know is learnt, and kept as raw JSON."""
     types = RecordTypes()
-    assert types.learn(_unknown(types, _page("effort")), in_page=True)
+    assert types.adopt(_unknown(types, _page("effort")), in_page=True)
     [record] = types.pages.decode(_page("effort")).data
-    [(name, attribute)] = types.extras
+    [(name, attribute)] = types.adopted
     assert (name, bytes(getattr(record, attribute))) == ("effort", b"[1, 2]")
 
 
@@ -29,26 +29,26 @@ def test_an_unknown_field_of_a_page_is_one_of_the_page() -> None:
     """What stands beside the runs is no field of a run."""
     types = RecordTypes()
     text = b'{"data": [], "next": 1}'
-    assert types.learn(_unknown(types, text), in_page=True)
-    assert (types.pages.decode(text).data, types.extras) == ([], [])
+    assert types.adopt(_unknown(types, text), in_page=True)
+    assert (types.pages.decode(text).data, types.adopted) == ([], [])
 
 
 @pytest.mark.parametrize("name", ["a:b", 'a\\"b', "a`b", "\\u00e9`", "a\\nb", ""])
 def test_names_that_need_care_are_not_learnt(name: str) -> None:
     """A name with a colon or an escape is left to the careful way."""
     types = RecordTypes()
-    assert not types.learn(_unknown(types, _page(name)), in_page=True)
+    assert not types.adopt(_unknown(types, _page(name)), in_page=True)
 
 
 def test_names_that_are_data_are_not_learnt() -> None:
     """No more than a server's handful of fields is learnt."""
     types = RecordTypes()
-    for number in range(MAX_LEARNT):
-        assert types.learn(_unknown(types, _page(f"field_{number}")), in_page=True)
-    assert not types.learn(_unknown(types, _page("one_more")), in_page=True)
+    for number in range(MAX_ADOPTED):
+        assert types.adopt(_unknown(types, _page(f"field_{number}")), in_page=True)
+    assert not types.adopt(_unknown(types, _page("one_more")), in_page=True)
 
 
 def test_other_errors_teach_nothing() -> None:
     """Only an unknown field is learnt."""
     types = RecordTypes()
-    assert not types.learn(_unknown(types, b'{"data": [{"id": 1}]}'), in_page=True)
+    assert not types.adopt(_unknown(types, b'{"data": [{"id": 1}]}'), in_page=True)

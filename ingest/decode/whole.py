@@ -1,0 +1,98 @@
+"""Whole-block decoder: decodes a block by one call of msgspec, provided that all in it are good records of one kind."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+from msgspec import Struct
+
+from runmart.ingest.parse import classify
+from runmart.ingest.parse.classify import Classifier
+from runmart.ingest.parse.record_types import RecordTypes
+from runmart.models import arrow
+from runmart.models.columns import VARCHAR
+from runmart.models.record_spec import RecordSpec
+
+
+class WholeBlock(NamedTuple):
+    """The records of a block."""
+
+    types: RecordTypes
+    record: type[Struct]
+    """The type of the records, one of `types` at the time."""
+    records: list[Any]
+    page: Struct | None = None
+    """The page that they are in, without them."""
+
+
+class WholeDecoder:
+    """Decodes blocks of records of one kind."""
+
+    def __init__(self, spec: RecordSpec, classifier: Classifier) -> None:
+        self._spec = spec
+        self._classifier = classifier
+        self._types = RecordTypes(spec)
+        self._shapes: list[Callable[[bytes], WholeBlock]] = [self._page, self._lines, self._array]
+
+    def decode(self, data: bytes) -> WholeBlock | None:
+        """The records in a text; None where it cannot be decoded by one call, or holds something else.
+
+        Keys may be repeated in it: see `repeated_keys`.
+        """
+        for shape in list(self._shapes):
+            try:
+                found = self._decode(shape, data)
+            except (msgspec.DecodeError, RecursionError):
+                continue
+            if any(self._classifier.spec_of(name) is not self._spec for name in {one.object for one in found.records}):
+                return None
+            self._shapes.remove(shape)
+            self._shapes.insert(0, shape)  # most inputs have the shape of the one before
+            return found
+        return None
+
+    def _decode(self, shape: Callable[[bytes], WholeBlock], data: bytes) -> WholeBlock:
+        """Decode `data` by `shape`, after adopting the unknown fields in it."""
+        while True:
+            try:
+                return shape(data)
+            except msgspec.ValidationError as error:
+                in_page = shape == self._page
+                if not self._holds_records(data, in_page=in_page) or not self._types.adopt(error, in_page=in_page):
+                    raise
+
+    def _page(self, data: bytes) -> WholeBlock:
+        page = self._types.pages.decode(data)
+        if self._classifier.says_record(page.object):
+            raise msgspec.ValidationError("a record that has a list `data`")
+        records, page.data = page.data, []
+        return WholeBlock(self._types, self._types.record, records, page)
+
+    def _lines(self, data: bytes) -> WholeBlock:
+        return WholeBlock(self._types, self._types.record, self._types.records.decode_lines(data))
+
+    def _array(self, data: bytes) -> WholeBlock:
+        return WholeBlock(self._types, self._types.record, self._types.arrays.decode(data))
+
+    def _holds_records(self, data: bytes, *, in_page: bool) -> bool:
+        """Whether the objects in a text are records of this kind: the fields of others are not worth adopting."""
+        try:
+            if in_page:
+                page = classify.PEEK.decode(data)
+                peeks = classify.PEEKS.decode(page.data) if self._classifier.is_page(page) else []
+            elif data.lstrip()[:1] == b"[":
+                peeks = classify.PEEKS.decode(data)
+            else:
+                peeks = classify.PEEK.decode_lines(data)
+        except (msgspec.DecodeError, RecursionError):
+            return False
+        return bool(peeks) and all(self._classifier.record_spec(peek) is self._spec for peek in peeks)
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether a text is valid UTF-8, which msgspec does not check in JSON that is kept as sent."""
+    try:
+        return data.isascii() or bool(arrow.binary(data, (0, len(data))).cast(VARCHAR))
+    except pa.ArrowInvalid:
+        return False
