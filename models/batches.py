@@ -1,4 +1,4 @@
-"""Batches: the tables of some observations, as Arrow record batches."""
+"""Batches: the rows of observations, one Arrow record batch per table."""
 
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ POSITION = "observed_position"
 
 
 class Batches(NamedTuple):
-    """The four tables of some observations (n): `runs` has n rows, the others as many as there are.
+    """The rows of observations (n) in the four tables: n in `runs`, any number in the others.
 
     A column whose values repeat is a dictionary; `flatten.declared` gives each column the type that its table declares.
     """

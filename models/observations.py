@@ -1,4 +1,4 @@
-"""What the decoder hands to the flattener: runs as inputs showed them, a column per field."""
+"""Observations: runs as inputs showed them, one column per field. The decoder makes them for `flatten`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,11 +21,11 @@ RUN_CREATED_AT: Column[Any] = Column(
     lambda rows: rows.run_created_at,
     "When the run was created; ask for a period to skip the rest",
 )
-"""What lets DuckDB skip the rows of other times: they lie in the order in which they came."""
+"""Child rows lie in the order of loading, so that DuckDB skips row groups of other times by this column."""
 
 
 class Origin(Struct, frozen=True):
-    """Where observations come from; one for all observations of an input."""
+    """Where observations come from; all observations of an input share one."""
 
     source: str
     observed_at: int
@@ -54,17 +54,17 @@ class Distinct(Generic[Value]):
     values: Sequence[Value]
 
     def array(self, get: Callable[[Value], Any], arrow_type: pa.DataType) -> DictionaryArray:
-        """What `get` finds in each run's value (shape: n)."""
+        """`get` of each run's value (shape: n)."""
         return arrow.dictionary(self.indices, map(get, self.values), arrow_type)
 
     def where(self, get: Callable[[Value], bool]) -> Array:
-        """Whether `get` holds for each run's value (shape: n)."""
+        """`get` of each run's value, true or false (shape: n)."""
         return arrow.array(map(get, self.values), BOOLEAN).take(self.indices)
 
 
 @dataclass(frozen=True, slots=True)
 class Usages:
-    """The usage of those runs that report it (shape of each: m)."""
+    """The usage of the runs that report it (shape of each column: m)."""
 
     runs: Array
     """Which run, from 0."""
@@ -77,16 +77,16 @@ class Usages:
 
 @dataclass(slots=True)
 class Observations:
-    """Runs (n) as inputs showed them at one moment each."""
+    """Runs (n), each as an input showed it at one moment."""
 
     columns: RecordColumns
-    """The columns of `RunRecord`."""
+    """The columns of the records, by the attributes of `RunRecord`."""
     origins: Sequence[tuple[Origin, int]]
-    """Where the runs come from, in order: an origin, and how many of its runs there are."""
+    """Where the runs come from, in order: an origin, and the number of its runs."""
     positions: Sequence[int]
     """The place of each in its input, from 0; runs, rejected and skipped items all count."""
     json: dict[str, Array]
-    """The fields that are kept as JSON, and `extra`: those that are none of the 27, in one object, byte for byte."""
+    """Fields that are kept as JSON, and `extra`: the undeclared fields in one object, byte for byte."""
     instructions: Distinct[str | None]
     usage: Usages
     tools: Distinct[tuple[OfferedTool, ...]]
@@ -96,7 +96,7 @@ class Observations:
     _instants: dict[str, Array] = field(default_factory=dict[str, Any], init=False)
 
     def __len__(self) -> int:
-        """How many runs there are."""
+        """The number of runs."""
         return self.columns.count
 
     def keys(self, observation: Array) -> tuple[Array, Array]:
@@ -113,7 +113,7 @@ class Observations:
 
 
 class Reject(NamedTuple):
-    """Something that should have been a run and could not be decoded."""
+    """A text that should have been a record and could not be decoded."""
 
     origin: Origin
     position: int
@@ -124,4 +124,4 @@ class Reject(NamedTuple):
     raw: bytes
     """The text itself, whole."""
     is_withheld: bool = False
-    """Whether the text was left out, for the content in it."""
+    """Whether the text was left out because it could not be redacted."""

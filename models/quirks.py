@@ -1,4 +1,4 @@
-"""What servers send differently, and what it means: the one table of normalisations.
+"""Quirks: values that servers send in other forms than the API's, and what they mean. The table of normalisations.
 
 A quirk is here only when its meaning is certain. Everything else that does not fit is rejected, with its reason and its
 text, so that a rule can be added later and `runmart rejects --retry` can load it.

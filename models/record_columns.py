@@ -26,7 +26,7 @@ SEPARATOR = b"\0"
 
 
 class DictionaryColumn(NamedTuple):
-    """A column in which few values differ."""
+    """A column of few distinct values."""
 
     array: DictionaryArray
     distinct: list[Any]

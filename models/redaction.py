@@ -1,4 +1,4 @@
-"""Content: the texts in a run that people wrote or models were told, and what is to become of them."""
+"""Redaction policy: which texts in a run are content, and whether they are kept, hashed or dropped."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,19 +16,19 @@ CONTENT_FIELDS: tuple[ContentField, ...] = get_args(ContentField)
 
 @dataclass(frozen=True, slots=True)
 class RedactionPolicy:
-    """What becomes of each field's content, before anything is written."""
+    """The rule of each content field, applied before anything is written."""
 
     rules: Mapping[ContentField, Rule] = field(default_factory=dict[ContentField, Rule])
-    """Fields that are not named are kept."""
+    """Fields without a rule are kept."""
     key: bytes | None = field(default=None, repr=False)
-    """The secret that goes into hashes: without it nobody can try texts until one fits."""
+    """The secret key of hashes: without it nobody can find a text by hashing guesses."""
 
     def rule(self, *fields: ContentField) -> Rule:
-        """The strictest of the rules of some fields."""
+        """The strictest of the rules of `fields`."""
         rules: list[Rule] = [self.rules.get(name, "keep") for name in fields]
         return max(rules, key=RULES.index)
 
     @property
     def keeps_all(self) -> bool:
-        """Whether nothing is to be done."""
+        """Whether all content is kept."""
         return all(rule == "keep" for rule in self.rules.values())

@@ -1,4 +1,4 @@
-"""Columns in which few values differ: each distinct text is looked at once, in this batch and in those to come."""
+"""Dictionary decoder: decodes each distinct text of a column once, in this batch and in later ones."""
 
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -9,11 +9,11 @@ from runmart.models.record_columns import DictionaryColumn
 Value = TypeVar("Value")
 
 _MAX_BYTES = 4 << 20
-"""Of texts that are remembered; their values take a multiple."""
+"""Limit of the texts that are remembered, in bytes; their values take a multiple of it."""
 
 
 class DictionaryDecoder(Generic[Value]):
-    """Decodes the texts of a column by `parse`, and remembers what it has met."""
+    """Decodes the texts of a column by `parse`, and remembers the values."""
 
     def __init__(self, parse: Callable[[bytes], Value]) -> None:
         self._parse = parse
@@ -24,7 +24,7 @@ class DictionaryDecoder(Generic[Value]):
         """The values of a column of JSON texts (shape: n).
 
         Raises:
-            Exception: What `parse` raises.
+            Exception: Whatever `parse` raises.
         """
         return Distinct(texts.array.indices, list(map(self.decode_one, texts.distinct)))
 

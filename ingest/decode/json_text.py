@@ -1,4 +1,4 @@
-"""JSON as text: what is kept as sent but for whitespace."""
+"""JSON as text: kept as sent, without insignificant whitespace."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -13,14 +13,14 @@ from runmart.models.columns import BINARY, VARCHAR
 
 
 def is_compact(text: bytes) -> bool:
-    """Whether a text holds no insignificant whitespace; it may have none and look as if it had."""
+    """Whether a text surely holds no insignificant whitespace. False is no proof of any: strings may look like it."""
     return b"\n" not in text and b'": ' not in text and b", " not in text
 
 
 def compact(text: bytes) -> bytes:
-    """JSON without insignificant whitespace, otherwise as it was: numbers and escapes stay as sent."""
+    """JSON without insignificant whitespace; numbers and escapes stay as sent."""
     if not is_compact(text):
-        with suppress(RecursionError):  # nested deep: left as it is
+        with suppress(RecursionError):  # nested too deep: left as it is
             return msgspec.json.format(text, indent=-1)
     return text
 

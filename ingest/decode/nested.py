@@ -1,4 +1,4 @@
-"""The objects inside a run (errors, truncation, required actions), one text at a time: see `distinct`."""
+"""Decoders of the objects within a record (errors, truncation, required actions), one text at a time."""
 
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
@@ -18,19 +18,19 @@ _JSON_STARTS = {"metadata": b"{", "tool_choice": b'{"', "response_format": b'{"'
 
 
 class Known(NamedTuple, Generic[Record]):
-    """What a record knows of an object."""
+    """A decoded object: declared members and unknown ones."""
 
     record: Record | None
     """None for each spelling of null."""
     unknown: list[tuple[str, bytes]]
-    """The members that the record does not know."""
+    """Name and value as sent of the members that `record` does not declare."""
 
 
 def nested(field: str, record: type[Record]) -> Callable[[bytes], Known[Record]]:
-    """How the objects of `field` are decoded.
+    """The decoder of the objects of `field`.
 
     Raises:
-        UnfitError: A value does not fit, or holds a repeated key.
+        UnfitError: A value does not fit, or has a repeated key.
     """
     known_names = {member.encode_name for member in msgspec.structs.fields(record)}
     decoder = msgspec.json.Decoder(record)
@@ -54,7 +54,7 @@ def nested(field: str, record: type[Record]) -> Callable[[bytes], Known[Record]]
 
 
 def kept_json(field: str) -> Callable[[bytes], bytes | None]:
-    """How a field is decoded that stays JSON: compact, or None for each spelling of null.
+    """The decoder of a field that stays JSON. It returns compact JSON, or None for each spelling of null.
 
     Raises:
         UnfitError: It is no object, and no text where one is allowed.
@@ -73,10 +73,10 @@ def kept_json(field: str) -> Callable[[bytes], bytes | None]:
 
 
 def action(sent: bytes) -> bytes | None:
-    """A required action, compact; SQL over it will rely on its shape.
+    """A required action as compact JSON; None for each spelling of null.
 
     Raises:
-        UnfitError: It has another.
+        UnfitError: It has another shape than the API's, which queries rely on.
     """
     text = normalise("required_action", sent)
     if text and text not in NOTHING:

@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
-from runmart.ingest.decode import json_text, usage
+from runmart.ingest.decode import extra, json_text, usage
 from runmart.ingest.decode.dictionary import DictionaryDecoder
-from runmart.ingest.decode.json_text import Member
 from runmart.ingest.decode.nested import Known, action, kept_json, nested
 from runmart.ingest.decode.result import Extra
 from runmart.ingest.decode.tools import tools
@@ -53,8 +52,15 @@ class ObservationBuilder:
         self._tools = self._decoder_of("tools", tools)
         self._objects = {name: self._decoder_of(name, nested(name, record)) for name, record in _OBJECTS.items()}
         self._json = {name: self._decoder_of(name, parse) for name, parse in _JSON.items()}
-        others = spec.meanings.keys() - self._objects.keys() - self._json.keys() - {"instructions", "tools"}
+        self._decoders: dict[str, DictionaryDecoder[Any]] = {
+            "instructions": self._instructions,
+            "tools": self._tools,
+            **self._objects,
+            **self._json,
+        }
+        others = spec.meanings.keys() - self._decoders.keys()
         self._texts = {name: self._decoder_of(name, _text(name)) for name in sorted(others)}
+        self._decoders |= self._texts
 
     def _decoder_of(self, name: str, parse: Callable[[bytes], Value]) -> DictionaryDecoder[Value]:
         """A decoder of the texts of an attribute; errors name the field as sent."""
@@ -101,8 +107,8 @@ class ObservationBuilder:
             for name, decoder in self._json.items()
         }
         json["metadata"] = _json_of_metadata(columns.texts("metadata"))
-        members = [*_adopted(columns, adopted), *self._kept(columns, objects), *_agents(columns)]
-        json["extra"] = _objects(members, columns.count, extras)
+        unknown = {name: [bool(one.unknown) for one in found.values] for name, found in objects.items()}
+        json["extra"] = extra.column(columns, self.spec, adopted, unknown, extras)
         for name, decoder in self._texts.items():
             columns.put(name, decoder.decode(columns.encoded(name)).array(lambda text: text, VARCHAR))
         return Observations(
@@ -116,19 +122,6 @@ class ObservationBuilder:
             *(_records(found) for found in objects.values()),
         )
 
-    def _kept(self, columns: RecordColumns, objects: Mapping[str, Distinct[Known[Any]]]) -> Iterable[Member]:
-        """Objects that hold, or may hold, members without a column of their own."""
-        for name in objects.keys() | self.spec.meanings.keys():
-            array, texts = columns.encoded(name)
-            found = objects[name].values if name in objects else [None] * len(texts)
-            is_kept = [
-                (name in self.spec.meanings and text[:1] == b"{") or (known is not None and bool(known.unknown))
-                for text, known in zip(texts, found, strict=True)
-            ]
-            if any(is_kept):
-                values = [text if kept else None for text, kept in zip(texts, is_kept, strict=True)]
-                yield Member(self._names[name], array.indices, values)
-
     def check(self, text: bytes) -> tuple[Struct, Extra]:
         """The record in one JSON object, its quirks normalised, and the fields that it does not declare.
 
@@ -139,32 +132,23 @@ class ObservationBuilder:
             members = object_members(text)
         except msgspec.DecodeError as error:
             raise unfit(error) from None
-        attributes = self._attributes
-        known = {
-            name: self._normalised(attributes[name], bytes(value))
-            for name, value in members.items()
-            if name in attributes
-        }
-        extra = [(name, bytes(value)) for name, value in members.items() if name not in attributes]
+        known, undeclared = dict[str, bytes](), Extra()
+        for name, value in members.items():
+            attribute = self._attributes.get(name)
+            if attribute is None:
+                undeclared.append((name, bytes(value)))
+            else:  # meanings come later, where the attribute is decoded
+                is_meant = attribute in self.spec.meanings
+                known[name] = bytes(value) if is_meant else normalise(attribute, bytes(value))
         try:
             record: Any = self._decoder.decode(json_object(list(known.items())) or b"{}")
         except msgspec.DecodeError as error:
             raise self._explained(unfit(error), known) from None
-        for decoders in (
-            self._objects,
-            self._json,
-            self._texts,
-            {"instructions": self._instructions, "tools": self._tools},
-        ):
-            for name, decoder in decoders.items():
-                decoder.decode_one(bytes(getattr(record, name, b"")))
+        for name, decoder in self._decoders.items():
+            decoder.decode_one(bytes(getattr(record, name, b"")))
         _metadata(bytes(getattr(record, "metadata", b"")))
         usage.check(bytes(getattr(record, "usage", b"")))
-        return record, extra
-
-    def _normalised(self, name: str, sent: bytes) -> bytes:
-        """A value as the record is to hold it; a meaning is looked up later."""
-        return sent if name in self.spec.meanings else normalise(name, sent)
+        return record, undeclared
 
     def _explained(self, error: UnfitError, known: Mapping[str, bytes]) -> UnfitError:
         """`error`, with better words where msgspec's own would puzzle."""
@@ -205,36 +189,3 @@ def _json_of_metadata(sent: Array) -> Array:
     if compute.all(is_object).as_py():
         return json_text.compacted(sent).view(VARCHAR)
     return arrow.array(list(map(_metadata, sent.to_pylist())), VARCHAR)
-
-
-def _adopted(columns: RecordColumns, adopted: Iterable[tuple[str, str]]) -> Iterable[Member]:
-    """Unknown fields that have a column."""
-    for name, column in adopted:
-        if columns.is_sent(column):
-            array, texts = columns.encoded(column)
-            yield Member(name, array.indices, [text or None for text in texts])
-
-
-def _objects(members: Iterable[Member], count: int, extras: Sequence[Extra] | None) -> Array:
-    """JSON objects (shape: n) of `members` and, where each record has fields of its own, of `extras` (shape: n)."""
-    if extras is None:
-        return json_text.objects(members, count)
-    whole = [list(extra) for extra in extras]
-    for member in members:
-        indices: list[int] = member.indices.to_pylist()
-        for extra, index in zip(whole, indices, strict=True):
-            if (text := member.values[index]) is not None:
-                extra.append((member.name, text))
-    return arrow.array(map(json_object, whole), VARCHAR)
-
-
-def _agents(columns: RecordColumns) -> list[Member]:
-    """Azure's `agent_id` where it is another than the assistant's id."""
-    if not columns.is_sent("agent_id") or not columns.is_sent("assistant_id"):
-        return []
-    pairs = zip(columns.values("agent_id"), columns.values("assistant_id"), strict=True)
-    differing = [
-        msgspec.json.encode(agent) if agent is not UNSET and agent != assistant and isinstance(assistant, str) else None
-        for agent, assistant in pairs
-    ]
-    return [Member("agent_id", arrow.array(range(columns.count)), differing)] if any(differing) else []

@@ -1,4 +1,4 @@
-"""Steps: the JSON of a run's step becomes a record with what is stored of it. What a step says stays where it is."""
+"""Run steps: the JSON of a step becomes a row of `steps`. The texts in it are not stored."""
 
 from typing import Any
 
@@ -34,11 +34,11 @@ _STEP = msgspec.json.Decoder(RunStepRecord)
 _DETAILS = msgspec.json.Decoder(_Details | None)
 _ERROR = msgspec.json.Decoder(_Error | None)
 _INSTANTS_AS = {"expired_at": "expires_at"}
-"""Fields that follow the rules of another."""
+"""Fields whose quirks are those of another."""
 
 
 def step(text: bytes, origin: Origin, position: int) -> StepRow:
-    """A step.
+    """The row of one step.
 
     Raises:
         UnfitError: It cannot be stored.

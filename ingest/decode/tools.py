@@ -17,7 +17,7 @@ def tools(sent: bytes) -> tuple[OfferedTool, ...]:
     """The tools of one run.
 
     Raises:
-        UnfitError: They do not fit.
+        UnfitError: A tool does not fit, or has a repeated key.
     """
     text = normalise("tools", sent)
     if not text or text in NOTHING:
@@ -56,9 +56,9 @@ _DEFINED = ("name", "description", "strict", "parameters")
 def _definition(
     members: Members, inner: tuple[str, ...], path: str
 ) -> tuple[FunctionDefinition, list[tuple[str, bytes]]]:
-    """What a tool says of its function, found along `inner`, and all of its other members.
+    """A tool's function definition, found along the path `inner`, and all of its other members.
 
-    Where `inner` leads nowhere, the tool is flat, as the Responses API writes it.
+    A tool without that path is flat, as in the Responses API.
     """
     if not inner or members.get(inner[0], _NULL) == _NULL:
         known = [(name, bytes(members[name])) for name in _DEFINED if name in members]

@@ -1,4 +1,4 @@
-"""The usage of runs: tokens under the names of both generations of the API, and their details."""
+"""Usage of runs: token counts under the names of both generations of the API, and their details."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,7 +1,7 @@
-"""Where JSON values begin and end in a buffer, without holding more than the buffer and without giving up on damage.
+"""JSON scanner: where values begin and end in a buffer, resuming behind damage.
 
-The fast way is msgspec's own skipping: decoding one value as `Raw` from a buffer that goes on stops behind the value
-and says at which byte. The tolerant way, for text that is not JSON, finds the next place at which a value may begin.
+The end of a valid value is found by msgspec: decoding it as `Raw` from a longer buffer fails and reports the byte
+behind it. Where the text is not JSON, the next position is searched at which a value may begin.
 """
 
 import re
@@ -28,14 +28,14 @@ _NEW_LINE = re.compile(rb"\s*\n(?=[{\[])")
 _NEXT_DOCUMENT = rb"(?<=[^\s,:\[])\s*\n(?=[{\[])"
 _OPENING = re.compile(rb'\{\s*"(?:object"\s*:\s*"[^"\n]*"|[^"\n]*"\s*:)')
 _NEXT_RUN = re.compile(rb",(?=\s*\{\s*\"(?:id\"\s*:\s*\"(?!call_)|object\"\s*:\s*\"thread\.run\"))")
-"""Where the next run may begin after a damaged one in a list: an object that opens as runs do."""
+"""Where the next run may begin after a damaged one in a list: an object that begins as runs do."""
 
 _REACH = 1 << 20
-"""How far the closing bracket of a damaged value is looked for."""
+"""How far the closing bracket of a damaged value is searched for, in bytes."""
 
 
 class IncompleteError(Exception):
-    """The buffer ends before the value does, and more of the input is to come."""
+    """The buffer ends before the value does, and more of the input follows."""
 
 
 class Piece(NamedTuple):
@@ -104,7 +104,7 @@ def _problem(text: bytes) -> str:
 
 
 def explain(problem: str, text: bytes) -> str:
-    """A decoder's word for the damage of `text`, in words that say what to look for."""
+    """The reason of a reject, from a decoder's message about `text`: what is wrong, and a likely cause."""
     if text[:1] not in {b"{", b"["} or problem.startswith("Expected `object`"):
         return f"expected a run or a page, that is a JSON object, got `{text[:40].decode(errors='replace')}`"
     if "truncated" in problem:
@@ -141,9 +141,9 @@ def _damaged_end(buffer: bytes, start: int, *, in_list: bool, final: bool) -> in
 
 
 def _next_document(buffer: bytes, start: int, *, in_list: bool) -> re.Pattern[bytes]:
-    """Where the next document begins after damage: a line that starts with a bracket, and goes on with no list.
+    """Where the next document begins after damage: a line that starts with a bracket and does not continue a list.
 
-    Or, behind a damaged document, one that opens as it did: JSON Lines that were cut behind a comma.
+    Or, after a damaged document, a line that starts as that did: JSON Lines that were cut behind a comma.
     """
     opening = None if in_list else _OPENING.match(buffer, start)
     if opening is None:
@@ -205,7 +205,7 @@ def members(buffer: bytes, start: int, *, final: bool = True) -> Iterator[tuple[
     """The members of the object whose `{` is at `start`: name, and index of the value.
 
     Raises:
-        DecodeError: What stands there is no object.
+        DecodeError: There is no JSON object.
         IncompleteError: The buffer ends before the object; never when `final`.
     """
     start = skip_space(buffer, start + 1)
@@ -231,7 +231,7 @@ def members(buffer: bytes, start: int, *, final: bool = True) -> Iterator[tuple[
 
 
 def list_of_page(buffer: bytes, start: int, *, final: bool = True) -> int | None:
-    """Index behind the `[` of the page's runs; None when the object at `start` is no page, as far as it can be seen."""
+    """Index behind the `[` of the page's records; None when the buffer does not show that the object is a page."""
     try:
         for name, at in members(buffer, start, final=final):
             if name == "status":

@@ -1,8 +1,8 @@
-"""Server-sent events: the transcript of an assistant stream.
+"""Server-sent events: transcripts of assistant streams.
 
-Source: the HTML standard, "Server-sent events", section "Interpreting an event stream". Two liberties, for the API's
-own documentation: a line that begins with a brace is data whose prefix was forgotten, and so is a line behind data that
-names no field.
+Source: the HTML standard, "Server-sent events", section "Interpreting an event stream". Two deviations, for the API's
+own documentation: a line that begins with a brace is data without its prefix, and so is a line after data that names no
+field.
 """
 
 import re
@@ -15,7 +15,7 @@ _END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 
 
 class Event(NamedTuple):
-    """One event: its name (empty when it has none), its data, and the line its data begins on, from 0."""
+    """One event: its name (empty when it has none), its data, and the line on which these begin, from 0."""
 
     name: str
     data: bytes

@@ -19,7 +19,7 @@ from runmart.models.tables.usage import USAGE
 
 
 def flatten(runs: Observations) -> Batches:
-    """The rows that `runs` make, each table with the column `observation` before its own."""
+    """The rows of each table for `runs`; before its own columns each has the column `observation`."""
     used, offered, failed = usage.rows(runs), tools.rows(runs), errors.rows(runs)
     return Batches(
         _batch(RUNS, runs, arrow.array(range(len(runs)), BIGINT)),
@@ -40,7 +40,7 @@ def _record_batch(table: Table[Any], columns: Sequence[Array]) -> pa.RecordBatch
 
 
 def declared(batches: Batches) -> Batches:
-    """The same rows in the types that the tables declare: dictionaries taken apart, JSON as JSON."""
+    """The same rows in the types that the tables declare: dictionaries decoded, JSON as Arrow's JSON type."""
     return Batches(*(_declared(table, batch) for table, batch in zip(TABLES, batches, strict=True)))
 
 

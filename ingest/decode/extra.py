@@ -1,0 +1,75 @@
+"""The column `extra`: all that records hold without a column of its own, as JSON objects."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+from msgspec import UNSET
+
+from runmart.ingest.decode import json_text
+from runmart.ingest.decode.json_text import Member
+from runmart.ingest.decode.result import Extra
+from runmart.ingest.parse.json_object import json_object
+from runmart.models import arrow
+from runmart.models.arrow import Array
+from runmart.models.columns import VARCHAR
+from runmart.models.record_columns import RecordColumns
+from runmart.models.record_spec import RecordSpec
+
+
+def column(
+    columns: RecordColumns,
+    spec: RecordSpec,
+    adopted: Iterable[tuple[str, str]],
+    unknown: Mapping[str, Sequence[bool]],
+    extras: Sequence[Extra] | None,
+) -> Array:
+    """JSON objects of the undeclared fields, and of the objects with unknown members, of records (shape: n).
+
+    Args:
+        columns: The columns of the records, as sent.
+        spec: Their kind.
+        adopted: Undeclared fields that have a column: name as sent, name of the column.
+        unknown: Attributes that are objects: whether each distinct one has unknown members.
+        extras: Undeclared fields that have no column (shape: n).
+    """
+    members = [*_adopted(columns, adopted), *_objects(columns, spec, unknown), *_agents(columns)]
+    if extras is None:
+        return json_text.objects(members, columns.count)
+    whole = [list(extra) for extra in extras]
+    for member in members:
+        indices: list[int] = member.indices.to_pylist()
+        for extra, index in zip(whole, indices, strict=True):
+            if (text := member.values[index]) is not None:
+                extra.append((member.name, text))
+    return arrow.array(map(json_object, whole), VARCHAR)
+
+
+def _adopted(columns: RecordColumns, adopted: Iterable[tuple[str, str]]) -> Iterator[Member]:
+    for name, attribute in adopted:
+        if columns.is_sent(attribute):
+            array, texts = columns.encoded(attribute)
+            yield Member(name, array.indices, [text or None for text in texts])
+
+
+def _objects(columns: RecordColumns, spec: RecordSpec, unknown: Mapping[str, Sequence[bool]]) -> Iterator[Member]:
+    """Objects with unknown members, and those of which only a meaning is stored elsewhere."""
+    names = spec.sent_names()
+    for name in unknown.keys() | spec.meanings.keys():
+        array, texts = columns.encoded(name)
+        is_kept = [text[:1] == b"{" for text in texts] if name in spec.meanings else unknown[name]
+        if any(is_kept):
+            values = [text if kept else None for text, kept in zip(texts, is_kept, strict=True)]
+            yield Member(names[name], array.indices, values)
+
+
+def _agents(columns: RecordColumns) -> Iterator[Member]:
+    """Azure's `agent_id` where it is another than the assistant's id."""
+    if not columns.is_sent("agent_id") or not columns.is_sent("assistant_id"):
+        return
+    pairs = zip(columns.values("agent_id"), columns.values("assistant_id"), strict=True)
+    differing = [
+        msgspec.json.encode(agent) if agent is not UNSET and agent != assistant and isinstance(assistant, str) else None
+        for agent, assistant in pairs
+    ]
+    if any(differing):
+        yield Member("agent_id", arrow.array(range(columns.count)), differing)
