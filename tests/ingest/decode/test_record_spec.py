@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec import UNSET, Raw, Struct, UnsetType, field
-from payloads import ORIGIN, Seen, decode, page, reject_of, run
 
 from runmart.ingest.decode.decoder import Decoder
 from runmart.ingest.parse.blocks import Block
@@ -16,6 +15,7 @@ from runmart.models.record_spec import RUN, SPECS, RecordSpec
 from runmart.models.records import ABSENT, Instant, Int64, NonEmpty
 from runmart.models.redaction import RedactionPolicy
 from runmart.models.statuses import TERMINAL_STATUSES
+from tests.support.payloads import ORIGIN, Seen, decode, page, reject_of, run
 
 
 class BatchRecord(Struct, forbid_unknown_fields=True, gc=False):

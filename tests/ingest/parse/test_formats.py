@@ -5,13 +5,13 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from payloads import ORIGIN, pieces, run
 
 from runmart.ingest.decode.decoder import Decoder
 from runmart.ingest.errors import InputError
 from runmart.ingest.parse import blocks as blocks_module
 from runmart.ingest.parse.blocks import Block, blocks
 from runmart.ingest.parse.formats import FORMATS, Format, format_of
+from tests.support.payloads import ORIGIN, pieces, run
 
 _LINE = re.compile(rb"\[[0-9:]+\] (\w+) ?(.*)")
 

@@ -3,13 +3,14 @@
 import msgspec
 import pytest
 from msgspec import Raw
-from recorded import FILES, ROOT
 
 from runmart.ingest.decode.observations import ObservationBuilder
 from runmart.ingest.decode.whole import WholeDecoder
 from runmart.ingest.parse.classify import Classifier
 from runmart.ingest.parse.repeated_keys import columns_may_repeat_key, may_repeat_key
 from runmart.models.record_spec import RUN
+from tests.support.paths import REALDATA
+from tests.support.recorded import FILES
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_no_recorded_payload_is_suspected() -> None:
     """Nulls, unset and unknown fields, nested JSON, names of other vendors: none of them is a reason for doubt."""
     decoder, builder, whole = WholeDecoder(RUN, Classifier()), ObservationBuilder(), 0
     for file in (file for file in FILES if not file.endswith(".sse")):
-        data = (ROOT / file).read_bytes()
+        data = (REALDATA / file).read_bytes()
         found = decoder.decode(data)
         if found is not None:
             columns = builder.columns(found.record)
