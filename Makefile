@@ -5,7 +5,16 @@ VENV := .venv
 LOWEST := .venv-lowest
 DUCKLAKE := .venv-ducklake
 
-.PHONY: help demo test test-all test-ducklake test-spark test-lowest lint format bench docs clean
+# Debian packages, each behind a program of it
+FOR_QUICK := openssl:openssl
+FOR_SLOW := crontab:cron systemd-analyze:systemd chromium:chromium mkfs.xfs:xfsprogs
+FOR_DUCKLAKE := pg_ctlcluster:postgresql
+FOR_SPARK := java:openjdk-17-jre-headless
+
+# Where this is set, each start of an editable install compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help demo test test-slow test-all test-ducklake test-spark test-lowest environments packages lint format bench docs clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -37,24 +46,31 @@ demo: $(VENV)/.demo  ## Load a sample of real pages and print what they answer
 	$(VENV)/bin/runmart demo
 
 test: $(VENV)/.dev  ## Run the quick tests
-	scripts/install-packages openssl:openssl
+	scripts/install-packages $(FOR_QUICK)
 	$(VENV)/bin/pytest -n 2 -m "not slow and not ducklake and not spark"
 
-test-all: $(VENV)/.dev test test-ducklake test-spark  ## Run all tests
-	scripts/install-packages crontab:cron systemd-analyze:systemd openssl:openssl chromium:chromium mkfs.xfs:xfsprogs
-	$(VENV)/bin/pytest -n 2 -m "slow and not ducklake and not spark"
+test-slow: $(VENV)/.dev  ## Run the tests that take longer: memory, kills, soak, browser
+	scripts/install-packages $(FOR_QUICK) $(FOR_SLOW)
+	$(VENV)/bin/pytest -n 2 --dist loadfile -m "slow and not ducklake and not spark"
 
 test-ducklake: $(DUCKLAKE)/.dev  ## Run the tests of DuckLakes, with PostgreSQL and an S3 server
-	scripts/install-packages pg_ctlcluster:postgresql
+	scripts/install-packages $(FOR_DUCKLAKE)
 	$(DUCKLAKE)/bin/pytest tests/ducklake
 
 test-spark: $(VENV)/.spark  ## Run the tests of Spark: PySpark takes 490 MB, and Java is needed
-	scripts/install-packages java:openjdk-17-jre-headless
+	scripts/install-packages $(FOR_SPARK)
 	$(VENV)/bin/pytest -m spark tests/lake/spark
 
+test-all: test test-slow test-ducklake test-spark  ## Run all tests
+
 test-lowest: $(LOWEST)/.dev  ## Run the quick tests with the oldest versions that are supported
-	scripts/install-packages openssl:openssl
+	scripts/install-packages $(FOR_QUICK)
 	$(LOWEST)/bin/pytest -n 2 -m "not slow and not ducklake and not spark"
+
+environments: $(VENV)/.spark $(LOWEST)/.dev $(DUCKLAKE)/.dev
+
+packages:
+	scripts/install-packages $(FOR_QUICK) $(FOR_SLOW) $(FOR_DUCKLAKE) $(FOR_SPARK)
 
 lint: $(VENV)/.dev  ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff check
