@@ -6,10 +6,11 @@ import time
 import duckdb
 
 from runmart.cli import app
+from runmart.ingest import pipeline
 from runmart.ingest.load import loader
 from runmart.ingest.warehouse import write_lock
 
-loader.MERGE_OBSERVATIONS = 1
+loader.MERGE_OBSERVATIONS, pipeline.BLOCK_BYTES = 1, 1 << 10
 _commit, _seen = write_lock.commit, [0]
 
 
