@@ -50,13 +50,14 @@ def _digest(connection: "DuckDBPyConnection") -> str:
     """A digest of the views as they should be, and of the comments on those that are in the database.
 
     DuckDB prints the SQL of many views differently once their file was opened again, so their SQL cannot be compared.
-    Comments can: a view that somebody has replaced or dropped has lost its comment.
+    Comments can: a view that somebody has replaced or dropped has lost its comment. A file that is a copy of
+    a DuckLake has the lake's digest and lacks comments on columns, so where the database is kept counts, too.
     """
     found = connection.execute("""
         select view_name, comment from duckdb_views()
         where schema_name = 'main' and not internal order by all""").fetchall()
     ours = {view.name: view.sql for view in views()}
-    texts = [prelude("duckdb"), *(text for item in ours.items() for text in item)]
+    texts = [prelude("duckdb"), f"is a lake: {is_lake(connection)}", *(text for item in ours.items() for text in item)]
     texts += [f"{name}: {comment}" for name, comment in found if name in ours]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
