@@ -1,8 +1,10 @@
-"""Fixtures of all tests: where a warehouse goes, a folder for inputs, and the server of the threads/runs API."""
+"""What all tests share: the seed, where a warehouse goes, a folder for inputs, the server of the threads/runs API."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,32 @@ if TYPE_CHECKING:
     from tests.support.pull import TestServer
 
 pytest.register_assert_rewrite("tests.support")
+
+SEED = "RUNMART_TEST_SEED"
+"""The variable that repeats what tests chose at random on another day; else the day's date is the seed."""
+
+
+def _daily_seed() -> int:
+    os.environ[SEED] = os.environ.get(SEED) or datetime.now(UTC).strftime("%Y%m%d")  # all workers inherit it
+    return int(os.environ[SEED])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give Hypothesis the seed of the day, where it is installed and has been given none."""
+    if vars(config.option).get("hypothesis_seed", "") is None:
+        config.option.hypothesis_seed = str(_daily_seed())
+
+
+def pytest_report_header() -> str:
+    """Say how to repeat what is chosen at random."""
+    return f"random choices: {SEED}={_daily_seed()}"
+
+
+@pytest.fixture(scope="session")
+def daily_seed() -> int:
+    """A seed for random choices: another one each day, so that many days try much."""
+    return _daily_seed()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A PostgreSQL, and an empty catalog for each test."""
+"""A PostgreSQL, an S3 server, and a DuckLake for each test."""
 
 from collections.abc import Generator
 from itertools import count
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.ducklake import Bare
+from tests.support.ducklake import Bare, made
 from tests.support.postgres import Postgres, running
 from tests.support.seaweedfs import serving
 
@@ -27,9 +27,25 @@ def s3() -> Generator[dict[str, str]]:
         yield environment
 
 
+@pytest.fixture(scope="session")
+def template(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The database of a lake without runs: a copy of it is there in a fraction of the time that making one takes."""
+    postgres.execute("create database template_lake")
+    return made(Bare(postgres, "template_lake", str(tmp_path_factory.mktemp("template")))).database
+
+
 @pytest.fixture
-def lake(postgres: Postgres, tmp_path: Path) -> Bare:
+def lake(postgres: Postgres, template: str, tmp_path: Path) -> Bare:
+    """A lake without runs."""
+    found = Bare(postgres, f"lake{next(_numbers)}", str(tmp_path / "data"))
+    postgres.execute(f"create database {found.database} template {template}")
+    postgres.execute(f"update ducklake_metadata set value = '{found.data}/' where key = 'data_path'", found.database)
+    return found
+
+
+@pytest.fixture
+def bare(postgres: Postgres, tmp_path: Path) -> Bare:
     """Where the lake of the test will be: an empty database, and a folder that is not there yet."""
-    name = f"lake{next(_numbers)}"
-    postgres.execute(f"create database {name}")
-    return Bare(postgres, name, str(tmp_path / "data"))
+    found = Bare(postgres, f"lake{next(_numbers)}", str(tmp_path / "data"))
+    postgres.execute(f"create database {found.database}")
+    return found

@@ -20,13 +20,13 @@ from tests.support.warehouse import DOUBLES, ORPHANS, RUNMART, WRONG_TOOL_SUMS, 
 
 pytestmark = pytest.mark.ducklake
 
-LOADERS, LOADS_EACH, FILES, RUNS = 4, 3, 40, 300
+LOADERS, LOADS_EACH, FILES, RUNS = 4, 2, 24, 300
 STATUSES = ("queued", "in_progress", "completed", "failed")
 
 
-def _inputs(folder: Path) -> list[Path]:
+def _inputs(folder: Path, seed: int) -> list[Path]:
     """Files in which the same runs are seen again and again, each time as something else."""
-    chance = random.Random(7)
+    chance = random.Random(seed)
     found: list[Path] = []
     for number in range(FILES):
         runs: list[Mapping[str, Any]] = []
@@ -73,20 +73,21 @@ def _maintain(lake: Bare, environment: Mapping[str, str], end: threading.Event, 
 
 @pytest.mark.parametrize("where", ["folder", "s3"])
 def test_loads_at_the_same_time_give_what_one_load_gives(
-    where: str, lake: Bare, tmp_path: Path, request: pytest.FixtureRequest
+    where: str, bare: Bare, tmp_path: Path, daily_seed: int, request: pytest.FixtureRequest
 ) -> None:
     """Four load overlapping inputs, two read, one maintains: nothing is there twice, lost, or old."""
-    environment: dict[str, str] = {}
+    lake, environment = bare, dict[str, str]()
     if where == "s3":
         environment = request.getfixturevalue("s3")
-        lake = Bare(lake.postgres, lake.database, f"s3://{BUCKET}/{lake.database}")
+        lake = Bare(bare.postgres, bare.database, f"s3://{BUCKET}/{bare.database}")
     (tmp_path / "pages").mkdir()
-    files, file = _inputs(tmp_path / "pages"), tmp_path / "one.duckdb"
+    files, file = _inputs(tmp_path / "pages", daily_seed), tmp_path / "one.duckdb"
     assert command("ingest", *files, REALDATA, "-w", file).returncode == 3
     end, maintained, failed = threading.Event(), list[str](), list[str]()
     readers = [_reader(lake, tmp_path / "end", environment) for _ in range(2)]
     try:
-        loaders = [_thread(_load, lake, files, seed, environment, failed) for seed in range(LOADERS)]
+        seeds = range(daily_seed, daily_seed + LOADERS)
+        loaders = [_thread(_load, lake, files, seed, environment, failed) for seed in seeds]
         while not query_or_none(lake, environment):
             assert any(loader.is_alive() for loader in loaders), failed
             time.sleep(0.2)

@@ -38,15 +38,15 @@ def refused(*arguments: str | Path, words: str, environment: dict[str, str] | No
     assert PASSWORD.split("&")[0] not in done.stderr
 
 
-def test_what_is_wrong_with_an_address_is_said(lake: Bare, file: Path, tmp_path: Path) -> None:
+def test_what_is_wrong_with_an_address_is_said(bare: Bare, file: Path, tmp_path: Path) -> None:
     """Wrong password, no such database, no server, no address at all: for those who write, and for those who read."""
-    good = lake.place.catalog
+    good = bare.place.catalog
     cases = {
         good.replace(PASSWORD, "falsch"): "password authentication failed",
-        good.replace(lake.database, "nowhere"): 'database "nowhere" does not exist',
-        good.replace(str(lake.postgres.port), "1"): "Connection refused",
+        good.replace(bare.database, "nowhere"): 'database "nowhere" does not exist',
+        good.replace(str(bare.postgres.port), "1"): "Connection refused",
         good.replace(PASSWORD, "geheim und streng"): "the address is not as PostgreSQL has it",
-        f"postgresql://runmart:{PASSWORD}x@127.0.0.1:{lake.postgres.port}/{lake.database}": "authentication failed",
+        f"postgresql://runmart:{PASSWORD}x@127.0.0.1:{bare.postgres.port}/{bare.database}": "authentication failed",
     }
     for catalog, words in cases.items():
         for arguments in (("ingest", file, "--data", tmp_path / "data"), ("check",)):
@@ -75,27 +75,27 @@ def test_an_address_never_shows_its_password() -> None:
         assert shown == repr(DuckLake(catalog))
 
 
-def test_a_lake_is_made_where_it_is_said_once(lake: Bare, file: Path, tmp_path: Path) -> None:
+def test_a_lake_is_made_where_it_is_said_once(bare: Bare, file: Path, tmp_path: Path) -> None:
     """--data is needed once; another one later is refused, and a file has none."""
-    address = lake.place.address
+    address = bare.place.address
     refused("ingest", file, "-w", address, words="say where the files are to be: --data")
     refused("check", "-w", address, words="no such warehouse; create it with: runmart ingest PAGES --warehouse")
     refused("ingest", file, "-w", tmp_path / "x.duckdb", "--data", tmp_path / "d", words="--data is for a DuckLake")
     (tmp_path / "taken").write_text("")
     refused("ingest", file, "-w", address, "--data", tmp_path / "taken" / "d", words="(--data) cannot be made")
-    assert command("ingest", file, "-w", address, environment={"RUNMART_DATA": lake.data}).returncode == 0
+    assert command("ingest", file, "-w", address, environment={"RUNMART_DATA": bare.data}).returncode == 0
     assert command("ingest", file, "-w", address).returncode == 0
-    refused("ingest", file, "-w", address, "--data", tmp_path / "other", words=f"its files are in {lake.data}/, not in")
-    assert query(lake.place, "select count(*) from runs") == [(1,)]
+    refused("ingest", file, "-w", address, "--data", tmp_path / "other", words=f"its files are in {bare.data}/, not in")
+    assert query(bare.place, "select count(*) from runs") == [(1,)]
 
 
-def test_a_database_that_is_no_warehouse_is_left_alone(lake: Bare, file: Path) -> None:
+def test_a_database_that_is_no_warehouse_is_left_alone(bare: Bare, file: Path) -> None:
     """Somebody else's DuckLake."""
-    connection = ducklake.create(lake.place, None)
+    connection = ducklake.create(bare.place, None)
     connection.execute("create table main.runs (i int)")
     connection.close()
-    refused("check", "-w", lake.place.address, words="already has a table main.runs that is not runmart's")
-    refused("ingest", file, "-w", lake.place.address, words="already has a table main.runs that is not runmart's")
+    refused("check", "-w", bare.place.address, words="already has a table main.runs that is not runmart's")
+    refused("ingest", file, "-w", bare.place.address, words="already has a table main.runs that is not runmart's")
 
 
 def test_passwords_come_from_where_libpq_has_them(lake: Bare, file: Path, tmp_path: Path) -> None:
@@ -139,23 +139,22 @@ def test_an_extension_comes_from_its_package_where_there_is_no_network(lake: Bar
     assert not list(tmp_path.rglob("*.duckdb_extension"))
 
 
-def test_two_first_loads_make_one_lake(lake: Bare) -> None:
+def test_two_first_loads_make_one_lake(bare: Bare) -> None:
     """At once, on an empty catalog: its tables, the warehouse's and the views are made once."""
-    first = [lake.start("ingest", REALDATA, "--source", name) for name in "abcd"]
+    first = [bare.start("ingest", REALDATA, "--source", name) for name in "abcd"]
     outcomes = [(one.communicate(timeout=120)[1], one.returncode) for one in first]
     assert [code for _, code in outcomes] == [3] * 4, outcomes
-    assert query(lake.place, DOUBLES) == []
-    assert query(lake.place, "select count(*), count(distinct version) from runmart.schema_version") == [
+    assert query(bare.place, DOUBLES) == []
+    assert query(bare.place, "select count(*), count(distinct version) from runmart.schema_version") == [
         (len(MIGRATIONS),) * 2
     ]
-    assert query(lake.place, "select count(*) from runmart.installed_views") == [(1,)]
-    assert query(lake.place, "select count(*), count(distinct load_id) from runmart.loads") == [(4, 4)]
-    assert lake.run("check").returncode == 0
+    assert query(bare.place, "select count(*) from runmart.installed_views") == [(1,)]
+    assert query(bare.place, "select count(*), count(distinct load_id) from runmart.loads") == [(4, 4)]
+    assert bare.run("check").returncode == 0
 
 
 def test_a_load_that_is_killed_lets_others_go_on(lake: Bare, tmp_path: Path) -> None:
     """While it holds the lock, in the middle of a load: what it committed stays, the rest comes with the next load."""
-    made(lake)
     lines = b"".join(page(run(f"r{number}")) + b"\n" for number in range(BIG))
     file = write(tmp_path / "1.jsonl", lines)  # some blocks
     words = [sys.executable, Path(__file__).with_name("holder.py"), file, lake.place.address, lake.data]

@@ -11,7 +11,7 @@ import pytest
 
 from runmart.ingest.maintenance import optimize
 from runmart.queries import connect
-from tests.support.ducklake import Bare, made, query, tables
+from tests.support.ducklake import Bare, query, tables
 from tests.support.paths import REALDATA
 from tests.support.warehouse import command, page, run, write
 
@@ -43,7 +43,6 @@ def held_in_catalog(lake: Bare) -> str:
 
 def test_small_files_are_merged_and_old_ones_removed(lake: Bare, tmp_path: Path) -> None:
     """What is in the lake stays as it is; a file that a query may read stays for an hour."""
-    made(lake)
     for number in range(6):
         write(tmp_path / "1.json", page(run("a", completed_at=1_700_000_000 + number), run(f"b{number}")))
         assert lake.run("ingest", tmp_path / "1.json").returncode == 0

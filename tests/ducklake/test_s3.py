@@ -14,11 +14,11 @@ pytestmark = pytest.mark.ducklake
 
 
 @pytest.fixture(name="remote")
-def _remote(lake: Bare, s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Bare:
+def _remote(bare: Bare, s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Bare:
     """A lake with all real data, in S3."""
     for name, value in s3.items():
         monkeypatch.setenv(name, value)
-    found = Bare(lake.postgres, lake.database, f"s3://{BUCKET}/{lake.database}")
+    found = Bare(bare.postgres, bare.database, f"s3://{BUCKET}/{bare.database}")
     assert found.run("ingest", REALDATA).returncode == 3
     return found
 

@@ -19,7 +19,7 @@ from runmart.ingest.maintenance.prune import prune
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse import ducklake, write_lock
 from runmart.ingest.warehouse.connection import open_for_writing
-from tests.support.ducklake import Bare, made, query
+from tests.support.ducklake import Bare, query
 from tests.support.warehouse import DOUBLES, page, run, write
 
 pytestmark = pytest.mark.ducklake
@@ -89,7 +89,6 @@ def test_two_loads_of_the_same_new_runs_store_each_once(
 ) -> None:
     """DuckLake lets both commit; the lock does not."""
     files = [write(tmp_path / f"{name}.json", page(run("a", model=name), run("b"))) for name in "xy"]
-    made(lake)
     if not has_turns:
         without_turns(monkeypatch)
     both_at_once(monkeypatch, lambda: load(lake, files[0]), lambda: load(lake, files[1]))
@@ -125,24 +124,24 @@ def test_two_that_delete_from_the_same_file_delete_both(
 
 @pytest.mark.parametrize("inlined_rows", [0, 10])
 def test_what_is_replaced_while_files_are_merged_does_not_come_back(
-    inlined_rows: int, lake: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    inlined_rows: int, bare: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With rows in the catalog it does, in silence; without, the load is done again, and nothing of it is lost."""
     monkeypatch.setattr(ducklake, "INLINED_ROWS", inlined_rows)
     for name in "abc":
-        load(lake, write(tmp_path / f"{name}.json", page(run(name, "queued"))))
-        with foreign(lake) as connection:
+        load(bare, write(tmp_path / f"{name}.json", page(run(name, "queued"))))
+        with foreign(bare) as connection:
             connection.execute("call ducklake_flush_inlined_data('warehouse')")
     newer = write(tmp_path / "new.json", page(run("b", completed_at=1_700_000_000), run("d")), 1_700_000_900)
 
     def merge_files() -> None:
-        with foreign(lake) as connection:
+        with foreign(bare) as connection:
             assert connection.execute("call ducklake_merge_adjacent_files('warehouse', 'runs')").fetchall()
 
     before_commits(monkeypatch, merge_files)
-    done = load(lake, newer)
+    done = load(bare, newer)
     assert (done.totals.new_runs, done.totals.updated_runs) == (1, 1)
-    found = query(lake.place, "select run_id, status from runs order by all")
+    found = query(bare.place, "select run_id, status from runs order by all")
     wrong = [("b", "queued")] * bool(inlined_rows)
     assert found == sorted([("a", "queued"), ("b", "completed"), ("c", "queued"), ("d", "completed"), *wrong])
 
@@ -151,7 +150,7 @@ def test_a_load_gives_up_when_others_never_stop(
     lake: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It was tried several times; nothing of it is there, and a sentence says why."""
-    load(made(lake), write(tmp_path / "1.json", page(run("a", "queued"), run("other"))))
+    load(lake, write(tmp_path / "1.json", page(run("a", "queued"), run("other"))))
     newer = write(tmp_path / "2.json", page(run("a", completed_at=1_700_000_000), run("b")), 1_700_000_900)
 
     def write_along() -> None:
@@ -175,7 +174,6 @@ def test_a_load_gives_up_when_others_never_stop(
 
 def test_nothing_is_written_when_the_lock_is_lost(lake: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else may have it by then."""
-    made(lake)
     lost = "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (\
         select oid from pg_database where datname = current_database()) and pid <> pg_backend_pid()"
     before_commits(monkeypatch, lambda: lake.postgres.execute(lost, lake.database))
@@ -221,7 +219,6 @@ def test_what_is_pruned_while_a_load_goes_on_stays_out(content_only: bool, lake:
 
 def test_who_waits_too_long_is_told_for_whom(lake: Bare, tmp_path: Path) -> None:
     """Exit code 5, the program, its machine and its process."""
-    made(lake)
     file = write(tmp_path / "1.json", page(run("a")))
     with open_for_writing(lake.place, 30) as connection:
         turn = write_lock._turns[connection]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - to hold it
@@ -235,7 +232,6 @@ def test_who_waits_too_long_is_told_for_whom(lake: Bare, tmp_path: Path) -> None
 
 def test_who_waits_can_be_interrupted(lake: Bare, tmp_path: Path) -> None:
     """Ctrl-C and SIGTERM: exit code 130, and nothing was written."""
-    made(lake)
     file = write(tmp_path / "1.json", page(run("a")))
     waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
     with open_for_writing(lake.place, 30) as connection:
