@@ -52,10 +52,12 @@ def _inputs(folder: Path, seed: int) -> list[Path]:
 
 
 def _load(lake: Bare, files: list[Path], seed: int, environment: Mapping[str, str], failed: list[str]) -> None:
-    """What one machine does: some loads, one after another, of most of the files in some order."""
-    chance = random.Random(seed)
+    """What one machine does: some loads, one after another, of most of the files in some order; together of all."""
+    chance, third = random.Random(seed), len(files) // 3
+    shuffled = chance.sample(files, len(files))
     for number in range(LOADS_EACH):
-        some = [str(path) for path in chance.sample(files, len(files) * 2 // 3)]
+        left_out = shuffled[number * third : (number + 1) * third]
+        some = [str(path) for path in chance.sample(files, len(files)) if path not in left_out]
         more = [str(REALDATA)] if number == seed % LOADS_EACH else []
         words = [RUNMART, "ingest", *some, *more, "--reload", "--lock-timeout", "120", "--workers", "0", *lake.options]
         done = subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, **environment})

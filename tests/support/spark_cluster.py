@@ -17,6 +17,8 @@ ENVIRONMENT = {
     "PYSPARK_PYTHON": sys.executable,
     "SPARK_LOCAL_HOSTNAME": "127.0.0.1",
     "SPARK_LOCAL_IP": "127.0.0.1",
+    # for processes that live for seconds: the quick compiler alone, and no threads to collect garbage
+    "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 }
 
 
@@ -37,10 +39,10 @@ def settings(folder: Path) -> dict[str, str]:
     }
 
 
-def options(folder: Path, more: Mapping[str, str]) -> list[str]:
+def options(folder: Path, more: Mapping[str, str], master: str = MASTER) -> list[str]:
     """The same, and more, as options of spark-submit."""
     given = {**settings(folder), **more}
-    return ["--master", MASTER, *(word for one in given.items() for word in ("--conf", "=".join(one)))]
+    return ["--master", master, *(word for one in given.items() for word in ("--conf", "=".join(one)))]
 
 
 @contextmanager

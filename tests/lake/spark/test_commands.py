@@ -19,7 +19,7 @@ from runmart.queries import find
 from tests.support import s3 as buckets
 from tests.support.lake_equality import assert_equal
 from tests.support.paths import ROOT
-from tests.support.spark_cluster import ENVIRONMENT, connect_server, home, options
+from tests.support.spark_cluster import ENVIRONMENT, MASTER, connect_server, home, options
 from tests.support.view_differences import differences
 from tests.support.warehouse import RUNMART, command
 
@@ -44,9 +44,11 @@ def execute(*words: str | Path, environment: Mapping[str, str]) -> subprocess.Co
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=300, env=variables)
 
 
-def submit(folder: Path, *words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def submit(
+    folder: Path, *words: str | Path, master: str = MASTER, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """`spark-submit`, whose executors have the same environment."""
-    given = options(folder, {f"spark.executorEnv.{name}": value for name, value in environment.items()})
+    given = options(folder, {f"spark.executorEnv.{name}": value for name, value in environment.items()}, master)
     variables = {"SPARK_WORKER_DIR": str(folder / "work"), **environment}
     return execute(home() / "bin" / "spark-submit", *given, submitted.__file__, *words, environment=variables)
 
@@ -59,7 +61,7 @@ def test_spark_submit_loads_what_one_machine_does(alone: Path, tmp_path: Path) -
     summary = json.loads(done.stdout)
     assert (summary["load"]["new_runs"], summary["load"]["state"]) == (105, "done with rejects")
     assert_equal(lake, alone)
-    refused = submit(tmp_path, lake, tmp_path / "missing")
+    refused = submit(tmp_path, lake, tmp_path / "missing", master="local[1]")
     said = refused.stdout + refused.stderr  # Spark puts both into one
     assert (refused.returncode, "no such file or folder" in said) == (1, True), said
     assert "Traceback" not in said
@@ -98,7 +100,8 @@ def test_lakes_and_inputs_are_in_object_storage(tmp_path: Path, monkeypatch: pyt
         inputs = [f"s3://{buckets.BUCKET}/inputs/{number}" for number in range(2)]
         lake = f"s3://{buckets.BUCKET}/lake"
         words = ["--shards", "2", "--json", *at]
-        done = [submit(tmp_path, lake, some, *words, **environment) for some in (*inputs, inputs[0])]
+        done = [submit(tmp_path, lake, some, *words, **environment) for some in inputs]
+        done.append(submit(tmp_path, lake, inputs[0], *words, master="local[1]", **environment))
         assert {one.returncode for one in done} <= {0, 3}, [one.stderr for one in done]
         assert json.loads(done[-1].stdout)["files_written"] == 0  # nothing has changed
         for name in bucket.names("lake"):

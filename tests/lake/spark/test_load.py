@@ -17,6 +17,7 @@ from runmart.ingest.errors import SourceError
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
 from runmart.lake.batch.commit import Outcome
+from runmart.lake.batch.split import CUT_BYTES
 from runmart.lake.parquet.manifest import read_manifest
 from runmart.lake.view_file import write_view_file
 from runmart.queries import View, install, views
@@ -29,18 +30,21 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.spark
 
-RUNS = 100_000
+PAGED_RUNS, LARGE_RUNS = 20_000, 10_000  # the large file is above CUT_BYTES: it is read in pieces
 TASKS, SHARDS = 12, 3
 
 
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """All real payloads, a hundred thousand generated runs, and one large file beside them."""
+    """All real payloads, a thousand pages of generated runs, and one large file beside them."""
     folder = tmp_path_factory.mktemp("pages")
     generate = [sys.executable, ROOT / "benchmarks" / "generate.py"]
-    subprocess.run([*generate, folder / "generated", str(RUNS), "--page", "20"], check=True)
+    subprocess.run([*generate, folder / "generated", str(PAGED_RUNS), "--page", "20"], check=True)
     large = folder / "large.jsonl"
-    subprocess.run([*generate, large, "20000", "--seed", "7", "--first", str(RUNS), "--lines"], check=True)
+    subprocess.run(
+        [*generate, large, str(LARGE_RUNS), "--seed", "7", "--first", str(PAGED_RUNS), "--lines"], check=True
+    )
+    assert large.stat().st_size > CUT_BYTES
     return [ROOT / "tests" / "data" / "realdata", ROOT / "cli" / "demo" / "pages", folder / "generated", large]
 
 
@@ -102,7 +106,7 @@ def _engines(
 def test_every_view_over_a_lake_gives_the_same_in_both_engines(
     view: View, engines: tuple["SparkSession", duckdb.DuckDBPyConnection]
 ) -> None:
-    """Real payloads and a hundred thousand runs, as a cluster has loaded them."""
+    """Real payloads and tens of thousands of runs, as a cluster has loaded them."""
     spark, duck = engines
     expected = duck.sql(f"from {view.name}").to_arrow_table()
     assert differences(view, spark.table(view.name).toArrow(), expected) == []
