@@ -72,11 +72,16 @@ def test_every_command_runs_and_every_dependency_is_used(
     identity = {"IDENTITY_ENDPOINT": f"{server.url}/_identity", "IDENTITY_HEADER": "proof"}
     warehouse, lake, out = tmp_path / "runs.duckdb", tmp_path / "lake", tmp_path / "out"
     batch_engine.load(lake, [REALDATA])
+    prices = tmp_path / "prices.csv"
+    prices.write_text("provider,model,valid_from,input,output,currency,source\nopenai,m,2024-01-01,1,2,USD,me\n")
     uses: dict[str, tuple[list[str | Path], int]] = {
         "ingest": ([REALDATA, "-w", warehouse], 3),
         "demo": (["-w", tmp_path / "demo.duckdb"], 0),
         "pull": ([*given(server, "-w", warehouse)[1:5], "--entra", "-w", tmp_path / "pulled.duckdb"], 0),
-        "prices": (["update", "-w", warehouse], 0),
+        "prices update": (["-w", warehouse], 0),
+        "prices alias": (["mine", "gpt-4o", "-w", warehouse], 0),
+        "prices import": ([prices, "-w", warehouse], 0),
+        "prices list": (["-w", warehouse], 0),
         "check": (["-w", warehouse], 0),
         "status": (["-w", warehouse], 0),
         "views": (["run_facts", "-w", warehouse], 0),
