@@ -17,7 +17,7 @@ from runmart.ingest.errors import SourceError
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
 from runmart.lake.batch.commit import Outcome
-from runmart.lake.batch.split import CUT_BYTES
+from runmart.lake.batch.split import UNSPLIT_BYTES
 from runmart.lake.parquet.manifest import read_manifest
 from runmart.lake.view_file import write_view_file
 from runmart.queries import View, install, views
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.spark
 
-PAGED_RUNS, LARGE_RUNS = 20_000, 10_000  # the large file is above CUT_BYTES: it is read in pieces
+PAGED_RUNS, LARGE_RUNS = 20_000, 10_000  # the large file is above UNSPLIT_BYTES: it is read in splits
 TASKS, SHARDS = 12, 3
 
 
@@ -44,7 +44,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     subprocess.run(
         [*generate, large, str(LARGE_RUNS), "--seed", "7", "--first", str(PAGED_RUNS), "--lines"], check=True
     )
-    assert large.stat().st_size > CUT_BYTES
+    assert large.stat().st_size > UNSPLIT_BYTES
     return [ROOT / "tests" / "data" / "realdata", ROOT / "cli" / "demo" / "pages", folder / "generated", large]
 
 
