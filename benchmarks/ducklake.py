@@ -17,7 +17,8 @@ from measure import RUNMART, machine, table
 from results import save
 
 from runmart.ingest.warehouse.connection import open_for_reading
-from runmart.ingest.warehouse.location import DuckLake, Location
+from runmart.ingest.warehouse.ducklake_backend import DuckLake
+from runmart.ingest.warehouse.location import Location
 
 sys.path.append(str(Path(__file__).parents[1]))
 from tests.support.postgres import running

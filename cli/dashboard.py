@@ -3,15 +3,14 @@
 import os
 import secrets
 import sys
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from runmart.cli.options import WAREHOUSE
+from runmart.cli.options import DEFAULT_WAREHOUSE, WAREHOUSE
 from runmart.cli.output import echo, warn
 from runmart.ingest.errors import RunmartError
-from runmart.ingest.warehouse.location import DuckLake, Location
+from runmart.ingest.warehouse.backend import Backend
 
 Name = Literal["overview", "latency", "failures", "costs", "operations"]
 
@@ -23,7 +22,7 @@ def dashboard(
     name: Name = "overview",
     /,
     *,
-    warehouse: Annotated[Location, WAREHOUSE] = Path("runs.duckdb"),
+    warehouse: Annotated[Backend, WAREHOUSE] = DEFAULT_WAREHOUSE,
     host: str = "127.0.0.1",
     port: int = 2718,
     open_browser: Annotated[bool, Parameter(name="--browser", negative="--no-browser")] = True,
@@ -48,9 +47,7 @@ def dashboard(
             f"the dashboards need {error.name}, which is not installed; run: pip install 'runmart[notebooks]'"
         ) from None
     token = None if host in _LOOPBACK else os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(16)
-    os.environ["RUNMART_WAREHOUSE"] = (
-        warehouse.address if isinstance(warehouse, DuckLake) else str(warehouse.absolute())
-    )
+    os.environ["RUNMART_WAREHOUSE"] = warehouse.address
 
     def started(actual_port: int) -> None:
         name_of_host = "localhost" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
@@ -75,7 +72,7 @@ def dashboard(
     return 0
 
 
-def _check(warehouse: Location) -> None:
+def _check(warehouse: Backend) -> None:
     """Open the warehouse once, so that errors appear here and not in the browser.
 
     Raises:

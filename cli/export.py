@@ -58,8 +58,8 @@ def import_(
 
     publishing.check(options)
     rules = content.rules()
-    with options.writing() as connection:
-        load = restore(connection, folder, rules)
+    with options.writing() as writer:
+        load = restore(writer, folder, rules)
     totals = load.totals
     if not options.json:
         echo(

@@ -14,7 +14,6 @@ from runmart.cli.output import echo, echo_json, progress, warn
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, as_dict, echo_published
 from runmart.ingest import signals
 from runmart.ingest.parse.classify import API_ERROR
-from runmart.ingest.warehouse.location import DuckLake
 from runmart.models.instants import epoch_microseconds
 
 if TYPE_CHECKING:
@@ -52,12 +51,12 @@ def ingest(
     signals.catch()
     rules = content.rules()
     publishing.check(options)
-    with _workers(workers, sources, options) as converting, options.writing() as connection, log(log_format) as event:
+    with _workers(workers, sources, options) as converting, options.writing() as writer, log(log_format) as event:
         from runmart.ingest.pipeline import ingest as load_sources
 
         with progress() as show:
             load = load_sources(
-                connection,
+                writer,
                 sources,
                 source=source,
                 observed_at=None if observed_at is None else epoch_microseconds(observed_at),
@@ -83,9 +82,10 @@ def _workers(count: int | None, sources: list[str], options: Options) -> "Worker
     from runmart.ingest.workers.pool import START_BYTES, Workers
 
     workers = Workers(count)
-    if isinstance(options.warehouse, DuckLake):
+    file = options.warehouse.file
+    if file is None:
         return workers  # only the catalog knows which inputs are new
-    since = options.warehouse.stat().st_mtime if options.warehouse.exists() else 0.0
+    since = file.stat().st_mtime if file.exists() else 0.0
     if amount(sources, since, START_BYTES) >= START_BYTES:
         workers.start()
     return workers

@@ -15,13 +15,16 @@ from runmart.cli.options import DEFAULT, WAREHOUSE, Options
 from runmart.cli.output import echo, echo_json, warn
 from runmart.ingest.errors import RunmartError
 from runmart.ingest.sources.remote import public_address
-from runmart.ingest.warehouse.location import DuckLake, Location
+from runmart.ingest.warehouse.backend import Backend
+from runmart.ingest.warehouse.file_backend import DuckDBFile
 from runmart.models.instants import epoch_microseconds
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 app = App(name="lake", help="Load and open a lake of Parquet files (Spark); maintain a DuckLake.")
+
+DEFAULT_VIEW_FILE = DuckDBFile(Path("lake.duckdb"))
 
 
 @app.command
@@ -85,7 +88,7 @@ def load(
 
 
 @app.command(name="open")
-def open_(lake: str, /, *, warehouse: Annotated[Location, WAREHOUSE] = Path("lake.duckdb")) -> int:
+def open_(lake: str, /, *, warehouse: Annotated[Backend, WAREHOUSE] = DEFAULT_VIEW_FILE) -> int:
     """Create a DuckDB file of external views over a lake, for the shell, the dashboards and `runmart check`.
 
     It shows the current state of the lake; run the command again after each batch. Replaced files of the lake are kept
@@ -97,9 +100,9 @@ def open_(lake: str, /, *, warehouse: Annotated[Location, WAREHOUSE] = Path("lak
     """
     from runmart.lake.view_file import write_view_file
 
-    if isinstance(warehouse, DuckLake):
+    if warehouse.file is None:
         raise RunmartError(f"{warehouse}: views over a lake need a DuckDB file; name one with --warehouse")
-    manifest = write_view_file(lake, warehouse)
+    manifest = write_view_file(lake, warehouse.file)
     runs = sum(one.files["runs"].rows for one in manifest.partitions if "runs" in one.files)
     echo(f"{warehouse}: shows {runs:,} runs of {lake}")
     return 0
@@ -127,15 +130,8 @@ def maintain(*, keep: str = "7d", options: Options = DEFAULT) -> int:
     Args:
         keep: How long old snapshots stay queryable (time travel).
     """
-    from runmart.ingest.maintenance.optimize import maintain as run_maintenance
-
     seconds = durations.seconds(keep, "--keep")
-    if not isinstance(options.warehouse, DuckLake):
-        raise RunmartError(
-            f"{options.warehouse}: a DuckDB file needs no maintenance; this is for ducklake:postgres:..."
-        )
-    with options.writing() as connection:
-        done = run_maintenance(connection, seconds)
+    done = options.warehouse.maintain(seconds, options.lock_timeout)
     if options.json:
         echo_json({"warehouse": str(options.warehouse), **done._asdict(), "seconds": round(done.seconds, 3)})
     else:

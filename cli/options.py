@@ -2,15 +2,16 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from runmart.ingest.errors import RunmartError
-from runmart.ingest.warehouse.connection import DEFAULT_LOCK_TIMEOUT_SECONDS, open_for_reading, open_for_writing
-from runmart.ingest.warehouse.location import DuckLake, Location, absolute, parse_location
+from runmart.ingest.warehouse.backend import Backend
+from runmart.ingest.warehouse.connection import DEFAULT_LOCK_TIMEOUT_SECONDS
+from runmart.ingest.warehouse.file_backend import DuckDBFile
+from runmart.ingest.warehouse.location import parse_location
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,14 +19,22 @@ if TYPE_CHECKING:
     from cyclopts import Token
     from duckdb import DuckDBPyConnection
 
+    from runmart.ingest.warehouse.writer import Writer
 
-def location_of(_: object, tokens: "Sequence[Token]") -> Location:
-    """The location that --warehouse names."""
+
+def location_of(_: object, tokens: "Sequence[Token]") -> Backend:
+    """The backend that --warehouse names."""
     return parse_location(tokens[0].value)
 
 
+DEFAULT_WAREHOUSE = DuckDBFile(Path("runs.duckdb"))
 WAREHOUSE = Parameter(
-    name=["--warehouse", "-w"], env_var="RUNMART_WAREHOUSE", converter=location_of, accepts_keys=False, n_tokens=1
+    name=["--warehouse", "-w"],
+    env_var="RUNMART_WAREHOUSE",
+    converter=location_of,
+    accepts_keys=False,
+    n_tokens=1,
+    metavar="PATH|DUCKLAKE",
 )
 """The option --warehouse of all commands."""
 
@@ -35,7 +44,7 @@ WAREHOUSE = Parameter(
 class Options:
     """Options of every command that uses a warehouse."""
 
-    warehouse: Annotated[Location, WAREHOUSE] = Path("runs.duckdb")
+    warehouse: Annotated[Backend, WAREHOUSE] = DEFAULT_WAREHOUSE
     "DuckDB file, or ducklake:postgres:dbname=… host=… for a DuckLake with several writers."
 
     data: Annotated[str | None, Parameter(env_var="RUNMART_DATA")] = None
@@ -51,27 +60,24 @@ class Options:
         """Add --data to the location of a DuckLake.
 
         Raises:
-            RunmartError: The warehouse is a file.
+            WarehouseError: It has none.
         """
-        if self.data is None:
-            return
-        if not isinstance(self.warehouse, DuckLake):
-            raise RunmartError(f"{self.warehouse}: --data is for a DuckLake, not for a DuckDB file")
-        object.__setattr__(self, "warehouse", replace(self.warehouse, data=absolute(self.data)))
+        if self.data is not None:
+            object.__setattr__(self, "warehouse", self.warehouse.with_data(self.data))
 
     @contextmanager
-    def writing(self) -> Generator["DuckDBPyConnection"]:
-        """A connection for writing; the schema and the views are up to date."""
+    def writing(self) -> Generator["Writer"]:
+        """A writer to the warehouse; schema and views are up to date."""
         from runmart.queries import install
 
-        with open_for_writing(self.warehouse, self.lock_timeout) as connection:
-            install(connection)
-            yield connection
+        with self.warehouse.open_for_writing(self.lock_timeout) as writer:
+            install(writer)
+            yield writer
 
     @contextmanager
     def reading(self) -> Generator["DuckDBPyConnection"]:
         """A read-only connection."""
-        with open_for_reading(self.warehouse, self.lock_timeout) as connection:
+        with self.warehouse.open_for_reading(self.lock_timeout) as connection:
             yield connection
 
 

@@ -9,7 +9,6 @@ from cyclopts import App
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import echo, echo_json, say_table, warn
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, as_dict, echo_published
-from runmart.ingest.warehouse.write_lock import in_turn, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,14 +109,14 @@ def alias(
 
 def _write(change: "Callable[[DuckDBPyConnection], int | None]", publishing: PublishOptions, options: Options) -> int:
     """Change prices or aliases in one transaction, publish, and report; `change` returns the number of prices added."""
-    with options.writing() as connection:
+    with options.writing() as writer:
 
         def changed() -> int | None:
-            with transaction(connection):
-                return change(connection)
+            with writer.transaction():
+                return change(writer.connection)
 
-        added = in_turn(connection, changed)
-        unpriced = _unpriced(connection)
+        added = writer.with_write_lock(changed)
+        unpriced = _unpriced(writer.connection)
     published = publishing.after(options)
     if options.json:
         found = {"warehouse": str(options.warehouse), "added": added or 0, "unpriced_models": unpriced}

@@ -11,7 +11,6 @@ from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import echo, echo_json
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, as_dict, echo_published
 from runmart.ingest.errors import SettingsError
-from runmart.ingest.warehouse.location import DuckLake
 
 if TYPE_CHECKING:
     from runmart.ingest.maintenance.prune import Pruned
@@ -51,12 +50,11 @@ def prune(
     before = durations.instant(older_than, "--older-than", time.time())
     cut = round(before * 1_000_000)
     from runmart.ingest.maintenance.prune import preview
-    from runmart.ingest.warehouse.info import size
 
     with options.reading() as connection:
-        before_bytes = size(connection)
-    with options.writing() as connection:
-        found = preview(connection, cut, content_only=content_only)
+        before_bytes = options.warehouse.size(connection)
+    with options.writing() as writer:
+        found = preview(writer.connection, cut, content_only=content_only)
     if not options.json:
         _show(found, before, options, content_only=content_only)
     if dry_run or not (yes or _is_confirmed()):
@@ -65,7 +63,7 @@ def prune(
         return 0
     found = _prune(cut, options, content_only=content_only)
     with options.reading() as connection:
-        smaller = size(connection)
+        smaller = options.warehouse.size(connection)
     published = publishing.after(options)
     if options.json:
         echo_json(
@@ -80,8 +78,8 @@ def prune(
 def _lift(publishing: PublishOptions, options: Options) -> int:
     from runmart.ingest.maintenance.prune import lift
 
-    with options.writing() as connection:
-        count = lift(connection)
+    with options.writing() as writer:
+        count = lift(writer)
     published = publishing.after(options)
     if options.json:
         echo_json({"warehouse": str(options.warehouse), "lifted": count, "published": as_dict(published)})
@@ -103,16 +101,11 @@ def _is_confirmed() -> bool:
 
 
 def _prune(cut: int, options: Options, *, content_only: bool) -> "Pruned":
-    from runmart.ingest.maintenance.compact import compact
-    from runmart.ingest.maintenance.optimize import purge
     from runmart.ingest.maintenance.prune import prune
 
-    with options.writing() as connection:
-        found = prune(connection, cut, content_only=content_only)
-        if isinstance(options.warehouse, DuckLake):
-            purge(connection)
-    if not isinstance(options.warehouse, DuckLake):
-        compact(options.warehouse, options.lock_timeout)
+    with options.writing() as writer:
+        found = prune(writer, cut, content_only=content_only)
+    options.warehouse.purge(options.lock_timeout)
     return found
 
 

@@ -64,8 +64,8 @@ def rejects(
 def _retry(publishing: PublishOptions, options: Options) -> int:
     from runmart.ingest.pipeline import retry_rejects
 
-    with options.writing() as connection:
-        load = retry_rejects(connection)
+    with options.writing() as writer:
+        load = retry_rejects(writer)
     totals = load.totals
     published = publishing.after(options)
     if options.json:

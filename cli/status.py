@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import echo, echo_json, say_table
 from runmart.ingest.load import policies
-from runmart.ingest.warehouse.info import readable_by, size, storage_version
 from runmart.ingest.warehouse.migrations import schema_version
 from runmart.models.statuses import TERMINAL_STATUSES
 
@@ -56,12 +55,12 @@ def _facts(connection: "DuckDBPyConnection", options: Options) -> dict[str, Any]
             strftime(max(created_at), '%Y-%m-%d %H:%M:%S') as newest_run_at
         from runs""",
     )[0]
-    storage = storage_version(connection)
+    storage = options.warehouse.storage_version(connection)
     return {
         "warehouse": str(options.warehouse),
-        "bytes": size(connection),
+        "bytes": options.warehouse.size(connection),
         "storage_version": storage,
-        "readable_by": readable_by(storage),
+        "readable_by": options.warehouse.readable_by(storage),
         "schema": schema_version(connection),
         **runs,
         "statuses": _rows(

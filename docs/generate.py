@@ -38,9 +38,9 @@ _HEADINGS = {
 
 def data_dictionary() -> str:
     """Tables, bookkeeping and views with their columns, types and meanings, as Markdown."""
-    with tempfile.TemporaryDirectory() as folder, open_for_writing(Path(folder) / "w.duckdb", 0) as connection:
-        install(connection)
-        return "\n".join(_dictionary(connection)) + "\n"
+    with tempfile.TemporaryDirectory() as folder, open_for_writing(Path(folder) / "w.duckdb", 0) as writer:
+        install(writer)
+        return "\n".join(_dictionary(writer.connection)) + "\n"
 
 
 def _dictionary(connection: "DuckDBPyConnection") -> list[str]:

@@ -26,8 +26,7 @@ from runmart.models.redaction import RedactionPolicy
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from duckdb import DuckDBPyConnection
-
+    from runmart.ingest.warehouse.writer import Writer
     from runmart.ingest.workers.tasks import Done
 
 GROUP_BYTES = 4 << 20
@@ -42,7 +41,7 @@ Progress = Callable[[str, Totals], None]
 
 
 def ingest(
-    connection: "DuckDBPyConnection",
+    writer: "Writer",
     sources: Iterable[str],
     *,
     source: str,
@@ -56,7 +55,7 @@ def ingest(
     """Load what `sources` name.
 
     Args:
-        connection: A connection from `open_for_writing`.
+        writer: What `open_for_writing` gives.
         sources: Files, folders, globs, `-`, URLs.
         source: The label of these runs: which organisation, project or server.
         command: What the load is called in the bookkeeping.
@@ -74,11 +73,11 @@ def ingest(
     """
     with (
         workers if isinstance(workers, Workers) else Workers(workers) as converting,
-        loading(connection, command, source, content) as load,
+        loading(writer, command, source, content) as load,
     ):
         reading = Reading(load, source, observed_at, converting, progress)
         found = inputs(sources)
-        for item, is_known in zip(found, repeat(None)) if reload else unread(connection, found, source):
+        for item, is_known in zip(found, repeat(None)) if reload else unread(writer.connection, found, source):
             if is_known:
                 load.totals.inputs_unchanged += 1
             else:
@@ -88,11 +87,9 @@ def ingest(
 
 
 @contextmanager
-def loading(
-    connection: "DuckDBPyConnection", command: str, source: str, content: RedactionPolicy | None = None
-) -> Generator[Load]:
+def loading(writer: "Writer", command: str, source: str, content: RedactionPolicy | None = None) -> Generator[Load]:
     """A load that records how it ended."""
-    load = Load(connection, command, source, content)
+    load = Load(writer, command, source, content)
     try:
         yield load
         signals.check()
@@ -265,17 +262,17 @@ class Reading:
             )
 
 
-def retry_rejects(connection: "DuckDBPyConnection") -> Load:
+def retry_rejects(writer: "Writer") -> Load:
     """Decode all rejects again; those that can be decoded now are loaded and forgotten, in one transaction.
 
     Raises:
         duckdb.Error: The warehouse fails; nothing is changed.
     """
-    rows = connection.execute("""
+    rows = writer.connection.execute("""
         select reject_id, source, input, position, line, epoch_us(observed_at), raw, raw_encoding
         from runmart.rejects where raw is not null order by reject_id""").fetchall()
     converter = Converter()
-    with loading(connection, "rejects --retry", "") as load:
+    with loading(writer, "rejects --retry", "") as load:
         for reject_id, source, address, position, line, observed_at, raw, encoding in rows:
             data = original(raw, encoding)
             block = next(blocks([data]), Block(b""))

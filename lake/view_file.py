@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from runmart.ingest.errors import WarehouseError
-from runmart.ingest.warehouse.connection import STORAGE_VERSION, viewed_lake
+from runmart.ingest.warehouse.file_backend import FileWriter, viewed_lake
+from runmart.ingest.warehouse.file_copy import STORAGE_VERSION
 from runmart.ingest.warehouse.migrations import migrate
-from runmart.ingest.warehouse.write_lock import transaction
 from runmart.lake.batch import manifests
 from runmart.lake.batch.shards import BOOKS, quoted
 from runmart.lake.batch.storage import Storage
@@ -53,13 +53,14 @@ def write_view_file(lake: str, warehouse: Path) -> Manifest:
         aside.unlink(missing_ok=True)
         with duckdb.connect(aside, config={"storage_compatibility_version": STORAGE_VERSION}) as connection:
             connection.execute("set timezone = 'UTC'")
-            migrate(connection)
-            with transaction(connection):
+            writer = FileWriter(connection)
+            migrate(writer)
+            with writer.transaction():
                 _fill(connection, storage, manifest)
                 for table, rows in kept.items():
                     connection.execute(f"delete from {table}")
                     _insert(connection, table, rows)
-            install(connection)
+            install(writer)
         aside.replace(warehouse)
         warehouse.with_name(f"{warehouse.name}.wal").unlink(missing_ok=True)  # of the old file, from a shell that died
     except (duckdb.Error, OSError) as error:

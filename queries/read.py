@@ -61,7 +61,7 @@ class Warehouse:
 
     def __init__(self, path: str | Location) -> None:
         """See `connect`."""
-        self._path: Location = parse_location(path) if isinstance(path, str) else path
+        self._path = parse_location(path)
         self._attached: Attached | None = None
         self._use(attached(self._path), None)
 

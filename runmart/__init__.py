@@ -56,15 +56,14 @@ class _Ingest(ModuleType):
             RunmartError: A source names nothing, or the warehouse cannot be used; see `runmart.ingest.errors`.
         """
         from runmart.ingest import pipeline
-        from runmart.ingest.warehouse.connection import open_for_writing
         from runmart.ingest.warehouse.location import parse_location
         from runmart.models.instants import epoch_microseconds
         from runmart.queries import install
 
-        with open_for_writing(parse_location(str(warehouse)), lock_timeout_seconds) as connection:
-            install(connection)
+        with parse_location(str(warehouse)).open_for_writing(lock_timeout_seconds) as writer:
+            install(writer)
             load = pipeline.ingest(
-                connection,
+                writer,
                 map(str, sources),
                 source=source,
                 observed_at=None if observed_at is None else epoch_microseconds(observed_at),

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from runmart.cli.options import Options
 from runmart.cli.output import echo, echo_json, progress, say_table, warn
+from runmart.ingest.warehouse.file_backend import DuckDBFile
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -55,9 +56,10 @@ def demo(
     from runmart.cli.demo.sample import PAGES
     from runmart.ingest.pipeline import ingest
 
-    options = Options(warehouse=warehouse, json=json)
-    with options.writing() as connection, progress() as show:
-        load = ingest(connection, [str(PAGES)], source="demo", command="demo", progress=show)
+    options = Options(warehouse=DuckDBFile(warehouse), json=json)
+    with options.writing() as writer, progress() as show:
+        connection = writer.connection
+        load = ingest(writer, [str(PAGES)], source="demo", command="demo", progress=show)
         runs = connection.execute("select count(*) from runs").fetchall()[0][0]
         answers = {view: _rows(connection, view, order, columns) for _, view, order, columns in _SUMMARIES}
     if json:

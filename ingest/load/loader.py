@@ -16,7 +16,7 @@ from runmart.ingest.load import bookkeeping, policies
 from runmart.ingest.load.merge import Counts, Merger, merge_steps
 from runmart.ingest.transform.convert import Converted
 from runmart.ingest.version import VERSION
-from runmart.ingest.warehouse import write_lock
+from runmart.ingest.warehouse.writer import Writer
 from runmart.models.batches import POSITION, Batches, shift, shift_rows
 from runmart.models.observations import Reject
 from runmart.models.redaction import RedactionPolicy
@@ -40,7 +40,7 @@ MERGE_BYTES = 48 << 20
 """So many are merged at a time, while the next are converted. Where others write, too, they are a transaction."""
 
 _PATIENCE_AT_END_SECONDS = 2.0
-"""So long a load that has failed waits for its turn to record that; the next load finds it out, too."""
+"""How long a failed load waits for the write lock to record its failure; the next load detects it anyway."""
 
 
 @dataclass(slots=True)
@@ -74,13 +74,11 @@ class ReadInput(NamedTuple):
 class Load:
     """One load: collects until a batch is full, then commits it."""
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, command: str, source: str, content: RedactionPolicy | None = None
-    ) -> None:
+    def __init__(self, writer: Writer, command: str, source: str, content: RedactionPolicy | None = None) -> None:
         """Begin a load.
 
         Args:
-            connection: A connection from `open_for_writing`.
+            writer: What `open_for_writing` gives.
             command: What the load is called in the bookkeeping.
             source: The label of its runs.
             content: What becomes of content from now on; the warehouse's own rules hold for fields that are not named.
@@ -88,9 +86,9 @@ class Load:
         Raises:
             WarehouseError: See `policies.door`.
         """
-        self.use(connection)
+        self.use(writer)
         self._asked = content
-        self.admission = policies.admission(connection, content)
+        self.admission = policies.admission(writer.connection, content)
         self._command = command
         self._source = source
         self._started = time.time_ns()
@@ -110,14 +108,14 @@ class Load:
         self.state = "running"
         self.seconds = 0.0
         self.totals = Totals()
-        self._mark = write_lock.mark(connection, self._last_load_id)
-        self.load_id: int = self._mark.load_id if self._mark else self._last_load_id() + 1
+        self._lease = writer.lease(self._last_load_id)
+        self.load_id: int = self._lease.load_id
 
-    def use(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Go on with another connection to the warehouse; what was collected must have been committed."""
-        self._connection = connection
-        self._merger = Merger(connection)
-        self._is_shared = write_lock.is_shared(connection)
+    def use(self, writer: Writer) -> None:
+        """Go on with another writer to the warehouse; what was collected must have been committed."""
+        self._writer = writer
+        self._connection = writer.connection
+        self._merger = Merger(writer.connection)
 
     def _last_load_id(self) -> int:
         return self._connection.execute("select coalesce(max(load_id), 0) from runmart.loads").fetchall()[0][0]
@@ -149,7 +147,7 @@ class Load:
         self.totals.rejected += sum(counts.rejected for counts in found.counts)
         self.totals.skipped.update(found.skipped)
         if self._waiting >= min(MERGE_OBSERVATIONS, BATCH_OBSERVATIONS) or self._bytes >= MERGE_BYTES:
-            if self._is_shared:  # others wait meanwhile
+            if self._writer.is_shared:  # others wait meanwhile
                 self.commit()
             else:
                 self._merge()
@@ -179,7 +177,7 @@ class Load:
 
     def commit(self, state: str = "running") -> None:
         """Write what was collected, and the load's record, in the transaction that holds what was merged."""
-        write_lock.in_turn(self._connection, partial(self._commit, state))
+        self._writer.with_write_lock(partial(self._commit, state))
         self._batches, self._steps, self._waiting, self._bytes = [], [], 0, 0
         self._is_open, self._is_recorded = False, True
         self._merged = self._met = self._rejected_bytes = 0
@@ -192,11 +190,11 @@ class Load:
         totals = replace(self.totals)
         try:
             with self._transaction():
-                if self._is_shared:
+                if self._writer.is_shared:
                     self._check_admission()
                 self._merge_waiting()
                 self._write(state)
-                write_lock.commit(self._connection)
+                self._writer.commit()
         except BaseException:
             self.totals = totals
             raise
@@ -246,9 +244,8 @@ class Load:
     def _record_end(self, state: str) -> None:
         now = time.time_ns()
         of_full_disk = (duckdb.FatalException,)  # then the next load finds this one killed
-        with suppress(*((duckdb.Error, RunmartError) if self._is_shared else of_full_disk)):
-            write_lock.write_alone(
-                self._connection,
+        with suppress(*((duckdb.Error, RunmartError) if self._writer.is_shared else of_full_disk)):
+            self._writer.write_exclusively(
                 lambda: self._connection.execute(
                     "update runmart.loads set state = ?, finished_at = make_timestamptz(?), seconds = ? "
                     "where load_id = ?",
@@ -258,8 +255,7 @@ class Load:
             )  # the counts stay those of the last batch that was committed
 
     def _end(self) -> None:
-        if self._mark:
-            self._mark.close()
+        self._lease.close()
 
     def _roll_back(self) -> None:
         """Leave the transaction if one is open: Ctrl-C and a full disk may come between any two steps."""
@@ -269,7 +265,7 @@ class Load:
 
     def _gone(self) -> tuple[type[Exception], ...]:
         """What a rollback says when there is nothing to roll back any more."""
-        return (duckdb.Error,) if self._is_shared else (duckdb.TransactionException, duckdb.FatalException)
+        return (duckdb.Error,) if self._writer.is_shared else (duckdb.TransactionException, duckdb.FatalException)
 
     def _write(self, state: str) -> None:
         if self._done_rejects:
@@ -347,7 +343,7 @@ class Load:
 
     def _record_killed(self) -> None:
         running = self._connection.execute("select load_id from runmart.loads where state = 'running'").fetchall()
-        killed = [load_id for (load_id,) in running if write_lock.has_ended(self._connection, load_id)]
+        killed = [load_id for (load_id,) in running if self._writer.has_ended(load_id)]
         if killed:
             self._connection.execute(
                 "update runmart.loads set state = 'killed' where list_contains(?, load_id)", [killed]

@@ -1,1 +1,1 @@
-"""Maintenance: what keeps a warehouse small and readable: prune, compact, publish, optimize."""
+"""Maintenance: prune old runs, publish copies for readers."""

@@ -7,11 +7,12 @@ from runmart.ingest.load.loader import WITHHELD
 from runmart.ingest.transform.admission import DROP_ALL, JSONS, TEXTS, redacted
 from runmart.ingest.transform.redact import without_quotes
 from runmart.ingest.warehouse.backfill import sum_up_tools
-from runmart.ingest.warehouse.write_lock import in_turn, transaction, write_alone
 from runmart.models.tables.all import ALL_TABLES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from runmart.ingest.warehouse.writer import Writer
 
 _CHUNK_ROWS = 200_000
 
@@ -67,17 +68,18 @@ def preview(connection: "DuckDBPyConnection", older_than: int, *, content_only: 
     return Pruned(found["main.runs"], {table: count for table, count in found.items() if count})
 
 
-def prune(connection: "DuckDBPyConnection", older_than: int, *, content_only: bool) -> Pruned:
+def prune(writer: "Writer", older_than: int, *, content_only: bool) -> Pruned:
     """Take old runs out, with what belongs to them, or only their content, in one transaction; see `preview`.
 
     Raises:
         duckdb.Error: The warehouse fails; nothing is changed.
     """
-    return in_turn(connection, lambda: _prune(connection, older_than, content_only=content_only))
+    return writer.with_write_lock(lambda: _prune(writer, older_than, content_only=content_only))
 
 
-def _prune(connection: "DuckDBPyConnection", older_than: int, *, content_only: bool) -> Pruned:
-    with transaction(connection):
+def _prune(writer: "Writer", older_than: int, *, content_only: bool) -> Pruned:
+    connection = writer.connection
+    with writer.transaction():
         found = _redact_old(connection, older_than) if content_only else _delete_old(connection, older_than)
         connection.execute(
             "insert into runmart.prunes values (now(), make_timestamptz(?), ?, ?, null)",
@@ -86,12 +88,10 @@ def _prune(connection: "DuckDBPyConnection", older_than: int, *, content_only: b
     return found
 
 
-def lift(connection: "DuckDBPyConnection") -> int:
-    """Let what was pruned be loaded again; gives how many prunes that concerns."""
-    [(count,)] = write_alone(
-        connection,
-        lambda: connection.execute("update runmart.prunes set lifted_at = now() where lifted_at is null").fetchall(),
-    )
+def lift(writer: "Writer") -> int:
+    """Let what was pruned be loaded again; returns the number of prunes that were lifted."""
+    update = "update runmart.prunes set lifted_at = now() where lifted_at is null"
+    [(count,)] = writer.write_exclusively(lambda: writer.connection.execute(update).fetchall())
     return count
 
 

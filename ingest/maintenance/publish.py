@@ -10,46 +10,29 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
+
+import duckdb
 
 from runmart.ingest.errors import LockedError, WarehouseError
-from runmart.ingest.maintenance.compact import copy_to, rewrite, sync
-from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing, versions_folder
-from runmart.ingest.warehouse.ducklake import NAME, snapshot
-from runmart.ingest.warehouse.file_lock import no_writers, wait_for
-from runmart.ingest.warehouse.info import size
-from runmart.ingest.warehouse.location import DuckLake, Location
+from runmart.ingest.warehouse.backend import Backend, CopyMethod, Snapshot
+from runmart.ingest.warehouse.file_backend import FileWriter, versions_folder
+from runmart.ingest.warehouse.file_copy import sync
+from runmart.ingest.warehouse.file_lock import wait_for
+from runmart.ingest.warehouse.location import Location, parse_location
+from runmart.ingest.warehouse.writer import Writer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from duckdb import DuckDBPyConnection
-
-How = Literal["cloned", "copied", "rewritten", "unchanged"]
-
-FREE_SHARE, FREE_BYTES = 0.25, 64 << 20
-"""A warehouse of which as much is free space is written anew: the copy is as small as it can be, but takes longer."""
+Finish = Callable[[Writer], None]
+"""Called with a new copy that lacks comments; installs the views."""
 
 GRACE_SECONDS = 10.0
-"""An old version stays at least so long: somebody may have followed the link, and be about to open it."""
+"""How long an old version stays at least: a reader may have followed the link, and be about to open it."""
 
 _READ_ONLY = 0o444
-_FICLONE = 0x40049409
-_CHUNK_BYTES = 1 << 30
-_BUFFER_BYTES = 1 << 20
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-class _Seen(NamedTuple):
-    """What was seen in a warehouse before it is copied."""
-
-    is_hollow: bool
-    """Whether much of the file holds nothing any more."""
-    used_bytes: int
-    prunes: int
 
 
 class Published(NamedTuple):
@@ -58,15 +41,12 @@ class Published(NamedTuple):
     path: Path
     version: Path
     bytes: int
-    how: How
+    how: CopyMethod | Literal["unchanged"]
     seconds: float
 
 
 def publish(
-    warehouse: Location,
-    path: Path,
-    lock_timeout_seconds: float,
-    finish: "Callable[[DuckDBPyConnection], None]" = lambda _connection: None,
+    warehouse: Location, path: Path, lock_timeout_seconds: float, finish: Finish = lambda _writer: None
 ) -> Published:
     """Let `path` be a copy of the warehouse as it is now, which nobody in this process has open.
 
@@ -76,25 +56,20 @@ def publish(
         warehouse: The warehouse.
         path: The name for readers.
         lock_timeout_seconds: How long to wait while another process writes.
-        finish: Installs the views in what was copied out of a lake, which has less to tell of them than a file.
+        finish: Installs the views in a copy of a warehouse whose backend keeps fewer comments than a DuckDB file.
 
     Raises:
         LockedError: Another process writes to the warehouse, or publishes it, for too long.
         WarehouseError: It could not be published; the version before stays.
     """
     started = time.monotonic()
-    warehouse = warehouse if isinstance(warehouse, DuckLake) else warehouse.resolve()
-    check_name(warehouse, path)
+    backend = parse_location(warehouse)
+    check_name(backend, path)
     versions = versions_folder(path)
     try:
         versions.mkdir(exist_ok=True)
-        with _turn(versions, lock_timeout_seconds):
-            if isinstance(warehouse, DuckLake):
-                version, how = _version_of_lake(warehouse, versions, finish)
-            else:
-                _write_log_away(warehouse, lock_timeout_seconds)
-                with no_writers(warehouse, lock_timeout_seconds):
-                    version, how = _version(warehouse, versions)
+        with _publish_lock(versions, lock_timeout_seconds):
+            version, how = _new_version(backend, versions, lock_timeout_seconds, finish)
             _switch(path, version)
             _remove_old(versions, version)
     except (OSError, WarehouseError) as error:
@@ -106,7 +81,7 @@ def publish(
     return Published(path, version, version.stat().st_size, how, time.monotonic() - started)
 
 
-def check_name(warehouse: Location, path: Path) -> None:
+def check_name(backend: Backend, path: Path) -> None:
     """Refuse a name that is in use for something else.
 
     Raises:
@@ -114,7 +89,7 @@ def check_name(warehouse: Location, path: Path) -> None:
     """
     if not path.parent.is_dir():
         raise WarehouseError(f"{path}: the folder {path.parent} does not exist; create it first")
-    if isinstance(warehouse, Path) and path.resolve() == warehouse.resolve():
+    if backend.file is not None and path.resolve() == backend.file.resolve():
         raise WarehouseError(f"{path}: this is the warehouse itself; publish it under another name")
     is_ours = path.is_symlink() and path.readlink().parent == Path(versions_folder(path).name)
     if (path.exists() or path.is_symlink()) and not is_ours:
@@ -129,59 +104,37 @@ def _reason(error: OSError | WarehouseError) -> str:
 
 
 @contextmanager
-def _turn(versions: Path, lock_timeout_seconds: float) -> Generator[None]:
-    """One publishes at a time."""
+def _publish_lock(versions: Path, lock_timeout_seconds: float) -> Generator[None]:
+    """Only one process publishes under a name while this lasts."""
     with (versions / "lock").open("ab") as file:
         wait_for(versions, file.fileno(), lock_timeout_seconds, is_shared=False)
         yield
 
 
-def _write_log_away(warehouse: Path, lock_timeout_seconds: float) -> None:
-    """Bring what a killed process has left in the log into the file, which alone is copied."""
-    if warehouse.with_name(f"{warehouse.name}.wal").exists():
-        with open_for_writing(warehouse, lock_timeout_seconds):
-            pass
-
-
-def _version(warehouse: Path, versions: Path) -> tuple[Path, How]:
-    """The version of the warehouse's state, made unless it is there."""
+def _new_version(
+    backend: Backend, versions: Path, lock_timeout_seconds: float, finish: Finish
+) -> tuple[Path, CopyMethod | Literal["unchanged"]]:
+    """The version of the warehouse's state, made unless it exists, and how it was made."""
     _remove_partial(versions)
-    if warehouse.with_name(f"{warehouse.name}.wal").exists():
-        raise LockedError(f"{warehouse}: somebody has just written to it; publish it again")
-    state, seen = warehouse.stat(), _seen(warehouse)
-    version = versions / f"{state.st_mtime_ns:x}-{state.st_size:x}-{seen.prunes}.duckdb"
-    if version.exists():
-        return version, "unchanged"
-    with _made(version) as partial:
-        how = _copy(warehouse, partial, seen)
-    return version, how
-
-
-def _version_of_lake(
-    lake: DuckLake, versions: Path, finish: "Callable[[DuckDBPyConnection], None]"
-) -> tuple[Path, How]:
-    """The version of a lake's newest snapshot, made unless it is there; who writes need not wait."""
-    import duckdb
-
-    _remove_partial(versions)
-    with open_for_reading(lake, 0) as connection:
-        [(made, prunes)] = connection.execute("""
-            select (select epoch_us(min(applied_at)) from runmart.schema_version), (select count(*) from runmart.prunes)
-            """).fetchall()
-        version = versions / f"{made:x}-{snapshot(connection):x}-{prunes}.duckdb"
+    with backend.snapshot(lock_timeout_seconds) as snapshot:
+        version = versions / f"{snapshot.name}-{snapshot.prunes}.duckdb"
         if version.exists():
             return version, "unchanged"
         with _made(version) as partial:
-            _require_room(versions, size(connection))
-            copy_to(connection, NAME, partial)
-            with duckdb.connect(partial) as copied:
-                finish(copied)
-    return version, "rewritten"
+            return version, _copy(snapshot, partial, finish)
+
+
+def _copy(snapshot: Snapshot, partial: Path, finish: Finish) -> CopyMethod:
+    how = snapshot.copy_to(partial)
+    if not snapshot.has_column_comments:
+        with duckdb.connect(partial) as copied:
+            finish(FileWriter(copied))
+    return how
 
 
 @contextmanager
 def _made(version: Path) -> Generator[Path]:
-    """A file that becomes a version once it is whole."""
+    """A file that becomes a version once it is complete."""
     partial = version.with_name(f"{version.name}.partial")
     try:
         yield partial
@@ -192,62 +145,6 @@ def _made(version: Path) -> Generator[Path]:
     except BaseException:
         _remove_partial(version.parent)
         raise
-
-
-def _copy(warehouse: Path, partial: Path, seen: _Seen) -> How:
-    if seen.is_hollow:
-        _require_room(partial.parent, seen.used_bytes)
-        rewrite(warehouse, partial)
-        return "rewritten"
-    with warehouse.open("rb") as source, partial.open("wb") as target:
-        if _cloned(source, target):
-            return "cloned"
-        size = os.fstat(source.fileno()).st_size
-        _require_room(partial.parent, size)
-        _copied(source, target, size)
-    return "copied"
-
-
-def _require_room(folder: Path, size: int) -> None:
-    if (free := shutil.disk_usage(folder).free) < size:
-        raise OSError(errno.ENOSPC, f"it takes {size:,} bytes, and {free:,} are free")
-
-
-def _seen(warehouse: Path) -> _Seen:
-    import duckdb
-
-    try:
-        with duckdb.connect(warehouse, read_only=True) as connection:
-            [(free, total, size, prunes)] = connection.execute("""
-                select free_blocks, total_blocks, block_size, (select count(*) from runmart.prunes)
-                from pragma_database_size()""").fetchall()
-    except duckdb.Error as error:
-        raise WarehouseError(f"{warehouse}: {str(error).splitlines()[0]}") from None
-    is_hollow = free >= total * FREE_SHARE and free * size >= FREE_BYTES
-    return _Seen(is_hollow, (total - free) * size, prunes)
-
-
-def _cloned(source: IO[bytes], target: IO[bytes]) -> bool:
-    """Have both files share their blocks, where the file system can."""
-    try:
-        import fcntl
-
-        fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
-    except (ImportError, OSError):
-        return False
-    return True
-
-
-def _copied(source: IO[bytes], target: IO[bytes], size: int) -> None:
-    """Copy within the kernel, where that can do it."""
-    done = 0
-    with suppress(AttributeError, OSError):
-        while count := os.copy_file_range(source.fileno(), target.fileno(), _CHUNK_BYTES):
-            done += count
-    if done < size:
-        source.seek(done)
-        target.seek(done)
-        shutil.copyfileobj(source, target, _BUFFER_BYTES)
 
 
 def _switch(path: Path, version: Path) -> None:

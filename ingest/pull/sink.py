@@ -19,10 +19,10 @@ from runmart.models.redaction import RedactionPolicy
 from runmart.models.tables.bookkeeping import GIVEN_UP_RUNS, THREADS
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from runmart.ingest.warehouse.writer import Writer
 
-Prepare = Callable[["DuckDBPyConnection"], None]
-"""Called with each connection before anything is stored; installs the views."""
+Prepare = Callable[["Writer"], None]
+"""Called with each writer before anything is stored; installs the views."""
 
 
 class PullSink:
@@ -76,12 +76,12 @@ class PullSink:
             WarehouseError: It fails; nothing is stored.
         """
         taken = [*responses, *(page.response for one in found for page in one.pages)]
-        with open_for_writing(self._warehouse, self._lock_timeout_seconds) as connection:
-            self._prepare(connection)
+        with open_for_writing(self._warehouse, self._lock_timeout_seconds) as writer:
+            self._prepare(writer)
             if self._load is None:
-                self._load = Load(connection, "pull", self._source, self._content)
+                self._load = Load(writer, "pull", self._source, self._content)
             else:
-                self._load.use(connection)
+                self._load.use(writer)
             if self._archive:
                 self._archive.add(taken, self._load.admission)
             try:
@@ -96,8 +96,8 @@ class PullSink:
         """Record how the pull ended, if it has stored anything."""
         if self._load is None:
             return
-        with open_for_writing(self._warehouse, self._lock_timeout_seconds) as connection:
-            self._load.use(connection)
+        with open_for_writing(self._warehouse, self._lock_timeout_seconds) as writer:
+            self._load.use(writer)
             self._load.commit(state)
 
     def abandon(self, state: str) -> None:

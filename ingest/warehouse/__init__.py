@@ -1,1 +1,1 @@
-"""Warehouse: where it is, how it is opened and locked, and its schema."""
+"""Warehouses: the backends that keep them, their write locks, and their schema."""

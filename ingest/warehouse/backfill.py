@@ -1,4 +1,4 @@
-"""Tool sums: what `runs` tells of tools is made anew from the table `tools`."""
+"""Backfill of the columns of `runs` that are computed from the table `tools`."""
 
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 SUMS = ("tool_count", "tools_digest")
 
 _CHUNK_ROWS = 122_880
-"""A row group of DuckDB's."""
+"""The rows of one of DuckDB's row groups."""
 
 
 def add_tool_sums(connection: "DuckDBPyConnection", old: str, new: str) -> None:
-    """Copy the runs of a table that lacks the sums to one that has them."""
+    """Copy the runs of a table without the computed columns to one that has them."""
     columns = ", ".join(name for name, *_ in connection.execute(f"describe {old}").fetchall() if name not in SUMS)
     for rows in _chunks(connection, old):
         connection.execute(f"""
@@ -28,7 +28,7 @@ def add_tool_sums(connection: "DuckDBPyConnection", old: str, new: str) -> None:
 
 
 def sum_up_tools(connection: "DuckDBPyConnection", of_runs: str) -> None:
-    """Set the sums of runs that meet a condition, and have tools."""
+    """Set the computed columns of the runs that meet a condition and have tools."""
     for rows in _chunks(connection, "main.runs"):
         these = f"{rows} and {of_runs}"
         connection.execute(f"""
@@ -37,7 +37,7 @@ def sum_up_tools(connection: "DuckDBPyConnection", of_runs: str) -> None:
 
 
 def _chunks(connection: "DuckDBPyConnection", table: str) -> "Iterator[str]":
-    """Conditions that divide a table, since sums of all its runs would need much memory.
+    """Conditions that divide a table, since computing the columns of all its runs would need much memory.
 
     Row ids have gaps: those of rows that are not committed yet are far beyond all others.
     """
@@ -48,7 +48,7 @@ def _chunks(connection: "DuckDBPyConnection", table: str) -> "Iterator[str]":
 
 
 def _sums(connection: "DuckDBPyConnection", table: str, these: str) -> str:
-    """A query of the sums of those runs of a table that meet a condition, and have tools."""
+    """A query of the computed columns of the runs that meet a condition and have tools."""
     [(earliest, latest)] = connection.execute(f"""
         select cast(min(created_at) as varchar), cast(max(created_at) as varchar)
         from {table} where {these}""").fetchall()

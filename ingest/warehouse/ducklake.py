@@ -1,7 +1,7 @@
-"""DuckLake: a warehouse that many processes and machines write to, with its catalog in PostgreSQL.
+"""Connections to DuckLakes: extensions of DuckDB, snapshots, credentials for the files, and errors in plain words.
 
-Its rows are Parquet files in a folder or an object store; its catalog says which files belong to which snapshot. What
-writes takes turns, see `turns`.
+The rows of a DuckLake are Parquet files in a folder or an object store; its catalog in PostgreSQL says which files
+belong to which snapshot.
 """
 
 import importlib.util
@@ -15,17 +15,15 @@ from urllib.parse import urlsplit
 from weakref import finalize
 
 from runmart.ingest.errors import WarehouseError
-from runmart.ingest.warehouse.location import DuckLake, is_remote, refusal, without_password
+from runmart.ingest.warehouse.backend import NAME
+from runmart.ingest.warehouse.ducklake_address import DuckLakeAddress, connection_error, is_remote, without_password
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-NAME = "warehouse"
-"""What the lake is called in a connection that it is attached to."""
-
 INLINED_ROWS = 0
-"""Rows that go into the catalog instead of a file. With more than none, what a load deletes while files are merged
-comes back (DuckLake 1.5)."""
+"""The size in rows of inserts that go into the catalog instead of a file. Above 0, rows that a load deletes while files
+are merged come back (DuckLake 1.5)."""
 
 _EXTENSIONS = ("postgres_scanner", "ducklake")
 _REMOTE = "httpfs"
@@ -35,26 +33,20 @@ _IS_MISSING = "creating a new DuckLake is explicitly disabled"
 _NO_REASON = "Failed to commit"
 _KIND = re.compile(r"^(?:(?!INTERRUPT)[A-Za-z ]+ Error: )+")
 _POSTGRES_SAYS = re.compile(r"(?:ERROR|FATAL): (.+)")
-"""Before that there are statements, and in them what is in the lake."""
+"""The text before it quotes statements, with values of rows."""
 _CONNECTING = "Unable to connect to Postgres at "
 
 
-def is_lake(connection: "DuckDBPyConnection") -> bool:
-    """Whether what is open is a DuckLake, rather than a file."""
-    found = connection.execute("select type from duckdb_databases() where database_name = current_database()")
-    return found.fetchall() == [("ducklake",)]
-
-
 def attach(
-    lake: DuckLake, *, read_only: bool, memory: str | None = None, is_pinned: bool = True
+    lake: DuckLakeAddress, *, read_only: bool, memory: str | None = None, is_pinned: bool = True
 ) -> "DuckDBPyConnection | None":
     """A connection to a lake; None when its catalog is empty.
 
     Args:
         lake: The lake.
-        read_only: Whether nothing is to be written.
-        memory: What DuckDB may use.
-        is_pinned: Whether a reader sees the newest snapshot of this moment for as long as the connection lasts.
+        read_only: Whether the connection can only read.
+        memory: DuckDB's memory limit; by default most of the RAM.
+        is_pinned: Whether a reader keeps seeing the snapshot that is the newest one now.
 
     Raises:
         WarehouseError: An extension is missing, PostgreSQL refuses, or the files are elsewhere than --data says.
@@ -72,11 +64,11 @@ def attach(
         raise
 
 
-def create(lake: DuckLake, memory: str | None) -> "DuckDBPyConnection":
-    """A connection to a lake, made if it is not there; nobody else may make it at the same time.
+def create(lake: DuckLakeAddress, memory: str | None) -> "DuckDBPyConnection":
+    """A connection to a lake, created if there is none; nobody else may create it at the same time.
 
     Raises:
-        WarehouseError: As from `attach`; and when nobody said where its files are to be.
+        WarehouseError: As from `attach`; and when the address says nothing of where its files go.
     """
     if lake.data is None:
         raise WarehouseError(
@@ -98,12 +90,12 @@ def create(lake: DuckLake, memory: str | None) -> "DuckDBPyConnection":
         raise
 
 
-def explained(message: str, lake: DuckLake) -> str:
-    """DuckDB's message about a lake, as a sentence for those who use it."""
+def explained(message: str, lake: DuckLakeAddress) -> str:
+    """A message of DuckDB about a lake, as a sentence for people; without passwords."""
     text = message.replace(lake.catalog, without_password(lake.catalog))
     before, _, rest = text.partition(_CONNECTING)
     if rest:
-        return refusal(rest.partition('": ')[2])
+        return connection_error(rest.partition('": ')[2])
     if said := _POSTGRES_SAYS.findall(before):
         return f"PostgreSQL refuses: {said[-1].strip()}"
     lines = [line for line in before.splitlines() if line.strip()] or ["no message"]
@@ -113,7 +105,7 @@ def explained(message: str, lake: DuckLake) -> str:
 
 
 def _prepared(memory: str | None) -> "DuckDBPyConnection":
-    """A database in memory that knows DuckLake; what does not fit goes to the system's temporary folder."""
+    """A database in memory with DuckLake's extensions; it spills to the system's temporary folder."""
     import duckdb
 
     folder = tempfile.mkdtemp(prefix="runmart-")  # nobody else may look into it
@@ -133,10 +125,10 @@ def _prepared(memory: str | None) -> "DuckDBPyConnection":
 
 
 def load_extension(connection: "DuckDBPyConnection", name: str) -> None:
-    """Load an extension of DuckDB: one that is installed, or came as a Python package, or can be downloaded.
+    """Load an extension of DuckDB that is installed, or is in a Python package, or can be downloaded.
 
     Raises:
-        WarehouseError: It is none of these.
+        WarehouseError: It can be had in none of these ways.
     """
     import duckdb
 
@@ -157,7 +149,7 @@ def load_extension(connection: "DuckDBPyConnection", name: str) -> None:
 
 
 def _packaged(version: str) -> str:
-    """A version of DuckDB for which there are extensions as Python packages."""
+    """A version of DuckDB whose extensions are there as Python packages."""
     return version if version.startswith("1.5.") else "1.5.5"
 
 
@@ -170,7 +162,7 @@ def _ways(name: str) -> list[str]:
 
 
 def _from_package(name: str) -> Path | None:
-    """The extension as the Python package of its name has it, such as duckdb-extension-ducklake."""
+    """The file of the extension in its Python package, such as duckdb-extension-ducklake."""
     import duckdb
 
     package = importlib.util.find_spec(f"duckdb_extension_{name}")
@@ -181,8 +173,10 @@ def _from_package(name: str) -> Path | None:
     return None
 
 
-def _attached(connection: "DuckDBPyConnection", lake: DuckLake, *, read_only: bool, version: int | None = None) -> bool:
-    """Attach a lake; whether there is one."""
+def _attached(
+    connection: "DuckDBPyConnection", lake: DuckLakeAddress, *, read_only: bool, version: int | None = None
+) -> bool:
+    """Attach a lake; returns whether there is one."""
     import duckdb
 
     options = ["create_if_not_exists false", f"data_inlining_row_limit {INLINED_ROWS}"]
@@ -204,8 +198,8 @@ def _attached(connection: "DuckDBPyConnection", lake: DuckLake, *, read_only: bo
     return True
 
 
-def _pin(connection: "DuckDBPyConnection", lake: DuckLake) -> None:
-    """Go on with the newest snapshot, whatever is written meanwhile."""
+def _pin(connection: "DuckDBPyConnection", lake: DuckLakeAddress) -> None:
+    """Attach again at the newest snapshot, so that later writes are not seen."""
     import duckdb
 
     for attempt in range(_ATTEMPTS):
@@ -216,7 +210,7 @@ def _pin(connection: "DuckDBPyConnection", lake: DuckLake) -> None:
         except duckdb.Error:
             if attempt == _ATTEMPTS - 1:
                 raise
-            _attached(connection, lake, read_only=True)  # a prune has just forgotten that one
+            _attached(connection, lake, read_only=True)  # a prune has just expired that snapshot
         else:
             return
 
@@ -226,8 +220,8 @@ def snapshot(connection: "DuckDBPyConnection") -> int:
     return connection.execute(f"select id from ducklake_current_snapshot('{NAME}')").fetchall()[0][0]
 
 
-def _in_use(connection: "DuckDBPyConnection", lake: DuckLake) -> "DuckDBPyConnection":
-    """The connection, in which names mean the lake's, once it can reach the lake's files."""
+def _in_use(connection: "DuckDBPyConnection", lake: DuckLakeAddress) -> "DuckDBPyConnection":
+    """The connection, with the lake as its default database, able to reach the lake's files."""
     data = data_path(connection)
     if lake.data is not None and lake.data.rstrip("/") != data.rstrip("/"):
         raise WarehouseError(f"its files are in {data}, not in {lake.data}; leave out --data, the catalog knows it")
@@ -237,7 +231,7 @@ def _in_use(connection: "DuckDBPyConnection", lake: DuckLake) -> "DuckDBPyConnec
 
 
 def _reach(connection: "DuckDBPyConnection", data: str) -> None:
-    """Let DuckDB read and write where a lake's files are."""
+    """Give DuckDB access to the files of a lake."""
     if is_remote(data):
         load_extension(connection, _REMOTE)
         if data.startswith(("s3://", "s3a://", "s3n://")):
@@ -245,12 +239,12 @@ def _reach(connection: "DuckDBPyConnection", data: str) -> None:
 
 
 def data_path(connection: "DuckDBPyConnection") -> str:
-    """Where the lake's files are."""
+    """The folder or URL of the lake's files."""
     return connection.execute(f"select data_path from ducklake_settings('{NAME}')").fetchall()[0][0]
 
 
 def _sign_in(connection: "DuckDBPyConnection") -> None:
-    """Let DuckDB use the credentials and the server that AWS_… environment variables name, if they do."""
+    """Let DuckDB use the credentials and the server in AWS_… environment variables, if there are any."""
     named = {
         "key_id": "AWS_ACCESS_KEY_ID",
         "secret": "AWS_SECRET_ACCESS_KEY",

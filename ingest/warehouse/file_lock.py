@@ -1,4 +1,4 @@
-"""Locks: keep writers out of a warehouse's file while it is copied or replaced."""
+"""File locks: keep writers out of a warehouse's file while it is copied or replaced."""
 
 import os
 import struct
@@ -28,10 +28,10 @@ def no_writers(path: Path, lock_timeout_seconds: float) -> Generator[None]:
 
 
 def wait_for(path: Path, descriptor: int, lock_timeout_seconds: float, *, is_shared: bool) -> None:
-    """Take a lock of an open file, which it keeps until it is closed; where there are such locks.
+    """Lock an open file until it is closed, on systems that have such locks.
 
     Raises:
-        LockedError: Another process has one that conflicts for too long.
+        LockedError: Another process holds a conflicting lock for too long.
     """
     deadline = time.monotonic() + lock_timeout_seconds
     while not _locked(descriptor, is_shared=is_shared):

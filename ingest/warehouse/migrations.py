@@ -1,4 +1,4 @@
-"""The warehouse's schema: made from the declared tables, brought up to date by numbered migrations."""
+"""The schema of a warehouse: created from the declared tables, brought up to date by numbered migrations."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.version import VERSION
 from runmart.ingest.warehouse import backfill, prices
-from runmart.ingest.warehouse.write_lock import transaction
 from runmart.models.columns import Table
 from runmart.models.observations import RUN_CREATED_AT
 from runmart.models.tables.all import ALL_TABLES, TABLES
@@ -29,6 +28,8 @@ from runmart.models.tables.tools import DIGEST, SPARK_DIGEST
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from runmart.ingest.warehouse.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Migration:
 
 
 def create_tables(connection: "DuckDBPyConnection", *, has_comments: bool = True) -> None:
-    """Create the tables and the bookkeeping, with their comments; these take longer than all else."""
+    """Create the tables and the bookkeeping tables, with their comments, which take most of the time."""
     connection.execute(f"create schema if not exists {SCHEMA}")
     for schema, table in _declared():
         _create_table(connection, schema, table, has_comments=has_comments)
@@ -82,7 +83,7 @@ def _quoted(text: str) -> str:
 
 
 def add_run_created_at(connection: "DuckDBPyConnection") -> None:
-    """Tell the children when their run was created."""
+    """Add the creation time of the run to its child rows."""
     for table in TABLES:
         if RUN_CREATED_AT not in table.columns:
             continue
@@ -95,24 +96,24 @@ def add_run_created_at(connection: "DuckDBPyConnection") -> None:
 
 
 def add_installed_views(connection: "DuckDBPyConnection") -> None:
-    """Remember which views are installed."""
+    """Add the digest of the installed views."""
     _create_table(connection, SCHEMA, INSTALLED_VIEWS)
 
 
 def add_threads(connection: "DuckDBPyConnection") -> None:
-    """Remember how far threads were pulled."""
+    """Add the state of pulled threads."""
     for book in (THREADS, GIVEN_UP_RUNS):
         _create_table(connection, SCHEMA, book)
 
 
 def add_steps(connection: "DuckDBPyConnection") -> None:
-    """Hold the steps of runs, and count them."""
+    """Add the steps of runs, and their number in `runmart.loads`."""
     _create_table(connection, "main", STEPS)
     _add_count(connection, "steps")
 
 
 def _add_count(connection: "DuckDBPyConnection", column: str) -> None:
-    """Add a column of numbers to `runmart.loads`; 0 in the rows that are there."""
+    """Add a column of numbers to `runmart.loads`; 0 in existing rows."""
     name, [note] = f"{SCHEMA}.{LOADS.name}", [note for note in LOADS.columns if note.name == column]
     columns = {column for column, *_ in connection.execute(f"describe {name}").fetchall()}
     if column not in columns:
@@ -121,23 +122,23 @@ def _add_count(connection: "DuckDBPyConnection", column: str) -> None:
 
 
 def add_prices(connection: "DuckDBPyConnection") -> None:
-    """Hold prices, those that come with runmart to begin with, and aliases of models."""
+    """Add prices, starting with the bundled ones, and aliases of models."""
     for book in (PRICES, MODEL_ALIASES):
         _create_table(connection, "main", book)
     prices.put(connection, prices.seed())
 
 
 def add_rules(connection: "DuckDBPyConnection") -> None:
-    """Remember what becomes of content, and what was pruned."""
+    """Add the redaction policy, and the record of prunes."""
     for book in (CONTENT_RULES, PRUNES):
         _create_table(connection, SCHEMA, book)
     _add_count(connection, "pruned")
 
 
 def add_tool_sums(connection: "DuckDBPyConnection") -> None:
-    """Tell of each run how many tools it has, and which lists of tools are the same; see `tool_sums`.
+    """Add the number of tools of each run, and the digest of its list of tools; see `backfill`.
 
-    The table is written anew: what an update replaces would have to fit into memory.
+    The table is rewritten: rows that an update replaces would have to fit into memory.
     """
     there = {column for column, *_ in connection.execute("describe main.runs").fetchall()}
     if not set(backfill.SUMS) <= there:
@@ -194,7 +195,7 @@ def schema_version(connection: "DuckDBPyConnection") -> int:
     """The version of the warehouse's schema; 0 when there is none.
 
     Raises:
-        WarehouseError: The file holds somebody else's tables under our names.
+        WarehouseError: It holds tables of our names that are not ours.
     """
     found = connection.execute(
         "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
@@ -209,12 +210,13 @@ def schema_version(connection: "DuckDBPyConnection") -> int:
     return 0
 
 
-def migrate(connection: "DuckDBPyConnection", migrations: tuple[Migration, ...] | None = None) -> None:
+def migrate(writer: "Writer", migrations: tuple[Migration, ...] | None = None) -> None:
     """Bring the schema up to date by `MIGRATIONS` or others, each migration and its record in one transaction.
 
     Raises:
         WarehouseError: The schema is newer than this version of runmart, or not ours.
     """
+    connection = writer.connection
     migrations = MIGRATIONS if migrations is None else migrations
     version, newest = schema_version(connection), migrations[-1].version
     if version > newest:
@@ -222,7 +224,7 @@ def migrate(connection: "DuckDBPyConnection", migrations: tuple[Migration, ...] 
             f"it has schema version {version}, made by a newer runmart; this one ({VERSION}) knows {newest}: upgrade it"
         )
     for migration in migrations[version:]:
-        with transaction(connection):
+        with writer.transaction():
             migration.apply(connection)
             connection.execute(
                 f"insert into {SCHEMA}.schema_version values (?, ?, now(), ?)",

@@ -1,4 +1,4 @@
-"""Prices: read from CSV, checked, and put into a warehouse."""
+"""Prices: read from CSV, validated, and inserted into a warehouse."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,15 +18,15 @@ OPTIONAL = ("valid_to", "cached_input")
 
 
 class PriceError(RunmartError):
-    """Prices are not as they should be."""
+    """Prices cannot be read, or are invalid."""
 
 
 class Price(NamedTuple):
-    """What a million tokens of a model cost in a time."""
+    """The price of a million tokens of a model, for a period."""
 
     provider: str
     model: str
-    """A model, or a pattern for LIKE."""
+    """The name of a model, or a pattern for LIKE."""
     valid_from: datetime
     valid_to: datetime | None
     """Exclusive."""
@@ -38,7 +38,7 @@ class Price(NamedTuple):
 
 
 def seed() -> list[Price]:
-    """The prices that come with runmart."""
+    """The bundled price list."""
     lines = files("runmart.models").joinpath("prices.csv").read_text("utf-8").splitlines()
     return parsed(csv.DictReader(lines), "prices.csv")
 
@@ -47,7 +47,7 @@ def read(path: Path) -> list[Price]:
     """The prices in a CSV file with the columns of the table.
 
     Raises:
-        PriceError: It cannot be read, or a line is not as it should be.
+        PriceError: It cannot be read, or a line is invalid.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -58,13 +58,13 @@ def read(path: Path) -> list[Price]:
 
 
 def missing(connection: "DuckDBPyConnection", today: date) -> list[Price]:
-    """Prices of OpenAI's models that ran and have none, from the package genai-prices.
+    """Prices of OpenAI's models that have runs but no price, from the package genai-prices.
 
-    What that package dates holds from its date on, everything else from `today` on: history is not priced at the rates
-    of today. Where a price grows with the length of the prompt, it is that of short ones.
+    A price with a start date is valid from that day on, any other from `today` on: past runs are not priced at today's
+    rates. Where a price depends on the length of the prompt, it is that of short prompts.
 
     Raises:
-        PriceError: The package is not there.
+        PriceError: The package is not installed.
     """
     try:
         from genai_prices.data_snapshot import get_snapshot  # pyright: ignore
@@ -90,7 +90,7 @@ def missing(connection: "DuckDBPyConnection", today: date) -> list[Price]:
 
 
 def _dated(prices: Any, today: date) -> Iterator[tuple[date, Any]]:
-    """Each price with the day from which it holds; of those that have none, only one that holds today."""
+    """Each price with the day from which it is valid; a price without a day only when it is the only one."""
     if not isinstance(prices, list):
         yield today, prices
         return
@@ -101,15 +101,15 @@ def _dated(prices: Any, today: date) -> Iterator[tuple[date, Any]]:
 
 
 def _base(price: Any) -> float | None:
-    """An amount; of one that grows in steps, the first."""
+    """An amount; of a tiered one, the lowest tier."""
     return None if price is None else float(getattr(price, "base", price))
 
 
 def parsed(rows: "csv.DictReader[str]", name: str) -> list[Price]:
-    """Prices of the rows of a CSV file.
+    """The prices in the rows of a CSV file.
 
     Raises:
-        PriceError: A column is missing, or a value is not as it should be.
+        PriceError: A column is missing or unknown, or a value is invalid.
     """
     columns = set(rows.fieldnames or ())
     missing = [column for column in REQUIRED if column not in columns]
@@ -160,7 +160,7 @@ def _amount(text: str, where: str) -> float:
 
 
 def put(connection: "DuckDBPyConnection", prices: Iterable[Price]) -> None:
-    """Add prices, in the transaction that is open; those of the same provider, model and beginning are replaced."""
+    """Insert prices, in the open transaction; those of the same provider, model and start are replaced."""
     columns = list(zip(*prices, strict=True))
     if not columns:
         return
@@ -176,5 +176,5 @@ def put(connection: "DuckDBPyConnection", prices: Iterable[Price]) -> None:
 
 
 def _sent(value: object) -> object:
-    """A value as it is bound: instants as text, which needs no more than DuckDB."""
+    """A value as it is bound: instants as text, since DuckDB needs another package for others."""
     return value.isoformat() if isinstance(value, datetime) else value

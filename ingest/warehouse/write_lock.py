@@ -1,10 +1,8 @@
-"""Turns: who writes to a DuckLake does so alone, and a load that goes on can be told from one that was killed.
+"""Write lock of a DuckLake: serialises writers with PostgreSQL's advisory locks, and detects loads that were killed.
 
-DuckLake lets two transactions commit that insert the same new key, and two that delete from the same file, so that rows
-are there twice. So what writes first takes a lock in PostgreSQL, before it looks at the lake, and holds it for one
-transaction. PostgreSQL lets a lock go when the process that has it ends, however it ends.
-
-A DuckDB file has no turns: the process that has it open for writing is the only one.
+DuckLake lets two transactions commit that insert the same new key, and two that delete from the same file, which
+duplicates rows. So a writer takes a lock in PostgreSQL before it looks at the lake, and holds it for one transaction.
+PostgreSQL releases a lock when the process that holds it ends, however it ends.
 """
 
 import os
@@ -14,20 +12,18 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any
 
 from runmart.ingest.errors import LockedError, WarehouseError
-from runmart.ingest.warehouse.location import DuckLake, refusal
+from runmart.ingest.warehouse.ducklake_address import connection_error
+from runmart.ingest.warehouse.writer import Result, Writer
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Given = TypeVar("Given")
-
 ATTEMPTS = 8
 LONGEST_WAIT_SECONDS = 5.0
-"""What was written without the lock, by a shell perhaps, may make a turn fail; it is tried again so often."""
+"""How often a transaction is tried that conflicts with one of a writer without the lock, such as a shell."""
 
 _SETTINGS = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 _NO_TIMEOUT = "select set_config(name, '0', false) from pg_settings where name = 'idle_session_timeout'"
@@ -42,10 +38,13 @@ _LAST_APPLICATION_NAME = 63
 
 
 class AdvisoryLocks:
-    """A connection to a lake's catalog that holds locks; they end with it."""
+    """A connection to a PostgreSQL database that holds locks; they are released when it ends."""
 
-    def __init__(self, lake: DuckLake) -> None:
+    def __init__(self, catalog: str) -> None:
         """Connect.
+
+        Args:
+            catalog: A connection string for libpq.
 
         Raises:
             WarehouseError: PostgreSQL refuses, or psycopg is not installed.
@@ -57,24 +56,23 @@ class AdvisoryLocks:
             raise WarehouseError(
                 "a shared warehouse is written to with psycopg, which is not installed: pip install 'runmart[ducklake]'"
             ) from None
-        self.lake = lake
         with _explained():
-            settings = {**_SETTINGS, **conninfo_to_dict(lake.catalog), "application_name": _application_name()}
+            settings = {**_SETTINGS, **conninfo_to_dict(catalog), "application_name": _application_name()}
             self._connection: psycopg.Connection[tuple[Any, ...]] = psycopg.connect(
                 make_conninfo("", **settings), autocommit=True
             )
             self._connection.execute(_NO_TIMEOUT)
 
-    def take(self, name: str, timeout_seconds: float) -> None:
+    def acquire(self, name: str, timeout_seconds: float) -> None:
         """Wait for a lock, and hold it.
 
         Raises:
-            LockedError: Somebody else has it all the time.
-            WarehouseError: PostgreSQL is not there any more.
+            LockedError: Another process holds it for longer than that.
+            WarehouseError: PostgreSQL cannot be reached any more.
         """
         from psycopg.errors import LockNotAvailable
 
-        if self.take_free(name):
+        if self.try_acquire(name):
             return
         with _explained():
             try:
@@ -87,26 +85,26 @@ class AdvisoryLocks:
                     "wait longer with --lock-timeout"
                 ) from None
 
-    def take_free(self, name: str) -> bool:
-        """Take a lock if nobody has it."""
+    def try_acquire(self, name: str) -> bool:
+        """Hold a lock from now on if nobody does; returns whether that is so."""
         return self._ask("select pg_try_advisory_lock(%s)", _key(name))
 
-    def let_go(self, name: str) -> None:
-        """Let others have a lock; when PostgreSQL has gone, so has the lock."""
+    def release(self, name: str) -> None:
+        """Release a lock; when PostgreSQL cannot be reached, it has ended already."""
         with suppress(WarehouseError):
             self._ask("select pg_advisory_unlock(%s)", _key(name))
 
-    def has(self, name: str) -> bool:
-        """Whether a lock is still this connection's."""
+    def holds(self, name: str) -> bool:
+        """Whether this connection still holds a lock."""
         return self._ask(f"select exists ({_HOLDER} and pid = pg_backend_pid())", _key(name))
 
     def execute(self, statement: str) -> None:
-        """Execute a statement of PostgreSQL's."""
+        """Execute a statement in PostgreSQL."""
         with _explained():
             self._connection.execute(statement.encode())
 
     def close(self) -> None:
-        """Let everything go."""
+        """Release all locks."""
         self._connection.close()
 
     def _ask(self, query: str, key: int) -> bool:
@@ -123,26 +121,26 @@ class AdvisoryLocks:
 
 
 class LoadLease:
-    """The number of a load, which no other has, and the sign that it goes on."""
+    """The number of a load, and a lock that shows that the load is running."""
 
-    def __init__(self, lake: DuckLake, last: Callable[[], int]) -> None:
-        """Find a number.
+    def __init__(self, catalog: str, last_load_id: Callable[[], int]) -> None:
+        """Find a number that no other load has.
 
         Args:
-            lake: The lake.
-            last: Tells the highest number that is recorded by now.
+            catalog: See `AdvisoryLocks`.
+            last_load_id: Returns the highest number of the loads that are recorded by now.
         """
-        self._locks = AdvisoryLocks(lake)
-        self.load_id = last() + 1
-        while not self._is_mine(last):
-            self.load_id += 1  # that of a load which goes on, or has ended meanwhile
+        self._locks = AdvisoryLocks(catalog)
+        self.load_id = last_load_id() + 1
+        while not self._is_mine(last_load_id):
+            self.load_id += 1  # that of a load which is running, or has ended meanwhile
 
-    def _is_mine(self, last: Callable[[], int]) -> bool:
-        if not self._locks.take_free(_load(self.load_id)):
+    def _is_mine(self, last_load_id: Callable[[], int]) -> bool:
+        if not self._locks.try_acquire(_load(self.load_id)):
             return False
-        if last() < self.load_id:
+        if last_load_id() < self.load_id:
             return True
-        self._locks.let_go(_load(self.load_id))
+        self._locks.release(_load(self.load_id))
         return False
 
     def close(self) -> None:
@@ -151,144 +149,112 @@ class LoadLease:
 
 
 class WriteLock:
-    """The turns of one connection to a lake."""
+    """The lock that a writer holds for each of its transactions."""
 
-    def __init__(self, lake: DuckLake, timeout_seconds: float) -> None:
-        """See `AdvisoryLocks`."""
-        self.lake = lake
-        self.locks = AdvisoryLocks(lake)
+    def __init__(self, catalog: str, timeout_seconds: float) -> None:
+        """Connect.
+
+        Args:
+            catalog: See `AdvisoryLocks`.
+            timeout_seconds: How long to wait for the lock by default.
+        """
+        self.locks = AdvisoryLocks(catalog)
         self._timeout_seconds = timeout_seconds
 
     @contextmanager
-    def taken(self, timeout_seconds: float | None = None) -> Generator[None]:
-        """Nobody else writes while this lasts."""
-        self.locks.take(_WRITING, self._timeout_seconds if timeout_seconds is None else timeout_seconds)
+    def held(self, timeout_seconds: float | None = None) -> Generator[None]:
+        """The lock is held while this lasts.
+
+        Raises:
+            LockedError: Another process holds it for too long.
+        """
+        self.locks.acquire(_WRITE, self._timeout_seconds if timeout_seconds is None else timeout_seconds)
         try:
             yield
         finally:
-            self.locks.let_go(_WRITING)
+            self.locks.release(_WRITE)
 
     def check(self) -> None:
-        """See that the turn is still ours.
+        """Check that the lock is still held.
 
         Raises:
-            WarehouseError: It is not: somebody else may be writing.
+            WarehouseError: It is not: another process may be writing.
         """
-        if not self.locks.has(_WRITING):
+        if not self.locks.holds(_WRITE):
             raise WarehouseError(
                 "the lock in PostgreSQL was lost while it was needed (a connection pooler must not share sessions "
                 "between transactions); nothing of this batch was written: run it again"
             )
 
-
-_WRITING = "write"
-_turns: "WeakKeyDictionary[DuckDBPyConnection, WriteLock]" = WeakKeyDictionary()
-
-
-def begin(connection: "DuckDBPyConnection", turn: WriteLock) -> None:
-    """From now on, what is written with a connection takes turns."""
-    _turns[connection] = turn
+    def close(self) -> None:
+        """Release it for good."""
+        self.locks.close()
 
 
-def is_shared(connection: "DuckDBPyConnection") -> bool:
-    """Whether others may write at the same time."""
-    return connection in _turns
+class DuckLakeWriter(Writer):
+    """Writes to a DuckLake, in one transaction at a time."""
 
+    is_shared = True
+    has_column_comments = False  # DuckLake has comments on columns of tables only
 
-def in_turn(
-    connection: "DuckDBPyConnection", write: Callable[[], Given], timeout_seconds: float | None = None
-) -> Given:
-    """Write in a turn; again when others have written without one.
+    def __init__(self, connection: "DuckDBPyConnection", catalog: str, lock: WriteLock) -> None:
+        super().__init__(connection)
+        self.lock = lock
+        self._catalog = catalog
 
-    Args:
-        connection: A connection from `open_for_writing`, without an open transaction.
-        write: Writes in one transaction that `commit` ends; it must leave things as they were when it fails.
-        timeout_seconds: How long to wait for the turn; by default as long as `open_for_writing` was told.
+    def with_write_lock(self, write: Callable[[], Result], timeout_seconds: float | None = None) -> Result:
+        """See `Writer.with_write_lock`."""
+        import tenacity
 
-    Raises:
-        LockedError: Somebody else writes for too long.
-        WarehouseError: Others write without taking turns, again and again; or the lock is lost.
-    """
-    turn = _turns.get(connection)
-    if turn is None:
-        return write()
-    import tenacity
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_is_conflict),
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            wait=tenacity.wait_random_exponential(0.1, LONGEST_WAIT_SECONDS),
+        )
+        try:
+            for attempt in attempts:
+                with attempt, self.lock.held(timeout_seconds):
+                    return write()
+        except tenacity.RetryError as error:
+            raise WarehouseError(
+                f"others wrote to it at the same time, without the write lock, {ATTEMPTS} times in a row: "
+                f"{str(error.last_attempt.exception()).splitlines()[-1]}; let only runmart write to it, and run this "
+                "again"
+            ) from None
+        raise AssertionError  # `attempts` ends in one of these ways
 
-    attempts = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(_is_conflict),
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
-        wait=tenacity.wait_random_exponential(0.1, LONGEST_WAIT_SECONDS),
-    )
-    try:
-        for attempt in attempts:
-            with attempt, turn.taken(timeout_seconds):
+    def write_exclusively(self, write: Callable[[], Result], timeout_seconds: float | None = None) -> Result:
+        """See `Writer.write_exclusively`."""
+
+        def in_transaction() -> Result:
+            with self.transaction():
                 return write()
-    except tenacity.RetryError as error:
-        raise WarehouseError(
-            f"others wrote to it at the same time, without taking turns, {ATTEMPTS} times in a row: "
-            f"{str(error.last_attempt.exception()).splitlines()[-1]}; let only runmart write to it, and run this again"
-        ) from None
-    raise AssertionError  # `attempts` ends in one of these ways
+
+        return self.with_write_lock(in_transaction, timeout_seconds)
+
+    def commit(self) -> None:
+        """See `Writer.commit`."""
+        self.lock.check()
+        super().commit()
+
+    def execute_in_catalog(self, statement: str) -> None:
+        """Execute a statement in PostgreSQL itself, within `with_write_lock`."""
+        self.lock.check()
+        self.lock.locks.execute(statement)
+
+    def lease(self, last_load_id: Callable[[], int]) -> LoadLease:
+        """See `Writer.lease`."""
+        return LoadLease(self._catalog, last_load_id)
+
+    def has_ended(self, load_id: int) -> bool:
+        """See `Writer.has_ended`."""
+        if not self.lock.locks.try_acquire(_load(load_id)):
+            return False
+        self.lock.locks.release(_load(load_id))
+        return True
 
 
-def write_alone(
-    connection: "DuckDBPyConnection", write: Callable[[], Given], timeout_seconds: float | None = None
-) -> Given:
-    """Write in a turn and a transaction of its own; to a file in the transaction that is open, if one is."""
-    if not is_shared(connection):
-        return write()
-
-    def whole() -> Given:
-        with transaction(connection):
-            return write()
-
-    return in_turn(connection, whole, timeout_seconds)
-
-
-def commit(connection: "DuckDBPyConnection") -> None:
-    """End a transaction, if the turn in which it was begun is not lost."""
-    if turn := _turns.get(connection):
-        turn.check()
-    connection.execute("commit")
-
-
-def catalog(connection: "DuckDBPyConnection", statement: str) -> None:
-    """Change the catalog itself, in a turn."""
-    if turn := _turns.get(connection):
-        turn.check()
-        turn.locks.execute(statement)
-
-
-@contextmanager
-def transaction(connection: "DuckDBPyConnection") -> Generator[None]:
-    """A transaction, within `in_turn`; rolled back when something goes wrong."""
-    import duckdb
-
-    connection.execute("begin")
-    try:
-        yield
-        commit(connection)
-    except BaseException:
-        with suppress(duckdb.Error):  # a commit that fails has ended it
-            connection.execute("rollback")
-        raise
-
-
-def mark(connection: "DuckDBPyConnection", last: Callable[[], int]) -> LoadLease | None:
-    """The mark of a new load; None where no other can be going on."""
-    turn = _turns.get(connection)
-    return None if turn is None else LoadLease(turn.lake, last)
-
-
-def has_ended(connection: "DuckDBPyConnection", load_id: int) -> bool:
-    """Whether a load of which it is written that it runs does not: it was killed."""
-    turn = _turns.get(connection)
-    if turn is None:
-        return True  # nobody else can be writing now
-    if not turn.locks.take_free(_load(load_id)):
-        return False
-    turn.locks.let_go(_load(load_id))
-    return True
+_WRITE = "write"
 
 
 def _load(load_id: int) -> str:
@@ -296,19 +262,19 @@ def _load(load_id: int) -> str:
 
 
 def _key(name: str) -> int:
-    """A lock's number: PostgreSQL keeps those of each database apart, and a lake has a database of its own."""
+    """The number of a lock; unique within a database of PostgreSQL, of which a lake has one of its own."""
     return int.from_bytes(blake2b(f"runmart {name}".encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _is_conflict(error: BaseException) -> bool:
-    """Whether a transaction failed because of another, and may succeed when it is done again."""
+    """Whether a transaction failed because of another one, so that it may succeed when it is tried again."""
     import duckdb
 
     return isinstance(error, duckdb.TransactionException) and "Transaction conflict" in str(error)
 
 
 def _application_name() -> str:
-    """What PostgreSQL calls this process: the command, the machine and the process."""
+    """The name of this process in PostgreSQL: the command, the machine and the process number."""
     words = [Path(sys.argv[0]).stem, *(word for word in sys.argv[1:2] if word.isalpha())]
     name = " ".join(words) if words[0] == "runmart" else "runmart in Python"
     return f"{name} on {platform.node()}, process {os.getpid()}"[:_LAST_APPLICATION_NAME]
@@ -321,4 +287,4 @@ def _explained() -> Generator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise WarehouseError(refusal(str(error) or type(error).__name__)) from None
+        raise WarehouseError(connection_error(str(error) or type(error).__name__)) from None

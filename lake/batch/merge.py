@@ -134,7 +134,7 @@ def _merged(shard: Shard, shard_input: ShardInput) -> Merged:
     _note_ids(connection, STEP, _ids(shard_input, "steps", _step_ids))
     for key in (RUN, STEP):
         shard.fill_rows(key)
-    load = Load(connection, "lake load", job.source)
+    load = Load(shard.writer, "lake load", job.source)
     _load(shard_input, load, job)
     load.commit("done")
     written: dict[Partition, Written] = {}

@@ -10,8 +10,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from runmart.ingest.warehouse.file_backend import FileWriter
 from runmart.ingest.warehouse.migrations import create_tables
-from runmart.ingest.warehouse.write_lock import transaction
 from runmart.lake.batch import manifests
 from runmart.lake.batch.job import Job
 from runmart.lake.parquet import schema
@@ -76,7 +76,8 @@ class Shard:
         config: dict[str, Any] = {"memory_limit": MEMORY, "threads": 1, "preserve_insertion_order": False}
         self.connection = duckdb.connect(self.folder / "shard.duckdb", config=config)
         self.connection.execute("set timezone = 'UTC'")
-        with transaction(self.connection):  # else each table would be written to the disk by itself
+        self.writer = FileWriter(self.connection)
+        with self.writer.transaction():  # else each table would be written to the disk by itself
             create_tables(self.connection, has_comments=False)
         self._fill_loads()
 

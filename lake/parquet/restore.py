@@ -13,7 +13,6 @@ from runmart.ingest.decode.result import BlockCounts
 from runmart.ingest.load.loader import Load, ReadInput
 from runmart.ingest.pipeline import loading
 from runmart.ingest.transform.convert import Converted, admit
-from runmart.ingest.warehouse.write_lock import write_alone
 from runmart.lake.parquet import schema
 from runmart.lake.parquet.manifest import (
     MANIFEST,
@@ -36,6 +35,7 @@ from runmart.models.tables.steps import STEPS
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from runmart.ingest.warehouse.writer import Writer
     from runmart.models.redaction import RedactionPolicy
 
 _CHUNK_RUNS = 30_000
@@ -46,11 +46,11 @@ _MEMORY = "128MB"
 _KEYS = {"prices": ("provider", "model", "valid_from"), "model_aliases": ("source", "model")}
 
 
-def restore(connection: "DuckDBPyConnection", folder: Path, content: "RedactionPolicy | None" = None) -> Load:
+def restore(writer: "Writer", folder: Path, content: "RedactionPolicy | None" = None) -> Load:
     """Load an export or a lake: runs and steps as they were observed, and missing prices and aliases.
 
     Args:
-        connection: A connection from `open_for_writing`.
+        writer: What `open_for_writing` gives.
         folder: The export.
         content: The redaction policy; see `Load`.
 
@@ -64,11 +64,11 @@ def restore(connection: "DuckDBPyConnection", folder: Path, content: "RedactionP
     with held(folder, for_writing=False), duckdb.connect() as reader:
         reader.execute(f"set timezone = 'UTC'; set memory_limit = '{_MEMORY}'")
         manifest = _checked(reader, folder)
-        with loading(connection, "import", "", content) as load:
+        with loading(writer, "import", "", content) as load:
             for one in manifest.partitions:
                 _load(reader, folder, one, load)
             for table, file in manifest.tables.items():
-                write_alone(connection, partial(_add_missing, connection, folder, table, file))
+                writer.write_exclusively(partial(_add_missing, writer.connection, folder, table, file))
     return load
 
 

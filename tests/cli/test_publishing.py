@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runmart.ingest.maintenance.publish import publish
-from runmart.ingest.warehouse.connection import versions_folder
+from runmart.ingest.warehouse.file_backend import versions_folder
 from runmart.ingest.warehouse.file_lock import wait_for
 from tests.support.published import add, count, loaded, versions
 from tests.support.warehouse import command, page, query, run, write

@@ -3,26 +3,24 @@
 import sys
 import time
 
-import duckdb
-
 from runmart.cli import app
 from runmart.ingest import pipeline
 from runmart.ingest.load import loader
-from runmart.ingest.warehouse import write_lock
+from runmart.ingest.warehouse.write_lock import DuckLakeWriter
 
 loader.MERGE_OBSERVATIONS, pipeline.BLOCK_BYTES = 1, 1 << 10
-_commit, _seen = write_lock.commit, [0]
+_commit, _seen = DuckLakeWriter.commit, [0]
 
 
-def commit(connection: duckdb.DuckDBPyConnection) -> None:
+def commit(self: DuckLakeWriter) -> None:
     """Commit; the second time, wait instead."""
     _seen[0] += 1
     if _seen[0] > 1:
         print("holding", flush=True)  # noqa: T201 - to the test
         time.sleep(600)
-    _commit(connection)
+    _commit(self)
 
 
-write_lock.commit = commit
+DuckLakeWriter.commit = commit
 file, warehouse, data = sys.argv[1:]
 app.run(["ingest", file, "--warehouse", warehouse, "--data", data, "--workers", "0"])

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from runmart.cli import app
-from runmart.ingest.warehouse import ducklake, write_lock
-from runmart.ingest.warehouse.location import DuckLake, parse_location
+from runmart.ingest.warehouse import ducklake
+from runmart.ingest.warehouse.ducklake_backend import DuckLake
+from runmart.ingest.warehouse.location import parse_location
 from runmart.ingest.warehouse.migrations import MIGRATIONS
+from runmart.ingest.warehouse.write_lock import DuckLakeWriter
 from runmart.queries import connect
 from tests.support.ducklake import Bare, made, query, tables
 from tests.support.paths import REALDATA
@@ -186,19 +188,19 @@ def test_postgres_may_restart_in_the_middle_of_a_load(
     """The load ends with a sentence; the next one completes it. Readers find it again."""
     made(own)
     server: Postgres = own.postgres
-    commit, left = write_lock.commit, [1]
+    commit, left = DuckLakeWriter.commit, [1]
 
-    def late(connection: object) -> None:
+    def late(writer: DuckLakeWriter) -> None:
         if left:
             left.pop()
             server.stop()
             server.start()
-        commit(connection)  # type: ignore[arg-type] # pyright: ignore
+        commit(writer)
 
     with connect(own.place) as warehouse:
         assert warehouse.is_current
         with monkeypatch.context() as patch:
-            patch.setattr(write_lock, "commit", late)
+            patch.setattr(DuckLakeWriter, "commit", late)
             assert app.run(["ingest", str(file), *own.options]) == 1
         said = capsys.readouterr().err
         assert "PostgreSQL cannot be used" in said

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from runmart.ingest.maintenance import optimize
+from runmart.ingest.warehouse import ducklake_maintenance
 from runmart.queries import connect
 from tests.support.ducklake import Bare, query, tables
 from tests.support.paths import REALDATA
@@ -61,7 +61,7 @@ def test_small_files_are_merged_and_old_ones_removed(lake: Bare, tmp_path: Path)
     orphan = Path(lake.data) / "main" / "runs" / "left.parquet"
     orphan.write_bytes(files(lake)[0].read_bytes())
     assert json.loads(lake.run("lake", "maintain", "--json").stdout)["removed"] == 0
-    long_ago = time.time() - 2 * optimize.UNKNOWN_SECONDS
+    long_ago = time.time() - 2 * ducklake_maintenance.UNKNOWN_SECONDS
     os.utime(orphan, (long_ago, long_ago))
     lake.postgres.execute(
         "update ducklake_files_scheduled_for_deletion set schedule_start = now() - interval '2 hours'", lake.database
@@ -73,7 +73,7 @@ def test_small_files_are_merged_and_old_ones_removed(lake: Bare, tmp_path: Path)
     assert lake.run("check").returncode == 0
 
 
-def test_upkeep_is_for_lakes(tmp_path: Path) -> None:
+def test_maintenance_is_for_lakes(tmp_path: Path) -> None:
     """A sentence for those who ask it of a file."""
     done = command("lake", "maintain", "-w", tmp_path / "runs.duckdb")
     assert (done.returncode, "a DuckDB file needs no maintenance" in done.stderr) == (1, True)

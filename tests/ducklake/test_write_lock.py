@@ -1,4 +1,4 @@
-"""What writes takes turns; and what would happen if it did not."""
+"""Writers hold the write lock, one at a time; and what would happen if they did not."""
 
 import signal
 import threading
@@ -14,11 +14,12 @@ import pytest
 from runmart.cli import app
 from runmart.ingest.errors import LockedError, WarehouseError
 from runmart.ingest.load.loader import Load
-from runmart.ingest.maintenance.optimize import purge
 from runmart.ingest.maintenance.prune import prune
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse import ducklake, write_lock
 from runmart.ingest.warehouse.connection import open_for_writing
+from runmart.ingest.warehouse.ducklake_maintenance import purge
+from runmart.ingest.warehouse.write_lock import DuckLakeWriter, WriteLock
 from tests.support.ducklake import Bare, query
 from tests.support.warehouse import DOUBLES, page, run, write
 
@@ -29,13 +30,13 @@ BEFORE_OTHERS_SECONDS = 3.0
 
 def load(lake: Bare, *files: Path) -> Load:
     """One load, in this process."""
-    with open_for_writing(lake.place, 30) as connection:
-        return ingest(connection, [str(path) for path in files], source="default", reload=True, workers=0)
+    with open_for_writing(lake.place, 30) as writer:
+        return ingest(writer, [str(path) for path in files], source="default", reload=True, workers=0)
 
 
 @contextmanager
 def foreign(lake: Bare) -> Generator[duckdb.DuckDBPyConnection]:
-    """Somebody who writes without taking turns."""
+    """Somebody who writes without the write lock."""
     connection = ducklake.attach(lake.place, read_only=False)
     assert connection is not None
     try:
@@ -46,25 +47,25 @@ def foreign(lake: Bare) -> Generator[duckdb.DuckDBPyConnection]:
 
 def before_commits(patch: pytest.MonkeyPatch, act: Callable[[], object], times: int = 1) -> None:
     """Have something done before the next commits."""
-    left, commit = [act] * times, write_lock.commit
+    left, commit = [act] * times, DuckLakeWriter.commit
 
-    def late(connection: duckdb.DuckDBPyConnection) -> None:
+    def late(writer: DuckLakeWriter) -> None:
         if left:
             left.pop()()
-        commit(connection)
+        commit(writer)
 
-    patch.setattr(write_lock, "commit", late)
+    patch.setattr(DuckLakeWriter, "commit", late)
 
 
-def without_turns(patch: pytest.MonkeyPatch) -> None:
+def without_lock(patch: pytest.MonkeyPatch) -> None:
     """Take the lock away."""
 
     @contextmanager
-    def taken(*_: object) -> Generator[None]:
+    def held(*_: object) -> Generator[None]:
         yield
 
-    patch.setattr(write_lock.WriteLock, "taken", taken)
-    patch.setattr(write_lock.WriteLock, "check", taken)
+    patch.setattr(WriteLock, "held", held)
+    patch.setattr(WriteLock, "check", held)
 
 
 def both_at_once(patch: pytest.MonkeyPatch, *loads: Callable[[], object]) -> None:
@@ -83,43 +84,42 @@ def both_at_once(patch: pytest.MonkeyPatch, *loads: Callable[[], object]) -> Non
         thread.join()
 
 
-@pytest.mark.parametrize("has_turns", [True, False])
+@pytest.mark.parametrize("has_lock", [True, False])
 def test_two_loads_of_the_same_new_runs_store_each_once(
-    has_turns: bool, lake: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    has_lock: bool, lake: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DuckLake lets both commit; the lock does not."""
     files = [write(tmp_path / f"{name}.json", page(run("a", model=name), run("b"))) for name in "xy"]
-    if not has_turns:
-        without_turns(monkeypatch)
+    if not has_lock:
+        without_lock(monkeypatch)
     both_at_once(monkeypatch, lambda: load(lake, files[0]), lambda: load(lake, files[1]))
     monkeypatch.undo()
-    assert query(lake.place, "select count(*) from runs") == [(2 if has_turns else 4,)]
-    assert bool(query(lake.place, DOUBLES)) is not has_turns
+    assert query(lake.place, "select count(*) from runs") == [(2 if has_lock else 4,)]
+    assert bool(query(lake.place, DOUBLES)) is not has_lock
     checked = lake.run("check")
-    assert (checked.returncode, "unique_runs" in checked.stdout) == ((0, False) if has_turns else (4, True))
+    assert (checked.returncode, "unique_runs" in checked.stdout) == ((0, False) if has_lock else (4, True))
 
 
-@pytest.mark.parametrize("has_turns", [True, False])
+@pytest.mark.parametrize("has_lock", [True, False])
 def test_two_that_delete_from_the_same_file_delete_both(
-    has_turns: bool, lake: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    has_lock: bool, lake: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DuckLake lets both commit, and then has the file twice; the lock does not."""
     load(lake, write(tmp_path / "1.json", page(*(run(f"r{n}", created_at=1_700_000_000 + n) for n in range(9)))))
 
     def delete(run_id: str) -> None:
-        with open_for_writing(lake.place, 30) as connection:
-            write_lock.write_alone(
-                connection, lambda: connection.execute("delete from main.runs where run_id = ?", [run_id])
-            )
+        with open_for_writing(lake.place, 30) as writer:
+            statement = "delete from main.runs where run_id = ?"
+            writer.write_exclusively(lambda: writer.connection.execute(statement, [run_id]))
 
     delete("r0")
-    if not has_turns:
-        without_turns(monkeypatch)
+    if not has_lock:
+        without_lock(monkeypatch)
     both_at_once(monkeypatch, lambda: delete("r1"), lambda: delete("r2"))
     found = [run_id for (run_id,) in query(lake.place, "select run_id from runs order by all")]
     left = [f"r{n}" for n in range(3, 9)]
-    assert (found == left) is has_turns
-    assert len(found) == len(left) if has_turns else len(found) > len(left)
+    assert (found == left) is has_lock
+    assert len(found) == len(left) if has_lock else len(found) > len(left)
 
 
 @pytest.mark.parametrize("inlined_rows", [0, 10])
@@ -162,7 +162,7 @@ def test_a_load_gives_up_when_others_never_stop(
     before_commits(monkeypatch, write_along, 3)
     assert app.run(["ingest", str(newer), *lake.options]) == 1
     said = capsys.readouterr().err
-    assert "without taking turns, 3 times in a row" in said
+    assert "without the write lock, 3 times in a row" in said
     assert "let only runmart write to it" in said
     monkeypatch.undo()
     assert query(lake.place, "select run_id, status, model from runs order by all") == [
@@ -195,7 +195,7 @@ def test_a_running_load_is_no_killed_one(lake: Bare, tmp_path: Path) -> None:
         unwritten = Load(first, "ingest", "default")
         assert (unwritten.load_id, load(lake, file).load_id) == (3, 4)
         unwritten.abandon("failed")
-        going_on._mark.close()  # type: ignore[union-attr]  # noqa: SLF001 # pyright: ignore - as if it were killed
+        going_on._lease.close()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as if it were killed
     assert load(lake, file).load_id == 5
     assert query(lake.place, states) == [(1, "killed"), (2, "done"), (4, "done"), (5, "done")]
 
@@ -208,6 +208,7 @@ def test_what_is_pruned_while_a_load_goes_on_stays_out(content_only: bool, lake:
     with open_for_writing(lake.place, 30) as first, open_for_writing(lake.place, 30) as second:
         going_on = Load(first, "ingest", "default")
         prune(second, 1_650_000_000_000_000, content_only=content_only)
+        assert isinstance(second, DuckLakeWriter)
         purge(second)
         with pytest.raises(WarehouseError, match="run it again"):
             going_on.commit()
@@ -220,9 +221,9 @@ def test_what_is_pruned_while_a_load_goes_on_stays_out(content_only: bool, lake:
 def test_who_waits_too_long_is_told_for_whom(lake: Bare, tmp_path: Path) -> None:
     """Exit code 5, the program, its machine and its process."""
     file = write(tmp_path / "1.json", page(run("a")))
-    with open_for_writing(lake.place, 30) as connection:
-        turn = write_lock._turns[connection]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - to hold it
-        with turn.taken():
+    with open_for_writing(lake.place, 30) as writer:
+        assert isinstance(writer, DuckLakeWriter)
+        with writer.lock.held():
             done = lake.run("ingest", file, "--lock-timeout", "0.5")
     assert done.returncode == LockedError.exit_code == 5
     for words in ("locked by", "process", "from 127.0.0.1, since 20", "waited 0.5 s", "--lock-timeout"):
@@ -234,10 +235,10 @@ def test_who_waits_can_be_interrupted(lake: Bare, tmp_path: Path) -> None:
     """Ctrl-C and SIGTERM: exit code 130, and nothing was written."""
     file = write(tmp_path / "1.json", page(run("a")))
     waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
-    with open_for_writing(lake.place, 30) as connection:
-        turn = write_lock._turns[connection]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - to hold it
+    with open_for_writing(lake.place, 30) as writer:
+        assert isinstance(writer, DuckLakeWriter)
         for sign in (signal.SIGINT, signal.SIGTERM):
-            with turn.taken():
+            with writer.lock.held():
                 load_ = lake.start("ingest", file)
                 while lake.postgres.execute(waiting, lake.database) == [(0,)]:
                     time.sleep(0.1)

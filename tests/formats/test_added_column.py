@@ -99,8 +99,8 @@ def test_old_files_are_loaded_into_a_lake(name: str, tmp_path: Path) -> None:
 def test_an_old_warehouse_is_brought_up_to_date(name: str, tmp_path: Path) -> None:
     """Over all migrations; then it is exported, and the export imported, with all that is new."""
     warehouse = kept(name, tmp_path)
-    with open_for_writing(warehouse, 0) as connection:
-        assert schema_version(connection) == NEXT
+    with open_for_writing(warehouse, 0) as writer:
+        assert schema_version(writer.connection) == NEXT
     check(warehouse, name)
     alone(warehouse, later_page(tmp_path), source="acme")
     check(warehouse, name, stored=("run_1", "run_new"))

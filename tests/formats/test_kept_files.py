@@ -9,7 +9,7 @@ import pytest
 
 from runmart.ingest.warehouse import migrations
 from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
-from runmart.ingest.warehouse.info import storage_version
+from runmart.ingest.warehouse.file_backend import DuckDBFile
 from runmart.lake.batch.discover import export_of
 from runmart.lake.parquet import schema
 from runmart.lake.parquet.export import export
@@ -130,8 +130,8 @@ def test_a_kept_warehouse_is_brought_up_to_date(name: str, tmp_path: Path) -> No
     warehouse = kept(name, tmp_path)
     [(version,)] = query(warehouse, "select max(version) from runmart.schema_version")
     assert name == f"warehouse-schema{version}"
-    with open_for_writing(warehouse, 0) as connection:
-        assert storage_version(connection).startswith("v1.4.0")
+    with open_for_writing(warehouse, 0) as writer:
+        assert DuckDBFile(warehouse).storage_version(writer.connection).startswith("v1.4.0")
     assert differences(rows(warehouse), name) == []
     assert_sound(warehouse)
     alone(warehouse, later_page(tmp_path), source="acme")

@@ -48,10 +48,10 @@ Loaded = Callable[[Sequence[str]], tuple[Load, DuckDBPyConnection]]
 @pytest.fixture
 def loaded(tmp_path: Path) -> Iterator[Loaded]:
     """Loads sources into a new warehouse."""
-    with open_for_writing(tmp_path / "runs.duckdb", 1) as connection:
+    with open_for_writing(tmp_path / "runs.duckdb", 1) as writer:
 
         def load(sources: Sequence[str]) -> tuple[Load, DuckDBPyConnection]:
-            return ingest(connection, sources, source="recorded", observed_at=1), connection
+            return ingest(writer, sources, source="recorded", observed_at=1), writer.connection
 
         yield load
 

@@ -47,12 +47,12 @@ def test_a_stored_run_can_be_rebuilt_from_the_warehouse(tmp_path: Path) -> None:
     for file in FILES:
         for sent in recorded(file).runs:
             observed.setdefault(sent["id"], []).append(sent)
-    with open_for_writing(tmp_path / "runs.duckdb", 1) as connection:
-        ingest(connection, [str(REALDATA / folder) for folder in FOLDERS], source="recorded", observed_at=1)
+    with open_for_writing(tmp_path / "runs.duckdb", 1) as writer:
+        ingest(writer, [str(REALDATA / folder) for folder in FOLDERS], source="recorded", observed_at=1)
         tables: dict[str, dict[str, list[dict[str, Any]]]] = {}
         for table in ("runs", "usage", "tools", "errors"):
             tables[table] = {}
-            for row in connection.sql(f"select * from main.{table}").to_arrow_table().to_pylist():
+            for row in writer.connection.sql(f"select * from main.{table}").to_arrow_table().to_pylist():
                 tables[table].setdefault(row["run_id"], []).append(row)
     assert set(tables["runs"]) == set(observed)
     for run_id, [row] in tables["runs"].items():

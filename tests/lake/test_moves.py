@@ -82,8 +82,8 @@ def _lake(laptop: Path) -> Path:
 
 def _imported(folder: Path, warehouse: Path) -> Rows:
     """What a warehouse holds once a folder was imported."""
-    with open_for_writing(warehouse, 0) as connection:
-        restore(connection, folder)
+    with open_for_writing(warehouse, 0) as writer:
+        restore(writer, folder)
     return tables(rows(warehouse))
 
 

@@ -94,9 +94,9 @@ def _warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def fill(path: Path, *runs: dict[str, Any]) -> None:
     """Load some runs."""
     file = write(path.with_name(f"{len(list(path.parent.iterdir()))}.json"), page(*runs))
-    with open_for_writing(path, 0) as connection:
-        install(connection)
-        ingest(connection, [str(file)], source="acme")
+    with open_for_writing(path, 0) as writer:
+        install(writer)
+        ingest(writer, [str(file)], source="acme")
 
 
 def figures_of(name: str) -> Any:
@@ -227,8 +227,8 @@ def test_an_empty_warehouse_shows_nothing_and_no_error(
 ) -> None:
     """Before the first load."""
     monkeypatch.setenv("RUNMART_WAREHOUSE", str(tmp_path / "empty.duckdb"))
-    with open_for_writing(tmp_path / "empty.duckdb", 0) as connection:
-        install(connection)
+    with open_for_writing(tmp_path / "empty.duckdb", 0) as writer:
+        install(writer)
     found = figures_of(name)
     assert name != "costs" or found.unpriced_message == captions.NO_RUNS
     assert all(card.value is None for card in getattr(found, "cards", []))
@@ -238,8 +238,8 @@ def test_costs_in_several_currencies_are_not_added(warehouse: Path) -> None:
     """Neither in a card nor in a chart."""
     from runmart.notebooks.figures import comparable
 
-    with open_for_writing(warehouse, 0) as connection:
-        connection.execute("""
+    with open_for_writing(warehouse, 0) as writer:
+        writer.connection.execute("""
             insert into prices (provider, model, valid_from, input, output, currency)
             values ('openai', 'ours', '2020-01-01', 1, 1, 'EUR')""")
     found = figures_of("costs")

@@ -7,7 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from runmart.ingest.warehouse.connection import STORAGE_VERSION
+from runmart.ingest.warehouse.file_backend import FileWriter
+from runmart.ingest.warehouse.file_copy import STORAGE_VERSION
 from runmart.ingest.warehouse.migrations import create_tables
 from runmart.queries import install
 from tests.support.rows import Fill, Rows, insert
@@ -20,7 +21,7 @@ def _empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with duckdb.connect(path, config={"storage_compatibility_version": STORAGE_VERSION}) as connection:
         connection.execute("set timezone = 'UTC'")
         create_tables(connection)
-        install(connection)
+        install(FileWriter(connection))
     return path
 
 

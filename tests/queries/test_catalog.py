@@ -7,6 +7,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from runmart.ingest.warehouse.file_backend import FileWriter
 from runmart.queries import View, find, install, read, views
 from tests.support.rows import Fill
 
@@ -41,7 +42,7 @@ def test_views_are_replaced_on_every_load(filled: Fill) -> None:
     connection = filled({"runs": [{"run_id": "a", "status": "completed"}]})
     connection.execute("create view mine as select count(*) as runs from run_facts")
     connection.execute("create or replace view latency_by_model as select 1 as wrong")
-    install(connection)
+    install(FileWriter(connection))
     assert connection.sql("select runs from latency_by_model").fetchall() == [(1,)]
     assert connection.sql("select runs from mine").fetchall() == [(1,)]
 
@@ -52,7 +53,7 @@ def test_views_are_installed_once(filled: Fill, warehouse: object) -> None:
     for _ in range(2):
         with duckdb.connect(str(warehouse)) as connection:
             before = _view_ids(connection)
-            install(connection)
+            install(FileWriter(connection))
             assert _view_ids(connection) == before
 
 

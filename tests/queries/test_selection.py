@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from runmart.ingest.warehouse.file_backend import FileWriter
 from runmart.ingest.warehouse.migrations import create_tables
 from runmart.queries import Selection, connect, install, views
 from tests.support.random_tables import BEGINNINGS, GROWING, random_tables
@@ -74,7 +75,7 @@ def test_views_of_a_selection_are_those_of_a_warehouse_that_holds_nothing_else(
     with duckdb.connect(tmp_path / "few.duckdb") as connection:
         connection.execute("set timezone = 'UTC'")
         create_tables(connection)
-        install(connection)
+        install(FileWriter(connection))
         insert(connection, few)
         expected = {view.name: _rows(connection, view.name) for view in views()}
     with connect(warehouse) as whole, whole.within(selection) as part:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
-from runmart.ingest.warehouse.location import DuckLake
+from runmart.ingest.warehouse.ducklake_backend import DuckLake
 from runmart.models.tables.all import ALL_TABLES
 from runmart.queries import install
 from tests.support.postgres import PASSWORD, Postgres
@@ -53,8 +53,8 @@ class Bare:
 
 def made(lake: Bare) -> Bare:
     """The lake, which is there now and holds nothing."""
-    with open_for_writing(lake.place, 10) as connection:
-        install(connection)
+    with open_for_writing(lake.place, 10) as writer:
+        install(writer)
     return lake
 
 

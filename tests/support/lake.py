@@ -66,10 +66,10 @@ def opened(lake: Path) -> Path:
 def alone(warehouse: Path, *sources: Path, has_views: bool = False, **options: Any) -> Load:
     """A load of one machine into a warehouse."""
     given: dict[str, Any] = {"source": "default", "workers": 0, **options}
-    with open_for_writing(warehouse, 0) as connection:
+    with open_for_writing(warehouse, 0) as writer:
         if has_views:
-            install(connection)
-        return ingest(connection, [str(path) for path in sources], **given)
+            install(writer)
+        return ingest(writer, [str(path) for path in sources], **given)
 
 
 def manifest(lake: Path) -> tuple[Manifest, LakeMetadata]:

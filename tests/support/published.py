@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from runmart.ingest.warehouse.connection import open_for_writing, versions_folder
+from runmart.ingest.warehouse.connection import open_for_writing
+from runmart.ingest.warehouse.file_backend import versions_folder
 from runmart.queries import connect, install
 from tests.support.warehouse import load, page, run, write
 
 
 def loaded(folder: Path) -> Path:
     """A warehouse of what is in a page, with views."""
-    with open_for_writing(folder / "runs.duckdb", 0) as connection:
-        install(connection)
+    with open_for_writing(folder / "runs.duckdb", 0) as writer:
+        install(writer)
     load(folder / "runs.duckdb", folder / "1.json")
     return folder / "runs.duckdb"
 

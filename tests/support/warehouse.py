@@ -40,8 +40,8 @@ def write(path: Path, data: bytes, modified_at: int = 1_700_000_000) -> Path:
 
 def load(warehouse: Path, *sources: Path, source: str = "default", reload: bool = False) -> Load:
     """One load."""
-    with open_for_writing(warehouse, 0) as connection:
-        return ingest(connection, [str(path) for path in sources], source=source, reload=reload)
+    with open_for_writing(warehouse, 0) as writer:
+        return ingest(writer, [str(path) for path in sources], source=source, reload=reload)
 
 
 def tables(warehouse: Path) -> Tables:

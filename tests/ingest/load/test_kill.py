@@ -21,8 +21,8 @@ import runmart.ingest.load.loader as load
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_writing
 load.BATCH_OBSERVATIONS = 1500
-with open_for_writing(Path(sys.argv[1]), 10) as connection:
-    ingest(connection, [sys.argv[2]], source="default")
+with open_for_writing(Path(sys.argv[1]), 10) as writer:
+    ingest(writer, [sys.argv[2]], source="default")
 """
 """The load, in batches small enough that most kills fall between two."""
 

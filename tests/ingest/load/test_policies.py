@@ -35,11 +35,11 @@ def test_nothing_of_it_is_in_the_file_its_wal_and_what_is_told(
 ) -> None:
     """Not a byte; what is kept is found by the same search."""
     content = RedactionPolicy(dict.fromkeys(CONTENT_FIELDS, rule), KEY["RUNMART_CONTENT_KEY"].encode())
-    with open_for_writing(warehouse, 0) as connection:
-        connection.execute("set checkpoint_threshold = '1GB'")
-        load = ingest(connection, [str(secretive)], source="default", content=content, workers=workers)
+    with open_for_writing(warehouse, 0) as writer:
+        writer.connection.execute("set checkpoint_threshold = '1GB'")
+        load = ingest(writer, [str(secretive)], source="default", content=content, workers=workers)
         log = warehouse.with_name(warehouse.name + ".wal").read_bytes()
-        connection.execute("force checkpoint")
+        writer.connection.execute("force checkpoint")
     written = capfd.readouterr()
     assert (load.totals.new_runs, load.totals.rejected, load.totals.steps) == (30, 5, 1)
     is_kept = rule == "keep"

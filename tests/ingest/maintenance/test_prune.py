@@ -11,10 +11,10 @@ import duckdb
 import pytest
 
 from runmart.ingest.errors import WarehouseError
-from runmart.ingest.maintenance.compact import compact
 from runmart.ingest.maintenance.prune import prune
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_writing
+from runmart.ingest.warehouse.file_copy import compact
 from tests.support.sensitive_run import SECRET, SECRETIVE
 from tests.support.warehouse import WRONG_TOOL_SUMS, assert_sound, command, load, page, query, run, tables, write
 
@@ -147,8 +147,8 @@ def test_an_error_changes_nothing(loaded: Path, monkeypatch: pytest.MonkeyPatch)
     """A prune is one transaction."""
     before = tables(loaded)
     monkeypatch.setattr("runmart.ingest.maintenance.prune._DELETED", {"main.usage": "true", "main.none": "true"})
-    with open_for_writing(loaded, 0) as connection, pytest.raises(duckdb.CatalogException):
-        prune(connection, CUT * 1_000_000, content_only=False)
+    with open_for_writing(loaded, 0) as writer, pytest.raises(duckdb.CatalogException):
+        prune(writer, CUT * 1_000_000, content_only=False)
     assert tables(loaded) == before
 
 
@@ -180,13 +180,13 @@ def test_runs_before_the_cut_never_come_in_whatever_the_order(pages: Path, wareh
     files = [write(pages / f"{n}.json", page(*_runs(3, CUT - 5 + n)), CUT + n) for n in range(10)]
     other = tmp_path / "other.duckdb"
     for path, steps in ((warehouse, ("load", "prune")), (other, ("prune", "load"))):
-        with open_for_writing(path, 0) as connection:
+        with open_for_writing(path, 0) as writer:
             for step in steps:
                 if step == "load":
-                    ingest(connection, map(str, files), source="default", workers=0)
+                    ingest(writer, map(str, files), source="default", workers=0)
                 else:
-                    prune(connection, CUT * 1_000_000, content_only=False)
-                    prune(connection, (CUT + 2) * 1_000_000, content_only=True)
+                    prune(writer, CUT * 1_000_000, content_only=False)
+                    prune(writer, (CUT + 2) * 1_000_000, content_only=True)
     assert tables(warehouse) == tables(other)
     assert query(warehouse, "select count(*), count(instructions) from runs") == [(15, 9)]
 

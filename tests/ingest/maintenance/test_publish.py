@@ -13,7 +13,8 @@ import pytest
 from runmart.ingest.errors import LockedError
 from runmart.ingest.maintenance import publish as publishing
 from runmart.ingest.maintenance.publish import publish
-from runmart.ingest.warehouse.connection import versions_folder
+from runmart.ingest.warehouse import file_backend
+from runmart.ingest.warehouse.file_backend import versions_folder
 from runmart.queries import connect
 from tests.support.published import add, count, versions
 from tests.support.warehouse import command, page, query, run, write
@@ -121,6 +122,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from runmart.ingest.maintenance import publish as publishing
+from runmart.ingest.warehouse import file_copy
 
 def killed(*arguments, **named):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -129,7 +131,7 @@ replace = Path.replace
 if sys.argv[3] == "replace the link":
     Path.replace = lambda path, target: killed() if path.is_symlink() else replace(path, target)
 else:
-    setattr(publishing, sys.argv[3], killed)
+    setattr(publishing if hasattr(publishing, sys.argv[3]) else file_copy, sys.argv[3], killed)
 publishing.publish(Path(sys.argv[1]), Path(sys.argv[2]), 0)
 """
 
@@ -177,9 +179,10 @@ def test_nobody_writes_while_it_is_copied(warehouse: Path, published: Path) -> N
 WRITING = """
 import subprocess, sys
 from pathlib import Path
-from runmart.ingest.maintenance import publish
+from runmart.ingest.maintenance.publish import publish
+from runmart.ingest.warehouse import file_copy
 
-copied = publish._copied
+copied = file_copy._copied
 script = "import duckdb, sys; duckdb.connect(sys.argv[1])"
 
 def meanwhile(*arguments):
@@ -187,8 +190,8 @@ def meanwhile(*arguments):
     done = subprocess.run([sys.executable, "-c", script, sys.argv[1]], capture_output=True, text=True)
     assert "Could not set lock" in done.stderr, done.stderr
 
-publish._cloned, publish._copied = lambda *_: False, meanwhile
-publish.publish(Path(sys.argv[1]), Path(sys.argv[2]), 0)
+file_copy._cloned, file_copy._copied = lambda *_: False, meanwhile
+publish(Path(sys.argv[1]), Path(sys.argv[2]), 0)
 """
 
 
@@ -199,7 +202,7 @@ def test_nobody_begins_to_write_while_it_is_copied(warehouse: Path, published: P
 
 
 @pytest.mark.slow
-def test_two_publishers_take_turns(warehouse: Path, published: Path) -> None:
+def test_two_publishers_wait_for_each_other(warehouse: Path, published: Path) -> None:
     """Both end well, and nothing of them is left but versions."""
     script = """
 import os, sys
@@ -224,7 +227,7 @@ def test_much_free_space_is_left_behind(warehouse: Path, published: Path, monkey
                 f"create table {name} as select md5(range::varchar) as x from range(300_000); checkpoint"
             )
         connection.execute("drop table large; checkpoint")
-    monkeypatch.setattr(publishing, "FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(file_backend, "FREE_BYTES", 1 << 20)
     found = publish(warehouse, published, 0)
     assert found.how == "rewritten"
     assert found.bytes < warehouse.stat().st_size * 0.75

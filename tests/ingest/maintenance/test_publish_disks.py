@@ -12,7 +12,7 @@ import pytest
 
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.maintenance.publish import publish
-from runmart.ingest.warehouse.connection import versions_folder
+from runmart.ingest.warehouse.file_backend import versions_folder
 from tests.support.published import add, count, loaded, versions
 from tests.support.warehouse import page, run, write
 
@@ -59,7 +59,7 @@ def test_a_disk_that_is_full_beforehand(warehouse: Path, small: Path) -> None:
 LIMITED = """
 import resource, sys
 from runmart.cli.app import run
-from runmart.ingest.maintenance import publish
+from runmart.ingest.warehouse import file_backend, file_copy
 
 def limited(write):
     def within_limit(*arguments):
@@ -67,10 +67,10 @@ def limited(write):
         write(*arguments)
     return within_limit
 
-publish._cloned = lambda *_: False
-publish._copied, publish.rewrite = limited(publish._copied), limited(publish.rewrite)
+file_copy._cloned = lambda *_: False
+file_copy._copied, file_copy.rewrite = limited(file_copy._copied), limited(file_copy.rewrite)
 if sys.argv[4] == "rewritten":
-    publish.FREE_SHARE = publish.FREE_BYTES = 0
+    file_backend.FREE_SHARE = file_backend.FREE_BYTES = 0
 sys.exit(run(["ingest", sys.argv[1], "-w", sys.argv[2], "--publish", sys.argv[3]]))
 """
 

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from runmart.ingest.warehouse.connection import open_for_writing
-from runmart.ingest.warehouse.info import readable_by, storage_version
+from runmart.ingest.warehouse.file_backend import DuckDBFile
 from runmart.ingest.warehouse.migrations import MIGRATIONS, Migration, create_tables, migrate, schema_version
 from runmart.models.tables.all import ALL_TABLES
 from runmart.models.tables.bookkeeping import BOOKS
@@ -50,9 +50,9 @@ def test_every_shell_since_1_4_opens_the_file(warehouse: Path, pages: Path) -> N
     for number in (1, 2):
         load(warehouse, write(pages / f"{number}.json", page(run(str(number)))))
         with duckdb.connect(warehouse, read_only=True) as connection:
-            version = storage_version(connection)
+            version = DuckDBFile(warehouse).storage_version(connection)
         assert version.startswith("v1.4.0")
-        assert readable_by(version) == "every DuckDB shell from 1.4 on"
+        assert DuckDBFile(warehouse).readable_by(version) == "every DuckDB shell from 1.4 on"
 
 
 def test_tables_have_the_declared_columns_and_comments(warehouse: Path) -> None:
@@ -75,15 +75,15 @@ def test_tables_have_the_declared_columns_and_comments(warehouse: Path) -> None:
 
 def test_a_migration_and_its_record_are_one_transaction(warehouse: Path) -> None:
     """A migration that fails leaves the schema, its record and the data as they were."""
-    with open_for_writing(warehouse, 0) as connection:
+    with open_for_writing(warehouse, 0) as writer:
         with pytest.raises(OSError, match="disk is full"):
-            migrate(connection, (*MIGRATIONS, Migration(NEXT, "fails", fail)))
-        assert schema_version(connection) == NEXT - 1
-        assert "half" not in {row[0] for row in connection.execute("describe runs").fetchall()}
-        migrate(connection, (*MIGRATIONS, Migration(NEXT, "adds a column", add_column)))
-        assert schema_version(connection) == NEXT
-        assert "later" in {row[0] for row in connection.execute("describe runs").fetchall()}
-        migrate(connection, (*MIGRATIONS, Migration(NEXT, "adds a column", add_column)))
+            migrate(writer, (*MIGRATIONS, Migration(NEXT, "fails", fail)))
+        assert schema_version(writer.connection) == NEXT - 1
+        assert "half" not in {row[0] for row in writer.connection.execute("describe runs").fetchall()}
+        migrate(writer, (*MIGRATIONS, Migration(NEXT, "adds a column", add_column)))
+        assert schema_version(writer.connection) == NEXT
+        assert "later" in {row[0] for row in writer.connection.execute("describe runs").fetchall()}
+        migrate(writer, (*MIGRATIONS, Migration(NEXT, "adds a column", add_column)))
     versions = query(warehouse, "select version, description from runmart.schema_version order by version")
     assert versions[0] == (1, "create the tables")
     assert versions[-1] == (NEXT, "adds a column")

@@ -103,9 +103,9 @@ def test_todays_prices_do_not_price_history(pages: Path, warehouse: Path) -> Non
     runs = [run("old", model="o4-mini", created_at=1_750_000_000), run("odd", model="no-such-model")]
     write(pages / "1.json", page(*runs))
     assert command("ingest", pages, "-w", warehouse).returncode == 0
-    with open_for_writing(warehouse, 0) as connection:
-        install(connection)
-        [price] = prices.missing(connection, now.date())
+    with open_for_writing(warehouse, 0) as writer:
+        install(writer)
+        [price] = prices.missing(writer.connection, now.date())
         assert isinstance(price, Price)
         assert (price.provider, price.model, price.valid_from.date()) == ("openai", "o4-mini", now.date())
         assert 0 < price.input < price.output < 100
@@ -117,8 +117,8 @@ def test_dated_prices_keep_their_dates(pages: Path, warehouse: Path) -> None:
     """What the package dates holds from then on."""
     write(pages / "1.json", page(run("a", model="o3")))
     assert command("ingest", pages, "-w", warehouse).returncode == 0
-    with open_for_writing(warehouse, 0) as connection:
-        found = prices.missing(connection, date(2026, 1, 1))
+    with open_for_writing(warehouse, 0) as writer:
+        found = prices.missing(writer.connection, date(2026, 1, 1))
     assert [(price.valid_from.date(), price.input) for price in found] == [(date(2025, 6, 10), 2.0)]
 
 

@@ -91,8 +91,8 @@ def test_workers_give_the_tables_that_one_process_gives(
     for count in (0, 1, 3):
         here.clear()
         warehouse = tmp_path / f"{count}.duckdb"
-        with open_for_writing(warehouse, 0) as connection:
-            ingest(connection, map(str, paths), source="default", workers=count)
+        with open_for_writing(warehouse, 0) as writer:
+            ingest(writer, map(str, paths), source="default", workers=count)
         assert_sound(warehouse)
         assert (sum(here) == len(paths)) is (count == 0)
         books = query(
@@ -117,8 +117,8 @@ def test_parts_of_a_large_input_keep_their_places(pages: Path, tmp_path: Path, m
     found: list[object] = []
     for count in (0, 2):
         warehouse = tmp_path / f"{count}.duckdb"
-        with open_for_writing(warehouse, 0) as connection:
-            ingest(connection, [str(pages)], source="default", workers=count)
+        with open_for_writing(warehouse, 0) as writer:
+            ingest(writer, [str(pages)], source="default", workers=count)
         found.append((query(warehouse, places), query(warehouse, rejects)))
     assert found[0] == found[1]
     assert query(tmp_path / "2.duckdb", "select count(*) from runs where observed_position >= 400")[0][0] > 190
@@ -131,8 +131,8 @@ def test_a_small_file_that_is_large_when_decompressed_is_loaded_once(pages: Path
     lines.insert(2400, "{broken")
     write(pages / "large.jsonl.gz", gzip.compress("\n".join(lines).encode()))
     write(pages / "small.json", page(run("run_small")))
-    with open_for_writing(warehouse, 0) as connection:
-        totals = ingest(connection, [str(pages)], source="default", workers=count).totals
+    with open_for_writing(warehouse, 0) as writer:
+        totals = ingest(writer, [str(pages)], source="default", workers=count).totals
     assert (pages / "large.jsonl.gz").stat().st_size < 100_000
     assert (totals.inputs, totals.observations, totals.new_runs, totals.rejected) == (2, 2501, 2501, 1)
     assert query(warehouse, "select position, line from runmart.rejects") == [(2400, 2401)]

@@ -64,9 +64,9 @@ def load(warehouse: Path, folder: Path, *objects: dict[str, Any], source: str = 
     """One load of one page."""
     path = folder / "page.json"
     path.write_text(json.dumps({"object": "list", "data": objects}))
-    with open_for_writing(warehouse, 0) as connection:
-        install(connection)
-        ingest(connection, [str(path)], source=source, observed_at=at, reload=True, workers=0)
+    with open_for_writing(warehouse, 0) as writer:
+        install(writer)
+        ingest(writer, [str(path)], source=source, observed_at=at, reload=True, workers=0)
 
 
 def contents(warehouse: Path) -> dict[str, list[tuple[Any, ...]]]:
@@ -89,9 +89,9 @@ def exported(warehouse: Path, folder: Path, *, full: bool = False) -> Outcome:
 
 def restored(warehouse: Path, folder: Path) -> Any:
     """An import."""
-    with open_for_writing(warehouse, 0) as connection:
-        install(connection)
-        return restore(connection, folder).totals
+    with open_for_writing(warehouse, 0) as writer:
+        install(writer)
+        return restore(writer, folder).totals
 
 
 @pytest.fixture(name="built", scope="module")

@@ -52,9 +52,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def alone(pages: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse that one machine has loaded."""
     warehouse = tmp_path_factory.mktemp("alone") / "alone.duckdb"
-    with open_for_writing(warehouse, 0) as connection:
-        install(connection)
-        ingest(connection, [str(path) for path in pages], source="default")
+    with open_for_writing(warehouse, 0) as writer:
+        install(writer)
+        ingest(writer, [str(path) for path in pages], source="default")
     return warehouse
 
 

@@ -82,23 +82,23 @@ def _warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, ROOT / "benchmarks" / "generate.py", folder / "pages", str(GENERATED)], check=True)
     recorded, sample = ROOT / "tests" / "data" / "realdata", ROOT / "cli" / "demo" / "pages"
     sources = {"recorded": recorded, "demo": sample, "": folder / "pages"}
-    with open_for_writing(warehouse, 0) as connection:
-        install(connection)
+    with open_for_writing(warehouse, 0) as writer:
+        install(writer)
         for source, path in sources.items():
-            ingest(connection, [str(path)], source=source or "generated", workers=0)
+            ingest(writer, [str(path)], source=source or "generated", workers=0)
         for place, source in enumerate(ODD_SOURCES):
             page.write_text(json.dumps({"object": "list", "data": [_odd(40 * place + number) for number in range(40)]}))
-            ingest(connection, [str(page)], source=source, observed_at=10**15, reload=True, workers=0)
+            ingest(writer, [str(page)], source=source, observed_at=10**15, reload=True, workers=0)
         for name, texts in (("metadata", METADATA), ("required_action", ACTIONS)):
             for place, text in enumerate(texts):
                 of = f"run_id like 'odd_%' and cast(substr(run_id, 5) as int) % {len(texts)} = {place}"
-                connection.execute(f"update runs set {name} = ? where {of}", [text])
-        connection.execute("""
+                writer.connection.execute(f"update runs set {name} = ? where {of}", [text])
+        writer.connection.execute("""
             insert into prices values
                 ('openai', 'a\\b%', '2024-01-01', null, 3, null, 4, 'USD', 'x'),
                 ('me', 'mine', '2024-01-01', null, 0.1, null, 2.3, 'EUR', 'x'),
                 ('me', 'mine', '2024-12-31 23:59:59.999999+00', '2025-01-01', 0.7, 0.3, 2.9, 'EUR', 'x')""")
-        connection.execute(
+        writer.connection.execute(
             "insert into model_aliases values ('..', 'mine', 'me', 'mine'), ('007', 'a\\b', null, 'gpt-4')"
         )
     return warehouse
@@ -212,13 +212,13 @@ def test_what_the_session_is_set_to_does_not_matter(
 
 def test_an_export_in_which_nothing_is_has_all_views(spark: "SparkSession", tmp_path: Path) -> None:
     """Tables without a file have their columns; prices are there."""
-    with open_for_writing(tmp_path / "runs.duckdb", 0) as connection:
-        install(connection)
-        export(connection, tmp_path / "out")
+    with open_for_writing(tmp_path / "runs.duckdb", 0) as writer:
+        install(writer)
+        export(writer.connection, tmp_path / "out")
         session = spark.newSession()
         register(session, f"file:{tmp_path}/out/")
         for view in views():
-            expected = connection.sql(f"from {view.name}").to_arrow_table()
+            expected = writer.connection.sql(f"from {view.name}").to_arrow_table()
             assert differences(view, session.table(view.name).toArrow(), expected) == []
         assert session.table("prices").toArrow().num_rows == len(seed())
 
@@ -228,10 +228,10 @@ def test_what_was_exported_later_is_seen_once_it_is_registered(spark: "SparkSess
     page, session = tmp_path / "page.json", spark.newSession()
     for count in (1, 2):
         page.write_text(json.dumps({"object": "list", "data": [_odd(number) for number in range(count)]}))
-        with open_for_writing(tmp_path / "runs.duckdb", 0) as connection:
-            install(connection)
-            ingest(connection, [str(page)], source="default", observed_at=10**15, reload=True, workers=0)
-            export(connection, tmp_path / "out")
+        with open_for_writing(tmp_path / "runs.duckdb", 0) as writer:
+            install(writer)
+            ingest(writer, [str(page)], source="default", observed_at=10**15, reload=True, workers=0)
+            export(writer.connection, tmp_path / "out")
         register(session, str(tmp_path / "out"))
         assert session.table("run_times").toArrow().num_rows == count
 
@@ -265,9 +265,9 @@ def test_what_is_no_whole_export_is_told_in_a_sentence(spark: "SparkSession", tm
     out, session = tmp_path / "out", spark.newSession()
     with pytest.raises(ExportError, match=r"no export of runmart, and no lake"):
         register(session, f"{prefix}{out}")
-    with open_for_writing(tmp_path / "runs.duckdb", 0) as connection:
-        install(connection)
-        export(connection, out)
+    with open_for_writing(tmp_path / "runs.duckdb", 0) as writer:
+        install(writer)
+        export(writer.connection, out)
     (out / "prices" / "data.parquet").unlink()
     with pytest.raises(ExportError, match=r"out: .*prices/data\.parquet is missing"):
         register(session, f"{prefix}{out}")
