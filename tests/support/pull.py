@@ -105,8 +105,8 @@ def assert_equals_truth(server: TestServer, warehouse: Path, tmp_path: Path) -> 
     truth = server.truth()
     (tmp_path / "truth.json").write_bytes(msgspec.json.encode(truth))
     (tmp_path / "truth.duckdb").unlink(missing_ok=True)
-    with open_for_writing(tmp_path / "truth.duckdb", 0) as connection:
-        ingest(connection, [str(tmp_path / "truth.json")], source="test", workers=0)
+    with open_for_writing(tmp_path / "truth.duckdb", 0) as writer:
+        ingest(writer, [str(tmp_path / "truth.json")], source="test", workers=0)
     found, expected = contents(warehouse), contents(tmp_path / "truth.duckdb")
     assert len(found["runs"]) == len(truth)
     assert found == expected
