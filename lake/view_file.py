@@ -17,7 +17,6 @@ from runmart.lake.parquet import schema
 from runmart.lake.parquet.manifest import ExportError, File, Manifest
 from runmart.models.columns import Table
 from runmart.models.tables.all import ALL_TABLES
-from runmart.models.tables.bookkeeping import Book
 from runmart.models.tables.prices import MODEL_ALIASES, PRICES
 from runmart.queries import install
 
@@ -95,7 +94,7 @@ def _fill(connection: "DuckDBPyConnection", storage: Storage, manifest: Manifest
     connection.execute("insert into runmart.window values (?, ?)", [storage.address, len(lake.loads)])
 
 
-def _selected(storage: Storage, table: Table[Any] | Book, files: Collection[File]) -> str | None:
+def _selected(storage: Storage, table: Table[Any], files: Collection[File]) -> str | None:
     """A query of the columns of a table over files of any schema versions; None without files."""
     queries = [
         _of_schema(storage, table, version, [file for file in files if file.schema == version])
@@ -104,7 +103,7 @@ def _selected(storage: Storage, table: Table[Any] | Book, files: Collection[File
     return " union all ".join(queries) or None
 
 
-def _of_schema(storage: Storage, table: Table[Any] | Book, version: int, files: Sequence[File]) -> str:
+def _of_schema(storage: Storage, table: Table[Any], version: int, files: Sequence[File]) -> str:
     paths = ", ".join(quoted(f"{storage.path}/{file.path}") for file in files)
     values = {column.name: f"cast({column.name} as {column.duckdb_type})" for column in table.columns}
     options, also = "hive_partitioning = false", list[str]()
@@ -116,7 +115,7 @@ def _of_schema(storage: Storage, table: Table[Any] | Book, version: int, files: 
     return f"select {selected} from {rows} as {table.name}"
 
 
-def _show(connection: "DuckDBPyConnection", name: str, table: Table[Any] | Book, query: str | None) -> None:
+def _show(connection: "DuckDBPyConnection", name: str, table: Table[Any], query: str | None) -> None:
     """Replace a table by a view; without a query the empty table stays."""
     if query is None:
         return

@@ -42,14 +42,18 @@ def duckdb_type(arrow_type: pa.DataType) -> str:
     return _DUCKDB_TYPES[arrow_type]
 
 
+def _no_getter(_rows: object) -> Array:
+    raise TypeError("the rows of this table do not come from observations")
+
+
 @dataclass(frozen=True, slots=True)
 class Column(Generic[Rows]):
-    """One column of a table."""
+    """One column of a table. Only columns of what is observed (runs, steps and their parts) have a getter."""
 
     name: str
     type: pa.DataType
-    getter: Getter[Rows]
-    meaning: str
+    getter: Getter[Rows] = _no_getter
+    meaning: str = ""
 
     @property
     def duckdb_type(self) -> str:

@@ -1,4 +1,4 @@
-"""Books: rows get into the bookkeeping tables, within the transaction that the caller has open."""
+"""Writes rows of the bookkeeping tables, within the transaction that the caller has open."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,45 +7,48 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from runmart.models import arrow
-from runmart.models.tables.bookkeeping import Book
+from runmart.models.columns import Table
+from runmart.models.tables.bookkeeping import SCHEMA
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+Row = tuple[Any, ...]
+"""A value for each column of the table, in its order."""
 
-def replace(connection: "DuckDBPyConnection", book: Book, rows: list[tuple[Any, ...]], by: tuple[str, ...]) -> None:
-    """Delete the rows of a bookkeeping table that are the same `by` some columns as new ones, and insert these."""
+
+def replace_rows(connection: "DuckDBPyConnection", table: Table[Any], rows: list[Row], key: tuple[str, ...]) -> None:
+    """Insert rows; stored rows with the same values in the columns `key` are deleted first."""
     if not rows:
         return
-    with _registered(connection, book, rows):
-        same = " and ".join(f"old.{name} = new_rows.{name}" for name in by)
-        connection.execute(f"delete from runmart.{book.name} as old using new_rows where {same}")
-        connection.execute(f"insert into runmart.{book.name} by name select * from new_rows")
+    with _registered(connection, table, rows):
+        is_same = " and ".join(f"old.{name} = new_rows.{name}" for name in key)
+        connection.execute(f"delete from {SCHEMA}.{table.name} as old using new_rows where {is_same}")
+        connection.execute(f"insert into {SCHEMA}.{table.name} by name select * from new_rows")
+
+
+def append_rows(
+    connection: "DuckDBPyConnection", table: Table[Any], rows: list[Row], distinct_by: tuple[str, ...] = ()
+) -> None:
+    """Insert rows; with `distinct_by`, only those whose values in these columns are not stored yet."""
+    if not rows:
+        return
+    condition = "true"
+    if distinct_by:
+        is_same = " and ".join(f"old.{name} is not distinct from new.{name}" for name in distinct_by)
+        condition = f"not exists (select 1 from {SCHEMA}.{table.name} as old where {is_same})"
+    with _registered(connection, table, rows):
+        connection.execute(f"insert into {SCHEMA}.{table.name} by name select * from new_rows as new where {condition}")
 
 
 @contextmanager
-def _registered(connection: "DuckDBPyConnection", book: Book, rows: list[tuple[Any, ...]]) -> Generator[None]:
-    """The table `new_rows` while it is needed."""
-    columns = zip(book.columns, zip(*rows, strict=True), strict=True)
-    arrays = [arrow.array(values, note.type) for note, values in columns]
-    batch = arrow.record_batch(arrays, [note.name for note in book.columns])
+def _registered(connection: "DuckDBPyConnection", table: Table[Any], rows: list[Row]) -> Generator[None]:
+    """The rows as the table `new_rows`."""
+    columns = zip(table.columns, zip(*rows, strict=True), strict=True)
+    arrays = [arrow.array(values, column.type) for column, values in columns]
+    batch = arrow.record_batch(arrays, [column.name for column in table.columns])
     connection.register("new_rows", pa.Table.from_batches([batch]))
     try:
         yield
     finally:
         connection.unregister("new_rows")
-
-
-def append(
-    connection: "DuckDBPyConnection",
-    book: Book,
-    rows: list[tuple[Any, ...]],
-    distinct_by: tuple[str, ...] = (),
-) -> None:
-    """Insert rows into a bookkeeping table, but those already there by `distinct_by`."""
-    condition = "true"
-    if distinct_by:
-        same = " and ".join(f"old.{name} is not distinct from new.{name}" for name in distinct_by)
-        condition = f"not exists (select 1 from runmart.{book.name} as old where {same})"
-    with _registered(connection, book, rows):
-        connection.execute(f"insert into runmart.{book.name} by name select * from new_rows as new where {condition}")

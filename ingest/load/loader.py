@@ -18,9 +18,10 @@ from runmart.ingest.transform.convert import Converted
 from runmart.ingest.version import VERSION
 from runmart.ingest.warehouse.writer import Writer
 from runmart.models.batches import POSITION, Batches, shift, shift_rows
+from runmart.models.columns import Table
 from runmart.models.observations import Reject
 from runmart.models.redaction import RedactionPolicy
-from runmart.models.tables.bookkeeping import INPUTS, LOADS, REJECTS, Book
+from runmart.models.tables.bookkeeping import INPUTS, LOADS, REJECTS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,7 +104,7 @@ class Load:
         self._rejects: list[tuple[str, Reject]] = []
         self._inputs: list[ReadInput] = []
         self._done_rejects: list[int] = []
-        self._notes: list[tuple[Book, list[tuple[Any, ...]], tuple[str, ...]]] = []
+        self._replacements: list[tuple[Table[Any], list[bookkeeping.Row], tuple[str, ...]]] = []
         self._is_recorded = False
         self.state = "running"
         self.seconds = 0.0
@@ -171,9 +172,9 @@ class Load:
         """Forget a reject, in the transaction that holds what became of it."""
         self._done_rejects.append(reject_id)
 
-    def note(self, book: Book, rows: list[tuple[Any, ...]], by: tuple[str, ...]) -> None:
-        """Replace rows of a bookkeeping table, the same `by` some columns, in the transaction of what was added."""
-        self._notes.append((book, rows, by))
+    def replace_rows(self, table: Table[Any], rows: list[bookkeeping.Row], key: tuple[str, ...]) -> None:
+        """Replace rows of a bookkeeping table by `key`, in the transaction that holds what was added before."""
+        self._replacements.append((table, rows, key))
 
     def commit(self, state: str = "running") -> None:
         """Write what was collected, and the load's record, in the transaction that holds what was merged."""
@@ -181,7 +182,7 @@ class Load:
         self._batches, self._steps, self._waiting, self._bytes = [], [], 0, 0
         self._is_open, self._is_recorded = False, True
         self._merged = self._met = self._rejected_bytes = 0
-        self._rejects, self._inputs, self._done_rejects, self._notes = [], [], [], []
+        self._rejects, self._inputs, self._done_rejects, self._replacements = [], [], [], []
         if state != "running":
             self._end()
 
@@ -274,8 +275,8 @@ class Load:
             )
         self._write_inputs()
         self._write_rejects()
-        for book, new, by in self._notes:
-            bookkeeping.replace(self._connection, book, new, by)
+        for table, rows, key in self._replacements:
+            bookkeeping.replace_rows(self._connection, table, rows, key)
         self._write_load(state)
 
     def _count(self, counts: Counts) -> None:
@@ -293,7 +294,7 @@ class Load:
             where raw is null and raw_encoding is null and source = ? and list_contains(?, input)""",
             [self._source, [read.address for read in self._inputs]],
         )  # an input that can be read again has no reject that says it can't
-        bookkeeping.append(
+        bookkeeping.append_rows(
             self._connection,
             INPUTS,
             [(self._source, *read, self.load_id) for read in self._inputs],
@@ -308,7 +309,7 @@ class Load:
             (number, self.load_id, *_reject_row(address, reject))
             for number, (address, reject) in enumerate(self._rejects, first[0][0])
         ]
-        bookkeeping.append(self._connection, REJECTS, rows, distinct_by=("source", "input", "position", "raw"))
+        bookkeeping.append_rows(self._connection, REJECTS, rows, distinct_by=("source", "input", "position", "raw"))
 
     def _write_load(self, state: str) -> None:
         now = time.time_ns()
@@ -339,7 +340,7 @@ class Load:
             policies.record(self._connection, self.admission.content, self.load_id)
             self._record_killed()
         self._connection.execute("delete from runmart.loads where load_id = ?", [self.load_id])
-        bookkeeping.append(self._connection, LOADS, [row])
+        bookkeeping.append_rows(self._connection, LOADS, [row])
 
     def _record_killed(self) -> None:
         running = self._connection.execute("select load_id from runmart.loads where state = 'running'").fetchall()

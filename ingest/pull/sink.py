@@ -123,14 +123,14 @@ class PullSink:
 
     def _note(self, load: Load, found: Sequence[Found]) -> None:
         latest = {one.thread.thread_id: one.thread for one in found}
-        load.note(THREADS, [self._row(thread) for thread in latest.values()], ("source", "thread_id"))
+        load.replace_rows(THREADS, [self._row(thread) for thread in latest.values()], ("source", "thread_id"))
         now = time.time_ns() // 1000
         given_up = {
             one.run_id: (self._source, one.run_id, some.thread.thread_id, now, one.reason)
             for some in found
             for one in some.given_up
         }
-        load.note(GIVEN_UP_RUNS, list(given_up.values()), ("source", "run_id"))
+        load.replace_rows(GIVEN_UP_RUNS, list(given_up.values()), ("source", "run_id"))
 
     def _row(self, thread: Thread) -> tuple[object, ...]:
         return (

@@ -11,7 +11,7 @@ from runmart.models.columns import Table
 from runmart.models.observations import RUN_CREATED_AT
 from runmart.models.tables.all import ALL_TABLES, TABLES
 from runmart.models.tables.bookkeeping import (
-    BOOKS,
+    BOOKKEEPING_TABLES,
     CONTENT_RULES,
     GIVEN_UP_RUNS,
     INSTALLED_VIEWS,
@@ -19,7 +19,6 @@ from runmart.models.tables.bookkeeping import (
     PRUNES,
     SCHEMA,
     THREADS,
-    Book,
 )
 from runmart.models.tables.prices import MODEL_ALIASES, PRICES
 from runmart.models.tables.runs import RUNS
@@ -62,14 +61,14 @@ def create_tables(connection: "DuckDBPyConnection", *, has_comments: bool = True
         _create_table(connection, schema, table, has_comments=has_comments)
 
 
-def _declared() -> "Iterator[tuple[str, Table[Any] | Book]]":
+def _declared() -> "Iterator[tuple[str, Table[Any]]]":
     """All tables, each with its schema."""
     yield from (("main", table) for table in (*ALL_TABLES, PRICES, MODEL_ALIASES))
-    yield from ((SCHEMA, book) for book in BOOKS)
+    yield from ((SCHEMA, table) for table in BOOKKEEPING_TABLES)
 
 
 def _create_table(
-    connection: "DuckDBPyConnection", schema: str, table: Table[Any] | Book, *, has_comments: bool = True
+    connection: "DuckDBPyConnection", schema: str, table: Table[Any], *, has_comments: bool = True
 ) -> None:
     name = f"{schema}.{table.name}"
     columns = ", ".join(f"{column.name} {column.duckdb_type}" for column in table.columns)
@@ -102,8 +101,8 @@ def add_installed_views(connection: "DuckDBPyConnection") -> None:
 
 def add_threads(connection: "DuckDBPyConnection") -> None:
     """Add the state of pulled threads."""
-    for book in (THREADS, GIVEN_UP_RUNS):
-        _create_table(connection, SCHEMA, book)
+    for table in (THREADS, GIVEN_UP_RUNS):
+        _create_table(connection, SCHEMA, table)
 
 
 def add_steps(connection: "DuckDBPyConnection") -> None:
@@ -114,24 +113,24 @@ def add_steps(connection: "DuckDBPyConnection") -> None:
 
 def _add_count(connection: "DuckDBPyConnection", column: str) -> None:
     """Add a column of numbers to `runmart.loads`; 0 in existing rows."""
-    name, [note] = f"{SCHEMA}.{LOADS.name}", [note for note in LOADS.columns if note.name == column]
+    name, [added] = f"{SCHEMA}.{LOADS.name}", [declared for declared in LOADS.columns if declared.name == column]
     columns = {column for column, *_ in connection.execute(f"describe {name}").fetchall()}
     if column not in columns:
-        connection.execute(f"alter table {name} add column {column} {note.duckdb_type} default 0")
-        connection.execute(f"comment on column {name}.{column} is {_quoted(note.meaning)}")
+        connection.execute(f"alter table {name} add column {column} {added.duckdb_type} default 0")
+        connection.execute(f"comment on column {name}.{column} is {_quoted(added.meaning)}")
 
 
 def add_prices(connection: "DuckDBPyConnection") -> None:
     """Add prices, starting with the bundled ones, and aliases of models."""
-    for book in (PRICES, MODEL_ALIASES):
-        _create_table(connection, "main", book)
+    for table in (PRICES, MODEL_ALIASES):
+        _create_table(connection, "main", table)
     prices.put(connection, prices.seed())
 
 
 def add_rules(connection: "DuckDBPyConnection") -> None:
     """Add the redaction policy, and the record of prunes."""
-    for book in (CONTENT_RULES, PRUNES):
-        _create_table(connection, SCHEMA, book)
+    for table in (CONTENT_RULES, PRUNES):
+        _create_table(connection, SCHEMA, table)
     _add_count(connection, "pruned")
 
 

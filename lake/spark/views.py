@@ -14,7 +14,7 @@ from runmart.lake.parquet import schema
 from runmart.lake.parquet.manifest import MANIFEST, ExportError, File, LakeMetadata, Manifest, decoded, read_manifest
 from runmart.models.columns import BIGINT, BOOLEAN, DOUBLE, INTEGER, JSON, TIMESTAMPTZ, VARCHAR, Table
 from runmart.models.tables.all import ALL_TABLES
-from runmart.models.tables.bookkeeping import LOADS, REJECTS, Book
+from runmart.models.tables.bookkeeping import LOADS, REJECTS
 from runmart.models.tables.prices import MODEL_ALIASES, PRICES
 from runmart.queries.catalog import View, prelude, views
 
@@ -126,7 +126,7 @@ def _partitioned(spark: "SparkSession", root: str, table: Table[Any], manifest: 
 
 
 def _union(
-    reader: "DataFrameReader", root: str, table: Table[Any] | Book, files: Sequence[File], values: Mapping[str, str]
+    reader: "DataFrameReader", root: str, table: Table[Any], files: Sequence[File], values: Mapping[str, str]
 ) -> "DataFrame":
     """The rows of files of any schema versions."""
     frames: list[DataFrame] = []
@@ -139,7 +139,7 @@ def _union(
     return reduce(lambda one, other: one.union(other), frames)
 
 
-def expressions(table: Table[Any] | Book, version: int) -> list[list[str]]:
+def expressions(table: Table[Any], version: int) -> list[list[str]]:
     """Spark SQL that fills in the columns that files of a schema version lack, which Spark reads as typed nulls.
 
     Returns:
@@ -152,14 +152,16 @@ def expressions(table: Table[Any] | Book, version: int) -> list[list[str]]:
     ]
 
 
-def _selected(table: Table[Any] | Book, values: Mapping[str, str]) -> list[str]:
+def _selected(table: Table[Any], values: Mapping[str, str]) -> list[str]:
     """The columns of a table, some of them computed."""
     return [f"{values.get(column.name, f'`{column.name}`')} as `{column.name}`" for column in table.columns]
 
 
 def _prices(spark: "SparkSession", root: str, manifest: Manifest) -> "dict[str, DataFrame]":
     """Prices and aliases; a lake has none of its own."""
-    found = {book.name: _whole(spark, root, book, manifest.tables.get(book.name)) for book in (PRICES, MODEL_ALIASES)}
+    found = {
+        table.name: _whole(spark, root, table, manifest.tables.get(table.name)) for table in (PRICES, MODEL_ALIASES)
+    }
     if manifest.lake is not None and PRICES.name not in manifest.tables:
         rows = pa.Table.from_pylist([price._asdict() for price in seed()], PRICES.schema)
         found[PRICES.name] = spark.createDataFrame(rows)
@@ -169,21 +171,21 @@ def _prices(spark: "SparkSession", root: str, manifest: Manifest) -> "dict[str, 
 def _bookkeeping(spark: "SparkSession", root: str, lake: LakeMetadata | None) -> "dict[str, DataFrame]":
     """Loads and rejects, which views are made of; an export has neither."""
     if lake is None:
-        return {book.name: _empty(spark, book) for book in (LOADS, REJECTS)}
+        return {table.name: _empty(spark, table) for table in (LOADS, REJECTS)}
     loads = spark.createDataFrame(manifests.loads(lake)) if lake.loads else _empty(spark, LOADS)
     return {LOADS.name: loads, REJECTS.name: _whole(spark, root, REJECTS, *lake.books.get(REJECTS.name, {}).values())}
 
 
-def _whole(spark: "SparkSession", root: str, book: Book, *files: File | None) -> "DataFrame":
+def _whole(spark: "SparkSession", root: str, table: Table[Any], *files: File | None) -> "DataFrame":
     """A table without partitions."""
     there = [file for file in files if file is not None]
     if not there:
-        return _empty(spark, book)
-    types = {note.name: _TYPES[note.type] for note in book.columns}
-    return _union(spark.read.schema(_listed(types)), root, book, there, {})
+        return _empty(spark, table)
+    types = {column.name: _TYPES[column.type] for column in table.columns}
+    return _union(spark.read.schema(_listed(types)), root, table, there, {})
 
 
-def _empty(spark: "SparkSession", table: Table[Any] | Book) -> "DataFrame":
+def _empty(spark: "SparkSession", table: Table[Any]) -> "DataFrame":
     columns = ", ".join(f"cast(null as {_TYPES[column.type]}) as `{column.name}`" for column in table.columns)
     return spark.sql(f"select {columns} where false")
 

@@ -1,33 +1,36 @@
 """The tables of prices: what tokens cost, and which price a deployment's name stands for."""
 
-from runmart.models.columns import DOUBLE, TIMESTAMPTZ, VARCHAR
-from runmart.models.tables.bookkeeping import Book, Note
+from typing import Any
 
-PRICES = Book(
+from runmart.models.columns import DOUBLE, TIMESTAMPTZ, VARCHAR, Column, Table
+
+PRICES: Table[Any] = Table(
     "prices",
     grain="one row per provider, model and start of validity",
     purpose="Prices of models, per million tokens; `runmart prices import` adds to them.",
     columns=(
-        Note("provider", VARCHAR, "Provider of the price"),
-        Note("model", VARCHAR, "Model, or a LIKE pattern such as gpt-4o-mini%; the most specific match applies"),
-        Note("valid_from", TIMESTAMPTZ, "Start of validity, included"),
-        Note("valid_to", TIMESTAMPTZ, "End of validity, excluded; null until the next price of the model"),
-        Note("input", DOUBLE, "Price per million input tokens"),
-        Note("cached_input", DOUBLE, "Price per million cached input tokens; null when equal to input"),
-        Note("output", DOUBLE, "Price per million output tokens"),
-        Note("currency", VARCHAR, "Currency, such as USD"),
-        Note("source", VARCHAR, "Source of the price, usually a URL"),
+        Column("provider", VARCHAR, meaning="Provider of the price"),
+        Column(
+            "model", VARCHAR, meaning="Model, or a LIKE pattern such as gpt-4o-mini%; the most specific match applies"
+        ),
+        Column("valid_from", TIMESTAMPTZ, meaning="Start of validity, included"),
+        Column("valid_to", TIMESTAMPTZ, meaning="End of validity, excluded; null until the next price of the model"),
+        Column("input", DOUBLE, meaning="Price per million input tokens"),
+        Column("cached_input", DOUBLE, meaning="Price per million cached input tokens; null when equal to input"),
+        Column("output", DOUBLE, meaning="Price per million output tokens"),
+        Column("currency", VARCHAR, meaning="Currency, such as USD"),
+        Column("source", VARCHAR, meaning="Source of the price, usually a URL"),
     ),
 )
 
-MODEL_ALIASES = Book(
+MODEL_ALIASES: Table[Any] = Table(
     "model_aliases",
     grain="one row per source and model",
     purpose="Aliases: which model's prices apply to a model of another name, such as an Azure deployment.",
     columns=(
-        Note("source", VARCHAR, "Label of the runs (--source)"),
-        Note("model", VARCHAR, "The model, as sent"),
-        Note("provider", VARCHAR, "Provider of the price; null for openai"),
-        Note("priced_as", VARCHAR, "Model whose prices apply"),
+        Column("source", VARCHAR, meaning="Label of the runs (--source)"),
+        Column("model", VARCHAR, meaning="The model, as sent"),
+        Column("provider", VARCHAR, meaning="Provider of the price; null for openai"),
+        Column("priced_as", VARCHAR, meaning="Model whose prices apply"),
     ),
 )

@@ -11,7 +11,7 @@ from runmart.ingest.warehouse.migrations import AddedColumn, adding
 from runmart.models import arrow
 from runmart.models.columns import BIGINT, VARCHAR, Column
 from runmart.models.observations import Observations
-from runmart.models.tables.bookkeeping import INPUTS, LOADS, Note
+from runmart.models.tables.bookkeeping import INPUTS, LOADS
 from runmart.models.tables.runs import RUNS
 from runmart.models.tables.usage import USAGE, UsageRows
 
@@ -41,8 +41,8 @@ OF_RUNS: _Added = (
     (USAGE, Column("unit", VARCHAR, _unit, "What is counted"), "null"),
 )
 OF_BOOKS: _Added = (
-    (INPUTS, Note("language", VARCHAR, "Its language"), "'en'"),
-    (LOADS, Note("retries", BIGINT, "How often it was tried again"), "0"),
+    (INPUTS, Column("language", VARCHAR, meaning="Its language"), "'en'"),
+    (LOADS, Column("retries", BIGINT, meaning="How often it was tried again"), "0"),
 )
 
 

@@ -10,7 +10,7 @@ from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.ingest.warehouse.file_backend import DuckDBFile
 from runmart.ingest.warehouse.migrations import MIGRATIONS, Migration, create_tables, migrate, schema_version
 from runmart.models.tables.all import ALL_TABLES
-from runmart.models.tables.bookkeeping import BOOKS
+from runmart.models.tables.bookkeeping import BOOKKEEPING_TABLES
 from runmart.models.tables.prices import MODEL_ALIASES, PRICES
 from tests.support.warehouse import WRONG_TOOL_SUMS, command, load, page, query, run, write
 
@@ -66,7 +66,7 @@ def test_tables_have_the_declared_columns_and_comments(warehouse: Path) -> None:
     )
     declared = [
         (schema, table.name, column.name, column.duckdb_type, column.meaning)
-        for schema, tables in (("main", (*ALL_TABLES, PRICES, MODEL_ALIASES)), ("runmart", BOOKS))
+        for schema, tables in (("main", (*ALL_TABLES, PRICES, MODEL_ALIASES)), ("runmart", BOOKKEEPING_TABLES))
         for table in tables
         for column in table.columns
     ]
