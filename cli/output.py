@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from runmart.ingest.load.loader import Totals
+    from runmart.ingest.load.totals import Totals
     from runmart.ingest.pipeline import Progress
 
 WIDTH = 80

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from runmart.ingest import signals
 from runmart.ingest.errors import InputError
-from runmart.ingest.load.loader import Load, ReadInput, Totals, original
+from runmart.ingest.load.buffer import ReadInput
+from runmart.ingest.load.loader import Load
+from runmart.ingest.load.rejects import raw_bytes
 from runmart.ingest.load.seen_inputs import unread
+from runmart.ingest.load.totals import Totals
 from runmart.ingest.parse.blocks import BLOCK_BYTES, Block, blocks
 from runmart.ingest.sources.discover import inputs
 from runmart.ingest.sources.input import Input
@@ -274,7 +277,7 @@ def retry_rejects(writer: "Writer") -> Load:
     converter = Converter()
     with loading(writer, "rejects --retry", "") as load:
         for reject_id, source, address, position, line, observed_at, raw, encoding in rows:
-            data = original(raw, encoding)
+            data = raw_bytes(raw, encoding)
             block = next(blocks([data]), Block(b""))
             found = converter.convert(
                 [(replace(block, line=line), Origin(source, observed_at, load.load_id))], load.admission

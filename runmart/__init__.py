@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from runmart.ingest.load.loader import Totals
+    from runmart.ingest.load.totals import Totals
     from runmart.queries import Selection, Warehouse, connect, read
 
     __version__: str

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from runmart.ingest.load.loader import WITHHELD
+from runmart.ingest.load.rejects import WITHHELD
 from runmart.ingest.transform.admission import DROP_ALL, JSONS, TEXTS, redacted
 from runmart.ingest.transform.redact import without_quotes
 from runmart.ingest.warehouse.backfill import sum_up_tools

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import tenacity
 
 from runmart.ingest.errors import SettingsError
-from runmart.ingest.load.loader import Totals
+from runmart.ingest.load.totals import Totals
 from runmart.ingest.pull.archive import Archive
 from runmart.ingest.pull.client import Client, Counters, Patience, Response
 from runmart.ingest.pull.errors import GoneError, PullError, RefusedError, ThreadError

@@ -6,7 +6,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from runmart.ingest.load import policies
-from runmart.ingest.load.loader import Load, ReadInput, Totals
+from runmart.ingest.load.buffer import ReadInput
+from runmart.ingest.load.loader import Load
+from runmart.ingest.load.totals import Totals
 from runmart.ingest.parse.blocks import Block, blocks
 from runmart.ingest.pull.archive import Archive
 from runmart.ingest.pull.client import Response

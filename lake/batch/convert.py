@@ -8,7 +8,8 @@ from typing import Any
 import duckdb
 import msgspec
 
-from runmart.ingest.load.loader import ReadInput, Totals
+from runmart.ingest.load.buffer import ReadInput
+from runmart.ingest.load.totals import Totals
 from runmart.ingest.pipeline import Reading
 from runmart.ingest.transform.convert import Converted, Converter, admit
 from runmart.ingest.workers.pool import Workers

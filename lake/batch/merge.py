@@ -11,7 +11,8 @@ import msgspec
 import pyarrow as pa
 
 from runmart.ingest.decode.result import BlockCounts
-from runmart.ingest.load.loader import Load, ReadInput
+from runmart.ingest.load.buffer import ReadInput
+from runmart.ingest.load.loader import Load
 from runmart.ingest.transform.convert import Converted
 from runmart.lake.batch.convert import End, SplitCounts, Sums
 from runmart.lake.batch.job import Job

@@ -10,7 +10,8 @@ import duckdb
 import pyarrow as pa
 
 from runmart.ingest.decode.result import BlockCounts
-from runmart.ingest.load.loader import Load, ReadInput
+from runmart.ingest.load.buffer import ReadInput
+from runmart.ingest.load.loader import Load
 from runmart.ingest.pipeline import loading
 from runmart.ingest.transform.convert import Converted, admit
 from runmart.lake.parquet import schema

@@ -107,7 +107,9 @@ THREADS: Table[Any] = Table(
         Column(
             "state",
             VARCHAR,
-            meaning="listed (not read yet), complete, partial (see gap_after), failed (see error), gone (not on the server)",
+            meaning=(
+                "listed (not read yet), complete, partial (see gap_after), failed (see error), gone (not on the server)"
+            ),
         ),
         Column("newest_run_id", VARCHAR, meaning="High watermark: the newest run that was read"),
         Column("newest_created_at", TIMESTAMPTZ, meaning="Creation time of that run"),

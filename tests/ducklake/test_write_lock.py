@@ -195,7 +195,7 @@ def test_a_running_load_is_no_killed_one(lake: Bare, tmp_path: Path) -> None:
         unwritten = Load(first, "ingest", "default")
         assert (unwritten.load_id, load(lake, file).load_id) == (3, 4)
         unwritten.abandon("failed")
-        going_on._lease.close()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as if it were killed
+        going_on._record.close()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as if it were killed
     assert load(lake, file).load_id == 5
     assert query(lake.place, states) == [(1, "killed"), (2, "done"), (4, "done"), (5, "done")]
 

@@ -1,0 +1,67 @@
+"""What a load has taken and not committed yet: observations, and rows for the bookkeeping tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from runmart.ingest.load.bookkeeping import Row
+from runmart.ingest.transform.convert import Converted
+from runmart.models.batches import POSITION, Batches, shift, shift_rows
+from runmart.models.columns import Table
+from runmart.models.observations import Reject
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class ReadInput(NamedTuple):
+    """An input that was read to its end: a row of `runmart.inputs`."""
+
+    address: str
+    size: int
+    content_hash: str
+    modified_at: int
+    observations: int
+    rejected: int
+
+
+@dataclass(slots=True)
+class Buffer:
+    """Observations until they are merged; all else until it is committed."""
+
+    batches: list[Batches] = field(default_factory=list[Batches])
+    steps: "list[pa.RecordBatch]" = field(default_factory=list["pa.RecordBatch"])
+    observations: int = 0
+    """Runs in `batches`."""
+    bytes: int = 0
+    """Memory that `batches` and `steps` hold."""
+    rejects: list[tuple[str, Reject]] = field(default_factory=list[tuple[str, Reject]])
+    """Each with the address of its input."""
+    rejected_bytes: int = 0
+    inputs: list[ReadInput] = field(default_factory=list[ReadInput])
+    retried: list[int] = field(default_factory=list[int])
+    """Ids of rejects that are loaded now and no rejects any more."""
+    replacements: list[tuple[Table[Any], list[Row], tuple[str, ...]]] = field(
+        default_factory=list[tuple[Table[Any], list[Row], tuple[str, ...]]]
+    )
+    """Arguments of `bookkeeping.replace_rows`."""
+
+    def add(self, converted: Converted, inputs: Sequence[tuple[str, int]]) -> None:
+        """Add converted blocks; `inputs` has the address of each block's input, and the number of items before it."""
+        self.rejects += [
+            (address, reject._replace(position=reject.position + before))
+            for (address, before), rejects in zip(inputs, converted.rejects, strict=True)
+            for reject in rejects
+        ]
+        self.rejected_bytes += sum(len(reject.raw) for rejects in converted.rejects for reject in rejects)
+        before = max((before for _, before in inputs), default=0)  # blocks with others before them come alone
+        self.batches += [shift(batches, before, POSITION) for batches in converted.batches]
+        self.bytes += sum(batch.nbytes for batches in converted.batches for batch in batches)
+        if converted.steps is not None:
+            self.steps.append(shift_rows(converted.steps, before, POSITION))
+            self.bytes += converted.steps.nbytes
+        self.observations += sum(counts.observations for counts in converted.counts) - converted.pruned
+
+    def clear_observations(self) -> None:
+        """Forget the observations, which were merged."""
+        self.batches, self.steps, self.observations, self.bytes = [], [], 0, 0
