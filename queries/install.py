@@ -1,8 +1,8 @@
 """Views get into a warehouse: created or replaced, each with its comments."""
 
-import hashlib
 from typing import TYPE_CHECKING
 
+from runmart.ingest.digest import content_digest
 from runmart.queries.catalog import prelude, views
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _digest(writer: "Writer") -> str:
     texts = [prelude("duckdb"), *(text for item in ours.items() for text in item)]
     texts += [f"{name}: {comment}" for name, comment in found if name in ours]
     texts += ["without comments on columns"] * (not writer.has_column_comments)
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+    return content_digest("\0".join(texts).encode())
 
 
 def _quoted(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from runmart.ingest.digest import prefix_of
 from runmart.ingest.errors import InputError
 from runmart.ingest.sources.input import Input
 from runmart.ingest.sources.reader import content_hash
@@ -68,7 +69,8 @@ def _is_same(item: Input, known: Sequence[tuple[str, bool]]) -> bool:
         return False
     if any(is_same_time for _, is_same_time in known):
         return True
+    digests = {digest for digest, _ in known}
     try:
-        return content_hash(item)[1] in {digest for digest, _ in known}
+        return any(content_hash(item, prefix) in digests for prefix in {prefix_of(digest) for digest in digests})
     except InputError:
         return False  # reading it will say why

@@ -1,6 +1,5 @@
 """Archive: raw answers in files, compressed, each with the time of the answer, for `runmart ingest` to read."""
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from runmart.ingest.digest import short_digest
 from runmart.ingest.pull.client import Response
 from runmart.ingest.transform.admission import AdmissionFilter
 
@@ -34,7 +34,7 @@ class Archive:
             if body is None:
                 continue
             moment = datetime.fromtimestamp(response.observed_at / 1e6, UTC)
-            digest = hashlib.sha256(response.address.encode() + b"\0" + body).hexdigest()[:12]
+            digest = short_digest(response.address.encode() + b"\0" + body, 12)
             folder = self._folder / f"{moment:%Y-%m-%d}"
             folder.mkdir(parents=True, exist_ok=True)
             path = folder / f"{moment:%H%M%S}.{moment.microsecond:06}-{digest}.json.zst"

@@ -6,7 +6,6 @@ asks for a pause gets it from all requests at once. What does not pass is an err
 
 import asyncio
 import email.utils
-import hashlib
 import random
 import re
 import time
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx2
 import tenacity
 
+from runmart.ingest.digest import content_digest
 from runmart.ingest.pull.credentials import Key, KeyAuth
 from runmart.ingest.pull.errors import GoneError, PullError, RefusedError, ThreadError
 
@@ -78,8 +78,8 @@ class Response(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the body."""
-        return hashlib.sha256(self.body).hexdigest()
+        """The content digest of the body."""
+        return content_digest(self.body)
 
 
 class _PassingError(Exception):

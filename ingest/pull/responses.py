@@ -3,12 +3,12 @@
 What is stored is decoded from the same bytes by `runmart.ingest`; nothing of a run is kept from here.
 """
 
-import hashlib
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from runmart.ingest.digest import content_digest
 from runmart.ingest.pull.client import Response
 from runmart.models.statuses import TERMINAL_STATUSES
 
@@ -86,7 +86,7 @@ def page(response: Response) -> Page:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedError(f"no list: {error}") from None
     said = has_more if isinstance(has_more, bool) else None
-    return Page(response, items, count, said, hashlib.sha256(data).hexdigest())
+    return Page(response, items, count, said, content_digest(data))
 
 
 def _items(data: bytes) -> tuple[list[Item], int]:

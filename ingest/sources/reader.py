@@ -1,12 +1,12 @@
 """Read: an input's bytes, decompressed by what they are, not by what the file is called."""
 
-import hashlib
 import io
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Literal
 
 import pyarrow as pa
 
+from runmart.ingest.digest import Hasher
 from runmart.ingest.errors import InputError
 from runmart.ingest.sources.input import Input
 
@@ -35,16 +35,17 @@ _FOREIGN = {
 class Reader:
     """The bytes of one input: iterate over chunks; afterwards `size` and `content_hash` describe what was read."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, prefix: str | None = None) -> None:
+        """Read from `file`; `prefix` is that of the digest, see `Hasher`."""
         self._file = file
-        self._hash = hashlib.sha256()
+        self._hasher = Hasher(prefix)
         self.size = 0
         self.closed = False
 
     def read(self, size: int = CHUNK_BYTES) -> bytes:
         """The next bytes as they are stored, at most `size`."""
         data = self._file.read(CHUNK_BYTES if size < 0 else size)
-        self._hash.update(data)
+        self._hasher.update(data)
         self.size += len(data)
         return data
 
@@ -55,8 +56,8 @@ class Reader:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of the bytes as they are stored."""
-        return self._hash.hexdigest()
+        """The content digest of the bytes as they are stored."""
+        return self._hasher.digest()
 
     def chunks(self) -> Iterator[bytes]:
         """The decompressed bytes, about a mebibyte at a time.
@@ -124,13 +125,13 @@ class _Rewound(io.RawIOBase):
         return True
 
 
-def content_hash(source: Input) -> tuple[int, str]:
-    """Size and SHA-256 of an input's bytes, read once from end to end.
+def content_hash(source: Input, prefix: str | None = None) -> str:
+    """The content digest of an input's bytes, read once from end to end; `prefix` as for `Hasher`.
 
     Raises:
         InputError: It cannot be read.
     """
-    reader = open_input(source)
+    reader = open_input(source, prefix)
     try:
         while reader.read():
             pass
@@ -138,16 +139,16 @@ def content_hash(source: Input) -> tuple[int, str]:
         raise InputError(f"cannot be read: {error.strerror or error}") from None
     finally:
         reader.close()
-    return reader.size, reader.content_hash
+    return reader.content_hash
 
 
-def open_input(source: Input) -> Reader:
-    """Open an input.
+def open_input(source: Input, prefix: str | None = None) -> Reader:
+    """Open an input; `prefix` as for `Hasher`.
 
     Raises:
         InputError: It cannot be opened.
     """
-    return _opened(source.open)
+    return _opened(source.open, prefix)
 
 
 def open_file(path: str) -> Reader:
@@ -159,8 +160,8 @@ def open_file(path: str) -> Reader:
     return _opened(lambda: open(path, "rb", buffering=0))  # noqa: PTH123 - quicker
 
 
-def _opened(opener: Callable[[], BinaryIO]) -> Reader:
+def _opened(opener: Callable[[], BinaryIO], prefix: str | None = None) -> Reader:
     try:
-        return Reader(opener())
+        return Reader(opener(), prefix)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}") from None

@@ -1,6 +1,5 @@
 """Incremental export of a warehouse: writes the partitions that have changed since the last export."""
 
-import hashlib
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 
+from runmart.ingest.digest import file_digest, short_digest
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.load import policies
 from runmart.ingest.version import VERSION
@@ -25,7 +25,6 @@ from runmart.lake.parquet.manifest import (
     held,
     put_in_place,
     read_manifest,
-    sha256,
     whole,
     write_manifest,
 )
@@ -199,7 +198,7 @@ def _sources(connection: "DuckDBPyConnection") -> dict[str, str]:
 
 def _columns_digest() -> str:
     columns = {table: tuple(schema.columns(table)) for table in schema.PARTITIONED}
-    return hashlib.sha256(repr(columns).encode()).hexdigest()[:16]
+    return short_digest(repr(columns).encode(), 16)
 
 
 def _write(
@@ -266,7 +265,7 @@ def copy(connection: "DuckDBPyConnection", query: str, path: Path, name: str) ->
     [(count,)] = connection.execute(
         f"copy ({query}) to {_quoted(str(path))} (format parquet, compression zstd, use_tmp_file false)"
     ).fetchall()
-    return File(name, count, path.stat().st_size, sha256(path), schema.current())
+    return File(name, count, path.stat().st_size, file_digest(path), schema.current())
 
 
 def _remove(folder: Path, partition: Partition) -> None:

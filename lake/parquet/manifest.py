@@ -8,7 +8,6 @@ Formats 1 (exports only) and 2 are read for ever: they do not record the schema 
 under one schema version only, `_SCHEMAS`. The next export or batch makes them format 3.
 """
 
-import hashlib
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -243,12 +242,6 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from runmart.ingest.decode.result import BlockCounts
+from runmart.ingest.digest import file_digest
 from runmart.ingest.load.buffer import ReadInput
 from runmart.ingest.load.loader import Load
 from runmart.ingest.pipeline import loading
@@ -24,7 +25,6 @@ from runmart.lake.parquet.manifest import (
     Written,
     held,
     read_manifest,
-    sha256,
 )
 from runmart.models import arrow
 from runmart.models.batches import OBSERVATION, Batches
@@ -93,7 +93,7 @@ def check(reader: "DuckDBPyConnection", path: Path, table: str, file: File) -> N
         ExportError: It is missing or damaged, lacks a column, or has one that this runmart does not know.
     """
     try:
-        is_same = path.stat().st_size == file.bytes and sha256(path) == file.sha256
+        is_same = path.stat().st_size == file.bytes and file_digest(path, file.sha256) == file.sha256
     except FileNotFoundError:
         raise ExportError(f"{path} is missing; export it again, or restore the file") from None
     except OSError as error:

@@ -7,13 +7,14 @@ from typing import Any
 import duckdb
 import pytest
 
+from runmart.ingest.digest import file_digest
 from runmart.ingest.warehouse import migrations
 from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
 from runmart.ingest.warehouse.file_backend import DuckDBFile
 from runmart.lake.batch.discover import export_of
 from runmart.lake.parquet import schema
 from runmart.lake.parquet.export import export
-from runmart.lake.parquet.manifest import FORMAT, MANIFEST, ExportError, File, read_manifest, sha256, write_manifest
+from runmart.lake.parquet.manifest import FORMAT, MANIFEST, ExportError, File, read_manifest, write_manifest
 from runmart.lake.parquet.restore import restore
 from runmart.models.tables.tools import DIGEST
 from runmart.queries import connect
@@ -168,7 +169,7 @@ def _newer(folder: Path, how: str) -> None:
         path = folder / file.path
         duckdb.sql(f"copy (select *, 1 as later from '{path}') to '{path}.new' (format parquet)")
         Path(f"{path}.new").replace(path)
-        file.bytes, file.sha256 = path.stat().st_size, sha256(path)
+        file.bytes, file.sha256 = path.stat().st_size, file_digest(path)
         write_manifest(folder, manifest)
 
 

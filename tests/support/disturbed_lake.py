@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from runmart.ingest.digest import file_digest
 from runmart.lake.batch.commit import Outcome
-from runmart.lake.parquet.manifest import MANIFEST, sha256
+from runmart.lake.parquet.manifest import MANIFEST
 from tests.support import batch_engine as engine
 from tests.support.lake import Rows, named, shown, strays
 
@@ -28,7 +29,7 @@ class Before(NamedTuple):
         """Whether the manifest is the same, and each file that it names: a window shows the same, too."""
         if (self.lake / MANIFEST).read_bytes() != self.text:
             return False
-        return all(sha256(self.lake / path) == file.sha256 for path, file in named(self.lake).items())
+        return all(file_digest(self.lake / path) == file.sha256 for path, file in named(self.lake).items())
 
     def completes(self) -> None:
         """Another try gives what an undisturbed one gives, and nothing is left of those that failed."""

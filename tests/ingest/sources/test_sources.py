@@ -189,9 +189,9 @@ def test_what_was_read_long_ago_is_not_read_again(
     """Size and time tell that a file is the same; its bytes are read only where the time may be wrong."""
     read: list[str] = []
 
-    def recorded(item: Input) -> tuple[int, str]:
+    def recorded(item: Input, prefix: str) -> str:
         read.append(Path(item.address).name)
-        return content_hash(item)
+        return content_hash(item, prefix)
 
     monkeypatch.setattr("runmart.ingest.load.seen_inputs.content_hash", recorded)
     for name in "abc":

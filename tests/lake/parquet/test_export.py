@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runmart.ingest.digest import file_digest
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
 from runmart.lake.parquet import export as export_module
@@ -24,7 +25,6 @@ from runmart.lake.parquet.manifest import (
     held,
     put_in_place,
     read_manifest,
-    sha256,
     write_manifest,
 )
 from runmart.lake.parquet.restore import restore
@@ -265,7 +265,7 @@ def _damage(out: Path, path: Path, damage: str) -> None:
         manifest = read_manifest(out)
         assert manifest is not None
         [file] = [file for _, file in manifest.files() if out / file.path == path]
-        file.bytes, file.sha256 = path.stat().st_size, sha256(path)
+        file.bytes, file.sha256 = path.stat().st_size, file_digest(path)
         write_manifest(out, manifest)
 
 
