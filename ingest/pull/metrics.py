@@ -1,96 +1,92 @@
-"""Metrics: what pulls did, as a text file for the node exporter of Prometheus."""
+"""Metrics of pulls, as a text file for the node exporter of Prometheus."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+from prometheus_client.parser import text_string_to_metric_families
+
 from runmart.ingest.pull.runner import Outcome
 
 _LAST_SUCCESS = "last_success_timestamp_seconds"
-_SUCCESS_LINE = re.compile(rf'^runmart_pull_{_LAST_SUCCESS}\{{source="((?:[^"\\]|\\.)*)"\}} (\S+)$', re.MULTILINE)
 
 
 class Pulled(NamedTuple):
     """How the pull from one source ended."""
 
     outcome: Outcome | None
-    """None when it could not go on."""
+    """None when it failed."""
     finished_at: float
     """Seconds since 1970."""
 
 
-_METRICS: tuple[tuple[str, str], ...] = (
-    ("success", "Whether the last pull went to its end, 1 or 0"),
-    (_LAST_SUCCESS, "When a pull went to its end last, in seconds since 1970"),
-    ("duration_seconds", "How long the last pull took"),
-    ("runs_new", "Runs that the last pull brought"),
-    ("runs_updated", "Runs that the last pull changed"),
-    ("observations", "Runs that the last pull saw in new answers"),
-    ("rejects", "Items of the last pull that could not be decoded"),
-    ("threads", "Threads that the last pull asked for"),
-    ("failures", "Threads and runs that the last pull could not read"),
-    ("requests", "Requests of the last pull, retries included"),
-    ("retries", "Requests of the last pull that were sent again"),
-    ("throttled", "Answers of the last pull that asked for fewer requests"),
-)
+_METRICS: dict[str, str] = {
+    "success": "Whether the last pull was completed, 1 or 0",
+    _LAST_SUCCESS: "When a pull was completed last, in seconds since 1970",
+    "duration_seconds": "How long the last pull took",
+    "runs_new": "Runs that the last pull added",
+    "runs_updated": "Runs that the last pull changed",
+    "observations": "Runs in new responses of the last pull",
+    "rejects": "Items of the last pull that could not be decoded",
+    "threads": "Threads that the last pull read",
+    "failures": "Threads and runs that the last pull could not read",
+    "requests": "Requests of the last pull, retries included",
+    "retries": "Requests of the last pull that were sent again",
+    "throttled": "Responses of the last pull with status 429",
+}
 
 
 def write(path: Path, pulls: Mapping[str, Pulled]) -> None:
-    """Write the metrics of pulls, by source, in one step; of a failed one, the last success stays.
+    """Replace the file by the metrics of pulls, by source; for a failed pull, the time of the last success is kept.
 
     Raises:
         OSError: The file cannot be written.
     """
-    before = _successes(path)
-    values = {source: _values(pulled, before.get(source)) for source, pulled in pulls.items()}
-    lines: list[str] = []
-    for name, meaning in _METRICS:
-        lines += [f"# HELP runmart_pull_{name} {meaning}", f"# TYPE runmart_pull_{name} gauge"]
-        lines += [
-            f'runmart_pull_{name}{{source="{_escaped(source)}"}} {found[name]!r}'
-            for source, found in values.items()
-            if name in found
-        ]
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text("\n".join([*lines, ""]), "utf-8")
-    unfinished.replace(path)
+    last_successes = _last_successes(path)
+    registry = CollectorRegistry()
+    gauges = {
+        name: Gauge(f"runmart_pull_{name}", meaning, ["source"], registry=registry)
+        for name, meaning in _METRICS.items()
+    }
+    for source, pulled in pulls.items():
+        for name, value in _values(pulled, last_successes.get(source)).items():
+            gauges[name].labels(source).set(value)
+    write_to_textfile(str(path), registry)
 
 
 def _values(pulled: Pulled, last_success: float | None) -> dict[str, float]:
     outcome = pulled.outcome
-    if outcome is None:
-        return {"success": 0, **({_LAST_SUCCESS: last_success} if last_success is not None else {})}
-    is_success = not outcome.is_late
+    is_success = outcome is not None and not outcome.is_late
     succeeded = pulled.finished_at if is_success else last_success
-    return {
-        "success": int(is_success),
-        **({_LAST_SUCCESS: succeeded} if succeeded is not None else {}),
-        "duration_seconds": outcome.seconds,
-        "runs_new": outcome.totals.new_runs,
-        "runs_updated": outcome.totals.updated_runs,
-        "observations": outcome.totals.observations,
-        "rejects": outcome.totals.rejected,
-        "threads": outcome.threads,
-        "failures": outcome.failures.total(),
-        "requests": outcome.counters.requests,
-        "retries": outcome.counters.retries,
-        "throttled": outcome.counters.throttled,
-    }
+    values: dict[str, float] = {"success": int(is_success)}
+    if succeeded is not None:
+        values[_LAST_SUCCESS] = succeeded
+    if outcome is not None:
+        values |= {
+            "duration_seconds": outcome.seconds,
+            "runs_new": outcome.totals.new_runs,
+            "runs_updated": outcome.totals.updated_runs,
+            "observations": outcome.totals.observations,
+            "rejects": outcome.totals.rejected,
+            "threads": outcome.threads,
+            "failures": outcome.failures.total(),
+            "requests": outcome.counters.requests,
+            "retries": outcome.counters.retries,
+            "throttled": outcome.counters.throttled,
+        }
+    return values
 
 
-def _successes(path: Path) -> dict[str, float]:
-    """When each source succeeded last, as the file says."""
+def _last_successes(path: Path) -> dict[str, float]:
+    """The last success of each source in the file; none when there is no such file."""
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
+        families = list(text_string_to_metric_families(path.read_text("utf-8")))
+    except (OSError, ValueError):
         return {}
-    return {_unescaped(source): float(value) for source, value in _SUCCESS_LINE.findall(text)}
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\(.)", lambda match: "\n" if match[1] == "n" else match[1], text)
+    return {
+        sample.labels["source"]: sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == f"runmart_pull_{_LAST_SUCCESS}" and "source" in sample.labels
+    }

@@ -1,0 +1,43 @@
+"""The file of metrics, without a server."""
+
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from runmart.ingest.pull.metrics import Pulled, write
+from runmart.ingest.pull.runner import Outcome
+
+
+def values(path: Path, metric: str) -> dict[str, float]:
+    """A metric by source."""
+    families = text_string_to_metric_families(path.read_text("utf-8"))
+    samples = [sample for family in families for sample in family.samples]
+    return {sample.labels["source"]: sample.value for sample in samples if sample.name == f"runmart_pull_{metric}"}
+
+
+def test_the_last_success_of_each_source_is_kept(tmp_path: Path) -> None:
+    """Whatever characters its label has; the file is replaced in one step, and nothing else is left in the folder."""
+    path, odd = tmp_path / "pull.prom", 'a"b\\c\nd\\n é'
+    write(path, {odd: Pulled(Outcome(), 100.5), "late": Pulled(Outcome(is_late=True), 100.5)})
+    assert values(path, "success") == {odd: 1, "late": 0}
+    write(path, {odd: Pulled(None, 200.0), "late": Pulled(Outcome(), 200.0)})
+    assert values(path, "success") == {odd: 0, "late": 1}
+    assert values(path, "last_success_timestamp_seconds") == {odd: 100.5, "late": 200.0}
+    assert values(path, "requests") == {"late": 0}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("found", [b"\xff\x00", b"runmart_pull_last_success_timestamp_seconds{", b"a 1\n", b"{}"])
+def test_a_file_that_is_not_ours_is_replaced(tmp_path: Path, found: bytes) -> None:
+    """What the file held before may be anything."""
+    path = tmp_path / "pull.prom"
+    path.write_bytes(found)
+    write(path, {"a": Pulled(Outcome(), 1.0)})
+    assert values(path, "success") == {"a": 1}
+
+
+def test_a_file_that_cannot_be_written_is_an_os_error(tmp_path: Path) -> None:
+    """The command warns then, and goes on."""
+    with pytest.raises(FileNotFoundError):
+        write(tmp_path / "missing" / "pull.prom", {"a": Pulled(Outcome(), 1.0)})
