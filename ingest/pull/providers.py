@@ -1,4 +1,4 @@
-"""Profiles: how each kind of server spells the threads/runs API."""
+"""Provider profiles: paths, headers and API versions of the threads/runs API, per vendor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,36 +11,57 @@ from runmart.ingest.errors import SettingsError
 ProfileName = Literal["openai", "azure-openai", "azure-foundry", "compatible"]
 
 PAGE_SIZE = 100
-"""The most that the API allows."""
+"""Items per page: the most that the API allows."""
+
+UNVERSIONED = "v1"
+"""The version that stands for an API without dated versions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One kind of server.
+    """How one kind of server spells the API.
 
     Sources: the API references of OpenAI (Assistants v2), Azure OpenAI (`2024-05-01-preview` and later) and Azure AI
     Foundry Agents (`2025-05-01`).
     """
 
     threads: str
-    """The path of the threads, behind the base URL."""
+    """The path of the threads, after the base URL."""
+    base_suffix: str = ""
+    """The first part of the path, which a base URL may already end in."""
+    unversioned_threads: str | None = None
+    """The path of the threads when the API version is `v1`, which is then no query parameter."""
     key_header: Literal["authorization", "api-key"] = "authorization"
     key_variable: str | None = None
     """The environment variable that holds the key, by custom."""
     api_version: str | None = None
+    """The query parameter `api-version`, unless another is given."""
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(dict[str, str]()))
     lists_threads: bool = False
+    """Whether the server has a list of all threads."""
     token_scope: str | None = None
-    """What an Entra token is asked for."""
+    """The scope of Entra tokens."""
+
+    def threads_url(self, base_url: str, api_version: str | None) -> str:
+        """The address of the threads on a server."""
+        path = self.threads
+        if api_version == UNVERSIONED and self.unversioned_threads is not None:
+            path = self.unversioned_threads
+        return base_url.rstrip("/").removesuffix(self.base_suffix) + path
 
 
 PROFILES: Mapping[ProfileName, Profile] = MappingProxyType(
     {
         "openai": Profile(
-            "/v1/threads", key_variable="OPENAI_API_KEY", headers=MappingProxyType({"openai-beta": "assistants=v2"})
+            "/v1/threads",
+            base_suffix="/v1",
+            key_variable="OPENAI_API_KEY",
+            headers=MappingProxyType({"openai-beta": "assistants=v2"}),
         ),
         "azure-openai": Profile(
             "/openai/threads",
+            base_suffix="/openai",
+            unversioned_threads="/openai/v1/threads",
             key_header="api-key",
             key_variable="AZURE_OPENAI_API_KEY",
             api_version="2024-05-01-preview",
@@ -57,13 +78,10 @@ PROFILES: Mapping[ProfileName, Profile] = MappingProxyType(
     }
 )
 
-_UNVERSIONED = "v1"
-"""Azure OpenAI's API without dated versions has a path of its own."""
-
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One server, and the addresses on it."""
+    """One server and its addresses."""
 
     base_url: str
     name: ProfileName
@@ -73,7 +91,7 @@ class Server:
         """Check the base URL.
 
         Raises:
-            SettingsError: It is no http address, or holds what does not belong there.
+            SettingsError: It is no HTTP address, or holds a user, a password or a query.
         """
         parts = urlsplit(self.base_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -86,19 +104,13 @@ class Server:
 
     @property
     def profile(self) -> Profile:
-        """What is common to servers of its kind."""
+        """The profile of its vendor."""
         return PROFILES[self.name]
 
     @property
     def threads(self) -> str:
         """The address of the threads."""
-        base, path = self.base_url.rstrip("/"), self.profile.threads
-        if self.name == "openai" and base.endswith("/v1"):
-            path = path.removeprefix("/v1")
-        if self.name == "azure-openai":
-            base = base.removesuffix("/openai")
-            path = "/openai/v1/threads" if self.api_version == _UNVERSIONED else path
-        return base + path
+        return self.profile.threads_url(self.base_url, self.api_version)
 
     def runs(self, thread_id: str) -> str:
         """The address of a thread's runs."""
@@ -114,6 +126,6 @@ class Server:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What every request asks with."""
+        """The query parameters of every request."""
         version = self.api_version or self.profile.api_version
-        return {"api-version": version} if version and version != _UNVERSIONED else {}
+        return {"api-version": version} if version and version != UNVERSIONED else {}
