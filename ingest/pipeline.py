@@ -1,4 +1,4 @@
-"""The whole way of a load: sources, blocks, observations, batches, one after another."""
+"""The pipeline of a load: sources, inputs, blocks, observations, batches."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 GROUP_BYTES = 4 << 20
 GROUP_INPUTS = 4096
-"""Small inputs are read and converted together: so much at a time is quickest, and so many files."""
+"""Small inputs are converted in groups of about this many bytes, or at most this many inputs."""
 
 MAX_GROUPS = 32
-"""So many may wait for one before them that takes longer."""
+"""Groups under conversion: finished ones wait in memory for an earlier one, since the order of inputs is kept."""
 
 Progress = Callable[[str, Totals], None]
-"""Told after each group of blocks: the address of the input, and what the load did so far."""
+"""Called after each group with the address of its last input and the totals of the load so far."""
 
 
 def ingest(
@@ -55,43 +55,43 @@ def ingest(
     workers: Workers | int | None = None,
     progress: Progress = lambda _address, _totals: None,
 ) -> Load:
-    """Load what `sources` name.
+    """Load the inputs that `sources` name, and return the load, committed.
 
     Args:
         writer: What `open_for_writing` gives.
         sources: Files, folders, globs, `-`, URLs.
-        source: The label of these runs: which organisation, project or server.
+        source: The label of these runs: their organisation, project or server.
         command: What the load is called in the bookkeeping.
         observed_at: When the runs were observed, in microseconds since 1970; each input's own time when None.
-        reload: Read inputs even if they were read before.
-        content: What becomes of the content of runs; the warehouse's own rules hold for fields that are not named.
-        workers: Processes that convert inputs beside this one, or how many; by the number of cores when None.
-        progress: Called after each group of blocks.
+        reload: Read inputs that were loaded before, too.
+        content: The redaction policy from now on; the warehouse's own holds for fields that it does not name.
+        workers: A pool of workers, or their number; by the number of cores when None.
+        progress: Called after each group of inputs.
 
     Raises:
         SourceError: A source names nothing.
         WarehouseError: Content is to be hashed, and the key is missing, or not the warehouse's.
-        WorkerError: A worker has ended unexpectedly; the batch at hand is rolled back.
-        duckdb.Error: The warehouse fails; the batch at hand is rolled back.
+        WorkerError: A worker has ended unexpectedly; the current batch is rolled back.
+        duckdb.Error: The warehouse fails; the current batch is rolled back.
     """
     with (
-        workers if isinstance(workers, Workers) else Workers(workers) as converting,
+        workers if isinstance(workers, Workers) else Workers(workers) as pool,
         loading(writer, command, source, content) as load,
     ):
-        reading = Reading(load, source, observed_at, converting, progress)
+        pipeline = InputPipeline(load, source, observed_at, pool, progress)
         found = inputs(sources)
         for item, is_known in zip(found, repeat(None)) if reload else unread(writer.connection, found, source):
             if is_known:
                 load.totals.inputs_unchanged += 1
             else:
-                reading.read(item)
-        reading.finish()
+                pipeline.read(item)
+        pipeline.finish()
     return load
 
 
 @contextmanager
 def loading(writer: "Writer", command: str, source: str, content: RedactionPolicy | None = None) -> Generator[Load]:
-    """A load that records how it ended."""
+    """A load that is committed at the end, or abandoned on an error; its record says how it ended."""
     load = Load(writer, command, source, content)
     try:
         yield load
@@ -106,14 +106,14 @@ def loading(writer: "Writer", command: str, source: str, content: RedactionPolic
 
 
 class Sink(Protocol):
-    """What takes what inputs held: a load, or what stands for one elsewhere. See `Load` for each."""
+    """Takes the content of inputs: `Load`, or another class with these methods of it."""
 
     load_id: int
     admission: AdmissionFilter
     totals: Totals
 
-    def add(self, found: Converted, inputs: Sequence[tuple[str, int]], /) -> None:
-        """Take what some blocks held."""
+    def add(self, converted: Converted, inputs: Sequence[tuple[str, int]], /) -> None:
+        """Take converted blocks."""
         ...
 
     def reject(self, address: str, reject: Reject, /) -> None:
@@ -121,12 +121,12 @@ class Sink(Protocol):
         ...
 
     def finish_input(self, read: ReadInput, /) -> None:
-        """Note that an input was read to its end."""
+        """Record that an input was read to its end."""
         ...
 
 
-class _Taken:
-    """An input, and how much of it was taken."""
+class _InputState:
+    """An input, and the number of its items that were passed on."""
 
     __slots__ = ("is_large", "item", "observations", "origin", "position", "rejected")
 
@@ -138,51 +138,51 @@ class _Taken:
 
 
 class _Group(NamedTuple):
-    """What is converted together: several small inputs, or a part of a large one."""
+    """Converted together: several small inputs, or one block of a large input."""
 
     done: "Future[Done]"
-    inputs: list[_Taken]
-    """Of each part."""
+    inputs: list[_InputState]
+    """The input of each part."""
 
 
 class _End(NamedTuple):
-    """The end of a large input, behind its parts."""
+    """The end of a large input, after its blocks."""
 
-    of: _Taken
+    state: _InputState
     read: ReadToEnd
 
 
-class Reading:
-    """Has inputs read and converted, and puts what they held into a load, in the order of the inputs."""
+class InputPipeline:
+    """Reads inputs, has them converted by the pool, and passes the results to a sink in the order of the inputs."""
 
     def __init__(
         self,
-        load: Sink,
+        sink: Sink,
         source: str,
         observed_at: int | None,
         workers: Workers,
         progress: Progress = lambda _address, _totals: None,
     ) -> None:
-        """What is read goes into `load`; see `ingest`."""
-        self._load = load
+        """For the parameters see `ingest`."""
+        self._sink = sink
         self._source = source
         self._observed_at = observed_at
         self._workers = workers
         self._progress = progress
-        self._small: list[tuple[str, _Taken]] = []
+        self._small: list[tuple[str, _InputState]] = []
         self._bytes = self._groups = 0
         self._pending = deque[_Group | _End]()
-        self._large: list[_Taken] = []
+        self._large: list[_InputState] = []
 
     def read(self, item: Input) -> None:
-        """Read one input; what is wrong with it is recorded, and the load goes on."""
+        """Read one input; one that cannot be read becomes a reject."""
         observed_at = item.modified_at if self._observed_at is None else self._observed_at
-        of = _Taken(item, Origin(self._source, observed_at, self._load.load_id))
-        if of.is_large:
+        state = _InputState(item, Origin(self._source, observed_at, self._sink.load_id))
+        if state.is_large:
             self._submit_small()
-            self._read_large(of)
+            self._read_large(state)
             return
-        self._small.append((item.path or "", of))
+        self._small.append((item.path or "", state))
         self._bytes += item.size or 0
         if self._bytes >= GROUP_BYTES or len(self._small) >= GROUP_INPUTS:
             self._submit_small()
@@ -190,7 +190,7 @@ class Reading:
                 self._read_large(self._large.pop())
 
     def finish(self) -> None:
-        """Take all that was read."""
+        """Pass on all that was read, and wait for it."""
         self._submit_small()
         while self._pending or self._large:
             while self._pending:
@@ -198,31 +198,31 @@ class Reading:
             if self._large:
                 self._read_large(self._large.pop())
 
-    def _read_large(self, of: _Taken) -> None:
-        """Read an input here, and have its blocks converted."""
+    def _read_large(self, state: _InputState) -> None:
+        """Read a large input in this process, and submit its blocks."""
         try:
-            reader = open_input(of.item)
+            reader = open_input(state.item)
             try:
                 for block in not_blank(blocks(reader.chunks(), BLOCK_BYTES)):
-                    self._submit([(block, of)], len(block.data))
+                    self._submit([(block, state)], len(block.data))
             finally:
                 reader.close()
             read = ReadToEnd(reader.size, reader.content_hash)
         except InputError as error:
             read = ReadToEnd(0, "", str(error))
-        self._pending.append(_End(of, read))
+        self._pending.append(_End(state, read))
 
     def _submit_small(self) -> None:
-        """Have the collected inputs read and converted."""
+        """Submit the collected small inputs as one group."""
         if self._small:
             self._submit(self._small, self._bytes)
             self._small, self._bytes = [], 0
 
-    def _submit(self, parts: Sequence[tuple[Block | str, _Taken]], size: int) -> None:
-        """Have something converted, and take what is done."""
-        task = Task([(part, of.origin) for part, of in parts], self._load.admission)
+    def _submit(self, parts: Sequence[tuple[Block | str, _InputState]], size: int) -> None:
+        """Submit a group, and pass on those that are converted."""
+        task = Task([(part, state.origin) for part, state in parts], self._sink.admission)
         done = self._workers.submit(task, size)
-        self._pending.append(_Group(done, [of for _, of in parts]))
+        self._pending.append(_Group(done, [state for _, state in parts]))
         self._groups += 1
         while self._pending and (self._is_done(self._pending[0]) or self._groups > MAX_GROUPS):
             self._take()
@@ -232,41 +232,43 @@ class Reading:
         return isinstance(entry, _End) or entry.done.done()
 
     def _take(self) -> None:
-        """Put the next of what is pending into the load."""
+        """Pass on the oldest pending group, once it is converted, or the end of an input."""
         signals.check()
         entry = self._pending.popleft()
         if isinstance(entry, _End):
-            self._finish(entry.of, entry.read)
+            self._finish(entry.state, entry.read)
             return
         self._groups -= 1
-        while not entry.done.done() and self._workers.help():
+        while not entry.done.done() and self._workers.run_oldest():
             pass
         found, ends = entry.done.result()
-        self._load.add(found, [(of.item.address, of.position) for of in entry.inputs])
-        for of, counts, end in zip(entry.inputs, found.counts, ends, strict=True):
-            of.position += counts.items
-            of.observations += counts.observations
-            of.rejected += counts.rejected
+        self._sink.add(found, [(state.item.address, state.position) for state in entry.inputs])
+        for state, counts, end in zip(entry.inputs, found.counts, ends, strict=True):
+            state.position += counts.items
+            state.observations += counts.observations
+            state.rejected += counts.rejected
             if end is not None:
-                self._finish(of, end)
-            elif not of.is_large:
-                of.is_large = True
-                self._large.append(of)
-        self._progress(entry.inputs[-1].item.address, self._load.totals)
+                self._finish(state, end)
+            elif not state.is_large:
+                state.is_large = True
+                self._large.append(state)
+        self._progress(entry.inputs[-1].item.address, self._sink.totals)
 
-    def _finish(self, of: _Taken, read: ReadToEnd) -> None:
-        item = of.item
+    def _finish(self, state: _InputState, read: ReadToEnd) -> None:
+        item = state.item
         if read.error is not None:
-            self._load.reject(item.address, Reject(of.origin, of.position, 1, read.error, "$", b""))
-            self._progress(item.address, self._load.totals)
+            self._sink.reject(item.address, Reject(state.origin, state.position, 1, read.error, "$", b""))
+            self._progress(item.address, self._sink.totals)
         else:
-            self._load.finish_input(
-                ReadInput(item.address, read.size, read.content_hash, item.modified_at, of.observations, of.rejected)
+            self._sink.finish_input(
+                ReadInput(
+                    item.address, read.size, read.content_hash, item.modified_at, state.observations, state.rejected
+                )
             )
 
 
 def retry_rejects(writer: "Writer") -> Load:
-    """Decode all rejects again; those that can be decoded now are loaded and forgotten, in one transaction.
+    """Decode all rejects again; those that can be decoded now are loaded and deleted, in one transaction.
 
     Raises:
         duckdb.Error: The warehouse fails; nothing is changed.

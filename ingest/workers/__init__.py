@@ -1,1 +1,1 @@
-"""Workers: processes that convert inputs beside the one that loads."""
+"""Worker processes: read and convert inputs while the main process loads."""

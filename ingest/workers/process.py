@@ -1,4 +1,4 @@
-"""A worker process: takes tasks from its standard input, gives back what came of them, until nobody asks any more."""
+"""The program of a worker: runs pickled tasks from standard input, writes pickled results to standard output."""
 
 import os
 import pickle
@@ -11,22 +11,22 @@ READY = "ready"
 
 
 def main() -> None:
-    """Serve one parent. Its end, however it came, ends the worker."""
+    """Serve one parent process; exit when it closes the pipe, as its end does."""
     tasks = os.fdopen(os.dup(0), "rb", buffering=1 << 16)
-    answers = os.fdopen(os.dup(1), "wb", buffering=1 << 16)
-    os.dup2(2, 1)  # whatever prints must not print into an answer
-    work = TaskRunner()
+    results = os.fdopen(os.dup(1), "wb", buffering=1 << 16)
+    os.dup2(2, 1)  # so that nothing prints into the results
+    runner = TaskRunner()
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
-        answer: object = READY
+        result: object = READY
         while True:
-            pickle.dump(answer, answers, protocol=5)
-            answers.flush()
+            pickle.dump(result, results, protocol=5)
+            results.flush()
             task = pickle.load(tasks)  # noqa: S301 - from our parent
             try:
-                answer = work.do(task)
-            except Exception as error:  # noqa: BLE001 - to be raised there
-                answer = error
-    os._exit(0)  # nothing to clean up, and no time to lose
+                result = runner.run(task)
+            except Exception as error:  # noqa: BLE001 - raised again by the parent
+                result = error
+    os._exit(0)  # nothing needs cleaning up, and this is quicker
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Work: what any process can do. A small input is read where it is converted, the parts of a large one come along.
+"""Conversion tasks, which can run in any process: tasks and results can be pickled.
 
-What it takes and gives can be pickled.
+A task holds the paths of small files, or the blocks of a large input, which the main process reads.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,28 +15,28 @@ from runmart.models.observations import Origin
 
 
 class ReadToEnd(NamedTuple):
-    """How the reading of an input ended."""
+    """The end of an input: its size and digest, or why it could not be read."""
 
     size: int
     """Bytes, as stored."""
     content_hash: str
     error: str | None = None
-    """Why it could not be read."""
+    """Why it could not be read; None if it could."""
 
 
 class Done(NamedTuple):
-    """What came of a task."""
+    """The result of a task."""
 
     converted: Converted
     ends: list[ReadToEnd | None]
-    """Of each input; None for a block, and for a file that is too large when decompressed: nothing of it was used."""
+    """One per part; None for a block, and for a file that is too large when decompressed, of which nothing was used."""
 
 
 class Task(NamedTuple):
-    """Something to be converted."""
+    """Inputs to convert together."""
 
     parts: Sequence[tuple[Block | str, Origin]]
-    """Blocks, or the paths of small files that are to be read."""
+    """Blocks, or paths of small files to read."""
     admission: AdmissionFilter = ADMIT_ALL
 
 
@@ -44,13 +44,13 @@ _NOTHING = Block(b"")
 
 
 class TaskRunner:
-    """Does one task after another."""
+    """Runs tasks, one after another, and keeps the fields that earlier ones have adopted."""
 
     def __init__(self) -> None:
         self._converter = Converter()
 
-    def do(self, task: Task) -> Done:
-        """Read what is to be read, and convert it."""
+    def run(self, task: Task) -> Done:
+        """Read the files of a task, and convert all parts together."""
         parts = [_read(part) if isinstance(part, str) else (part, None) for part, _ in task.parts]
         converted = self._converter.convert(
             [(block, origin) for (block, _), (_, origin) in zip(parts, task.parts, strict=True)], task.admission
@@ -59,7 +59,7 @@ class TaskRunner:
 
 
 def _read(path: str) -> tuple[Block, ReadToEnd | None]:
-    """The only block of a small file, and how its reading ended."""
+    """The only block of a small file, and its end; an empty block and None if it has several."""
     try:
         reader = open_file(path)
         try:
@@ -75,10 +75,10 @@ def _read(path: str) -> tuple[Block, ReadToEnd | None]:
 
 
 def not_blank(found: Iterator[Block]) -> Iterator[Block]:
-    """The blocks of an input.
+    """The same blocks, of one input.
 
     Raises:
-        InputError: There is nothing in them; after the last.
+        InputError: After the last block, if all of them are blank.
     """
     is_blank = True
     for block in found:

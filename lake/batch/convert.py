@@ -10,7 +10,7 @@ import msgspec
 
 from runmart.ingest.load.buffer import ReadInput
 from runmart.ingest.load.totals import Totals
-from runmart.ingest.pipeline import Reading
+from runmart.ingest.pipeline import InputPipeline
 from runmart.ingest.transform.convert import Converted, Converter, admit
 from runmart.ingest.workers.pool import Workers
 from runmart.lake.batch import job as jobs
@@ -179,7 +179,7 @@ def observed(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
     """The shuffle blocks of inputs, splits of inputs and partitions of exports."""
     whole, parts, converter = Collector(job), Collector(job), Converter()
     with Workers(0) as workers:
-        reading = Reading(whole, job.source, job.observed_at, workers)
+        reading = InputPipeline(whole, job.source, job.observed_at, workers)
         for found in jobs.found(batches):
             if found.split >= 0:
                 parts.convert(found, converter)
