@@ -12,7 +12,7 @@ from runmart.ingest.errors import InputError
 from runmart.ingest.load.buffer import ReadInput
 from runmart.ingest.load.loader import Load
 from runmart.ingest.load.rejects import raw_bytes
-from runmart.ingest.load.seen_inputs import unread
+from runmart.ingest.load.seen_inputs import with_seen
 from runmart.ingest.load.totals import Totals
 from runmart.ingest.parse.blocks import BLOCK_BYTES, Block, blocks
 from runmart.ingest.sources.discover import inputs
@@ -80,8 +80,9 @@ def ingest(
     ):
         pipeline = InputPipeline(load, source, observed_at, pool, progress)
         found = inputs(sources)
-        for item, is_known in zip(found, repeat(None)) if reload else unread(writer.connection, found, source):
-            if is_known:
+        seen = with_seen(writer.connection, found, source)
+        for item, is_unchanged in zip(found, repeat(None)) if reload else seen:
+            if is_unchanged:
                 load.totals.inputs_unchanged += 1
             else:
                 pipeline.read(item)

@@ -1,7 +1,7 @@
-"""Interrupts: Ctrl-C and SIGTERM, remembered.
+"""Signal handlers: SIGINT (Ctrl-C) and SIGTERM end a load, and are not lost.
 
-A `KeyboardInterrupt` that arrives while a library calls back into Python may get lost there. So it is remembered, and
-raised again at the next step.
+A `KeyboardInterrupt` that is raised while a library calls back into Python may be swallowed there. So the handler also
+sets a flag, and `check` raises the interrupt again at the next step.
 """
 
 import signal
@@ -18,17 +18,17 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def catch() -> None:
-    """From now on, SIGTERM is an interrupt like Ctrl-C, and neither is lost."""
+    """Install the handlers: from now on SIGTERM is an interrupt like Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in a script's background, where it is not for us
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # ignored, as in the background of a script
         signal.signal(signal.SIGINT, _interrupt)
 
 
 def check() -> None:
-    """Raise what was caught.
+    """Raise the interrupt again if one was caught.
 
     Raises:
-        KeyboardInterrupt: There was an interrupt.
+        KeyboardInterrupt: SIGINT or SIGTERM was caught before.
     """
     if _caught:
         raise KeyboardInterrupt

@@ -1,1 +1,1 @@
-"""Load: batches, rejects and bookkeeping are written to a warehouse, exactly once."""
+"""Loads: converted observations are merged into a warehouse, in transactions with their bookkeeping."""

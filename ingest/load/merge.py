@@ -1,12 +1,12 @@
-"""Merge: a batch of flattened observations goes into the four tables, each run at its latest observation.
+"""Merges a batch of observations into the four tables, which hold each run at its latest observation.
 
-Which observation is the latest is said in one place, `_LATEST`:
+Which observation is the latest is defined in one place, `_LATEST`:
 
-1. a run that has ended beats one that goes on;
-2. the later of the record's own instants;
+1. a run that has ended beats one that is open;
+2. the later last instant in the record itself;
 3. the later time of observation;
-4. the later place in its input;
-5. the greater content, as digests of its columns: any fixed rule would do.
+4. the later position in its input;
+5. the larger digest of its columns: any fixed rule would do.
 
 This is a total order on what an observation holds. So the outcome is its maximum, whatever came first and however the
 observations were grouped into batches.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 _OF_OBSERVATION = ("observed_at", "observed_position", "load_id")
-"""Columns that tell of the observation, not of the run."""
+"""Columns that describe the observation, not the run."""
 
 _RANK = f"""
     coalesce(status in ({", ".join(f"'{status}'" for status in TERMINAL_STATUSES)}), false) as has_ended,
@@ -49,9 +49,9 @@ class Counts(NamedTuple):
 
 
 class _Incoming:
-    """One of the tables of the batch at hand, for DuckDB to read.
+    """One table of the current batch, for DuckDB to read.
 
-    It is registered once. To register each batch within a transaction would keep all of them until its end.
+    It is registered once: DuckDB keeps what is registered within a transaction in memory until its end.
     """
 
     def __init__(self, table: Table[Any]) -> None:
@@ -75,7 +75,7 @@ class Merger:
             connection.register(f"incoming_{table.name}", incoming)
 
     def merge(self, batches: Sequence[Batches]) -> Counts:
-        """Merge a batch, within the transaction that the caller has open."""
+        """Merge a batch, within the caller's transaction; what it did to the runs."""
         numbered: list[Batches] = []
         observations = 0
         for some in batches:
@@ -126,7 +126,7 @@ def _merge(connection: "DuckDBPyConnection", observations: int) -> Counts:
 
 
 def _of_found(connection: "DuckDBPyConnection") -> str:
-    """A condition that all child rows of the found runs meet, and that lets DuckDB skip rows of other times."""
+    """A condition that holds for all child rows of the found runs, and lets DuckDB skip rows of other times."""
     earliest, latest, unknown = connection.execute("""
         select cast(min(created_at) as varchar), cast(max(created_at) as varchar), count(*) - count(created_at)
         from main.runs where rowid in (select row_id from found)""").fetchall()[0]
@@ -135,7 +135,7 @@ def _of_found(connection: "DuckDBPyConnection") -> str:
 
 
 def _insert(connection: "DuckDBPyConnection", condition: str) -> None:
-    """Insert what meets `condition`, on one thread: more get in each other's way, and in that of the workers."""
+    """Insert the rows that meet `condition`, on one thread: more compete with each other and with the workers."""
     connection.execute("set threads = 1")
     for table in TABLES:
         columns = ", ".join(column.name for column in table.columns)
@@ -145,7 +145,7 @@ def _insert(connection: "DuckDBPyConnection", condition: str) -> None:
 
 
 def _rank(connection: "DuckDBPyConnection", of_found: str) -> None:
-    """Make the table `winners`: the incoming observations that are to be stored, and what they do to the run."""
+    """Create the table `winners`: the incoming observations to store, and whether they change their run."""
     connection.execute(f"""
         create or replace temp table contenders as
         select run_id, {OBSERVATION}, cast(null as bigint) as row_id, {_RANK} from incoming_runs
@@ -195,14 +195,14 @@ def _rank(connection: "DuckDBPyConnection", of_found: str) -> None:
 
 
 def _digested(column: Column[Any]) -> str:
-    """A column's part of the content; of texts, which may be large, and of JSON as the text that it is, the digest."""
+    """A column as part of the content: texts and JSON, which may be large, by their digest."""
     return f"md5(cast({column.name} as varchar))" if column.type in {VARCHAR, JSON} else column.name
 
 
 def _contents(prefix: str, observation: str, of_runs: str, of_others: str) -> str:
-    """All that each contested observation says of its run, as one number.
+    """The content of each contested observation, as one number.
 
-    The digests of its rows in any order: to hold or to sort their texts would take more memory than a writer has.
+    It combines the digests of the rows, in any order: to sort their texts would take more memory than a writer has.
     """
     parts = " union all ".join(
         f"""
@@ -232,7 +232,7 @@ _LATEST_STEP = f"""
 
 
 def merge_steps(connection: "DuckDBPyConnection", batches: Sequence[pa.RecordBatch]) -> None:
-    """Merge steps, within the transaction that the caller has open."""
+    """Merge steps, within the caller's transaction."""
     connection.register("incoming_steps", pa.Table.from_batches(batches))
     try:
         connection.execute(f"""

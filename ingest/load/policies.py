@@ -1,4 +1,4 @@
-"""Rules: what a warehouse lets in, kept in the warehouse itself, so that no load forgets them."""
+"""The admission policy of a warehouse: its redaction rules and prunes, which are stored in the warehouse itself."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 KEY_VARIABLE = "RUNMART_CONTENT_KEY"
-"""The environment variable that holds the key of hashes, unless another is named."""
+"""The environment variable with the key of hashes, unless another is named."""
 
 
 def admission(connection: "DuckDBPyConnection", asked: RedactionPolicy | None = None) -> AdmissionFilter:
-    """What the warehouse lets in: by its own rules, or by those that are asked for now.
+    """The admission filter of the warehouse, by its own redaction rules and those that are asked for now.
 
     Args:
         connection: A connection to a warehouse whose schema is up to date.
         asked: Rules for some fields, and the key of hashes; the warehouse's own rules hold for other fields.
 
     Raises:
-        WarehouseError: A key is missing, or is another than that of the hashes that are in the warehouse.
+        WarehouseError: A key is missing, or is not that of the stored hashes.
     """
     content = combined(*_stored(connection), asked)
     runs_from, content_from = connection.execute("""
@@ -34,15 +34,15 @@ def admission(connection: "DuckDBPyConnection", asked: RedactionPolicy | None = 
 
 
 def combined(stored: dict[Any, Any], fingerprint: str | None, asked: RedactionPolicy | None) -> RedactionPolicy:
-    """The rules that hold: those that are asked for, and the stored ones for other fields.
+    """The redaction policy: the rules that are asked for, and the stored ones for other fields.
 
     Args:
         stored: The rule of each field that has one.
-        fingerprint: Which key the hashes that are there were made with.
+        fingerprint: Of the key of the stored hashes.
         asked: Rules for some fields, and the key of hashes.
 
     Raises:
-        WarehouseError: A key is missing, or is another than that of the hashes that are there.
+        WarehouseError: A key is missing, or is not that of the stored hashes.
     """
     asked = asked or RedactionPolicy()
     content = RedactionPolicy({**stored, **asked.rules}, asked.key)
@@ -53,10 +53,10 @@ def combined(stored: dict[Any, Any], fingerprint: str | None, asked: RedactionPo
 
 def stored(connection: "DuckDBPyConnection") -> dict[str, str]:
     """The rule of each field that has one; none in a warehouse of an older schema."""
-    return _stored(connection)[0] if are_there(connection) else {}
+    return _stored(connection)[0] if has_policies(connection) else {}
 
 
-def are_there(connection: "DuckDBPyConnection") -> bool:
+def has_policies(connection: "DuckDBPyConnection") -> bool:
     """Whether the warehouse's schema is new enough to have rules."""
     found = connection.execute("""
         select count(*) from duckdb_tables() where schema_name = 'runmart' and table_name in ('content_rules', 'prunes')
@@ -65,7 +65,7 @@ def are_there(connection: "DuckDBPyConnection") -> bool:
 
 
 def record(connection: "DuckDBPyConnection", content: RedactionPolicy, load_id: int) -> None:
-    """Record the rules that have changed, in the transaction of the load that they hold for first."""
+    """Record rules that have changed, in the first transaction of the load that changes them."""
     stored, _ = _stored(connection)
     for name in CONTENT_FIELDS:
         rule = content.rule(name)
@@ -77,7 +77,7 @@ def record(connection: "DuckDBPyConnection", content: RedactionPolicy, load_id: 
 
 
 def _stored(connection: "DuckDBPyConnection") -> tuple[dict[Any, Any], str | None]:
-    """The latest rule of each field, and which key hashes were made with."""
+    """The latest rule of each field, and the fingerprint of the key of hashes."""
     rows = connection.execute(
         "select field, rule, key_fingerprint from runmart.content_rules order by load_id"
     ).fetchall()

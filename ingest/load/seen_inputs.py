@@ -1,4 +1,4 @@
-"""Known inputs: which have been read before and need not be read again."""
+"""Skips inputs that were already loaded."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FIRST_LOOKED_UP = 256
 MAX_LOOKED_UP = 50_000
-"""Inputs are looked up in the warehouse by so many at a time: few at first, to begin soon."""
+"""Inputs per look-up in the warehouse: few at first, so that the load begins soon."""
 
 _LOOK_UP = """
     select
@@ -29,25 +29,25 @@ _LOOK_UP = """
     join runmart.inputs as old on old.address = new.address and old.size = new.size
     join runmart.loads using (load_id)
     where old.source = ?"""
-"""A file that was changed in the very moment when it was read may have the same time and another content; 2 seconds are
-the coarsest clock of a file system."""
+"""The time is no proof for a file that was modified while it was read: it can keep its mtime but change its content.
+Two seconds are the coarsest clock of a file system."""
 
 
-def unread(connection: "DuckDBPyConnection", inputs: Iterable[Input], source: str) -> Iterator[tuple[Input, bool]]:
-    """Each input, and whether it was read before, for `source`, and is the same.
+def with_seen(connection: "DuckDBPyConnection", inputs: Iterable[Input], source: str) -> Iterator[tuple[Input, bool]]:
+    """Each input, and whether it was loaded before, under the label `source`, and is unchanged.
 
-    It is the same if it has the same size and time of modification, or the same content.
+    It is unchanged if it has the same size and modification time, or the same content.
     """
     inputs, count = iter(inputs), FIRST_LOOKED_UP
     while some := list(islice(inputs, count)):
         count = min(count * 4, MAX_LOOKED_UP)
-        known = _known(connection, some, source)
+        seen = _seen(connection, some, source)
         for number, item in enumerate(some):
-            yield item, _is_same(item, known.get(number, ()))
+            yield item, _is_unchanged(item, seen.get(number, ()))
 
 
-def _known(connection: "DuckDBPyConnection", inputs: Sequence[Input], source: str) -> dict[int, list[tuple[str, bool]]]:
-    """What the warehouse knows of inputs of the same address and size: hashes, and whether the time is the same."""
+def _seen(connection: "DuckDBPyConnection", inputs: Sequence[Input], source: str) -> dict[int, list[tuple[str, bool]]]:
+    """By number of the input: digests of stored inputs with its address and size, and whether the time is the same."""
     columns = [
         arrow.array(range(len(inputs)), BIGINT),
         arrow.array([item.address for item in inputs], VARCHAR),
@@ -64,13 +64,13 @@ def _known(connection: "DuckDBPyConnection", inputs: Sequence[Input], source: st
     return found
 
 
-def _is_same(item: Input, known: Sequence[tuple[str, bool]]) -> bool:
-    if not known:
+def _is_unchanged(item: Input, seen: Sequence[tuple[str, bool]]) -> bool:
+    if not seen:
         return False
-    if any(is_same_time for _, is_same_time in known):
+    if any(is_same_time for _, is_same_time in seen):
         return True
-    digests = {digest for digest, _ in known}
+    digests = {digest for digest, _ in seen}
     try:
         return any(content_hash(item, prefix) in digests for prefix in {prefix_of(digest) for digest in digests})
     except InputError:
-        return False  # reading it will say why
+        return False  # reading it gives the reason

@@ -1,1 +1,1 @@
-"""Pull: runs from live servers into the warehouse."""
+"""Pulls runs from live servers into the warehouse, incrementally."""

@@ -1,4 +1,4 @@
-"""Archive: raw answers in files, compressed, each with the time of the answer, for `runmart ingest` to read."""
+"""An archive of raw responses: compressed files, each with the time of its response, for `runmart ingest`."""
 
 import os
 import re
@@ -16,15 +16,15 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class Archive:
-    """A folder of answers: `FOLDER/SOURCE/DAY/TIME-DIGEST.json.zst`."""
+    """A folder of responses: `FOLDER/SOURCE/DAY/TIME-DIGEST.json.zst`."""
 
     def __init__(self, folder: Path, source: str) -> None:
         self._folder = folder / (_UNSAFE.sub("_", source).strip(".") or "_")
 
     def add(self, responses: Iterable[Response], admission: AdmissionFilter) -> None:
-        """Write answers, redacted; each file has the time of its answer, which is when its runs were observed.
+        """Write responses, redacted; a file's modification time is that of its response, when its runs were observed.
 
-        An answer of which the content cannot be told apart is left out.
+        A response that cannot be redacted is left out.
 
         Raises:
             OSError: The folder cannot be written to.

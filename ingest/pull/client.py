@@ -1,7 +1,7 @@
-"""Client: one server, asked politely and persistently.
+"""HTTP client for one server, with rate limiting and retries.
 
-What passes (429, 5xx, broken connections, answers that are cut off) is tried again, with growing pauses; a server that
-asks for a pause gets it from all requests at once. What does not pass is an error for the thread, or for the pull.
+Transient failures (429, 5xx, broken connections, truncated responses) are retried with exponential back-off; a back-off
+that the server asks for holds all requests. Other failures are errors of the thread, or of the pull.
 """
 
 import asyncio
@@ -30,51 +30,52 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 256 << 20
 _MAX_REDIRECTS = 5
-_NO_PROGRESS = 20
-"""So many requests in a row that fail for good: the server is down."""
+_FAILED_REQUESTS = 20
+"""Failed requests in a row, retries included, after which the server counts as down."""
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)(ms|s|m|h|d))")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
-_PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
-"""Statuses that may be others the next time."""
+_TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+"""Statuses that are retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long, and how often, a server is asked."""
+    """Limits of retries and time-outs."""
 
     attempts: int = 8
     throttled_attempts: int = 40
-    """Where the server says that it is too busy, it is working."""
+    """Attempts after status 429: the server works, and limits the rate."""
     first_pause_seconds: float = 0.5
     longest_pause_seconds: float = 60.0
     longest_asked_seconds: float = 900.0
-    """A server that asks for more is asked again by the next pull."""
+    """The longest back-off that a server may ask for; beyond it the pull ends."""
     connect_seconds: float = 10.0
     answer_seconds: float = 120.0
-    """For an answer, to its last byte."""
+    """The time-out of a response, to its last byte."""
 
 
 @dataclass(slots=True)
 class Counters:
-    """What was asked."""
+    """Counts of requests."""
 
     requests: int = 0
     """Sent, retries included."""
     retries: int = 0
     throttled: int = 0
-    """Answers that said: too many."""
+    """Responses with status 429."""
     bytes: int = 0
+    """Of good responses."""
 
 
 class Response(NamedTuple):
-    """One good answer."""
+    """One good response."""
 
     address: str
     body: bytes
     observed_at: int
-    """When it came, in microseconds since 1970."""
+    """When it was received, in microseconds since 1970."""
 
     @property
     def digest(self) -> str:
@@ -82,8 +83,8 @@ class Response(NamedTuple):
         return content_digest(self.body)
 
 
-class _PassingError(Exception):
-    """May go away; `pause` is what the server asked for, in seconds."""
+class _TransientError(Exception):
+    """A failure that is retried; `pause` is the back-off that the server asked for, in seconds."""
 
     def __init__(self, reason: str, status: int | None = None, pause: float | None = None) -> None:
         super().__init__(reason)
@@ -93,13 +94,13 @@ class _PassingError(Exception):
 
     @property
     def is_throttle(self) -> bool:
-        """Whether the server works, and wants fewer requests."""
+        """Whether the server limits the rate of requests."""
         return self.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 @dataclass(slots=True)
 class _Gate:
-    """Closed for all requests while the server wants a pause."""
+    """Holds all requests during a back-off that the server asks for."""
 
     until: float = 0.0
     clock: "Callable[[], float]" = field(default=time.monotonic)
@@ -109,21 +110,21 @@ class _Gate:
 
     async def pass_(self) -> None:
         while (seconds := self.until - self.clock()) > 0:
-            await asyncio.sleep(seconds * random.uniform(1.0, 1.1))  # noqa: S311 - so that not all go at once
+            await asyncio.sleep(seconds * random.uniform(1.0, 1.1))  # noqa: S311 - jitter
 
 
 class Client:
-    """Asks one server."""
+    """Sends requests to one server."""
 
     def __init__(self, server: "Server", key: Key | None, concurrency: int, patience: Patience | None = None) -> None:
-        """At most `concurrency` requests are under way."""
+        """At most `concurrency` requests run at a time."""
         self.counters = Counters()
         self._server = server
         self._key = key
         self._patience = patience or Patience()
         self._gate = _Gate()
         self._failed_in_a_row = 0
-        self._places = asyncio.Semaphore(concurrency)
+        self._slots = asyncio.Semaphore(concurrency)
         self._http = httpx2.AsyncClient(
             auth=KeyAuth(key, server) if key else None,
             headers={**server.profile.headers, "accept": "application/json", "user-agent": "runmart"},
@@ -132,7 +133,7 @@ class Client:
         )  # redirects are not followed by the library: it would carry an `api-key` header to another host
 
     async def __aenter__(self) -> Self:
-        """Connections are closed on leaving."""
+        """The client itself."""
         return self
 
     async def __aexit__(
@@ -142,26 +143,26 @@ class Client:
         await self._http.aclose()
 
     async def get(self, address: str, parameters: Mapping[str, str | int] | None = None) -> Response:
-        """A good answer from `address`, which is one of the server's.
+        """A good response from `address`, which is one of the server's.
 
         Raises:
             GoneError: The server does not know it.
-            ThreadError: The server will not give it, or goes on failing.
+            ThreadError: The server refuses it, or all attempts failed.
             PullError: The key is refused, or the server is down.
         """
         url = httpx2.URL(address, params={**self._server.parameters, **(parameters or {})})
         retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(_PassingError),
-            stop=self._is_enough,
-            wait=self._pause,
+            retry=tenacity.retry_if_exception_type(_TransientError),
+            stop=self._is_last_attempt,
+            wait=self._backoff,
             before_sleep=self._count_retry,
             reraise=True,
         )
         try:
             response: Response = await retrying(self._once, url)
-        except _PassingError as error:
+        except _TransientError as error:
             self._failed_in_a_row += 1
-            if self._failed_in_a_row >= _NO_PROGRESS or (self.counters.bytes == 0 and error.status is None):
+            if self._failed_in_a_row >= _FAILED_REQUESTS or (self.counters.bytes == 0 and error.status is None):
                 raise PullError(
                     f"{self._server.base_url} does not answer as it should: {error.reason}; "
                     "is it up, and is --base-url right?"
@@ -171,7 +172,7 @@ class Client:
         return response
 
     async def _once(self, url: httpx2.URL) -> Response:
-        async with self._places:
+        async with self._slots:
             await self._gate.pass_()
             for _ in range(_MAX_REDIRECTS):
                 status, headers, body = await self._send(url)
@@ -180,7 +181,7 @@ class Client:
                 url = self._redirected(url, headers.get("location", ""))
             else:
                 raise ThreadError(f"more than {_MAX_REDIRECTS} redirects")
-        self._heed_limits(status, headers)
+        self._apply_limits(status, headers)
         if status == HTTPStatus.OK:
             self.counters.bytes += len(body)
             return Response(str(url), body, time.time_ns() // 1000)
@@ -202,23 +203,23 @@ class Client:
                     parts.append(part)
                 return response.status_code, response.headers, b"".join(parts)
         except TimeoutError:
-            raise _PassingError(f"no whole answer within {self._patience.answer_seconds:g} s") from None
+            raise _TransientError(f"no whole answer within {self._patience.answer_seconds:g} s") from None
         except httpx2.HTTPError as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 raise PullError(
                     f"the certificate of {url.host} cannot be verified; if your own authority has signed it, name the "
                     "authority's file in SSL_CERT_FILE"
                 ) from None
-            raise _PassingError(f"{type(error).__name__} from {url.host}") from None
+            raise _TransientError(f"{type(error).__name__} from {url.host}") from None
 
     def _error(self, status: int, headers: Mapping[str, str]) -> Exception:
-        """What an answer other than 200 means."""
+        """The error for a status other than 200."""
         host = urlsplit(self._server.base_url).hostname
-        if status in _PASSING:
+        if status in _TRANSIENT:
             pause = _retry_after(headers)
             if pause is not None and pause > self._patience.longest_asked_seconds:
                 return PullError(f"{host} asks to come back in {pause:.0f} s; run the pull again then, it goes on")
-            return _PassingError(f"status {status}", status, pause)
+            return _TransientError(f"status {status}", status, pause)
         if status == HTTPStatus.UNAUTHORIZED:
             source = f"refused the key from {self._key.setting}" if self._key else "wants a key: give --api-key-env"
             return PullError(f"401: {host} {source}; check that it belongs to this server and --profile")
@@ -229,10 +230,10 @@ class Client:
         return RefusedError(f"status {status}")
 
     def _redirected(self, url: httpx2.URL, location: str) -> httpx2.URL:
-        """Where to go on, on the same server.
+        """The address of a redirect, which is on the same server.
 
         Raises:
-            PullError: It is another one.
+            PullError: It is on another server.
         """
         target = url.join(location)
         if (target.scheme, target.host, target.port) != (url.scheme, url.host, url.port):
@@ -242,8 +243,8 @@ class Client:
             )
         return target
 
-    def _heed_limits(self, status: int, headers: Mapping[str, str]) -> None:
-        """Pause all requests when the server says that nothing is left, or asks for a pause."""
+    def _apply_limits(self, status: int, headers: Mapping[str, str]) -> None:
+        """Hold all requests when the rate limit is used up, or the server asks for a back-off."""
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             self.counters.throttled += 1
             self._gate.close(min(_retry_after(headers) or 0.0, self._patience.longest_asked_seconds))
@@ -251,13 +252,13 @@ class Client:
             reset = _duration(headers.get("x-ratelimit-reset-requests", ""))
             self._gate.close(min(reset or 0.0, self._patience.longest_pause_seconds))
 
-    def _is_enough(self, state: tenacity.RetryCallState) -> bool:
+    def _is_last_attempt(self, state: tenacity.RetryCallState) -> bool:
         error = _error_of(state)
         limit = self._patience.throttled_attempts if error.is_throttle else self._patience.attempts
         return state.attempt_number >= limit
 
-    def _pause(self, state: tenacity.RetryCallState) -> float:
-        """Seconds: what the server asked for, or more and more, half of it by chance."""
+    def _backoff(self, state: tenacity.RetryCallState) -> float:
+        """Seconds until the next attempt: what the server asked for, or exponential with jitter."""
         asked = _error_of(state).pause
         if asked is not None:
             return asked * random.uniform(1.0, 1.1)  # noqa: S311
@@ -268,13 +269,13 @@ class Client:
         self.counters.retries += 1
 
 
-def _error_of(state: tenacity.RetryCallState) -> _PassingError:
+def _error_of(state: tenacity.RetryCallState) -> _TransientError:
     error: Any = state.outcome.exception() if state.outcome else None
-    return error if isinstance(error, _PassingError) else _PassingError("")
+    return error if isinstance(error, _TransientError) else _TransientError("")
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait: a number or a date (RFC 9110, section 10.2.3), or in milliseconds."""
+    """The back-off that the server asks for, in seconds: a number or a date (RFC 9110, 10.2.3), or milliseconds."""
     if (milliseconds := _number(headers.get("retry-after-ms", ""))) is not None:
         return milliseconds / 1000
     value = headers.get("retry-after", "")
@@ -285,7 +286,9 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         now = email.utils.parsedate_to_datetime(headers["date"]) if "date" in headers else None
     except ValueError:
         return None
-    return max(0.0, moment.timestamp() - (now.timestamp() if now else time.time()))  # by the server's clock if it tells
+    return max(
+        0.0, moment.timestamp() - (now.timestamp() if now else time.time())
+    )  # by the server's clock, if it is known
 
 
 def _number(text: str) -> float | None:

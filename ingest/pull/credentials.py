@@ -1,4 +1,4 @@
-"""Keys: from the environment, a file, a command or Entra, into one header, for one host. They are never shown."""
+"""API keys from the environment, a file, a command or Entra, sent in one header to one host only and never shown."""
 
 import asyncio
 import os
@@ -23,11 +23,11 @@ COMMAND_SECONDS = 60.0
 """How long a command may take to print a key."""
 
 _RENEWED_SECONDS = 300.0
-"""A token is renewed so long before it ends; a key from a command after so long."""
+"""A token is renewed this long before it expires; a key from a file or a command is read again after this long."""
 
 
 class _Token(Protocol):
-    """What Azure's credentials give."""
+    """A token of Azure's identity library."""
 
     token: str
     expires_on: int
@@ -38,17 +38,22 @@ class _Credential(Protocol):
 
 
 class Key:
-    """A key, read when it is first needed, and again when it is out of date."""
+    """A key that is read when it is first needed, and again when it has expired."""
 
     def __init__(self, setting: str, read: Callable[[], tuple[str, float | None]]) -> None:
-        """A key named after its setting, which may be shown; `read` gives it and until when it holds, by the clock."""
+        """A key.
+
+        Args:
+            setting: Where it comes from, for messages.
+            read: Returns the key, and when it expires, in seconds since 1970; None for never.
+        """
         self.setting = setting
         self._read = read
         self._value = ""
         self._until: float | None = 0.0
 
     def __repr__(self) -> str:
-        """Where it comes from, not what it is."""
+        """Where the key comes from, without the key."""
         return f"Key({self.setting})"
 
     def value(self, *, renew: bool = False) -> str:
@@ -56,7 +61,7 @@ class Key:
 
         Raises:
             SettingsError: There is none.
-            PullError: It can't be had.
+            PullError: It cannot be read or renewed.
         """
         if renew or not self.is_current:
             self._value, self._until = self._read()
@@ -68,12 +73,12 @@ class Key:
 
     @property
     def is_current(self) -> bool:
-        """Whether it was read, and still holds."""
+        """Whether it was read and has not expired."""
         return self._until is None or time.time() < self._until
 
     @property
     def can_change(self) -> bool:
-        """Whether reading it again may give another."""
+        """Whether reading it again may give another key."""
         return self._until is not None
 
 
@@ -119,7 +124,7 @@ def from_command(command: str) -> Key:
 
 
 def from_entra(scope: str) -> Key:
-    """A token from Azure's identity library, for whoever runs this: a service, a managed identity, `az login`."""
+    """A token from Azure's identity library, for the present identity: a service, a managed identity, `az login`."""
     credential: list[_Credential] = []
 
     def read() -> tuple[str, float]:
@@ -141,7 +146,7 @@ def from_entra(scope: str) -> Key:
 
 
 class KeyAuth(httpx2.Auth):
-    """Puts the key into requests to its own server, and renews it once when it is refused."""
+    """Adds the key to requests to its own server, and renews it once when it is refused."""
 
     def __init__(self, key: Key, server: "Server") -> None:
         self._key = key
@@ -152,9 +157,9 @@ class KeyAuth(httpx2.Auth):
         self._lock = asyncio.Lock()
 
     async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        """One request, or two."""
+        """The request, and a second one after a renewal."""
         if _origin(str(request.url)) != self._origin:
-            yield request  # no key for others
+            yield request  # another host gets no key
             return
         sent = await self._put(request)
         response = yield request
@@ -163,7 +168,7 @@ class KeyAuth(httpx2.Auth):
             yield request
 
     async def _put(self, request: httpx2.Request, instead_of: str | None = None) -> str:
-        async with self._lock:  # a key is fetched once, not by each request that waits for it
+        async with self._lock:  # a key is read once, not by each waiting request
             value = self._key.value() if self._key.is_current else await asyncio.to_thread(self._key.value)
             if value == instead_of:
                 value = await asyncio.to_thread(self._key.value, renew=True)

@@ -1,10 +1,10 @@
-"""What can go wrong between a server and the warehouse.
+"""Errors of a pull.
 
 PullError        the pull cannot go on
 ThreadError      one thread cannot be read; the pull goes on without it
-RefusedError     ... because the server will not give it
+RefusedError     ... because the server refuses it
 GoneError        ... because the server does not know it
-CursorError      ... any further, because the server does not know the run to go on from
+CursorError      ... any further, because the server does not know the cursor
 """
 
 from runmart.ingest.errors import RunmartError
@@ -19,7 +19,7 @@ class ThreadError(Exception):
 
 
 class RefusedError(ThreadError):
-    """The server will not give a thread or a run."""
+    """The server refuses a thread or a run."""
 
 
 class GoneError(RefusedError):
@@ -27,4 +27,4 @@ class GoneError(RefusedError):
 
 
 class CursorError(ThreadError):
-    """The server does not know the run to go on from."""
+    """The server does not know the cursor: the run after which a page was asked for."""

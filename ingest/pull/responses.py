@@ -1,6 +1,6 @@
-"""Wire: what a pull has to know of an answer to find its way: ids, statuses, instants, whether more is said to come.
+"""The parts of a response that steer a pull: ids, statuses, instants and `has_more`.
 
-What is stored is decoded from the same bytes by `runmart.ingest`; nothing of a run is kept from here.
+What is stored is decoded from the same bytes by `runmart.ingest.transform`, and not taken from here.
 """
 
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ _MILLISECONDS_FROM = 1e11
 
 
 class Item(Struct, frozen=True):
-    """A run, a step or a thread, as far as it matters here."""
+    """The fields of a run, a step or a thread that steer a pull."""
 
     id: str
     status: str | None = None
@@ -26,7 +26,7 @@ class Item(Struct, frozen=True):
 
     @property
     def is_open(self) -> bool:
-        """Whether it goes on."""
+        """Whether it has not ended."""
         return self.status not in TERMINAL_STATUSES
 
     @property
@@ -46,11 +46,11 @@ class Page(NamedTuple):
     response: Response
     items: list[Item]
     size: int
-    """Of all items, those without an id included."""
+    """The number of items, those without an id included."""
     has_more: bool | None
-    """What the page says; None where it says nothing, as a bare array does."""
+    """As sent; None when missing, as in a bare array."""
     digest: str
-    """Of its items, as they were sent."""
+    """The content digest of its items, as sent."""
 
 
 class _List(Struct):
@@ -65,14 +65,14 @@ _ITEM = msgspec.json.Decoder(Item)
 
 
 class MalformedError(Exception):
-    """An answer is not what was asked for."""
+    """A response is not of the expected form."""
 
 
 def page(response: Response) -> Page:
     """A page of items; those without an id are left out.
 
     Raises:
-        MalformedError: It is no list.
+        MalformedError: It is not a list.
     """
     try:
         if response.body.lstrip()[:1] == b"[":
@@ -90,7 +90,7 @@ def page(response: Response) -> Page:
 
 
 def _items(data: bytes) -> tuple[list[Item], int]:
-    """The items that have an id, and the number of all."""
+    """The items that have an id, and the number of all items."""
     try:
         items = _ITEMS.decode(data)
     except msgspec.ValidationError:
@@ -100,7 +100,7 @@ def _items(data: bytes) -> tuple[list[Item], int]:
             try:
                 found.append(_ITEM.decode(raw))
             except msgspec.ValidationError:
-                continue  # it is for the loader to say what is wrong with it
+                continue  # the load makes a reject of it
         return found, len(raws)
     return items, len(items)
 
@@ -109,7 +109,7 @@ def item(response: Response) -> Item:
     """A single run.
 
     Raises:
-        MalformedError: It is none.
+        MalformedError: It is not a run.
     """
     try:
         return _ITEM.decode(response.body)
@@ -118,7 +118,7 @@ def item(response: Response) -> Item:
 
 
 def seconds(instant: Any) -> float | None:
-    """Seconds since 1970; None where it is no instant."""
+    """Seconds since 1970; None if it is not an instant."""
     if isinstance(instant, str):
         try:
             instant = float(instant)

@@ -1,4 +1,4 @@
-"""Store: puts what was found into the warehouse, which is open only as long as that takes."""
+"""Writes the findings of a pull to the warehouse, which is open only during a write."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from runmart.ingest.warehouse.writer import Writer
 
 Prepare = Callable[["Writer"], None]
-"""Called with each writer before anything is stored; installs the views."""
+"""Called with each new writer before it writes; installs the views."""
 
 
 class PullSink:
-    """Stores what a pull finds, as one load."""
+    """Writes the findings of a pull, as one load."""
 
     def __init__(
         self,
@@ -51,33 +51,33 @@ class PullSink:
 
     @property
     def totals(self) -> Totals:
-        """What was stored."""
+        """The totals of the load."""
         return self._load.totals if self._load else Totals()
 
     @property
     def load_id(self) -> int | None:
-        """The load; None when nothing was to be stored."""
+        """The number of the load; None before the first write."""
         return self._load.load_id if self._load else None
 
     def check(self) -> None:
-        """See, before anybody is asked, that content can be hidden as the warehouse wants it.
+        """Check, before the first request, that the redaction policy of the warehouse can be applied.
 
         Raises:
-            WarehouseError: The key of its hashes is missing, or another.
+            WarehouseError: The key of its hashes is missing, or another one.
         """
         if exists(self._warehouse):
             with open_for_reading(self._warehouse, self._lock_timeout_seconds) as connection:
-                if policies.are_there(connection):
+                if policies.has_policies(connection):
                     policies.admission(connection, self._content)
 
     def add(self, found: Sequence[Found], responses: Iterable[Response] = ()) -> None:
-        """Store what was found in threads, with how far each was read, and other responses, in one transaction.
+        """Write the findings of threads, with the new state of each thread, and other responses, in one transaction.
 
         Raises:
             LockedError: The warehouse is in use for too long.
-            WarehouseError: It fails; nothing is stored.
+            WarehouseError: It fails; nothing is written.
         """
-        taken = [*responses, *(page.response for one in found for page in one.pages)]
+        received = [*responses, *(page.response for one in found for page in one.pages)]
         with open_for_writing(self._warehouse, self._lock_timeout_seconds) as writer:
             self._prepare(writer)
             if self._load is None:
@@ -85,17 +85,17 @@ class PullSink:
             else:
                 self._load.use(writer)
             if self._archive:
-                self._archive.add(taken, self._load.admission)
+                self._archive.add(received, self._load.admission)
             try:
-                self._collect(self._load, taken)
-                self._note(self._load, found)
+                self._add_responses(self._load, received)
+                self._replace_states(self._load, found)
                 self._load.commit()
             except BaseException:
                 self._load.abandon("failed")
                 raise
 
     def finish(self, state: str) -> None:
-        """Record how the pull ended, if it has stored anything."""
+        """Record how the pull ended, if it has written anything."""
         if self._load is None:
             return
         with open_for_writing(self._warehouse, self._lock_timeout_seconds) as writer:
@@ -103,11 +103,11 @@ class PullSink:
             self._load.commit(state)
 
     def abandon(self, state: str) -> None:
-        """Record that the pull was ended; best effort, what is stored stays."""
+        """Record that the pull has failed or was interrupted, if that is possible; what was written stays."""
         with suppress(Exception):
             self.finish(state)
 
-    def _collect(self, load: Load, taken: Sequence[Response]) -> None:
+    def _add_responses(self, load: Load, taken: Sequence[Response]) -> None:
         origins = [Origin(self._source, one.observed_at, load.load_id) for one in taken]
         parts = [list(blocks([one.body])) or [Block(b"")] for one in taken]
         given = [(block, origin) for some, origin in zip(parts, origins, strict=True) for block in some]
@@ -123,7 +123,7 @@ class PullSink:
             seen, rejected = sum(one.observations for one in counts), sum(one.rejected for one in counts)
             load.finish_input(ReadInput(one.address, len(one.body), one.digest, one.observed_at, seen, rejected))
 
-    def _note(self, load: Load, found: Sequence[Found]) -> None:
+    def _replace_states(self, load: Load, found: Sequence[Found]) -> None:
         latest = {one.thread.thread_id: one.thread for one in found}
         load.replace_rows(THREADS, [self._row(thread) for thread in latest.values()], ("source", "thread_id"))
         now = time.time_ns() // 1000

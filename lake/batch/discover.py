@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runmart.ingest.errors import SourceError
-from runmart.ingest.load.seen_inputs import unread
+from runmart.ingest.load.seen_inputs import with_seen
 from runmart.ingest.sources import discover
 from runmart.lake.batch import job as jobs
 from runmart.lake.batch.job import Found, Job
@@ -84,7 +84,7 @@ def marked(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
     for owner, group in _by_owner(jobs.found(batches)).items():
         with Shard(job, manifest, owner) as shard:
             shard.fill("inputs")
-            known = unread(shard.connection, (openable(job, one) for one in group if one.part < 0), job.source)
+            known = with_seen(shard.connection, (openable(job, one) for one in group if one.part < 0), job.source)
             for start in range(0, len(group), _ROWS):
                 some = group[start : start + _ROWS]
                 yield jobs.rows(one._replace(is_known=next(known)[1]) if one.part < 0 else one for one in some)

@@ -159,7 +159,7 @@ def _digests(connection: "DuckDBPyConnection") -> dict[Partition, str]:
     Columns count, too: an upgrade that adds one writes all partitions anew.
     """
     parts: dict[Partition, list[str]] = {}
-    pruned_at = _PRUNED_AT if policies.are_there(connection) else "0"
+    pruned_at = _PRUNED_AT if policies.has_policies(connection) else "0"
     for table, key in (("runs", "run_id"), ("steps", "step_id")):
         rows = connection.execute(f"""
             select
