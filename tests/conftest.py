@@ -43,9 +43,17 @@ def daily_seed() -> int:
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    """Where the warehouse of the test is."""
+def new_warehouse(tmp_path: Path) -> Path:
+    """Where the warehouse of the test will be: nothing is there yet."""
     return tmp_path / "runs.duckdb"
+
+
+@pytest.fixture
+def warehouse(new_warehouse: Path) -> Path:
+    """An empty warehouse with the views."""
+    from tests.support.warehouse import empty
+
+    return empty(new_warehouse)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import duckdb
 import pytest
 
 from runmart.queries.checks import INVARIANTS
-from tests.support.warehouse import command, page, run, write
+from tests.support.command import command
+from tests.support.warehouse import page, run, write
 
 NOW = int(time.time())
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from runmart.ingest.warehouse.migrations import MIGRATIONS
 from runmart.queries import views
-from tests.support.warehouse import RUNMART, command, load, page, run, write
+from tests.support.command import RUNMART, command
+from tests.support.warehouse import load, page, run, write
 
 
 def test_help_needs_none_of_the_heavy_libraries() -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from runmart.notebooks.serve import ASSETS
+from tests.support.command import command
 from tests.support.dashboards import RUNMART, served
-from tests.support.warehouse import command, page, run, write
+from tests.support.warehouse import page, run, write
 
 
 @pytest.fixture(name="warehouse")

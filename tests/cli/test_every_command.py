@@ -16,9 +16,9 @@ from cyclopts import App
 
 from runmart.cli.commands import app
 from tests.support import batch_engine
+from tests.support.command import RUNMART, launch
 from tests.support.paths import REALDATA, ROOT
 from tests.support.pull import TestServer, given
-from tests.support.warehouse import RUNMART, command
 
 EXTRAS_TESTED_ELSEWHERE = {"ducklake": "tests/ducklake", "spark": "tests/lake/spark"}
 """Each needs servers, in a version of their own."""
@@ -95,7 +95,7 @@ def test_every_command_runs_and_every_dependency_is_used(
     assert {*uses, "dashboard", *COMMANDS_TESTED_ELSEWHERE} == {*commands(app)}
     modules = set[str]()
     for name, (arguments, code) in uses.items():
-        done = command(*name.split(), *arguments, environment=identity)
+        done = launch(*name.split(), *arguments, environment=identity)
         assert done.returncode == code, (name, done.stdout, done.stderr)
         modules |= imported(done.stderr)
     modules |= imported_by_dashboard(warehouse, tmp_path / "dashboard.log")

@@ -10,7 +10,8 @@ from runmart.cli.app import run as run_command
 from runmart.ingest.errors import SourceError
 from runmart.lake.parquet.manifest import ExportError
 from tests.support import batch_engine as engine
-from tests.support.warehouse import command, page, run, write
+from tests.support.command import command
+from tests.support.warehouse import page, run, write
 
 
 @pytest.fixture(name="source")

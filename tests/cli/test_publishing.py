@@ -8,8 +8,9 @@ import pytest
 from runmart.ingest.maintenance.publish import publish
 from runmart.ingest.warehouse.file_backend import versions_folder
 from runmart.ingest.warehouse.file_lock import wait_for
+from tests.support.command import command
 from tests.support.published import add, count, loaded, versions
-from tests.support.warehouse import command, page, query, run, write
+from tests.support.warehouse import page, query, run, write
 
 
 @pytest.fixture(name="warehouse")

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.command import RUNMART
 from tests.support.pull import KEY, TestServer, assert_equals_truth, command, contents, given
-from tests.support.warehouse import RUNMART, query
+from tests.support.warehouse import query
 
 
 @pytest.fixture(name="_folder", autouse=True)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command import RUNMART
 from tests.support.pull import KEY, TestServer, command, given
-from tests.support.warehouse import RUNMART, query
+from tests.support.warehouse import query
 
 
 @pytest.fixture(name="published")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import duckdb
 
-from tests.support.warehouse import command, load, page, query, run, tables, write
+from tests.support.command import command
+from tests.support.warehouse import load, page, query, run, tables, write
 
 BAD = b'{"object":"list","data":[{"id":"a","status":"queued"},{"id":"b","status":"queued","created_at":"soon"}]}'
 

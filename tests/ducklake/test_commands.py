@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from runmart.queries import Selection, connect, views
+from tests.support.command import command
 from tests.support.ducklake import Bare, query, tables
 from tests.support.paths import REALDATA
-from tests.support.warehouse import command, page, run, write
+from tests.support.warehouse import page, run, write
 
 pytestmark = pytest.mark.ducklake
 

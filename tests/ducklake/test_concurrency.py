@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.command import RUNMART, command
 from tests.support.ducklake import Bare, query, tables
 from tests.support.paths import REALDATA
 from tests.support.seaweedfs import BUCKET
-from tests.support.warehouse import DOUBLES, ORPHANS, RUNMART, WRONG_TOOL_SUMS, command, page, run, write
+from tests.support.warehouse import DOUBLES, ORPHANS, WRONG_TOOL_SUMS, page, run, write
 
 pytestmark = pytest.mark.ducklake
 

@@ -16,10 +16,11 @@ from runmart.ingest.warehouse.location import parse_location
 from runmart.ingest.warehouse.migrations import MIGRATIONS
 from runmart.ingest.warehouse.write_lock import DuckLakeWriter
 from runmart.queries import connect
+from tests.support.command import command
 from tests.support.ducklake import Bare, made, query, tables
 from tests.support.paths import REALDATA
 from tests.support.postgres import PASSWORD, Postgres, running
-from tests.support.warehouse import DOUBLES, command, page, run, write
+from tests.support.warehouse import DOUBLES, page, run, write
 
 pytestmark = pytest.mark.ducklake
 

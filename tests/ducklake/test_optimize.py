@@ -11,9 +11,10 @@ import pytest
 
 from runmart.ingest.warehouse import ducklake_maintenance
 from runmart.queries import connect
+from tests.support.command import command
 from tests.support.ducklake import Bare, query, tables
 from tests.support.paths import REALDATA
-from tests.support.warehouse import command, page, run, write
+from tests.support.warehouse import page, run, write
 
 pytestmark = pytest.mark.ducklake
 

@@ -11,10 +11,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.support.command import command
 from tests.support.ducklake import Bare, query
 from tests.support.paths import ROOT
 from tests.support.server import KEY
-from tests.support.warehouse import DOUBLES, command, page, run, write
+from tests.support.warehouse import DOUBLES, page, run, write
 
 pytestmark = pytest.mark.ducklake
 

@@ -14,9 +14,9 @@ from runmart.ingest.warehouse import ducklake
 from runmart.notebooks import cached_read, filters_state
 from runmart.notebooks.page import DASHBOARDS
 from runmart.queries import Selection
+from tests.support.command import RUNMART
 from tests.support.ducklake import Bare
 from tests.support.paths import REALDATA, ROOT
-from tests.support.warehouse import RUNMART
 
 pytestmark = pytest.mark.ducklake
 

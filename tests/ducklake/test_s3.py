@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from runmart.queries import connect
+from tests.support.command import command
 from tests.support.ducklake import Bare, tables
 from tests.support.paths import REALDATA
 from tests.support.seaweedfs import BUCKET
-from tests.support.warehouse import command
 
 pytestmark = pytest.mark.ducklake
 

@@ -22,9 +22,10 @@ from runmart.queries.checks import INVARIANTS, offenders
 from tests.formats.keep import rows
 from tests.formats.support import EXPORTS, KEPT, LAKES, WAREHOUSES, differences, kept, later_page, opened, shown
 from tests.support import batch_engine
+from tests.support.command import command
 from tests.support.lake import alone, tables
 from tests.support.lake import rows as compared
-from tests.support.warehouse import assert_sound, command, query
+from tests.support.warehouse import assert_sound, query
 
 
 def imported(folder: Path, warehouse: Path) -> Path:

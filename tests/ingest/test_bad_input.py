@@ -11,7 +11,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from tests.support.warehouse import assert_sound, command, load, page, query, run, tables, write
+from tests.support.command import command
+from tests.support.warehouse import assert_sound, load, page, query, run, tables, write
 
 GOOD = page(run("good_1", usage={"total_tokens": 3}), run("good_2"))
 LONG = page(*(run(f"r{number}", instructions="x" * 50) for number in range(200)))

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from runmart.ingest.load.loader import Load
+from tests.support.command import RUNMART
 from tests.support.paths import BENCHMARKS
-from tests.support.warehouse import RUNMART, load, page, query, run, write
+from tests.support.warehouse import load, page, query, run, write
 
 MEASURE = """
 import sys

@@ -13,8 +13,9 @@ from runmart.lake.parquet.export import export
 from runmart.lake.parquet.manifest import MANIFEST, ExportError
 from runmart.lake.parquet.restore import restore
 from tests.support import batch_engine as engine
+from tests.support.command import command
 from tests.support.lake import Rows, alone, opened, rows, shown, strays, tables
-from tests.support.warehouse import command, page, query, run, write
+from tests.support.warehouse import page, query, run, write
 
 MONTHS = (1_735_689_599, 1_735_689_600, None)
 """The last second of 2024 and the first of 2025 (UTC); not known."""

@@ -17,10 +17,11 @@ from runmart.models.tables.bookkeeping import LOADS
 from runmart.queries import connect, views
 from runmart.queries.read import Warehouse
 from tests.support import batch_engine as engine
+from tests.support.command import command
 from tests.support.disturbed_lake import Before
 from tests.support.lake import alone, opened, rows
 from tests.support.paths import ROOT
-from tests.support.warehouse import command, page, query, run, write
+from tests.support.warehouse import page, query, run, write
 
 SHELL = Path(sys.executable).parent / "duckdb"
 OF_THE_FILE = {"data_freshness", "load_history", "open_runs", "reject_summary"}

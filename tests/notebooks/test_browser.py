@@ -14,10 +14,11 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from runmart.queries import Selection, connect
+from tests.support.command import RUNMART, command
 from tests.support.dashboards import CHARTS_OF, CHROMIUM, FLAGS, WIDTH, served, wait_for_charts, whole
 from tests.support.paths import ROOT
-from tests.support.warehouse import RUNMART, command, run, write
 from tests.support.warehouse import page as page_of
+from tests.support.warehouse import run, write
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default::ResourceWarning")]
 

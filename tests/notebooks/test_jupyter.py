@@ -7,9 +7,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.support.command import command
 from tests.support.paths import ROOT
-from tests.support.warehouse import command, run, write
 from tests.support.warehouse import page as page_of
+from tests.support.warehouse import run, write
 
 NOTEBOOK = ROOT / "notebooks" / "overview.ipynb"
 

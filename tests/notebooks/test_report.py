@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.warehouse import command, page, run, write
+from tests.support.command import command
+from tests.support.warehouse import page, run, write
 
 NAME = "asst_<script>alert(1)</script> & co"
 

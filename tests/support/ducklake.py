@@ -10,8 +10,9 @@ from runmart.ingest.warehouse.connection import open_for_reading, open_for_writi
 from runmart.ingest.warehouse.ducklake_backend import DuckLake
 from runmart.models.tables.all import ALL_TABLES
 from runmart.queries import install
+from tests.support.command import RUNMART, command
 from tests.support.postgres import PASSWORD, Postgres
-from tests.support.warehouse import RUNMART, Tables, command
+from tests.support.warehouse import Tables
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,6 @@
 """The server, steered, and a pull from it: what the tests of pulls have in common."""
 
 import asyncio
-import os
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,9 @@ from runmart.ingest.pull.runner import Outcome, Request, pull
 from runmart.ingest.pull.schedule import Selection
 from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.queries import install
+from tests.support import command as process
 from tests.support.server import KEY
-from tests.support.warehouse import RUNMART
+from tests.support.warehouse import empty
 
 HURRIED = Patience(first_pause_seconds=0.01, longest_pause_seconds=0.05, answer_seconds=10)
 """As patient as ever, in less time."""
@@ -104,8 +103,7 @@ def assert_equals_truth(server: TestServer, warehouse: Path, tmp_path: Path) -> 
     """The warehouse holds what the server has, and nothing else."""
     truth = server.truth()
     (tmp_path / "truth.json").write_bytes(msgspec.json.encode(truth))
-    (tmp_path / "truth.duckdb").unlink(missing_ok=True)
-    with open_for_writing(tmp_path / "truth.duckdb", 0) as writer:
+    with open_for_writing(empty(tmp_path / "truth.duckdb"), 0) as writer:
         ingest(writer, [str(tmp_path / "truth.json")], source="test", workers=0)
     found, expected = contents(warehouse), contents(tmp_path / "truth.duckdb")
     assert len(found["runs"]) == len(truth)
@@ -126,12 +124,16 @@ def given(server: TestServer, *more: str | Path) -> list[str | Path]:
     ]
 
 
-def command(*arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run `runmart`; never may a traceback or the key be seen."""
-    variables = {**os.environ, **environment}
-    done = subprocess.run(
-        [RUNMART, *arguments], capture_output=True, text=True, timeout=120, env=variables, check=False
-    )
-    assert "Traceback" not in done.stdout + done.stderr
+def command(*arguments: str | Path, **environment: str) -> process.Completed:
+    """`runmart` in this process; it never shows the key."""
+    return _without_key(process.command(*arguments, environment=environment))
+
+
+def launch(*arguments: str | Path, **environment: str) -> process.Completed:
+    """`runmart` in a process of its own; it never shows the key."""
+    return _without_key(process.launch(*arguments, environment=environment))
+
+
+def _without_key(done: process.Completed) -> process.Completed:
     assert KEY not in done.stdout + done.stderr
     return done

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command import command
 from tests.support.paths import BENCHMARKS
 from tests.support.small_batches import MANY_RUNS, SMALL_BATCHES, children
-from tests.support.warehouse import Tables, assert_sound, command, page, query, run, tables, write
+from tests.support.warehouse import Tables, assert_sound, page, query, run, tables, write
 
 HOLDER = """
 import sys, time, duckdb

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import runmart.ingest.load.loader as load_module
 from runmart.models.statuses import LIFECYCLE_INSTANTS, TERMINAL_STATUSES
-from tests.support.warehouse import assert_sound, command, load, page, query, run, tables, write
+from tests.support.command import command
+from tests.support.warehouse import assert_sound, load, page, query, run, tables, write
 
 FEW_IDS = ["run_a", "run_b", "run_c"]
 STATUSES = ["queued", "in_progress", "odd", "completed", "failed"]

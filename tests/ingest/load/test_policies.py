@@ -9,8 +9,9 @@ import pytest
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.models.redaction import CONTENT_FIELDS, RedactionPolicy, Rule
+from tests.support.command import command
 from tests.support.sensitive_run import SECRET, SECRETIVE
-from tests.support.warehouse import assert_sound, command, page, query, run, write
+from tests.support.warehouse import assert_sound, page, query, run, write
 
 KEY = {"RUNMART_CONTENT_KEY": "0123456789abcdef"}
 

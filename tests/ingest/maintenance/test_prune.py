@@ -15,8 +15,9 @@ from runmart.ingest.maintenance.prune import prune
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.ingest.warehouse.file_copy import compact
+from tests.support.command import command
 from tests.support.sensitive_run import SECRET, SECRETIVE
-from tests.support.warehouse import WRONG_TOOL_SUMS, assert_sound, command, load, page, query, run, tables, write
+from tests.support.warehouse import WRONG_TOOL_SUMS, assert_sound, load, page, query, run, tables, write
 
 DAY = 86_400
 CUT = 1_700_000_000
@@ -134,7 +135,7 @@ def test_nothing_goes_without_a_word(loaded: Path) -> None:
         ([], "--older-than"),
         (["--older-than", "soon", "--yes"], "not 'soon'"),
     ):
-        done = command("prune", "-w", loaded, *arguments, stdin=b"")
+        done = command("prune", "-w", loaded, *arguments)
         assert done.returncode == 2
         assert said in done.stderr
     assert tables(loaded) == before

@@ -16,8 +16,9 @@ from runmart.ingest.maintenance.publish import publish
 from runmart.ingest.warehouse import file_backend
 from runmart.ingest.warehouse.file_backend import versions_folder
 from runmart.queries import connect
+from tests.support.command import command
 from tests.support.published import add, count, versions
-from tests.support.warehouse import command, page, query, run, write
+from tests.support.warehouse import page, query, run, write
 
 BIN = Path(sys.executable).parent
 

@@ -16,7 +16,8 @@ import pytest
 from runmart.ingest.sources.input import Input
 from runmart.ingest.sources.reader import content_hash
 from tests.support import s3 as buckets
-from tests.support.warehouse import RUNMART, command, load, page, query, run, write
+from tests.support.command import RUNMART, command, launch
+from tests.support.warehouse import load, page, query, run, write
 
 
 def stored(warehouse: Path) -> list[str]:
@@ -59,7 +60,7 @@ def test_compression_is_recognised_by_content(form: str, warehouse: Path, pages:
 
 def test_standard_input_is_a_source(warehouse: Path, pages: Path) -> None:
     """`-` is standard input; redirected from a file it has the file's time."""
-    assert command("ingest", "-", "-w", warehouse, stdin=page(run("a"))).returncode == 0
+    assert launch("ingest", "-", "-w", warehouse, stdin=page(run("a"))).returncode == 0
     path = write(pages / "p.json", page(run("b")), 1_650_000_000)
     with path.open("rb") as file:
         subprocess.run([RUNMART, "ingest", "-", "-w", warehouse], stdin=file, check=True, capture_output=True)

@@ -12,7 +12,8 @@ from runmart.ingest.warehouse.migrations import MIGRATIONS, Migration, create_ta
 from runmart.models.tables.all import ALL_TABLES
 from runmart.models.tables.bookkeeping import BOOKKEEPING_TABLES
 from runmart.models.tables.prices import MODEL_ALIASES, PRICES
-from tests.support.warehouse import WRONG_TOOL_SUMS, command, load, page, query, run, write
+from tests.support.command import command
+from tests.support.warehouse import WRONG_TOOL_SUMS, load, page, query, run, write
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

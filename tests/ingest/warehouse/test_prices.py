@@ -11,7 +11,8 @@ from runmart.ingest.warehouse import prices
 from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.ingest.warehouse.prices import Price, PriceError
 from runmart.queries import install
-from tests.support.warehouse import command, page, query, run, write
+from tests.support.command import command
+from tests.support.warehouse import page, query, run, write
 
 HEADER = "provider,model,valid_from,valid_to,input,cached_input,output,currency,source\n"
 OCTOBER_2 = 1_727_827_200

@@ -24,9 +24,10 @@ from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.ingest.workers import pool
 from runmart.ingest.workers.tasks import Task
 from runmart.models.observations import Origin
+from tests.support.command import command
 from tests.support.paths import BENCHMARKS
 from tests.support.small_batches import MANY_RUNS, SMALL_BATCHES, children
-from tests.support.warehouse import Tables, assert_sound, command, load, page, query, run, tables, write
+from tests.support.warehouse import Tables, assert_sound, load, page, query, run, tables, write
 
 
 @pytest.fixture(autouse=True)

@@ -14,9 +14,10 @@ from runmart.lake.batch.commit import begin
 from runmart.lake.parquet.manifest import MANIFEST
 from runmart.models.redaction import CONTENT_FIELDS, RedactionPolicy, Rule
 from tests.support import batch_engine as engine
+from tests.support.command import command
 from tests.support.lake import alone, manifest, opened, rows, shown, tables
 from tests.support.sensitive_run import SECRET, SECRETIVE
-from tests.support.warehouse import command, page, query, run, write
+from tests.support.warehouse import page, query, run, write
 
 KEY, OTHER_KEY = b"0123456789abcdef", b"fedcba9876543210"
 EVENTS = b'event: thread.run.created\ndata: {"id": "run_x", "instructions": "'

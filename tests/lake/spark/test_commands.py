@@ -17,11 +17,11 @@ from runmart.lake.batch.storage import Storage
 from runmart.lake.view_file import write_view_file
 from runmart.queries import find
 from tests.support import s3 as buckets
+from tests.support.command import RUNMART, command
 from tests.support.lake_equality import assert_equal
 from tests.support.paths import ROOT
 from tests.support.spark_cluster import ENVIRONMENT, MASTER, connect_server, home, options
 from tests.support.view_differences import differences
-from tests.support.warehouse import RUNMART, command
 
 pytestmark = pytest.mark.spark
 
