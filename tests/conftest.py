@@ -72,7 +72,9 @@ def server_process(pytestconfig: pytest.Config) -> Iterator["TestServer"]:
     words = [sys.executable, "-m", "tests.support.server"]
     with subprocess.Popen(words, cwd=pytestconfig.rootpath, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        yield TestServer(int(process.stdout.readline()))
+        server = TestServer(int(process.stdout.readline()))
+        yield server
+        server.close()
         process.terminate()
 
 

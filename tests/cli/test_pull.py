@@ -156,13 +156,13 @@ def decompressed(path: Path) -> bytes:
     return pa.CompressedInputStream(pa.BufferReader(path.read_bytes()), "zstd").read()
 
 
-def test_hidden_content_is_in_no_saved_answer(server: TestServer, warehouse: Path, tmp_path: Path) -> None:
+def test_hidden_content_is_in_no_saved_answer(server: TestServer, new_warehouse: Path, tmp_path: Path) -> None:
     """Neither in the warehouse nor in the archive, from which the same warehouse comes again."""
     server.world(threads=4, runs=150)
     server.steer("advance", steps=60)
-    save = ("-w", warehouse, "--save", "archive", "--steps")
+    save = ("-w", new_warehouse, "--save", "archive", "--steps")
     early = command(*given(server, *save, "--content", "hash"))
-    assert (early.returncode, warehouse.exists(), server.requests()) == (2, False, 0)
+    assert (early.returncode, new_warehouse.exists(), server.requests()) == (2, False, 0)
     key = {"RUNMART_CONTENT_KEY": "0123456789abcdef"}
     assert command(*given(server, *save, "--content", "hash"), **key).returncode == 0
     server.steer("advance", steps=60)
@@ -173,12 +173,12 @@ def test_hidden_content_is_in_no_saved_answer(server: TestServer, warehouse: Pat
     assert command(*given(server, *save), **key).returncode == 0
     saved = [decompressed(path) for path in Path("archive").rglob("*.zst")]
     for word in (b"Answer briefly", b"Sorry.", b"Look something up"):
-        assert not any(word in data for data in [*saved, warehouse.read_bytes()])
+        assert not any(word in data for data in [*saved, new_warehouse.read_bytes()])
         assert word in json.dumps(server.truth()).encode()
     assert any(b'"instructions":"hash:' in data for data in saved)
     again = tmp_path / "again.duckdb"
     assert command("ingest", "archive", "-w", again, "--source", "default").returncode == 0
-    assert contents(again) == contents(warehouse)
+    assert contents(again) == contents(new_warehouse)
 
 
 def test_metrics_are_what_prometheus_reads(server: TestServer, warehouse: Path) -> None:

@@ -150,12 +150,12 @@ FAILURES = [
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.name)
-def test_what_cannot_be_done_is_said_in_a_sentence(failure: Failure, warehouse: Path, pages: Path) -> None:
+def test_what_cannot_be_done_is_said_in_a_sentence(failure: Failure, new_warehouse: Path, pages: Path) -> None:
     """An error names what is wrong and what to do, on standard error, with its exit code."""
     write(pages / "good.json", GOOD)
-    failure.prepare(warehouse)
+    failure.prepare(new_warehouse)
     arguments = [argument.replace("PAGES", str(pages)) for argument in failure.arguments]
-    done = command(*arguments, environment={"RUNMART_WAREHOUSE": str(warehouse)})
+    done = command(*arguments, environment={"RUNMART_WAREHOUSE": str(new_warehouse)})
     assert done.returncode == failure.exit_code, done
     assert re.search(failure.message, " ".join(done.stderr.replace("│", "").split())), done.stderr
     assert done.stdout == ""

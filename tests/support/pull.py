@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,19 @@ class TestServer:
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
 
+    @cached_property
+    def _client(self) -> httpx2.Client:
+        """Kept open: to make one takes longer than most requests."""
+        return httpx2.Client(timeout=120, verify=False)
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._client.close()
+
     def steer(self, action: str, **fields: Any) -> Any:
         """Tell it something."""
         content = msgspec.json.encode(fields)
-        answer = httpx2.post(f"{self.url}/_admin/{action}", content=content, timeout=120)
+        answer = self._client.post(f"{self.url}/_admin/{action}", content=content)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

@@ -86,13 +86,13 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tables]:
 @pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_load_ends_with_130_and_whole_batches(
-    number: signal.Signals, workers: int, warehouse: Path, many: tuple[Path, Tables]
+    number: signal.Signals, workers: int, new_warehouse: Path, many: tuple[Path, Tables]
 ) -> None:
     """Ctrl-C and a scheduler's SIGTERM: 130, no half batch, no stray process; the same command completes the load."""
     pages, calm = many
-    load = [sys.executable, "-c", SMALL_BATCHES, "ingest", pages, "-w", warehouse, "--workers", str(workers)]
+    load = [sys.executable, "-c", SMALL_BATCHES, "ingest", pages, "-w", new_warehouse, "--workers", str(workers)]
     process = subprocess.Popen(load, stderr=subprocess.PIPE, text=True)
-    wait_for_batch(warehouse, process)
+    wait_for_batch(new_warehouse, process)
     started = children(process.pid)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
@@ -101,13 +101,13 @@ def test_an_interrupted_load_ends_with_130_and_whole_batches(
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert "interrupted" in errors
-    assert_sound(warehouse)
-    stored = query(warehouse, "select count(*) from runs")[0][0]
+    assert_sound(new_warehouse)
+    stored = query(new_warehouse, "select count(*) from runs")[0][0]
     assert stored < MANY_RUNS
-    loads = query(warehouse, "select state, new_runs, observations from runmart.loads")
+    loads = query(new_warehouse, "select state, new_runs, observations from runmart.loads")
     assert loads == ([("interrupted", stored, stored)] if stored else [])
-    assert command("ingest", pages, "-w", warehouse).returncode == 0
-    assert tables(warehouse) == calm
+    assert command("ingest", pages, "-w", new_warehouse).returncode == 0
+    assert tables(new_warehouse) == calm
 
 
 def test_events_for_schedulers_are_json_lines(warehouse: Path, pages: Path) -> None:

@@ -76,29 +76,29 @@ def test_the_warehouse_remembers_its_rules(secretive: Path, warehouse: Path) -> 
     assert status["content"]["error_messages"] == "drop"
 
 
-def test_hashes_need_their_key(secretive: Path, warehouse: Path, tmp_path: Path) -> None:
+def test_hashes_need_their_key(secretive: Path, new_warehouse: Path, tmp_path: Path) -> None:
     """None, a short one and another one are refused before anything is written; equal texts are equal."""
     page_of_runs = secretive / "a.json"
-    missing = command("ingest", page_of_runs, "-w", warehouse, "--content", "hash")
+    missing = command("ingest", page_of_runs, "-w", new_warehouse, "--content", "hash")
     assert missing.returncode == 2
     assert "RUNMART_CONTENT_KEY" in missing.stderr
     short = {"RUNMART_CONTENT_KEY": "short"}
-    assert command("ingest", page_of_runs, "-w", warehouse, "--content", "hash", environment=short).returncode == 2
-    assert not warehouse.exists()
-    assert command("ingest", page_of_runs, "-w", warehouse, "--content", "hash", environment=KEY).returncode == 0
-    assert query(warehouse, "select count(*), count(distinct instructions) from runs") == [(30, 1)]
-    forgotten = command("ingest", secretive, "-w", warehouse)
+    assert command("ingest", page_of_runs, "-w", new_warehouse, "--content", "hash", environment=short).returncode == 2
+    assert not new_warehouse.exists()
+    assert command("ingest", page_of_runs, "-w", new_warehouse, "--content", "hash", environment=KEY).returncode == 0
+    assert query(new_warehouse, "select count(*), count(distinct instructions) from runs") == [(30, 1)]
+    forgotten = command("ingest", secretive, "-w", new_warehouse)
     assert forgotten.returncode == 1
     assert "RUNMART_CONTENT_KEY" in forgotten.stderr
     other = tmp_path / "key"
     other.write_text("fedcba9876543210\n")
-    refused = command("ingest", secretive, "-w", warehouse, "--content-key-file", other)
+    refused = command("ingest", secretive, "-w", new_warehouse, "--content-key-file", other)
     assert refused.returncode == 1
     assert "another key" in refused.stderr
-    assert query(warehouse, "select count(*) from runmart.loads") == [(1,)]
+    assert query(new_warehouse, "select count(*) from runmart.loads") == [(1,)]
     other.write_text(KEY["RUNMART_CONTENT_KEY"])
-    assert command("ingest", secretive, "-w", warehouse, "--content-key-file", other).returncode == 3
-    assert query(warehouse, "select count(distinct instructions) from runs where instructions like 'hash:%'") == [(1,)]
+    assert command("ingest", secretive, "-w", new_warehouse, "--content-key-file", other).returncode == 3
+    assert query(new_warehouse, "select count(distinct instructions) from runs where instructions like 'hash:%'") == [(1,)]
 
 
 @pytest.mark.parametrize("words", ["shred", "instructions", "instruction=drop", "metadata=metrics-only", "=drop"])

@@ -192,14 +192,14 @@ def test_an_answer_that_takes_for_ever_is_given_up(server: TestServer) -> None:
         asyncio.run(_get(_client(server, patience)))
 
 
-def test_a_server_that_is_down_ends_the_pull(warehouse: Path) -> None:
+def test_a_server_that_is_down_ends_the_pull(new_warehouse: Path) -> None:
     """Not each of its threads."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     nowhere = TestServer(port)
     with pytest.raises(PullError, match=r"ConnectError.*--base-url"):
-        pulled(nowhere, warehouse, selection=Selection(["a", "b"]), list_threads=False)
-    assert not warehouse.exists()
+        pulled(nowhere, new_warehouse, selection=Selection(["a", "b"]), list_threads=False)
+    assert not new_warehouse.exists()
 
 
 def test_certificates_are_always_verified(warehouse: Path, tmp_path: Path) -> None:
