@@ -77,7 +77,17 @@ def test_every_command_runs_and_every_dependency_is_used(
     uses: dict[str, tuple[list[str | Path], int]] = {
         "ingest": ([REALDATA, "-w", warehouse], 3),
         "demo": (["-w", tmp_path / "demo.duckdb"], 0),
-        "pull": ([*given(server, "-w", warehouse)[1:5], "--entra", "-w", tmp_path / "pulled.duckdb"], 0),
+        "pull": (
+            [
+                *given(server, "-w", warehouse)[1:5],
+                "--entra",
+                "--metrics",
+                tmp_path / "pull.prom",
+                "-w",
+                tmp_path / "pulled.duckdb",
+            ],
+            0,
+        ),
         "prices update": (["-w", warehouse], 0),
         "prices alias": (["mine", "gpt-4o", "-w", warehouse], 0),
         "prices import": ([prices, "-w", warehouse], 0),
@@ -100,7 +110,8 @@ def test_every_command_runs_and_every_dependency_is_used(
         modules |= imported(done.stderr)
     modules |= imported_by_dashboard(warehouse, tmp_path / "dashboard.log")
     distributions = packages_distributions()
-    assert {*project()} - {one for name in modules for one in distributions.get(name, ())} == set()
+    used = {one.lower().replace("_", "-") for name in modules for one in distributions.get(name, ())}
+    assert {*project()} - used == set()
 
 
 def test_the_oldest_versions_are_those_that_are_declared() -> None:

@@ -28,7 +28,7 @@ def test_without_spark_it_says_what_to_install(
     assert run_command(["lake", "load", str(tmp_path / "lake"), str(source)]) == 1
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err == "runmart: this runs on Spark, which is not installed: pip install 'runmart[spark]'\n"
+    assert told.err == "runmart: this needs Spark, which is not installed; run: pip install 'runmart[spark]'\n"
     assert not (tmp_path / "lake").exists()
 
 

@@ -73,7 +73,7 @@ def test_settings_come_from_a_file_the_environment_and_options(server: TestServe
     ("text", "words"),
     [
         ("[sources.a]\nbase_ulr = 'x'", "did you mean base_url?"),
-        ("[sources.a]\napi_key = 'secret-in-file'", "a key does not belong in this file"),
+        ("[sources.a]\napi_key = 'secret-in-file'", "secrets do not belong in this file"),
         ("[sources.a]\nconcurrency = 'many'", "concurrency"),
         ("[sources", "is not valid TOML"),
         ("[sources.a]\nprofile = 'openai'", "base_url is missing"),

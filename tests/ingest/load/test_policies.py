@@ -98,7 +98,9 @@ def test_hashes_need_their_key(secretive: Path, new_warehouse: Path, tmp_path: P
     assert query(new_warehouse, "select count(*) from runmart.loads") == [(1,)]
     other.write_text(KEY["RUNMART_CONTENT_KEY"])
     assert command("ingest", secretive, "-w", new_warehouse, "--content-key-file", other).returncode == 3
-    assert query(new_warehouse, "select count(distinct instructions) from runs where instructions like 'hash:%'") == [(1,)]
+    assert query(new_warehouse, "select count(distinct instructions) from runs where instructions like 'hash:%'") == [
+        (1,)
+    ]
 
 
 @pytest.mark.parametrize("words", ["shred", "instructions", "instruction=drop", "metadata=metrics-only", "=drop"])

@@ -15,9 +15,9 @@ from runmart.ingest.maintenance.prune import prune
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.ingest.warehouse.file_copy import compact
-from tests.support.command import command
+from tests.support.command import command, launch
 from tests.support.sensitive_run import SECRET, SECRETIVE
-from tests.support.warehouse import WRONG_TOOL_SUMS, assert_sound, load, page, query, run, tables, write
+from tests.support.warehouse import WRONG_TOOL_SUMS, assert_sound, empty, load, page, query, run, tables, write
 
 DAY = 86_400
 CUT = 1_700_000_000
@@ -28,6 +28,12 @@ def _runs(number: int, created_at: int | None, **fields: Any) -> list[dict[str, 
     return [
         run(f"run_{created_at}_{index}", created_at=created_at, **{**SECRETIVE, **fields}) for index in range(number)
     ]
+
+
+@pytest.fixture(name="warehouse")
+def _warehouse(new_warehouse: Path) -> Path:
+    """An empty warehouse with the views."""
+    return empty(new_warehouse)
 
 
 @pytest.fixture(name="loaded")
@@ -86,7 +92,7 @@ def test_what_was_pruned_stays_out_until_that_is_lifted(loaded: Path, pages: Pat
     pruned = tables(loaded)
     again = command("ingest", pages, "-w", loaded, "--reload")
     assert again.returncode == 3  # the reject
-    assert "2,003 observations were left out" in again.stderr
+    assert "2,003 observations of pruned runs were skipped" in again.stderr
     assert tables(loaded) == pruned
     counts = "select observations, new_runs + updated_runs + unchanged + pruned, pruned from runmart.loads"
     assert query(loaded, f"{counts} order by load_id desc limit 1") == [(2009, 2009, 2003)]
@@ -161,7 +167,7 @@ def test_loads_that_wait_while_the_file_is_rewritten_lose_nothing(loaded: Path, 
     def load_some() -> None:
         for number in range(12):
             source = write(tmp_path / f"more_{number}.json", page(run(f"more_{number}", created_at=CUT + 2)))
-            codes.append(command("ingest", source, "-w", loaded).returncode)
+            codes.append(launch("ingest", source, "-w", loaded).returncode)
 
     loading = threading.Thread(target=load_some)
     loading.start()

@@ -63,7 +63,8 @@ def test_tables_have_the_declared_columns_and_comments(warehouse: Path) -> None:
         warehouse,
         """
         select schema_name, table_name, column_name, data_type, comment from duckdb_columns()
-        where database_name = current_database() and schema_name in ('main', 'runmart') and not internal""",
+        where database_name = current_database() and schema_name in ('main', 'runmart') and not internal
+            and table_name in (select table_name from duckdb_tables())""",
     )
     declared = [
         (schema, table.name, column.name, column.duckdb_type, column.meaning)
