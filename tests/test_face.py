@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+import tomllib
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta, timezone
 from importlib.metadata import version
@@ -114,6 +115,21 @@ def test_an_import_is_quick() -> None:
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert "runmart" in loaded
     assert not loaded & {"duckdb", "_duckdb", "pyarrow", "polars", "cyclopts", "msgspec"}
+
+
+def test_every_folder_of_modules_is_in_the_wheel() -> None:
+    """pyproject.toml lists each package; one that it forgets works in a clone and is missing where it is installed."""
+    setuptools = tomllib.loads((CLONE / "pyproject.toml").read_text())["tool"]["setuptools"]
+    parts: dict[str, str] = {"runmart": "runmart", **setuptools["package-dir"]}
+    found = {
+        ".".join((name, *module.relative_to(CLONE / folder).parts[:-1]))
+        for name, folder in parts.items()
+        for module in (CLONE / folder).rglob("*.py")
+        if folder != "runmart" or module.parent == CLONE / folder
+    }
+    assert sorted(found) == setuptools["packages"]
+    linked = {link.name for link in (CLONE / "runmart").iterdir() if link.is_symlink()}
+    assert linked == {name.partition(".")[2] for name in parts if name != "runmart"}
 
 
 def test_python_m_runmart_is_the_command() -> None:
