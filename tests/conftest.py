@@ -1,6 +1,7 @@
 """What all tests share: the seed, where a warehouse goes, a folder for inputs, the server of the threads/runs API."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,7 +27,11 @@ def _daily_seed() -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Give Hypothesis the seed of the day, where it is installed and has been given none."""
+    """Give Hypothesis the seed of the day, where it is installed and has been given none, and let SIGINT arrive.
+
+    A shell lets background jobs ignore SIGINT, which is inherited by the processes that tests interrupt.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if vars(config.option).get("hypothesis_seed", "") is None:
         config.option.hypothesis_seed = str(_daily_seed())
 
