@@ -12,6 +12,9 @@ from tests.support.command import command
 from tests.support.published import add, count, loaded, versions
 from tests.support.warehouse import page, query, run, write
 
+PRUNE = ["prune", "--older-than", "2000-01-01", "--yes"]
+"""Records a prune of no run."""
+
 
 @pytest.fixture(name="warehouse")
 def _warehouse(tmp_path: Path) -> Path:
@@ -95,7 +98,7 @@ def test_the_settings_name_it_too(warehouse: Path, published: Path, tmp_path: Pa
     told = json.loads(done.stdout)["published"]
     assert (done.returncode, told["path"], told["bytes"]) == (3, str(published), published.stat().st_size)
     assert count(published) == 2
-    for arguments in (["rejects", "--retry"], ["prices", "alias", "x", "gpt-4o"], ["prune", "--lift"]):
+    for arguments in (["rejects", "--retry"], ["prices", "alias", "x", "gpt-4o"], PRUNE, ["prune", "--lift"]):
         before = published.resolve()
         assert command(*arguments, "-w", warehouse, *config).returncode in {0, 3}
         assert published.resolve() != before, arguments

@@ -16,7 +16,7 @@ from tests.support.lake import alone, manifest, present, rows, shown, strays
 
 pytestmark = pytest.mark.slow
 
-STAGES: dict[str, Any] = {"listed": discover, "marked": discover, "pieces": split, "observed": convert, "merged": merge}
+STAGES: dict[str, Any] = {"listed": discover, "marked": discover, "splits": split, "observed": convert, "merged": merge}
 
 
 @pytest.mark.parametrize("stage", STAGES)
