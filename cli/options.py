@@ -68,8 +68,10 @@ class Options:
     @contextmanager
     def writing(self) -> Generator["Writer"]:
         """A writer to the warehouse; schema and views are up to date."""
+        from runmart.models import arrow
         from runmart.queries import install
 
+        arrow.leave_pandas_out()
         with self.warehouse.open_for_writing(self.lock_timeout) as writer:
             install(writer)
             yield writer

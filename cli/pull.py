@@ -48,6 +48,9 @@ def pull(
         metrics: Write metrics to this file, for the Prometheus node exporter's textfile collector.
         log_format: json logs events as JSON lines on standard error, for schedulers.
     """
+    from runmart.models import arrow
+
+    arrow.leave_pandas_out()
     from runmart.cli.pull_job import Job
     from runmart.cli.pull_request import build, parse_run
 

@@ -5,7 +5,7 @@ import pickle
 import sys
 from contextlib import suppress
 
-from runmart.ingest.workers.tasks import TaskRunner
+from runmart.models import arrow
 
 READY = "ready"
 
@@ -15,6 +15,9 @@ def main() -> None:
     tasks = os.fdopen(os.dup(0), "rb", buffering=1 << 16)
     results = os.fdopen(os.dup(1), "wb", buffering=1 << 16)
     os.dup2(2, 1)  # so that nothing prints into the results
+    arrow.leave_pandas_out()
+    from runmart.ingest.workers.tasks import TaskRunner  # makes columns as it is imported
+
     runner = TaskRunner()
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         result: object = READY

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from runmart.ingest.warehouse.migrations import MIGRATIONS
 from runmart.queries import views
-from tests.support.command import RUNMART, command
+from tests.support.command import RUNMART, command, launch
+from tests.support.pretend_pandas import pretend_pandas
 from tests.support.warehouse import load, page, run, write
 
 
@@ -88,3 +89,12 @@ def test_a_reader_that_goes_away_is_no_error(warehouse: Path, pages: Path) -> No
     _, errors = process.communicate(timeout=60)
     assert b"Traceback" not in errors
     assert b"unexpected" not in errors
+
+
+def test_a_load_does_not_import_pandas(warehouse: Path, pages: Path, tmp_path: Path) -> None:
+    """Arrow does, where pandas is installed, which takes longer than to load a page."""
+    imported = pretend_pandas(tmp_path)
+    write(pages / "1.json", page(run("a")))
+    environment = {"PYTHONPATH": str(tmp_path)}
+    assert launch("ingest", pages, "-w", warehouse, environment=environment).returncode == 0
+    assert not imported.exists()

@@ -26,6 +26,7 @@ from runmart.ingest.workers.tasks import Task
 from runmart.models.observations import Origin
 from tests.support.command import command
 from tests.support.paths import BENCHMARKS
+from tests.support.pretend_pandas import pretend_pandas
 from tests.support.small_batches import MANY_RUNS, SMALL_BATCHES, children
 from tests.support.warehouse import Tables, assert_sound, load, page, query, run, tables, write
 
@@ -176,6 +177,16 @@ def test_workers_that_do_not_start_are_not_needed(
     for number in range(50):
         write(pages / f"{number}.json", page(run(f"run_{number}")))
     assert load(warehouse, pages).totals.new_runs == 50
+
+
+def test_workers_do_not_import_pandas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrow does, where pandas is installed, which takes 35 MB in each of them."""
+    imported = pretend_pandas(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pool.Workers(1) as workers:
+        workers.start()
+        assert workers._ready.wait(30)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    assert not imported.exists()
 
 
 def test_an_error_within_a_worker_is_one_of_the_load() -> None:
