@@ -78,7 +78,7 @@ def on_spark(cores: int, lake: Path, *batches: Path) -> list[dict[str, Any]]:
 
 def without_spark(lake: Path, pages: Path) -> dict[str, float]:
     """Seconds of each stage of a batch, in this process."""
-    from runmart.lake.batch import commit, convert, discover, merge, split
+    from runmart.lake.distributed import commit, convert, discover, merge, split
     from runmart.models import arrow
     from runmart.models.columns import BIGINT
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from measure import machine, table
 from results import save
 
-from runmart.lake.batch import commit, convert, discover, merge, split
+from runmart.lake.distributed import commit, convert, discover, merge, split
 from runmart.models import arrow
 from runmart.models.columns import BIGINT
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from runmart.ingest.errors import SettingsError
-from runmart.models.redaction import CONTENT_FIELDS, RULES, ContentField, RedactionPolicy, Rule
+from runmart.models.redaction_policy import CONTENT_FIELDS, RULES, ContentField, RedactionPolicy, Rule
 
 METRICS_ONLY = "metrics-only"
 _MINIMUM_KEY_BYTES = 16

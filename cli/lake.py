@@ -14,7 +14,7 @@ from runmart.cli.content import KEEP, ContentOptions
 from runmart.cli.options import DEFAULT, WAREHOUSE, Options
 from runmart.cli.output import echo, echo_json, warn
 from runmart.ingest.errors import RunmartError
-from runmart.ingest.sources.remote import public_address
+from runmart.ingest.sources.remote_files import public_address
 from runmart.ingest.warehouse.backend import Backend
 from runmart.ingest.warehouse.file_backend import DuckDBFile
 from runmart.models.instants import epoch_microseconds

@@ -16,7 +16,7 @@ from runmart.ingest.pull.credentials import Key
 from runmart.ingest.pull.providers import Server
 from runmart.ingest.pull.runner import Request
 from runmart.ingest.pull.schedule import Selection, lines
-from runmart.models.redaction import RedactionPolicy
+from runmart.models.redaction_policy import RedactionPolicy
 from runmart.queries import install
 
 Parsed = TypeVar("Parsed")

@@ -41,7 +41,7 @@ def report(
         title: Title of the report.
     """
     try:
-        from runmart.notebooks import cached_read, filters_state
+        from runmart.notebooks import filters_state, query_cache
         from runmart.notebooks import report as pages
     except ModuleNotFoundError as error:
         raise RunmartError(
@@ -54,7 +54,7 @@ def report(
         filters = filters_state.parse_filters({**query, **names}, choices)
         filters_state.check(names, choices, grain)
         selection = filters.selection(choices.last or filters.until)
-        figures = cached_read.read(options.warehouse, "overview", selection)
+        figures = query_cache.read(options.warehouse, "overview", selection)
     except (OSError, ValueError) as error:
         raise RunmartError(str(error)) from None
     text = pages.report(title, selection, figures, datetime.now(UTC))

@@ -24,7 +24,7 @@ from runmart.ingest.warehouse.connection import is_interrupt
 from runmart.ingest.workers.pool import Workers
 from runmart.ingest.workers.tasks import ReadToEnd, Task, not_blank
 from runmart.models.observations import Origin, Reject
-from runmart.models.redaction import RedactionPolicy
+from runmart.models.redaction_policy import RedactionPolicy
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

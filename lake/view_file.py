@@ -10,9 +10,9 @@ from runmart.ingest.errors import WarehouseError
 from runmart.ingest.warehouse.file_backend import FileWriter, viewed_lake
 from runmart.ingest.warehouse.file_copy import STORAGE_VERSION
 from runmart.ingest.warehouse.migrations import migrate
-from runmart.lake.batch import manifests
-from runmart.lake.batch.shards import BOOKS, quoted
-from runmart.lake.batch.storage import Storage
+from runmart.lake.distributed import manifests
+from runmart.lake.distributed.lake_storage import Storage
+from runmart.lake.distributed.shards import BOOKS, quoted
 from runmart.lake.parquet import schema
 from runmart.lake.parquet.manifest import ExportError, File, Manifest
 from runmart.models.columns import Table

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from runmart.models.records import ListRunsResponse, RunRecord
-from runmart.models.redaction import ContentField
+from runmart.models.redaction_policy import ContentField
 
 Meaning = Callable[[bytes], bytes]
 """From JSON as sent to JSON as a run would have it; JSON that it does not know comes back as it is."""

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from runmart.ingest.warehouse.location import Location
-from runmart.notebooks.cached_read import read
 from runmart.notebooks.figures import Known
 from runmart.notebooks.periods import EVERY, fitting_grain
+from runmart.notebooks.query_cache import read
 from runmart.queries import Grain, Selection
 
 DEFAULT_DAYS = 30

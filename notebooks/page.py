@@ -13,7 +13,7 @@ from altair import SCHEMA_VERSION
 from altair.utils.schemapi import debug_mode
 
 from runmart.ingest.warehouse.location import Location, parse_location
-from runmart.notebooks import cached_read, captions, filters_state, formatting
+from runmart.notebooks import captions, filters_state, formatting, query_cache
 from runmart.notebooks.controls import chosen, filter_controls
 from runmart.notebooks.figures import Card, Known, comparable
 from runmart.queries.attach import Version
@@ -51,7 +51,7 @@ class Dashboard:
             _tick: The value of the refresh element; marimo runs the cell again when it changes.
             version: The version that is shown.
         """
-        current = cached_read.version(self._path)
+        current = query_cache.version(self._path)
         if current != version:
             self._show(current)
 
@@ -81,7 +81,7 @@ class Dashboard:
         """
         filters = chosen(controls.value)
         selection = filters.selection(self._choices.last or filters.until)
-        return _or_message(lambda: cached_read.read(self._path, self._name, selection))
+        return _or_message(lambda: query_cache.read(self._path, self._name, selection))
 
 
 def scaffold(name: str) -> tuple[Dashboard, Any, Any, Callable[[], Version | None]]:
@@ -96,7 +96,7 @@ def scaffold(name: str) -> tuple[Dashboard, Any, Any, Callable[[], Version | Non
         three have to be global variables of the notebook, so that marimo runs the cells that use them again.
     """
     path = warehouse_path()
-    version, set_version = mo.state(cached_read.version(path))
+    version, set_version = mo.state(query_cache.version(path))
     choices = _or_message(lambda: filters_state.known(path))
     controls = filter_controls(filters_state.parse_filters(mo.query_params().to_dict(), choices), choices)
     refresh = mo.ui.refresh(options=["1s", "5s", "30s", "5m"], default_interval=REFRESH)

@@ -16,7 +16,7 @@ from runmart.ingest.transform.convert import Converted
 from runmart.ingest.warehouse.writer import Writer
 from runmart.models.columns import Table
 from runmart.models.observations import Reject
-from runmart.models.redaction import RedactionPolicy
+from runmart.models.redaction_policy import RedactionPolicy
 
 BATCH_OBSERVATIONS = 500_000
 """Observations per transaction: a few of DuckDB's row groups, which it writes to the file as they fill."""

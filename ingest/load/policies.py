@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.transform.admission import AdmissionFilter
 from runmart.ingest.transform.redact import Redactor
-from runmart.models.redaction import CONTENT_FIELDS, RedactionPolicy
+from runmart.models.redaction_policy import CONTENT_FIELDS, RedactionPolicy
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -10,7 +10,7 @@ from runmart.ingest.load.totals import Totals
 from runmart.ingest.load.transaction import Transaction
 from runmart.ingest.version import VERSION
 from runmart.models.observations import Reject
-from runmart.models.redaction import RedactionPolicy
+from runmart.models.redaction_policy import RedactionPolicy
 from runmart.models.tables.bookkeeping import INPUTS, LOADS, REJECTS
 
 _END_TIMEOUT_SECONDS = 2.0

@@ -23,7 +23,7 @@ from runmart.ingest.pull.schedule import DAY_SECONDS, Schedule, Selection
 from runmart.ingest.pull.sink import Prepare, PullSink
 from runmart.ingest.pull.threads import LISTED, Api, Found, Thread, failed, news
 from runmart.ingest.warehouse.location import Location
-from runmart.models.redaction import RedactionPolicy
+from runmart.models.redaction_policy import RedactionPolicy
 
 if TYPE_CHECKING:
     from runmart.ingest.pull.credentials import Key

@@ -17,7 +17,7 @@ from runmart.ingest.transform.convert import Converter
 from runmart.ingest.warehouse.connection import exists, open_for_reading, open_for_writing
 from runmart.ingest.warehouse.location import Location
 from runmart.models.observations import Origin
-from runmart.models.redaction import RedactionPolicy
+from runmart.models.redaction_policy import RedactionPolicy
 from runmart.models.tables.bookkeeping import GIVEN_UP_RUNS, THREADS
 
 if TYPE_CHECKING:

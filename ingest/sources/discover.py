@@ -37,9 +37,9 @@ def inputs(sources: Iterable[str]) -> Iterator[Input]:
         elif _is_local(source):
             yield from _local(source)
         else:
-            from runmart.ingest.sources import remote
+            from runmart.ingest.sources import remote_files
 
-            yield from remote.inputs(source)
+            yield from remote_files.inputs(source)
 
 
 _MAX_LOOKED_AT = 10_000
@@ -63,9 +63,9 @@ def amount(sources: Iterable[str], since: float, enough: int) -> int:
 def reopened(source: str, found: Input) -> Input:
     """An input that `inputs` found for a source, in another process, where only its address and its path are known."""
     if not _is_local(source):
-        from runmart.ingest.sources import remote
+        from runmart.ingest.sources import remote_files
 
-        return remote.reopened(source, found)
+        return remote_files.reopened(source, found)
     path = found.path
 
     def open_again() -> BinaryIO:

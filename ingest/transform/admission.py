@@ -15,7 +15,7 @@ from runmart.models.arrow import Array, compute
 from runmart.models.batches import OBSERVATION, Batches
 from runmart.models.columns import BIGINT, TIMESTAMPTZ, VARCHAR
 from runmart.models.observations import OfferedTool, Reject
-from runmart.models.redaction import CONTENT_FIELDS, ContentField, RedactionPolicy
+from runmart.models.redaction_policy import CONTENT_FIELDS, ContentField, RedactionPolicy
 from runmart.models.tables.tools import digest
 
 TEXTS: dict[tuple[str, str], ContentField] = {

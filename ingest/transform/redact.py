@@ -18,7 +18,7 @@ from msgspec import Raw
 from runmart.models.quirks import NOTHING
 from runmart.models.record_spec import SPECS, RecordSpec
 from runmart.models.records import TOOL_DEFINITIONS, CompletionUsage, RunStepRecord
-from runmart.models.redaction import ContentField, RedactionPolicy, Rule
+from runmart.models.redaction_policy import ContentField, RedactionPolicy, Rule
 from runmart.models.statuses import STEP_OBJECT
 
 HASH_PREFIX = "hash:"

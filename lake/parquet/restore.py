@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from runmart.ingest.warehouse.writer import Writer
-    from runmart.models.redaction import RedactionPolicy
+    from runmart.models.redaction_policy import RedactionPolicy
 
 _CHUNK_RUNS = 30_000
 """Runs per chunk: half of a merged batch; with a whole one an import takes 150 MB more and is no quicker."""

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from runmart.ingest.errors import RunmartError, SourceError
-from runmart.lake.batch import commit, job, merge, shuffle
-from runmart.lake.batch.commit import DEFAULT_SHARDS, Outcome
-from runmart.lake.batch.convert import observed
-from runmart.lake.batch.discover import listed, marked
-from runmart.lake.batch.job import Job
-from runmart.lake.batch.split import splits
+from runmart.lake.distributed import commit, job, merge, shuffle
+from runmart.lake.distributed.commit import DEFAULT_SHARDS, Outcome
+from runmart.lake.distributed.convert import observed
+from runmart.lake.distributed.discover import listed, marked
+from runmart.lake.distributed.job import Job
+from runmart.lake.distributed.split import splits
 from runmart.models.columns import BIGINT, BINARY, BOOLEAN, INTEGER, VARCHAR
-from runmart.models.redaction import RedactionPolicy
+from runmart.models.redaction_policy import RedactionPolicy
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

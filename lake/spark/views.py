@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from runmart.ingest.warehouse.prices import seed
-from runmart.lake.batch import manifests
+from runmart.lake.distributed import manifests
 from runmart.lake.parquet import schema
 from runmart.lake.parquet.manifest import MANIFEST, ExportError, File, LakeMetadata, Manifest, decoded, read_manifest
 from runmart.models.columns import BIGINT, BOOLEAN, DOUBLE, INTEGER, JSON, TIMESTAMPTZ, VARCHAR, Table

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from runmart.models.redaction import CONTENT_FIELDS
+from runmart.models.redaction_policy import CONTENT_FIELDS
 from tests.support.paths import ROOT
 
 BIN = Path(sys.executable).parent

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from runmart.ingest.warehouse import ducklake
-from runmart.notebooks import cached_read, filters_state
+from runmart.notebooks import filters_state, query_cache
 from runmart.notebooks.page import DASHBOARDS
 from runmart.queries import Selection
 from tests.support.command import RUNMART
@@ -27,12 +27,12 @@ def test_each_dashboard_shows_a_lake(lake: Bare) -> None:
     """What it reads changes when something was loaded."""
     assert lake.run("ingest", REALDATA).returncode == 3
     assert filters_state.known(lake.place).models
-    before = cached_read.version(lake.place)
-    assert before == cached_read.version(lake.place)
+    before = query_cache.version(lake.place)
+    assert before == query_cache.version(lake.place)
     for name in DASHBOARDS:
-        assert cached_read.read(lake.place, name, Selection()) is not None
+        assert query_cache.read(lake.place, name, Selection()) is not None
     assert lake.run("ingest", REALDATA, "--reload").returncode == 3
-    assert cached_read.version(lake.place) != before
+    assert query_cache.version(lake.place) != before
 
 
 def test_the_command_serves_a_lake(lake: Bare) -> None:

@@ -11,7 +11,7 @@ from runmart.ingest.digest import file_digest
 from runmart.ingest.warehouse import migrations
 from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
 from runmart.ingest.warehouse.file_backend import DuckDBFile
-from runmart.lake.batch.discover import export_of
+from runmart.lake.distributed.discover import export_of
 from runmart.lake.parquet import schema
 from runmart.lake.parquet.export import export
 from runmart.lake.parquet.manifest import FORMAT, MANIFEST, ExportError, File, read_manifest, write_manifest

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
-from runmart.lake.batch import convert
-from runmart.lake.batch.discover import export_of
+from runmart.lake.distributed import convert
+from runmart.lake.distributed.discover import export_of
 from runmart.lake.parquet.export import export
 from runmart.lake.parquet.manifest import MANIFEST, ExportError
 from runmart.lake.parquet.restore import restore

@@ -15,7 +15,7 @@ from runmart.lake.view_file import write_view_file
 from runmart.models.tables.all import ALL_TABLES
 from runmart.models.tables.bookkeeping import LOADS
 from runmart.queries import connect, views
-from runmart.queries.read import Warehouse
+from runmart.queries.connection import Warehouse
 from tests.support import batch_engine as engine
 from tests.support.command import command
 from tests.support.disturbed_lake import Before

@@ -133,8 +133,8 @@ def test_overview(warehouse: Path) -> None:
 def test_the_time_before_is_as_long(warehouse: Path) -> None:
     """Three days, of which the first is cut off at the first run."""
     fill(warehouse, *BEFORE)
-    from runmart.notebooks.cached_read import read
     from runmart.notebooks.filters_state import known, parse_filters
+    from runmart.notebooks.query_cache import read
 
     choices = known(warehouse)
     assert choices.last is not None

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from runmart.lake.batch import commit, convert, discover, merge, split
-from runmart.lake.batch.commit import Outcome
-from runmart.lake.batch.job import Job
+from runmart.lake.distributed import commit, convert, discover, merge, split
+from runmart.lake.distributed.commit import Outcome
+from runmart.lake.distributed.job import Job
 from runmart.models import arrow
 from runmart.models.columns import BIGINT
 

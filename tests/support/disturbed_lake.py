@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runmart.ingest.digest import file_digest
-from runmart.lake.batch.commit import Outcome
+from runmart.lake.distributed.commit import Outcome
 from runmart.lake.parquet.manifest import MANIFEST
 from tests.support import batch_engine as engine
 from tests.support.lake import Rows, named, shown, strays

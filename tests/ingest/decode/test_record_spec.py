@@ -13,7 +13,7 @@ from runmart.ingest.parse.blocks import Block
 from runmart.ingest.transform.redact import Redactor
 from runmart.models.record_spec import RUN, SPECS, RecordSpec
 from runmart.models.records import ABSENT, Instant, Int64, NonEmpty
-from runmart.models.redaction import RedactionPolicy
+from runmart.models.redaction_policy import RedactionPolicy
 from runmart.models.statuses import TERMINAL_STATUSES
 from tests.support.payloads import ORIGIN, Seen, decode, page, reject_of, run
 

@@ -8,7 +8,7 @@ import pytest
 
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_writing
-from runmart.models.redaction import CONTENT_FIELDS, RedactionPolicy, Rule
+from runmart.models.redaction_policy import CONTENT_FIELDS, RedactionPolicy, Rule
 from tests.support.command import command
 from tests.support.sensitive_run import SECRET, SECRETIVE
 from tests.support.warehouse import assert_sound, page, query, run, write

@@ -12,7 +12,7 @@ from runmart.ingest.transform.admission import JSONS, TEXTS, AdmissionFilter
 from runmart.ingest.transform.convert import Converted, Converter
 from runmart.ingest.transform.redact import Redactor, without_quotes
 from runmart.models.columns import JSON, VARCHAR
-from runmart.models.redaction import CONTENT_FIELDS, RULES, ContentField, RedactionPolicy, Rule
+from runmart.models.redaction_policy import CONTENT_FIELDS, RULES, ContentField, RedactionPolicy, Rule
 from runmart.models.tables.all import ALL_TABLES
 from tests.support.generated import WRITERS, Writer, as_page, runs
 from tests.support.payloads import ORIGIN, Rows, page, rows_of, run

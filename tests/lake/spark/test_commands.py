@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from runmart.cli import submit as submitted
-from runmart.lake.batch.storage import Storage
+from runmart.lake.distributed.lake_storage import Storage
 from runmart.lake.view_file import write_view_file
 from runmart.queries import find
 from tests.support import s3 as buckets

@@ -16,8 +16,8 @@ import pytest
 from runmart.ingest.errors import SourceError
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
-from runmart.lake.batch.commit import Outcome
-from runmart.lake.batch.split import UNSPLIT_BYTES
+from runmart.lake.distributed.commit import Outcome
+from runmart.lake.distributed.split import UNSPLIT_BYTES
 from runmart.lake.parquet.manifest import read_manifest
 from runmart.lake.view_file import write_view_file
 from runmart.queries import View, install, views

@@ -9,9 +9,9 @@ from runmart.ingest.errors import InputError
 from runmart.ingest.parse.blocks import Block, blocks
 from runmart.ingest.sources.reader import open_input
 from runmart.ingest.workers.tasks import ReadToEnd, not_blank
-from runmart.lake.batch import job as jobs
-from runmart.lake.batch.discover import openable
-from runmart.lake.batch.job import Found, Job
+from runmart.lake.distributed import job as jobs
+from runmart.lake.distributed.discover import openable
+from runmart.lake.distributed.job import Found, Job
 
 UNSPLIT_BYTES = 16 << 20
 """Inputs of at most this size, as stored, are not split; those of unknown size are."""

@@ -11,8 +11,8 @@ import pytest
 from runmart.ingest import pipeline
 from runmart.ingest.parse.blocks import Block, blocks
 from runmart.ingest.sources import reader
-from runmart.lake.batch import convert, merge, split
-from runmart.lake.batch.shuffle import WHOLE, shuffle_blocks
+from runmart.lake.distributed import convert, merge, split
+from runmart.lake.distributed.shuffle import WHOLE, shuffle_blocks
 from tests.support import batch_engine as engine
 from tests.support.lake import alone, counts, rows, shown
 from tests.support.warehouse import page, run, write

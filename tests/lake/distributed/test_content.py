@@ -9,10 +9,10 @@ import duckdb
 import pytest
 
 from runmart.ingest.errors import WarehouseError
-from runmart.lake.batch import split
-from runmart.lake.batch.commit import begin
+from runmart.lake.distributed import split
+from runmart.lake.distributed.commit import begin
 from runmart.lake.parquet.manifest import MANIFEST
-from runmart.models.redaction import CONTENT_FIELDS, RedactionPolicy, Rule
+from runmart.models.redaction_policy import CONTENT_FIELDS, RedactionPolicy, Rule
 from tests.support import batch_engine as engine
 from tests.support.command import command
 from tests.support.lake import alone, manifest, opened, rows, shown, tables

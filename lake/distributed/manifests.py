@@ -6,7 +6,7 @@ import duckdb
 import pyarrow as pa
 
 from runmart.ingest.version import VERSION
-from runmart.lake.batch.storage import Storage
+from runmart.lake.distributed.lake_storage import Storage
 from runmart.lake.parquet import schema
 from runmart.lake.parquet.manifest import FORMAT, MANIFEST, ExportError, LakeMetadata, Manifest, decoded, encoded
 from runmart.models import arrow

@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from runmart.ingest.sources.input import Input
 from runmart.ingest.transform.admission import AdmissionFilter
-from runmart.lake.batch import manifests
-from runmart.lake.batch.storage import Storage
+from runmart.lake.distributed import manifests
+from runmart.lake.distributed.lake_storage import Storage
 from runmart.lake.parquet.manifest import ExportError, Manifest
 from runmart.models import arrow
 from runmart.models.columns import BIGINT, BINARY, BOOLEAN, INTEGER, VARCHAR

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from runmart.ingest.errors import SourceError
 from runmart.ingest.load.seen_inputs import with_seen
 from runmart.ingest.sources import discover
-from runmart.lake.batch import job as jobs
-from runmart.lake.batch.job import Found, Job
-from runmart.lake.batch.shards import Shard
-from runmart.lake.batch.shuffle import shard_of
-from runmart.lake.batch.storage import Storage
+from runmart.lake.distributed import job as jobs
+from runmart.lake.distributed.job import Found, Job
+from runmart.lake.distributed.lake_storage import Storage
+from runmart.lake.distributed.shards import Shard
+from runmart.lake.distributed.shuffle import shard_of
 from runmart.lake.parquet.manifest import MANIFEST, ExportError, Manifest, decoded
 
 if TYPE_CHECKING:

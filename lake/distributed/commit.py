@@ -15,13 +15,13 @@ from runmart.ingest.sources.discover import STANDARD_INPUTS
 from runmart.ingest.transform.admission import AdmissionFilter
 from runmart.ingest.transform.redact import Redactor
 from runmart.ingest.version import VERSION
-from runmart.lake.batch import manifests
-from runmart.lake.batch.convert import Sums
-from runmart.lake.batch.job import Job
-from runmart.lake.batch.merge import Merged
-from runmart.lake.batch.storage import Storage
+from runmart.lake.distributed import manifests
+from runmart.lake.distributed.convert import Sums
+from runmart.lake.distributed.job import Job
+from runmart.lake.distributed.lake_storage import Storage
+from runmart.lake.distributed.merge import Merged
 from runmart.lake.parquet.manifest import MANIFEST_ASIDE, ExportError, File, Manifest, Written
-from runmart.models.redaction import RedactionPolicy
+from runmart.models.redaction_policy import RedactionPolicy
 
 DEFAULT_SHARDS = 16
 """Enough for ten million runs; see docs/scale.md."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from runmart.lake.batch import commit, convert, discover, merge, split, storage
-from runmart.lake.batch.job import Job
-from runmart.lake.batch.storage import Storage
+from runmart.lake.distributed import commit, convert, discover, lake_storage, merge, split
+from runmart.lake.distributed.job import Job
+from runmart.lake.distributed.lake_storage import Storage
 from runmart.lake.parquet.manifest import MANIFEST, ExportError
 from tests.support.disturbed_lake import Before
 from tests.support.lake import alone, manifest, present, rows, shown, strays
@@ -86,7 +86,7 @@ def _interrupt(*_: object) -> None:
 
 def _stop_at_manifest(monkeypatch: pytest.MonkeyPatch, before: Before) -> None:
     """A batch that ends when all its files are there, and the next manifest beside the old one."""
-    rename = storage.rename
+    rename = lake_storage.rename
 
     def stops(aside: Path, path: Path) -> None:
         if path.name == MANIFEST:
@@ -94,7 +94,7 @@ def _stop_at_manifest(monkeypatch: pytest.MonkeyPatch, before: Before) -> None:
         rename(aside, path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(storage, "rename", stops)
+        patched.setattr(lake_storage, "rename", stops)
         with pytest.raises(KeyboardInterrupt):
             before.load()
 

@@ -13,13 +13,13 @@ from runmart.ingest.load.totals import Totals
 from runmart.ingest.pipeline import InputPipeline
 from runmart.ingest.transform.convert import Converted, Converter, admit
 from runmart.ingest.workers.pool import Workers
-from runmart.lake.batch import job as jobs
-from runmart.lake.batch import shuffle
-from runmart.lake.batch.discover import export_of, openable
-from runmart.lake.batch.job import Found, Job
-from runmart.lake.batch.shuffle import WHOLE, ShuffleBlock, shard_of
-from runmart.lake.batch.split import blocks_of, end_of
-from runmart.lake.batch.storage import Storage
+from runmart.lake.distributed import job as jobs
+from runmart.lake.distributed import shuffle
+from runmart.lake.distributed.discover import export_of, openable
+from runmart.lake.distributed.job import Found, Job
+from runmart.lake.distributed.lake_storage import Storage
+from runmart.lake.distributed.shuffle import WHOLE, ShuffleBlock, shard_of
+from runmart.lake.distributed.split import blocks_of, end_of
 from runmart.lake.parquet.manifest import ExportError
 from runmart.lake.parquet.restore import check, converted
 from runmart.models.batches import POSITION, Batches, shift, shift_rows

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from runmart.ingest.sources.remote import public_address
+from runmart.ingest.sources.remote_files import public_address
 from runmart.lake.parquet.manifest import ExportError, held
 from runmart.lake.parquet.manifest import put_in_place as rename
 

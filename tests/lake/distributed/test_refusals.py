@@ -11,8 +11,8 @@ import pytest
 
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.warehouse.connection import open_for_reading
-from runmart.lake.batch import commit, manifests, merge
-from runmart.lake.batch.storage import Storage
+from runmart.lake.distributed import commit, manifests, merge
+from runmart.lake.distributed.lake_storage import Storage
 from runmart.lake.parquet.export import export
 from runmart.lake.parquet.manifest import MANIFEST, ExportError, held
 from runmart.lake.view_file import write_view_file

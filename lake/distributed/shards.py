@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from runmart.ingest.warehouse.file_backend import FileWriter
 from runmart.ingest.warehouse.migrations import create_tables
-from runmart.lake.batch import manifests
-from runmart.lake.batch.job import Job
+from runmart.lake.distributed import manifests
+from runmart.lake.distributed.job import Job
 from runmart.lake.parquet import schema
 from runmart.lake.parquet.export import copy, selected
 from runmart.lake.parquet.manifest import File, Manifest, Partition, Written

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from runmart.ingest.warehouse.connection import open_for_reading
-from runmart.lake.batch.shuffle import shard_of
+from runmart.lake.distributed.shuffle import shard_of
 from runmart.queries.checks import INVARIANTS, offenders
 from tests.support import batch_engine as engine
 from tests.support.lake import alone, counts, manifest, named, opened, present, rows, shown, strays, tables

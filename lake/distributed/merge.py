@@ -14,10 +14,10 @@ from runmart.ingest.decode.result import BlockCounts
 from runmart.ingest.load.buffer import ReadInput
 from runmart.ingest.load.loader import Load
 from runmart.ingest.transform.convert import Converted
-from runmart.lake.batch.convert import End, SplitCounts, Sums
-from runmart.lake.batch.job import Job
-from runmart.lake.batch.shards import BOOKS, RUN, STEP, Key, Shard
-from runmart.lake.batch.shuffle import WHOLE, ShuffleBlock, opened, opened_steps, shuffle_blocks
+from runmart.lake.distributed.convert import End, SplitCounts, Sums
+from runmart.lake.distributed.job import Job
+from runmart.lake.distributed.shards import BOOKS, RUN, STEP, Key, Shard
+from runmart.lake.distributed.shuffle import WHOLE, ShuffleBlock, opened, opened_steps, shuffle_blocks
 from runmart.lake.parquet.manifest import File, Partition, Written
 from runmart.models import arrow
 from runmart.models.batches import POSITION, shift, shift_rows
