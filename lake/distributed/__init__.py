@@ -1,1 +1,1 @@
-"""The stages of a load by many machines into a lake, independent of the engine, which carries rows from one to the next."""
+"""The stages of a load by many machines, independent of the engine, which carries rows from one to the next."""
