@@ -145,7 +145,7 @@ def test_a_filter_changes_the_numbers_to_those_of_the_query(warehouse: Path, ope
 
 def choose_model(page: Page, model: str) -> None:
     """Choose a model as a person does."""
-    page.get_by_text("Select...").nth(1).click()
+    page.locator("marimo-multiselect").nth(1).get_by_role("button").first.click()
     page.get_by_role("option", name=model, exact=True).click()
     page.keyboard.press("Escape")
 
