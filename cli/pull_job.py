@@ -139,7 +139,7 @@ def _exit_code(results: Mapping[str, Outcome | RunmartError]) -> int:
         if isinstance(result, RunmartError):
             return result.exit_code
     outcomes = [result for result in results.values() if isinstance(result, Outcome)]
-    is_partial = any(outcome.totals.rejected or outcome.failures or outcome.is_late for outcome in outcomes)
+    is_partial = any(outcome.totals.rejected or outcome.failures or outcome.deadline_reached for outcome in outcomes)
     return EXIT_REJECTS if is_partial else 0
 
 
@@ -150,10 +150,10 @@ def summary(name: str, outcome: Outcome) -> dict[str, Any]:
         "source": name,
         "load_id": outcome.load_id,
         "seconds": round(outcome.seconds, 3),
-        "is_complete": not outcome.is_late,
+        "is_complete": not outcome.deadline_reached,
         "threads": outcome.threads,
         "threads_changed": outcome.changed,
-        "threads_quiet": outcome.quiet,
+        "threads_quiet": outcome.idle,
         "threads_gone": outcome.gone,
         "failures": dict(outcome.failures),
         "first_failure": outcome.first_failure,
@@ -173,14 +173,14 @@ def summary(name: str, outcome: Outcome) -> dict[str, Any]:
 def _echo_outcome(warehouse: Location, name: str, outcome: Outcome) -> None:
     """One line for people, and warnings."""
     totals, counters = outcome.totals, outcome.counters
-    idle = f" ({outcome.quiet:,} idle ones skipped)" if outcome.quiet else ""
+    idle = f" ({outcome.idle:,} idle ones skipped)" if outcome.idle else ""
     retries = f", {counters.retries:,} retries" if counters.retries else ""
     echo(
         f"{warehouse}: {name}: {totals.new_runs:,} new runs, {totals.updated_runs:,} updated, "
         f"{totals.rejected:,} rejected; {outcome.threads:,} threads{idle}, {counters.requests:,} requests{retries} "
         f"in {outcome.seconds:.1f} s"
     )
-    if outcome.is_late:
+    if outcome.deadline_reached:
         warn(f"runmart: {name}: hit its time limit; partial results are committed, the next pull continues")
     if outcome.failures:
         warn(f"runmart: {name}: {outcome.failures.total():,} could not be read; first {outcome.first_failure}")

@@ -1,1 +1,1 @@
-"""Maintenance: prune old runs, publish copies for readers."""
+"""Maintenance: prunes old runs, publishes read-only snapshots."""

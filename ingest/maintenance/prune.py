@@ -1,4 +1,4 @@
-"""Prune: take old runs, or their content, out of a warehouse, and remember that they are to stay out."""
+"""Prune: deletes old runs, or redacts their content, and records a tombstone so that later loads skip them."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -37,24 +37,27 @@ _DELETED: dict[str, str] = {
     " and finished_at < make_timestamptz({cut}))",
     "runmart.loads": _UNUSED_LOADS,
 }
-"""What goes with the old runs, in this order. The inputs of `runmart ingest` stay, else they would be read again."""
+"""Condition of the rows to delete from each table, in this order. Inputs of `runmart ingest` stay, else these files would
+be read again."""
 
 
 class Pruned(NamedTuple):
-    """What goes, or went."""
+    """Numbers of rows that a prune deletes."""
 
     runs: int
+    """Runs deleted or redacted."""
     rows: dict[str, int]
-    """Of each table that loses rows; none when only content goes."""
+    """Rows deleted from each table that loses any; empty when only content is redacted."""
 
 
 def preview(connection: "DuckDBPyConnection", older_than: int, *, content_only: bool) -> Pruned:
-    """What a prune would take out. Tables that lose rows because others do (`loads`) count as far as they can now.
+    """The rows that a prune would delete; rows of `loads` that only the prune itself makes unused are not counted.
 
     Args:
-        connection: A connection that may be read-only.
-        older_than: Runs created before go; microseconds since 1970. Where that is not known, those observed before.
-        content_only: Whether only their content goes.
+        connection: A connection, which may be read-only.
+        older_than: Runs created before this time are pruned, in microseconds since 1970; runs without a creation time
+            by their observation time.
+        content_only: Whether to redact only the content of these runs, and keep their rows.
     """
     if content_only:
         [(runs,)] = connection.execute(f"select count(*) from main.runs where {_old(_OLD, older_than)}").fetchall()
@@ -69,7 +72,7 @@ def preview(connection: "DuckDBPyConnection", older_than: int, *, content_only: 
 
 
 def prune(writer: "Writer", older_than: int, *, content_only: bool) -> Pruned:
-    """Take old runs out, with what belongs to them, or only their content, in one transaction; see `preview`.
+    """Delete old runs with their child rows, or redact their content, in one transaction; see `preview`.
 
     Raises:
         duckdb.Error: The warehouse fails; nothing is changed.
@@ -89,7 +92,7 @@ def _prune(writer: "Writer", older_than: int, *, content_only: bool) -> Pruned:
 
 
 def lift(writer: "Writer") -> int:
-    """Let what was pruned be loaded again; returns the number of prunes that were lifted."""
+    """Lift all tombstones, so that pruned runs can be loaded again; returns the number of lifted ones."""
     update = "update runmart.prunes set lifted_at = now() where lifted_at is null"
     [(count,)] = writer.write_exclusively(lambda: writer.connection.execute(update).fetchall())
     return count
@@ -100,7 +103,7 @@ def _old(condition: str, older_than: int) -> str:
 
 
 def _find(connection: "DuckDBPyConnection", older_than: int) -> None:
-    """Make the table `old_runs`."""
+    """Create the temporary table `old_runs`, the ids of the runs to prune."""
     connection.execute(f"""
         create or replace temp table old_runs as select run_id from main.runs where {_old(_OLD, older_than)}""")
 
@@ -133,7 +136,7 @@ def _redact_old(connection: "DuckDBPyConnection", older_than: int) -> Pruned:
 
 
 def _redact_in(connection: "DuckDBPyConnection", table: str) -> None:
-    """Drop the content of old runs from one table, some rows after another."""
+    """Redact the content of old runs in one table, in chunks of rows."""
     columns = [column for of, column in (*TEXTS, *JSONS) if of == table]
     if not columns:
         return

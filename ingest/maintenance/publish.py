@@ -1,9 +1,9 @@
-"""Publish: a copy of a warehouse for those who read, under a name that never changes.
+"""Publish: read-only snapshots of a warehouse behind a stable symlink.
 
-The name is a link to a version, a file of its own that nobody writes to: `runs.duckdb` to
-`.runs.duckdb.versions/<state>-<prunes>.duckdb`. A new version takes the place of the old one at once; who reads the old
-one goes on with it. DuckDB puts its log beside the file that the link leads to, so that what somebody wrote to an old
-version never meets a new one.
+The symlink points to the current version, a read-only file of its own: `runs.duckdb` to
+`.runs.duckdb.versions/<state>-<prunes>.duckdb`. It is switched to a new version atomically; readers of the old version
+keep reading it. DuckDB writes its log beside the target of the symlink, so that the log of an old version, which root
+can write to, is never applied to a new one.
 """
 
 import errno
@@ -26,17 +26,17 @@ from runmart.ingest.warehouse.location import Location, parse_location
 from runmart.ingest.warehouse.writer import Writer
 
 Finish = Callable[[Writer], None]
-"""Called with a new copy that lacks comments; installs the views."""
+"""Called with a writer of a new copy that lacks column comments; the commands install the views here."""
 
 GRACE_SECONDS = 10.0
-"""How long an old version stays at least: a reader may have followed the link, and be about to open it."""
+"""Minimum age of a replaced version before it is removed: a reader may have resolved the symlink and not opened it yet."""
 
 _READ_ONLY = 0o444
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Published(NamedTuple):
-    """What was published."""
+    """Result of publishing."""
 
     path: Path
     version: Path
@@ -48,19 +48,19 @@ class Published(NamedTuple):
 def publish(
     warehouse: Location, path: Path, lock_timeout_seconds: float, finish: Finish = lambda _writer: None
 ) -> Published:
-    """Let `path` be a copy of the warehouse as it is now, which nobody in this process has open.
+    """Publish the current state of a warehouse, which must not be open in this process.
 
-    The version before stays for a while, unless something was pruned since.
+    The previous version stays for one more publish, unless runs were pruned since.
 
     Args:
         warehouse: The warehouse.
-        path: The name for readers.
-        lock_timeout_seconds: How long to wait while another process writes.
+        path: The symlink that readers open.
+        lock_timeout_seconds: How long to wait for other processes that write or publish.
         finish: Installs the views in a copy of a warehouse whose backend keeps fewer comments than a DuckDB file.
 
     Raises:
-        LockedError: Another process writes to the warehouse, or publishes it, for too long.
-        WarehouseError: It could not be published; the version before stays.
+        LockedError: Another process writes to the warehouse, or publishes it, for longer than the timeout.
+        WarehouseError: It could not be published; the previous version stays published.
     """
     started = time.monotonic()
     backend = parse_location(warehouse)
@@ -82,10 +82,10 @@ def publish(
 
 
 def check_name(backend: Backend, path: Path) -> None:
-    """Refuse a name that is in use for something else.
+    """Check that `path` is free or a symlink of an earlier publish.
 
     Raises:
-        WarehouseError: It is, or its folder is not there.
+        WarehouseError: It is something else, or its folder does not exist.
     """
     if not path.parent.is_dir():
         raise WarehouseError(f"{path}: the folder {path.parent} does not exist; create it first")
@@ -105,7 +105,7 @@ def _reason(error: OSError | WarehouseError) -> str:
 
 @contextmanager
 def _publish_lock(versions: Path, lock_timeout_seconds: float) -> Generator[None]:
-    """Only one process publishes under a name while this lasts."""
+    """Hold the exclusive lock of publishing to one path."""
     with (versions / "lock").open("ab") as file:
         wait_for(versions, file.fileno(), lock_timeout_seconds, is_shared=False)
         yield
@@ -114,13 +114,13 @@ def _publish_lock(versions: Path, lock_timeout_seconds: float) -> Generator[None
 def _new_version(
     backend: Backend, versions: Path, lock_timeout_seconds: float, finish: Finish
 ) -> tuple[Path, CopyMethod | Literal["unchanged"]]:
-    """The version of the warehouse's state, made unless it exists, and how it was made."""
+    """The version of the warehouse's current state, created unless it exists, and how it was created."""
     _remove_partial(versions)
     with backend.snapshot(lock_timeout_seconds) as snapshot:
         version = versions / f"{snapshot.name}-{snapshot.prunes}.duckdb"
         if version.exists():
             return version, "unchanged"
-        with _made(version) as partial:
+        with _partial(version) as partial:
             return version, _copy(snapshot, partial, finish)
 
 
@@ -133,8 +133,8 @@ def _copy(snapshot: Snapshot, partial: Path, finish: Finish) -> CopyMethod:
 
 
 @contextmanager
-def _made(version: Path) -> Generator[Path]:
-    """A file that becomes a version once it is complete."""
+def _partial(version: Path) -> Generator[Path]:
+    """A path to write to; the file becomes the version when the block ends without an error."""
     partial = version.with_name(f"{version.name}.partial")
     try:
         yield partial
@@ -148,7 +148,7 @@ def _made(version: Path) -> Generator[Path]:
 
 
 def _switch(path: Path, version: Path) -> None:
-    """Let the name lead to a version, in one step; the version that it led to is dated, see `_remove_old`."""
+    """Point the symlink to a version atomically, and set the time of the replaced version to now, for `_remove_old`."""
     target = Path(version.parent.name) / version.name
     old = path.readlink() if path.is_symlink() else None
     if old == target:
@@ -164,35 +164,35 @@ def _switch(path: Path, version: Path) -> None:
 
 
 def _remove_old(versions: Path, current: Path) -> None:
-    """Remove versions but the current one, the one before, and those that were current a moment ago.
+    """Remove all versions except the current, the previous, and those replaced within GRACE_SECONDS.
 
-    Those of before a prune go at once, since what was pruned must be gone: their names tell, so that they also go when
-    the prune itself could not publish, or was not asked to.
+    Versions from before a prune are removed at once, since they hold pruned data. They are recognised by the number of
+    prunes in their names, so that they are removed even if the prune itself did not publish.
     """
     others = sorted(
         (file for file in versions.glob("*.duckdb") if file != current), key=lambda file: file.stat().st_mtime_ns
     )
     stays_from = time.time() - GRACE_SECONDS
     for file in others:
-        is_late = file != others[-1] and file.stat().st_mtime < stays_from
-        if is_late or _prunes(file) != _prunes(current):
+        is_expired = file != others[-1] and file.stat().st_mtime < stays_from
+        if is_expired or _prunes(file) != _prunes(current):
             _remove(file)
             _remove(file.with_name(f"{file.name}.wal"))
 
 
 def _prunes(version: Path) -> str:
-    """How many prunes there were before a version, as its name tells."""
+    """The number of prunes before a version, from its file name."""
     return version.stem.rpartition("-")[2]
 
 
 def _remove_partial(versions: Path) -> None:
-    """Remove what was begun: the copy, its log, and what DuckDB spilt."""
+    """Remove unfinished copies, with their logs and DuckDB's spill folders."""
     for left in versions.glob("*.partial*"):
         _remove(left)
 
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)  # what DuckDB spilt while it was killed
+        shutil.rmtree(path)  # the spill folder of a process that was killed
     else:
         path.unlink(missing_ok=True)

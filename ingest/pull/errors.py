@@ -27,4 +27,4 @@ class GoneError(RefusedError):
 
 
 class CursorError(ThreadError):
-    """The server does not know the cursor: the run after which a page was asked for."""
+    """The server does not know the cursor: the run after which a page was requested."""

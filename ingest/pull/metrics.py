@@ -13,7 +13,7 @@ _LAST_SUCCESS = "last_success_timestamp_seconds"
 
 
 class Pulled(NamedTuple):
-    """How the pull from one source ended."""
+    """Result of the pull from one source."""
 
     outcome: Outcome | None
     """None when it failed."""
@@ -57,7 +57,7 @@ def write(path: Path, pulls: Mapping[str, Pulled]) -> None:
 
 def _values(pulled: Pulled, last_success: float | None) -> dict[str, float]:
     outcome = pulled.outcome
-    is_success = outcome is not None and not outcome.is_late
+    is_success = outcome is not None and not outcome.deadline_reached
     succeeded = pulled.finished_at if is_success else last_success
     values: dict[str, float] = {"success": int(is_success)}
     if succeeded is not None:

@@ -19,7 +19,7 @@ UNVERSIONED = "v1"
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How one kind of server spells the API.
+    """Paths, headers and API version of one vendor's servers.
 
     Sources: the API references of OpenAI (Assistants v2), Azure OpenAI (`2024-05-01-preview` and later) and Azure AI
     Foundry Agents (`2025-05-01`).

@@ -1,6 +1,6 @@
-"""The parts of a response that steer a pull: ids, statuses, instants and `has_more`.
+"""The fields of a response that control a pull: ids, statuses, instants and `has_more`.
 
-What is stored is decoded from the same bytes by `runmart.ingest.transform`, and not taken from here.
+Rows are decoded separately, from the same bytes, by `runmart.ingest.transform`.
 """
 
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ _MILLISECONDS_FROM = 1e11
 
 
 class Item(Struct, frozen=True):
-    """The fields of a run, a step or a thread that steer a pull."""
+    """The fields of a run, a step or a thread that control a pull."""
 
     id: str
     status: str | None = None
@@ -100,7 +100,7 @@ def _items(data: bytes) -> tuple[list[Item], int]:
             try:
                 found.append(_ITEM.decode(raw))
             except msgspec.ValidationError:
-                continue  # the load makes a reject of it
+                continue  # the load records it as a reject
         return found, len(raws)
     return items, len(items)
 

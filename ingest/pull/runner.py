@@ -1,4 +1,4 @@
-"""Runner: one pull, from the threads that are wanted to what is stored of them."""
+"""One pull: selects the threads to read, requests their new runs, and writes the results in batches."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ from runmart.ingest.pull.providers import PAGE_SIZE, Server
 from runmart.ingest.pull.responses import MalformedError, Page, item, page
 from runmart.ingest.pull.schedule import DAY_SECONDS, Schedule, Selection
 from runmart.ingest.pull.sink import Prepare, PullSink
-from runmart.ingest.pull.threads import LISTED, Api, Found, Thread, failed, news
+from runmart.ingest.pull.threads import LISTED, Api, Thread, ThreadUpdate, failed, updates
 from runmart.ingest.warehouse.location import Location
 from runmart.models.redaction_policy import RedactionPolicy
 
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
     from runmart.ingest.pull.credentials import Key
 
 CHUNK_THREADS = 10_000
-"""Threads are asked for by so many at a time."""
+"""Number of threads that are taken from the schedule at a time."""
 
 STORED_BYTES = 16 << 20
 STORED_SECONDS = 60.0
-"""What was found is stored when it is so much, or has waited so long."""
+"""Buffered results are written when they reach this size, or this long after the last write."""
 
 _FAILING_THREADS = 50
-"""So many threads in a row that cannot be read: it is not for the threads."""
+"""Unreadable threads in a row after which the pull ends: the cause is then the server or the key, not a thread."""
 
 _MALFORMED_ATTEMPTS = 3
-"""An answer that is cut off, or no list, is asked for again."""
+"""Attempts at a request whose response is truncated or of another form than expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to pull, and how."""
+    """Parameters of a pull."""
 
     server: Server
     key: "Key | None"
@@ -52,58 +52,59 @@ class Request:
     source: str = "default"
     selection: Selection = field(default_factory=Selection)
     list_threads: bool = False
-    """Ask the server which threads there are."""
+    """Whether to read the server's list of threads."""
     runs: Sequence[tuple[str, str]] = ()
-    """Single runs: thread and run."""
+    """Single runs to read: thread id and run id."""
     steps: bool = False
     since: float | None = None
-    """What was created before is not wanted, in seconds since 1970."""
+    """Runs created before are not requested; seconds since 1970."""
     full: bool = False
     concurrency: int = 8
     deadline_seconds: float | None = None
     lock_timeout_seconds: float = 30.0
     save: Path | None = None
     content: RedactionPolicy = field(default_factory=RedactionPolicy)
-    """What becomes of the content of runs, where the warehouse has no rules of its own."""
+    """The redaction policy; the warehouse's own rules hold for fields that it does not name."""
     patience: Patience = field(default_factory=Patience)
     prepare: Prepare = lambda _connection: None
-    """Called with each connection before anything is stored; the command installs the views by it."""
+    """Called with each new writer before it writes; the commands install the views here."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a pull did."""
+    """Result of a pull."""
 
     totals: Totals = field(default_factory=Totals)
     load_id: int | None = None
     counters: Counters = field(default_factory=Counters)
     threads: int = 0
-    """Asked for."""
+    """Threads read, those that failed included."""
     changed: int = 0
-    """In which something was new."""
-    quiet: int = 0
-    """Left out since nothing has happened in them for long."""
+    """Threads with new or changed runs."""
+    idle: int = 0
+    """Threads skipped because they are idle; see `schedule.IDLE_SHARE`."""
     gone: int = 0
-    """Left out since the server does not know them."""
+    """Threads skipped because the server did not know them in an earlier pull."""
     given_up: int = 0
+    """Open runs that became stale and will not be looked up again."""
     failures: Counter[str] = field(default_factory=Counter[str])
     """Threads and single runs that could not be read, by reason."""
     first_failure: str | None = None
-    is_late: bool = False
-    """The deadline came first."""
+    deadline_reached: bool = False
+    """Whether the pull was stopped by --deadline before all threads were read."""
     seconds: float = 0.0
 
 
 Progress = Callable[[Outcome], None]
-"""Told after each thread."""
+"""Called after each thread."""
 
 
 async def pull(request: Request, progress: Progress = lambda _outcome: None) -> Outcome:
     """Bring the warehouse up to date with a server.
 
     Raises:
-        PullError: The key is refused, or the server is down; what was found before is stored.
-        SettingsError: No threads are named, or the settings do not fit.
+        PullError: The key is refused, or the server is down; results received before are stored.
+        SettingsError: No threads are named, or the settings contradict each other.
         WarehouseError: The warehouse cannot be used.
     """
     started = time.monotonic()
@@ -137,7 +138,7 @@ async def pull(request: Request, progress: Progress = lambda _outcome: None) -> 
 
 
 class _Pull:
-    """One pull under way."""
+    """The state of a running pull."""
 
     def __init__(self, request: Request, client: Client, store: PullSink, plan: Schedule, progress: Progress) -> None:
         self._request = request
@@ -145,7 +146,7 @@ class _Pull:
         self._store = store
         self._plan = plan
         self._progress = progress
-        self._found: list[Found] = []
+        self._found: list[ThreadUpdate] = []
         self._responses: list[Response] = []
         self._bytes = 0
         self._stored_at = time.monotonic()
@@ -154,27 +155,29 @@ class _Pull:
         self.outcome = Outcome(counters=client.counters)
 
     async def run(self) -> None:
-        """Ask, and store what was found; stop at the deadline."""
+        """Read all threads and store the results; stop at the deadline."""
         try:
             async with asyncio.timeout(self._request.deadline_seconds):
                 await self._single_runs()
                 await self._collect_threads()
                 self._plan.prepare(time.time(), self._request.since, full=self._request.full)
-                for ids in self._plan.new_listed(CHUNK_THREADS):  # else the next pull would not hear of them again
-                    self._found += [Found(Thread(thread_id, LISTED)) for thread_id in ids]
+                for ids in self._plan.new_listed(
+                    CHUNK_THREADS
+                ):  # else the next pull could stop in the list before these
+                    self._found += [ThreadUpdate(Thread(thread_id, LISTED)) for thread_id in ids]
                     await self._flush()
                 for chunk in self._plan.threads(CHUNK_THREADS):
-                    await self._ask(chunk)
+                    await self._read_threads(chunk)
         except TimeoutError:
-            self.outcome.is_late = True
-        self.outcome.quiet, self.outcome.gone = self._plan.skipped_quiet, self._plan.skipped_gone
+            self.outcome.deadline_reached = True
+        self.outcome.idle, self.outcome.gone = self._plan.skipped_idle, self._plan.skipped_gone
         await self._flush()
 
     def rescue(self, state: str) -> None:
-        """Store what was found before the pull was ended, and that it was."""
+        """Store the results received before the pull ended early, and `state` as its state."""
         with suppress(Exception):
             if self._found or self._responses:
-                self._store.add(*self._taken())
+                self._store.add(*self._take())
         self._store.abandon(state)
 
     async def _collect_threads(self) -> None:
@@ -188,7 +191,7 @@ class _Pull:
             await self._list()
 
     async def _list(self) -> None:
-        """Add the server's own list of threads, read from the newest on until nothing is new, and the known ones."""
+        """Add the server's list of threads, read newest first up to a page of known threads, and all known threads."""
 
         async def get(after: str | None) -> Page:
             return await self._page(self._request.server.threads, after)
@@ -198,7 +201,7 @@ class _Pull:
                 ids = [one.id for one in some.items]
                 self._plan.add_listed(ids)
                 if not self._request.full and ids and await asyncio.to_thread(self._plan.knows, ids):
-                    self._plan.add_known()  # what is older in the list
+                    self._plan.add_known()  # the older threads of the list
                     break
         except RefusedError as error:
             raise SettingsError(
@@ -206,7 +209,7 @@ class _Pull:
                 "name them: --threads, --threads-sql, --known"
             ) from None
         except (ThreadError, MalformedError) as error:
-            self._fail("the list of threads", error)  # a part of it would pass for the whole the next time
+            self._fail("the list of threads", error)  # the next pull would take a part of the list for the whole
         else:
             self._plan.accept_listed()
 
@@ -220,13 +223,13 @@ class _Pull:
             self._responses.append(one.response)
             await self._add_steps(thread_id, [run_id])
 
-    async def _ask(self, chunk: Sequence[Thread]) -> None:
-        """Ask for threads, some at the same time."""
+    async def _read_threads(self, chunk: Sequence[Thread]) -> None:
+        """Read threads, `concurrency` of them at a time."""
         waiting = iter(chunk)
 
         async def work() -> None:
             for thread in waiting:  # shared: each takes the next
-                await self._thread(thread)
+                await self._read_thread(thread)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -235,7 +238,7 @@ class _Pull:
         except* (PullError, SettingsError) as errors:
             raise errors.exceptions[0] from None
 
-    async def _thread(self, thread: Thread) -> None:
+    async def _read_thread(self, thread: Thread) -> None:
         request, now = self._request, time.time()
         api = Api(
             lambda after: self._page(request.server.runs(thread.thread_id), after),
@@ -243,7 +246,7 @@ class _Pull:
         )
         latest, is_changed = thread, False
         try:
-            async for found in news(thread, api, now, request.since, full=request.full):
+            async for found in updates(thread, api, now, request.since, full=request.full):
                 latest, is_changed = found.thread, is_changed or bool(found.pages)
                 self.outcome.given_up += len(found.given_up)
                 self._found.append(found)
@@ -252,9 +255,9 @@ class _Pull:
                 if self._bytes >= STORED_BYTES or time.monotonic() - self._stored_at >= STORED_SECONDS:
                     await self._flush()
         except (ThreadError, MalformedError) as error:
-            if not (isinstance(error, GoneError) and thread.error == str(error)):  # that is told once
+            if not (isinstance(error, GoneError) and thread.error == str(error)):  # it is reported once
                 self._fail(f"thread {thread.thread_id}", error)
-            self._found.append(Found(failed(latest, error, now)))
+            self._found.append(ThreadUpdate(failed(latest, error, now)))
             self._failing += not isinstance(error, GoneError)
             if self._failing >= _FAILING_THREADS:
                 raise PullError(
@@ -263,15 +266,15 @@ class _Pull:
                 ) from None
         else:
             self._failing = 0
-            is_long_quiet = not is_changed and now - (thread.changed or now) >= DAY_SECONDS
-            if is_long_quiet:
-                self._found.append(Found(replace(latest, checked=now)))
+            is_long_idle = not is_changed and now - (thread.changed or now) >= DAY_SECONDS
+            if is_long_idle:
+                self._found.append(ThreadUpdate(replace(latest, checked=now)))
         self.outcome.threads += 1
         self.outcome.changed += is_changed
         self._progress(self.outcome)
 
     async def _add_steps(self, thread_id: str, run_ids: Sequence[str]) -> None:
-        """Ask for the steps of runs, where they are wanted."""
+        """Request the steps of runs, if --steps was given."""
         if not self._request.steps:
             return
         for run_id in run_ids:
@@ -287,18 +290,18 @@ class _Pull:
 
     async def _page(self, address: str, after: str | None) -> Page:
         parameters: dict[str, str | int] = {"limit": PAGE_SIZE, "order": "desc"}
-        return await self._well_formed(address, parameters | ({"after": after} if after else {}), page)
+        return await self._get_well_formed(address, parameters | ({"after": after} if after else {}), page)
 
     async def _run(self, thread_id: str, run_id: str) -> Page:
         def of_one(response: Response) -> Page:
             return Page(response, [item(response)], 1, None, response.digest)
 
-        return await self._well_formed(self._request.server.run(thread_id, run_id), {}, of_one)
+        return await self._get_well_formed(self._request.server.run(thread_id, run_id), {}, of_one)
 
-    async def _well_formed(
+    async def _get_well_formed(
         self, address: str, parameters: dict[str, str | int], parse: Callable[[Response], Page]
     ) -> Page:
-        """An answer that can be read; what cannot is asked for again."""
+        """A parsed response; malformed responses are requested again."""
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(MalformedError),
             stop=tenacity.stop_after_attempt(_MALFORMED_ATTEMPTS),
@@ -323,19 +326,19 @@ class _Pull:
         self.outcome.first_failure = self.outcome.first_failure or f"{what}: {error}"
 
     async def _flush(self) -> None:
-        """Store what was found, while others go on asking."""
+        """Store the buffered results, while other tasks go on reading."""
         async with self._storing:
             if not (self._found or self._responses):
                 return
-            storing = asyncio.ensure_future(asyncio.to_thread(self._store.add, *self._taken()))
+            storing = asyncio.ensure_future(asyncio.to_thread(self._store.add, *self._take()))
             try:
                 await asyncio.shield(storing)
             except asyncio.CancelledError:
-                await storing  # one at a time uses the warehouse
+                await storing  # the warehouse has one writer at a time
                 raise
 
-    def _taken(self) -> tuple[list[Found], list[Response]]:
-        """What waits to be stored; it waits no more."""
+    def _take(self) -> tuple[list[ThreadUpdate], list[Response]]:
+        """Take the buffered results out of the buffer."""
         found, self._found = self._found, []
         responses, self._responses = self._responses, []
         self._bytes, self._stored_at = 0, time.monotonic()

@@ -1,7 +1,7 @@
-"""Plan: which threads a pull asks for, in which order, and what is known of each.
+"""Schedule of a pull: which threads it reads, in which order, and the stored state of each.
 
-The ids are collected in a DuckDB in memory, so that millions of threads are no burden. The warehouse is open only while
-the plan is made, so that nobody waits for a pull.
+Thread ids are collected in an in-memory DuckDB, so that millions of them fit. The warehouse is open only while its
+state is copied, so that a pull does not block other processes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 DAY_SECONDS = 86_400.0
-QUIET_SHARE = 0.1
+IDLE_SHARE = 0.1
 LONGEST_INTERVAL_SECONDS = 7 * DAY_SECONDS
-"""A thread in which nothing has happened for a day or more is asked for again after a tenth of that time, at most a
-week: what nobody uses any more costs little."""
+"""A thread without changes for a day or more is idle: it is read again after a tenth of that time, at most a week."""
 
 _ADDED = 50_000
-"""Ids are put into the plan by so many at a time."""
+"""Number of ids per insert."""
 
 _STATE = """
     state, newest_run_id, epoch(newest_created_at), page_digest, gap_after, gap_until_run_id, epoch(gap_until),
@@ -34,30 +33,30 @@ _STATE = """
 
 
 class Selection(NamedTuple):
-    """Which threads are wanted; several ways add up."""
+    """The threads to read: the union of what its fields select."""
 
     ids: Iterable[str] = ()
     sql: str | None = None
-    """A query for DuckDB that gives their ids in its first column."""
+    """A DuckDB query whose first column holds thread ids."""
     known: bool = False
-    """Those in the warehouse."""
+    """Whether to read all threads in the warehouse."""
 
 
 class Schedule:
-    """The threads of one pull, from those that were not asked for the longest time on."""
+    """The threads of one pull, those read longest ago first."""
 
     def __init__(self, warehouse: Location, source: str, lock_timeout_seconds: float) -> None:
-        """A plan for the runs of `source` in a warehouse, which need not exist yet."""
+        """An empty schedule for the runs of `source`; the warehouse need not exist yet."""
         self._warehouse = warehouse
         self._source = source
         self._lock_timeout_seconds = lock_timeout_seconds
         self._connection = duckdb.connect()
         self._connection.execute("create table wanted (thread_id varchar)")
         self._connection.execute("create table listed (thread_id varchar)")
-        self.skipped_gone = self.skipped_quiet = 0
+        self.skipped_gone = self.skipped_idle = 0
 
     def close(self) -> None:
-        """Forget the plan."""
+        """Close the in-memory database."""
         self._connection.close()
 
     def add(self, ids: Iterable[str]) -> None:
@@ -65,11 +64,11 @@ class Schedule:
         self._insert("wanted", ids)
 
     def add_listed(self, ids: Iterable[str]) -> None:
-        """Add threads of the server's list; they count when the list was read as far as it is new: `accept_listed`."""
+        """Add threads of the server's list, which are not scheduled before `accept_listed`."""
         self._insert("listed", ids)
 
     def accept_listed(self) -> None:
-        """The server's list has been read."""
+        """Schedule the listed threads: the server's list was read up to the known ones."""
         self._connection.execute("insert into wanted from listed")
 
     def _insert(self, table: str, ids: Iterable[str]) -> None:
@@ -78,7 +77,7 @@ class Schedule:
             self._connection.execute(f"insert into {table} select unnest(?)", [some])
 
     def new_listed(self, size: int) -> Iterator[list[str]]:
-        """The listed threads that the warehouse does not know, `size` at a time; after `prepare`."""
+        """The listed threads without stored state, `size` at a time. Call `prepare` first."""
         found = self._connection.cursor().execute("""
             select distinct thread_id from listed
             where thread_id <> '' and thread_id not in (select thread_id from known) order by thread_id""")
@@ -86,10 +85,10 @@ class Schedule:
             yield [thread_id for (thread_id,) in rows]
 
     def select(self, sql: str) -> None:
-        """Add the threads that a query names.
+        """Add the threads whose ids a query returns.
 
         Raises:
-            SettingsError: DuckDB cannot run it, or it gives no texts.
+            SettingsError: DuckDB cannot run it, or its first column holds no texts.
         """
         try:
             self._connection.execute(f"create temp table found as from ({sql})")
@@ -101,7 +100,7 @@ class Schedule:
             raise SettingsError(f"--threads-sql: {str(error).splitlines()[0]}") from None
 
     def add_known(self) -> None:
-        """Add the threads that the warehouse knows."""
+        """Add the threads in the warehouse."""
         if not exists(self._warehouse):
             return
         with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
@@ -115,7 +114,7 @@ class Schedule:
                 self.add(thread_id for (thread_id,) in rows)
 
     def knows(self, ids: list[str]) -> bool:
-        """Whether all of these were pulled before."""
+        """Whether all of these threads have stored state, from an earlier pull."""
         if not exists(self._warehouse):
             return False
         with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
@@ -128,18 +127,19 @@ class Schedule:
             return found[0][0] >= len(set(ids))
 
     def prepare(self, now: float, since: float | None = None, *, full: bool = False) -> None:
-        """Find out what is known of the threads, and which are due.
+        """Copy the stored state of the threads, and decide which are due.
 
         Args:
             now: Seconds since 1970.
-            since: What was created before is not wanted; a thread of which less is known is never left out.
-            full: All of them are due, the long quiet and the forgotten ones, too.
+            since: Runs created before are not requested, in seconds since 1970. A thread whose stored runs do not reach
+                back that far is due even when it is idle.
+            full: Whether all threads are due, also idle ones and those that the server did not know.
         """
         self._read()
         self._decide(now, since, full=full)
 
     def threads(self, size: int) -> Iterator[list[Thread]]:
-        """The threads that are due, `size` at a time, those that were never asked for first."""
+        """The threads that are due, `size` at a time, those never read first."""
         offset = 0
         while rows := self._connection.execute(
             f"select thread_id, {_STATE} from due order by place limit {size} offset {offset}"
@@ -149,7 +149,7 @@ class Schedule:
             yield [Thread(*row, open_runs=tuple(opened.get(row[0], ()))) for row in rows]
 
     def _read(self) -> None:
-        """Take from the warehouse what it knows of the wanted threads."""
+        """Create the tables `known` and `opened`, and fill them from the warehouse."""
         self._connection.execute("""
             create or replace table known as select
                 cast(null as varchar) as thread_id, cast(null as varchar) as state,
@@ -170,32 +170,32 @@ class Schedule:
         connection = self._connection
         terminal = f"coalesce(state, '') = '{COMPLETE}' and error is null"
         reaches_back = "since is not null" if since is None else f"epoch(since) > {since}"
-        is_quiet = f"""({terminal} and not coalesce({reaches_back}, false)
+        is_idle = f"""({terminal} and not coalesce({reaches_back}, false)
             and changed_at is not null and checked_at is not null
             and not exists (select 1 from opened where opened.thread_id = known.thread_id)
             and {now} - epoch(changed_at) >= {DAY_SECONDS}
             and {now} - epoch(checked_at)
-                < least(({now} - epoch(changed_at)) * {QUIET_SHARE}, {LONGEST_INTERVAL_SECONDS}))"""
+                < least(({now} - epoch(changed_at)) * {IDLE_SHARE}, {LONGEST_INTERVAL_SECONDS}))"""
         connection.execute(f"""
             create or replace table planned as
             select
                 wanted.thread_id, known.* exclude (thread_id),
                 coalesce(known.state = '{GONE}', false) as is_gone,
-                coalesce({is_quiet}, false) as is_quiet
+                coalesce({is_idle}, false) as is_idle
             from (select distinct thread_id from wanted where thread_id <> '') as wanted
             left join known using (thread_id)""")
-        condition = "true" if full else "not is_gone and not is_quiet"
+        condition = "true" if full else "not is_gone and not is_idle"
         connection.execute(f"""
             create or replace table due as
             select *, row_number() over (order by checked_at nulls first, thread_id) as place
             from planned where {condition}""")
         counts = connection.execute(f"""
-            select count(*) filter (where is_gone), count(*) filter (where is_quiet and not is_gone)
+            select count(*) filter (where is_gone), count(*) filter (where is_idle and not is_gone)
             from planned where not ({condition})""").fetchall()
-        self.skipped_gone, self.skipped_quiet = counts[0]
+        self.skipped_gone, self.skipped_idle = counts[0]
 
     def _copy(self, warehouse: "DuckDBPyConnection") -> None:
-        """Copy what the warehouse knows of the wanted threads."""
+        """Copy the state and the open runs of the wanted threads from the warehouse."""
         if not _has_threads(warehouse):
             return
         wanted = self._connection.sql("select distinct thread_id from wanted").to_arrow_table()
@@ -229,7 +229,7 @@ class Schedule:
 
 
 def _has_threads(warehouse: "DuckDBPyConnection") -> bool:
-    """Whether the warehouse was made, or brought up to date, by a version that pulls."""
+    """Whether the warehouse has the table `threads`, which older versions of runmart did not create."""
     found = warehouse.execute(
         "select count(*) from duckdb_tables() where schema_name = 'runmart' and table_name = 'threads'"
     ).fetchall()
@@ -237,7 +237,7 @@ def _has_threads(warehouse: "DuckDBPyConnection") -> bool:
 
 
 def lines(file: TextIO) -> Iterator[str]:
-    """The ids in a text, one a line; blank lines and those that begin with # are left out."""
+    """The ids in a text file, one per line; blank lines and lines that begin with # are skipped."""
     for line in file:
         text = line.strip()
         if text and not text.startswith("#"):

@@ -1,4 +1,4 @@
-"""Writes the findings of a pull to the warehouse, which is open only during a write."""
+"""Writes the results of a pull to the warehouse, which is open only during a write."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +12,7 @@ from runmart.ingest.load.totals import Totals
 from runmart.ingest.parse.blocks import Block, blocks
 from runmart.ingest.pull.archive import Archive
 from runmart.ingest.pull.client import Response
-from runmart.ingest.pull.threads import Found, Thread
+from runmart.ingest.pull.threads import Thread, ThreadUpdate
 from runmart.ingest.transform.convert import Converter
 from runmart.ingest.warehouse.connection import exists, open_for_reading, open_for_writing
 from runmart.ingest.warehouse.location import Location
@@ -28,7 +28,7 @@ Prepare = Callable[["Writer"], None]
 
 
 class PullSink:
-    """Writes the findings of a pull, as one load."""
+    """Writes the results of a pull, as one load."""
 
     def __init__(
         self,
@@ -70,8 +70,8 @@ class PullSink:
                 if policies.has_policies(connection):
                     policies.admission(connection, self._content)
 
-    def add(self, found: Sequence[Found], responses: Iterable[Response] = ()) -> None:
-        """Write the findings of threads, with the new state of each thread, and other responses, in one transaction.
+    def add(self, found: Sequence[ThreadUpdate], responses: Iterable[Response] = ()) -> None:
+        """Write the pages and new states of threads, and other responses, in one transaction.
 
         Raises:
             LockedError: The warehouse is in use for too long.
@@ -123,7 +123,7 @@ class PullSink:
             seen, rejected = sum(one.observations for one in counts), sum(one.rejected for one in counts)
             load.finish_input(ReadInput(one.address, len(one.body), one.digest, one.observed_at, seen, rejected))
 
-    def _replace_states(self, load: Load, found: Sequence[Found]) -> None:
+    def _replace_states(self, load: Load, found: Sequence[ThreadUpdate]) -> None:
         latest = {one.thread.thread_id: one.thread for one in found}
         load.replace_rows(THREADS, [self._row(thread) for thread in latest.values()], ("source", "thread_id"))
         now = time.time_ns() // 1000

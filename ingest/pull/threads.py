@@ -1,4 +1,4 @@
-"""Threads: what is known of one, and the asking for what is new in it."""
+"""State of a thread, and incremental reading of its new runs, of a gap left by an earlier pull, and of open runs."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -9,10 +9,10 @@ from runmart.ingest.pull.pagination import GetPage, Watermark, paginate
 from runmart.ingest.pull.responses import Item, MalformedError, Page
 
 GIVEN_UP_SECONDS = 86_400.0
-"""An open run is given up so long after it should have expired."""
+"""An open run is stale this long after it should have expired."""
 
 LONGEST_OPEN_SECONDS = 30 * 86_400.0
-"""Or so long after it was created, where the server does not say when it expires."""
+"""An open run without an expiry time is stale this long after it was created."""
 
 LISTED, COMPLETE, PARTIAL, FAILED, GONE = "listed", "complete", "partial", "failed", "gone"
 _NEVER_READ = {None, LISTED, FAILED}
@@ -26,10 +26,10 @@ class OpenRun:
     created: float | None
     expires: float | None
     observed: float
-    """All in seconds since 1970."""
+    """When it was last observed; all instants are in seconds since 1970."""
 
-    def is_hopeless(self, now: float) -> bool:
-        """Whether it should have ended long ago."""
+    def is_stale(self, now: float) -> bool:
+        """Whether it should have ended so long ago that it is not looked up any more."""
         if self.expires is not None:
             return now > self.expires + GIVEN_UP_SECONDS
         return now > (self.created or self.observed) + LONGEST_OPEN_SECONDS
@@ -37,106 +37,109 @@ class OpenRun:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A thread, as it was left by the last pull. Instants in seconds since 1970."""
+    """The state of a thread after the last pull. Instants are in seconds since 1970."""
 
     thread_id: str
     state: str | None = None
-    """None for one that was never asked for."""
+    """None before the first pull."""
     newest_run_id: str | None = None
     newest_created: float | None = None
     page_digest: str | None = None
     gap_after: str | None = None
-    """The walk was left behind this run: what is older is missing, down to the next two."""
+    """Backfill cursor: runs older than this one are not loaded yet, down to the run of the next two fields."""
     gap_until_run_id: str | None = None
     gap_until: float | None = None
     since: float | None = None
-    """What is older was not wanted."""
+    """Runs created before were not requested."""
     changed: float | None = None
-    """When something new was in it."""
+    """When it last had new or changed runs."""
     checked: float | None = None
     error: str | None = None
     open_runs: tuple[OpenRun, ...] = ()
 
     @property
     def watermark(self) -> Watermark:
-        """What is known from the newest run on."""
+        """The high watermark: the newest run that was read."""
         return Watermark(self.newest_run_id, self.newest_created, self.since)
 
     @property
-    def gap_ground(self) -> Watermark:
-        """What is known behind the gap."""
+    def gap_watermark(self) -> Watermark:
+        """The watermark at the lower end of the gap."""
         return Watermark(self.gap_until_run_id, self.gap_until, self.since)
 
 
 class GivenUp(NamedTuple):
-    """An open run that is not asked for any more."""
+    """An open run that is not looked up any more."""
 
     run_id: str
     reason: str
 
 
 @dataclass(slots=True)
-class Found:
-    """Something new of a thread, to be stored together."""
+class ThreadUpdate:
+    """New pages of a thread and its state once they are stored, to be written in one transaction."""
 
     thread: Thread
-    """As it is left once this is stored."""
+    """The state to store."""
     pages: list[Page] = field(default_factory=list[Page])
     given_up: list[GivenUp] = field(default_factory=list[GivenUp])
     touched: list[str] = field(default_factory=list[str])
-    """Runs that are new, or were open: their steps may have changed."""
+    """Ids of runs that are new or were open, whose steps may have changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """What can be asked of a server about one thread."""
+    """Requests for the runs of one thread."""
 
     runs: GetPage
     run: Callable[[str], Awaitable[Page]]
-    """A single run, as a page of one."""
+    """Returns a single run, as a page of one item."""
 
 
-async def news(thread: Thread, api: Api, now: float, since: float | None, *, full: bool) -> AsyncIterator[Found]:
-    """What is new in a thread, as it comes; nothing where nothing is.
+async def updates(
+    thread: Thread, api: Api, now: float, since: float | None, *, full: bool
+) -> AsyncIterator[ThreadUpdate]:
+    """The updates of a thread, each as soon as its page is received; none when nothing has changed.
 
     Args:
-        thread: What is known of it.
-        api: Whom to ask.
+        thread: The stored state of the thread.
+        api: The requests for its runs.
         now: Seconds since 1970.
-        since: What was created before is not wanted; of known threads, too, where it reaches back further.
-        full: Take nothing as known.
+        since: Runs created before are not requested, in seconds since 1970. If this is earlier than the `since` of the
+            stored state, the thread is read again from the newest run.
+        full: Whether to ignore the watermark.
 
     Raises:
-        ThreadError: It cannot be read to its end.
-        MalformedError: The server answers with something else.
+        ThreadError: The thread cannot be read to its end.
+        MalformedError: A response is not of the expected form.
     """
     if full or _reaches_back(thread, since):
         thread = Thread(thread.thread_id, open_runs=thread.open_runs, changed=thread.changed)
     thread = replace(thread, since=since if thread.state in _NEVER_READ else thread.since)
     seen: dict[str, Item] = {}
     first = await api.runs(None)
-    is_quiet = thread.state == COMPLETE and first.digest == thread.page_digest
-    if is_quiet:
+    is_unchanged = thread.state == COMPLETE and first.digest == thread.page_digest
+    if is_unchanged:
         seen.update({item.id: item for item in first.items})
     else:
-        async for found in _walked(thread, api, first, now):
+        async for found in _new_pages(thread, api, first, now):
             for one in found.pages:
                 seen.update({item.id: item for item in one.items})
             thread = found.thread
             yield found
-    async for found in _open_ones(thread, api, seen, now):
+    async for found in _unseen_open_runs(thread, api, seen, now):
         yield found
-    if is_quiet and thread.error is not None:
-        yield Found(replace(thread, error=None, checked=now))
+    if is_unchanged and thread.error is not None:
+        yield ThreadUpdate(replace(thread, error=None, checked=now))
 
 
 def _reaches_back(thread: Thread, since: float | None) -> bool:
-    """Whether what was left out before is wanted now."""
+    """Whether runs that earlier pulls did not request are requested now."""
     return thread.since is not None and (since is None or since < thread.since)
 
 
-async def _walked(thread: Thread, api: Api, first: Page, now: float) -> AsyncIterator[Found]:
-    """Pages from the newest on; then those of a gap that an interrupted walk has left."""
+async def _new_pages(thread: Thread, api: Api, first: Page, now: float) -> AsyncIterator[ThreadUpdate]:
+    """Pages from the newest run down to the watermark, then those of the gap that an interrupted pull has left."""
 
     async def get(after: str | None) -> Page:
         return first if after is None else await api.runs(after)
@@ -156,7 +159,9 @@ async def _walked(thread: Thread, api: Api, first: Page, now: float) -> AsyncIte
     async for one in paginate(get, thread.watermark):
         touched = _touched(one, thread.watermark, known)
         if has_gap:
-            yield Found(thread, [one], touched=touched)  # a gap is one at a time: this part is read again if it must be
+            yield ThreadUpdate(
+                thread, [one], touched=touched
+            )  # only one gap is stored: if interrupted, these pages are read again
         else:
             left = replace(
                 top,
@@ -165,21 +170,21 @@ async def _walked(thread: Thread, api: Api, first: Page, now: float) -> AsyncIte
                 gap_until_run_id=thread.newest_run_id,
                 gap_until=thread.newest_created,
             )
-            yield Found(left, [one], touched=touched)
+            yield ThreadUpdate(left, [one], touched=touched)
     if has_gap:
-        yield Found(top)
+        yield ThreadUpdate(top)
         try:
-            async for one in paginate(api.runs, thread.gap_ground, thread.gap_after):
+            async for one in paginate(api.runs, thread.gap_watermark, thread.gap_after):
                 left = replace(top, state=PARTIAL, gap_after=one.items[-1].id)
-                yield Found(left, [one], touched=_touched(one, thread.gap_ground, known))
-        except CursorError:  # the run that was to go on from is gone: from the newest on, to where the gap ends
-            async for one in paginate(api.runs, thread.gap_ground):
-                yield Found(top, [one], touched=_touched(one, thread.gap_ground, known))
-    yield Found(replace(top, state=COMPLETE, gap_after=None, gap_until_run_id=None, gap_until=None))
+                yield ThreadUpdate(left, [one], touched=_touched(one, thread.gap_watermark, known))
+        except CursorError:  # the run at the cursor was deleted: read from the newest run to the end of the gap
+            async for one in paginate(api.runs, thread.gap_watermark):
+                yield ThreadUpdate(top, [one], touched=_touched(one, thread.gap_watermark, known))
+    yield ThreadUpdate(replace(top, state=COMPLETE, gap_after=None, gap_until_run_id=None, gap_until=None))
 
 
 def _touched(one: Page, watermark: Watermark, known: set[str]) -> list[str]:
-    """Runs of a page that are new, or were open."""
+    """Ids of the runs of a page that are new or were open."""
     limit = watermark.newest_created
     return [
         item.id
@@ -192,29 +197,29 @@ def _latest(items: list[Item]) -> float | None:
     return max((item.created for item in items if item.created is not None), default=None)
 
 
-async def _open_ones(thread: Thread, api: Api, seen: dict[str, Item], now: float) -> AsyncIterator[Found]:
-    """Stored runs that were open, and that no page has shown."""
+async def _unseen_open_runs(thread: Thread, api: Api, seen: dict[str, Item], now: float) -> AsyncIterator[ThreadUpdate]:
+    """Look up the stored open runs that were in no page, and give up stale ones."""
     for run in thread.open_runs:
         if run.run_id in seen:
-            if seen[run.run_id].is_open and run.is_hopeless(now):
-                yield Found(thread, given_up=[_hopeless(run, seen[run.run_id])])
+            if seen[run.run_id].is_open and run.is_stale(now):
+                yield ThreadUpdate(thread, given_up=[_stale(run, seen[run.run_id])])
             continue
         try:
             one = await api.run(run.run_id)
         except GoneError:
-            yield Found(thread, given_up=[GivenUp(run.run_id, "the server does not know it any more")])
+            yield ThreadUpdate(thread, given_up=[GivenUp(run.run_id, "the server does not know it any more")])
             continue
-        is_over = any(item.is_open for item in one.items) and run.is_hopeless(now)
-        given_up = [_hopeless(run, one.items[0])] if is_over else []
-        yield Found(replace(thread, checked=now), [one], given_up, [run.run_id])
+        is_over = any(item.is_open for item in one.items) and run.is_stale(now)
+        given_up = [_stale(run, one.items[0])] if is_over else []
+        yield ThreadUpdate(replace(thread, checked=now), [one], given_up, [run.run_id])
 
 
-def _hopeless(run: OpenRun, item: Item) -> GivenUp:
+def _stale(run: OpenRun, item: Item) -> GivenUp:
     when = "a day after it expired" if run.expires is not None else "30 days after it was created"
     return GivenUp(run.run_id, f"still {item.status} {when}")
 
 
 def failed(thread: Thread, error: ThreadError | MalformedError, now: float) -> Thread:
-    """A thread that could not be read: what is known of it stays."""
+    """The state of a thread that could not be read: its watermark and gap stay."""
     state = GONE if isinstance(error, GoneError) else (thread.state or FAILED)
     return replace(thread, state=state, error=str(error), checked=now)

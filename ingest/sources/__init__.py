@@ -1,1 +1,1 @@
-"""Sources: what the command line names becomes inputs, which are read in chunks of bytes."""
+"""Sources: finds the inputs that the command line names, and reads them in chunks of bytes."""

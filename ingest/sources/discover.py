@@ -1,6 +1,6 @@
-"""Sources: what the command line names becomes inputs, one file or response each. Nothing is opened here.
+"""Discovery of inputs: files, folders, globs, URLs and standard input, as named on the command line. Opens none of them.
 
-Folders are walked as they are read, so a million files are never a list in memory.
+Folders are listed lazily, so that a million files are never in memory at once.
 """
 
 import glob
@@ -25,7 +25,7 @@ def inputs(sources: Iterable[str]) -> Iterator[Input]:
     """The inputs that `sources` name, in a fixed order: files, folders (recursive), globs, `-`, URLs.
 
     Raises:
-        SourceError: A source names nothing. All local ones are looked at before the first input is given.
+        SourceError: A source names nothing; all local sources are checked before the first input is returned.
     """
     sources = list(sources)
     for source in sources:
@@ -42,26 +42,26 @@ def inputs(sources: Iterable[str]) -> Iterator[Input]:
             yield from remote_files.inputs(source)
 
 
-_MAX_LOOKED_AT = 10_000
+_MAX_COUNTED_FILES = 10_000
 
 
-def amount(sources: Iterable[str], since: float, enough: int) -> int:
-    """About how many bytes the local `sources` hold in files that have changed `since`, in seconds since 1970.
+def estimated_bytes(sources: Iterable[str], since: float, enough: int) -> int:
+    """The size in bytes of the files of local `sources` that changed after `since`, in seconds since 1970.
 
-    An estimate: no more is counted than `enough`, and not more than some files are looked at.
+    An estimate: counting ends at `enough` bytes or after `_MAX_COUNTED_FILES` files.
     """
-    found = looked_at = 0
+    found = files = 0
     for source in filter(_is_local, sources):
         for item in _local(source):
-            looked_at += 1
+            files += 1
             found += (item.size or 0) * (max(item.modified_at, item.changed_at) > since * 1_000_000)
-            if found >= enough or looked_at >= _MAX_LOOKED_AT:
+            if found >= enough or files >= _MAX_COUNTED_FILES:
                 return found
     return found
 
 
 def reopened(source: str, found: Input) -> Input:
-    """An input that `inputs` found for a source, in another process, where only its address and its path are known."""
+    """An input that can be opened in this process, from one that another process has found with `inputs`."""
     if not _is_local(source):
         from runmart.ingest.sources import remote_files
 
@@ -93,7 +93,7 @@ def _local(source: str) -> Iterator[Input]:
 
 
 def _walk(folder: Path) -> Iterator[Input]:
-    """The files below `folder`, by name; hidden ones and links to folders are left out."""
+    """The files below `folder`, in order of names; hidden files and links to folders are skipped."""
     try:
         with os.scandir(folder) as listing:
             entries = sorted(
@@ -125,7 +125,7 @@ def _file(path: Path, status: os.stat_result) -> Input:
 
 
 def _address(path: Path) -> str:
-    """The absolute path, its links as they are; what is not UTF-8 in it is written with escapes."""
+    """The absolute path, with symbolic links not resolved, and bytes that are not UTF-8 escaped."""
     return os.fsencode(os.path.abspath(path)).decode(errors="backslashreplace")  # noqa: PTH100 - resolve() follows links
 
 
@@ -137,7 +137,7 @@ def _unreadable(path: Path, error: OSError) -> Input:
 
 
 def _standard_input() -> Input:
-    """Standard input; if it was redirected from a file, it has that file's time."""
+    """Standard input, with the modification time of the file that it is redirected from, else the current time."""
     status = os.fstat(sys.stdin.fileno())
     is_regular = stat.S_ISREG(status.st_mode)
     return Input(

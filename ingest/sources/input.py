@@ -1,4 +1,4 @@
-"""Inputs: what can be read, one file or response each."""
+"""An input: one file or response to read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ class Input:
     address: str
     """Absolute path, URL, or `-`."""
     size: int | None
-    """Bytes; None where only reading tells."""
+    """Bytes as stored; None when unknown before reading."""
     modified_at: int
-    """Microseconds since 1970: when the input last changed, or was answered."""
+    """Microseconds since 1970: when the file last changed, or the response was received."""
     open: Callable[[], BinaryIO]
     """Opens it for reading. Raises OSError or InputError."""
     changed_at: int = 0
-    """As `modified_at`, where the clock of the file system cannot be set back by who writes the file; else 0."""
+    """The file system's change time (ctime), which the writer of a file cannot set back; 0 when unknown."""
     path: str | None = None
-    """Where any process of this machine can read it; None where only `open` can."""
+    """The local path, by which other processes can read it; None when only `open` can."""

@@ -1,4 +1,4 @@
-"""Read: an input's bytes, decompressed by what they are, not by what the file is called."""
+"""Reads the bytes of an input, decompressed; the compression is detected from the first bytes, not from the file name."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ _FOREIGN = {
 
 
 class Reader:
-    """The bytes of one input: iterate over chunks; afterwards `size` and `content_hash` describe what was read."""
+    """Reads one input in chunks; `size` and `content_hash` describe the bytes read so far."""
 
     def __init__(self, file: BinaryIO, prefix: str | None = None) -> None:
         """Read from `file`; `prefix` is that of the digest, see `Hasher`."""
@@ -107,7 +107,7 @@ class Reader:
 
 
 class _Rewound(io.RawIOBase):
-    """A reader of which the first bytes have been looked at."""
+    """A reader whose first bytes, already read to detect the compression, are returned again."""
 
     def __init__(self, first: bytes, reader: Reader) -> None:
         self._first = first

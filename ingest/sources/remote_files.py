@@ -1,7 +1,7 @@
 """Inputs behind a URL: `https://` by httpx2, object storage (`s3://`, `gs://`, `abfss://`) by pyarrow's file systems.
 
-Credentials come from where each of these looks for them (environment, profile, role); user information, query and
-fragment of a URL may be secrets and are left out of addresses and messages.
+Credentials come from where these libraries look for them (environment, profile, role). User information, query and
+fragment of a URL may be secrets, and are left out of addresses and messages.
 """
 
 import fnmatch
@@ -22,7 +22,7 @@ def inputs(source: str) -> Iterator[Input]:
     """The inputs behind one URL.
 
     Raises:
-        SourceError: Its scheme is unknown, or nothing is there.
+        SourceError: Its scheme is unknown, or it cannot be listed.
     """
     try:
         scheme = urlsplit(source).scheme
@@ -37,7 +37,7 @@ def inputs(source: str) -> Iterator[Input]:
 
 
 def public_address(url: str) -> str:
-    """`url` without what may be a secret; a path as it is."""
+    """`url` without its parts that may be secrets; a path is returned unchanged."""
     if "://" not in url:
         return url
     parts = urlsplit(url)
@@ -120,10 +120,10 @@ def _objects(url: str) -> Iterator[Input]:
 
 
 def reopened(source: str, found: Input) -> Input:
-    """An input that `inputs` found for a URL, in a process where only its address is known.
+    """An input that can be opened in this process, from one that another process has found with `inputs`.
 
     Raises:
-        InputError: The place cannot be reached.
+        InputError: The storage cannot be reached.
     """
     from pyarrow import ArrowException, fs
 
@@ -137,12 +137,12 @@ def reopened(source: str, found: Input) -> Input:
 
 
 def _reason(error: Exception, url: str) -> str:
-    """What a library says, unless it repeats a part of `url` that may be a secret."""
+    """The message of a library's error, unless it repeats a part of `url` that may be a secret."""
     parts = urlsplit(url)
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
-    said = str(error).splitlines()[0]
-    is_secret = any(part and part in said for part in (user, password, parts.query, parts.fragment))
-    return "the address is not well-formed" if is_secret else said
+    message = str(error).splitlines()[0]
+    is_secret = any(part and part in message for part in (user, password, parts.query, parts.fragment))
+    return "the address is not well-formed" if is_secret else message
 
 
 def _files(system: Any, path: str) -> list[Any]:

@@ -58,7 +58,7 @@ class Workers:
         self._ready = threading.Event()
 
     def __enter__(self) -> Self:
-        """The workers themselves."""
+        """The pool itself."""
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -19,7 +19,7 @@ def values(path: Path, metric: str) -> dict[str, float]:
 def test_the_last_success_of_each_source_is_kept(tmp_path: Path) -> None:
     """Whatever characters its label has; the file is replaced in one step, and nothing else is left in the folder."""
     path, odd = tmp_path / "pull.prom", 'a"b\\c\nd\\n é'
-    write(path, {odd: Pulled(Outcome(), 100.5), "late": Pulled(Outcome(is_late=True), 100.5)})
+    write(path, {odd: Pulled(Outcome(), 100.5), "late": Pulled(Outcome(deadline_reached=True), 100.5)})
     assert values(path, "success") == {odd: 1, "late": 0}
     write(path, {odd: Pulled(None, 200.0), "late": Pulled(Outcome(), 200.0)})
     assert values(path, "success") == {odd: 0, "late": 1}

@@ -163,7 +163,7 @@ def test_quiet_threads_are_asked_for_more_and_more_rarely(server: TestServer, wa
             )
     assert 7 * day == LONGEST_INTERVAL_SECONDS
     due, plan = _plan(warehouse, now)
-    assert plan.skipped_quiet == 3
+    assert plan.skipped_idle == 3
     assert {int(name[-6:]) for name in due} == {0, 2, 4, 6, 7, 8, 9}
     assert due[0] == "thread_000006"  # not asked for the longest time
     assert len(_plan(warehouse, now, full=True)[0]) == 10
@@ -175,7 +175,7 @@ def test_a_quiet_thread_that_was_asked_for_is_not_due_again(server: TestServer, 
     now = int(time.time())
     server.steer("run", thread_id="thread_000000", status="completed", created_at=now - 40 * 86_400)
     pulled(server, warehouse)
-    assert pulled(server, warehouse).quiet == 1
+    assert pulled(server, warehouse).idle == 1
     with duckdb.connect(warehouse) as connection:
         connection.execute("update runmart.threads set checked_at = checked_at - interval 5 day")
     assert pulled(server, warehouse).threads == 1
@@ -223,7 +223,7 @@ def test_the_deadline_stops_a_pull_and_the_next_one_goes_on(server: TestServer, 
     """What was found is stored."""
     server.world(threads=300, runs=500, delay_seconds=0.05)
     outcome = pulled(server, warehouse, deadline_seconds=3, concurrency=2)
-    assert outcome.is_late
+    assert outcome.deadline_reached
     stored = query(warehouse, "select count(*) from runs")[0][0]
     assert 0 < stored < 500
     server.steer("settings", delay_seconds=0)
@@ -234,7 +234,7 @@ def test_the_deadline_stops_a_pull_and_the_next_one_goes_on(server: TestServer, 
 def test_listed_threads_that_were_not_reached_are_not_forgotten(server: TestServer, warehouse: Path) -> None:
     """Though the list is not read again behind what is known."""
     server.world(threads=300, runs=600, delay_seconds=0.05)
-    assert pulled(server, warehouse, deadline_seconds=3, concurrency=2).is_late
+    assert pulled(server, warehouse, deadline_seconds=3, concurrency=2).deadline_reached
     counts = dict(query(warehouse, "select state, count(*) from runmart.threads group by all"))
     assert counts["listed"] > 0
     assert sum(counts.values()) == 300
