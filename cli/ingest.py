@@ -78,7 +78,7 @@ def ingest(
 
 def _workers(count: int | None, sources: list[str], options: Options) -> "Workers":
     """The worker pool; started at once for large inputs, so that it is ready when this process is."""
-    from runmart.ingest.sources.discover import amount
+    from runmart.ingest.sources.discover import estimated_bytes
     from runmart.ingest.workers.pool import START_BYTES, Workers
 
     workers = Workers(count)
@@ -86,7 +86,7 @@ def _workers(count: int | None, sources: list[str], options: Options) -> "Worker
     if file is None:
         return workers  # only the catalog knows which inputs are new
     since = file.stat().st_mtime if file.exists() else 0.0
-    if amount(sources, since, START_BYTES) >= START_BYTES:
+    if estimated_bytes(sources, since, START_BYTES) >= START_BYTES:
         workers.start()
     return workers
 

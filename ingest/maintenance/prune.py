@@ -37,8 +37,8 @@ _DELETED: dict[str, str] = {
     " and finished_at < make_timestamptz({cut}))",
     "runmart.loads": _UNUSED_LOADS,
 }
-"""Condition of the rows to delete from each table, in this order. Inputs of `runmart ingest` stay, else these files would
-be read again."""
+"""Condition of the rows to delete from each table, in this order. Inputs of `runmart ingest` stay, else these files
+would be read again."""
 
 
 class Pruned(NamedTuple):

@@ -29,7 +29,7 @@ Finish = Callable[[Writer], None]
 """Called with a writer of a new copy that lacks column comments; the commands install the views here."""
 
 GRACE_SECONDS = 10.0
-"""Minimum age of a replaced version before it is removed: a reader may have resolved the symlink and not opened it yet."""
+"""Minimum age of a replaced version before it is removed: a reader may have resolved the symlink, and open it next."""
 
 _READ_ONLY = 0o444
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -286,9 +286,8 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         now = email.utils.parsedate_to_datetime(headers["date"]) if "date" in headers else None
     except ValueError:
         return None
-    return max(
-        0.0, moment.timestamp() - (now.timestamp() if now else time.time())
-    )  # by the server's clock, if it is known
+    now_seconds = now.timestamp() if now else time.time()  # by the server's clock, if it is known
+    return max(0.0, moment.timestamp() - now_seconds)
 
 
 def _number(text: str) -> float | None:

@@ -161,9 +161,7 @@ class _Pull:
                 await self._single_runs()
                 await self._collect_threads()
                 self._plan.prepare(time.time(), self._request.since, full=self._request.full)
-                for ids in self._plan.new_listed(
-                    CHUNK_THREADS
-                ):  # else the next pull could stop in the list before these
+                for ids in self._plan.new_listed(CHUNK_THREADS):  # else the next pull could stop before these
                     self._found += [ThreadUpdate(Thread(thread_id, LISTED)) for thread_id in ids]
                     await self._flush()
                 for chunk in self._plan.threads(CHUNK_THREADS):

@@ -159,9 +159,8 @@ async def _new_pages(thread: Thread, api: Api, first: Page, now: float) -> Async
     async for one in paginate(get, thread.watermark):
         touched = _touched(one, thread.watermark, known)
         if has_gap:
-            yield ThreadUpdate(
-                thread, [one], touched=touched
-            )  # only one gap is stored: if interrupted, these pages are read again
+            # only one gap is stored: if this is interrupted, these pages are read again
+            yield ThreadUpdate(thread, [one], touched=touched)
         else:
             left = replace(
                 top,

@@ -1,4 +1,4 @@
-"""Discovery of inputs: files, folders, globs, URLs and standard input, as named on the command line. Opens none of them.
+"""Discovery of inputs: files, folders, globs, URLs and standard input, as named on the command line.
 
 Folders are listed lazily, so that a million files are never in memory at once.
 """

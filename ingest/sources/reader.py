@@ -1,4 +1,4 @@
-"""Reads the bytes of an input, decompressed; the compression is detected from the first bytes, not from the file name."""
+"""Reads the bytes of an input, decompressed; the compression is detected from the first bytes, not the file name."""
 
 import io
 from collections.abc import Callable, Iterator
