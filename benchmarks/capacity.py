@@ -14,7 +14,7 @@ GB = 10**9
 
 SIZES = (100_000_000, 1_000_000_000, 100_000_000_000)
 MONTHS = 24
-"""So long the runs were made for."""
+"""The period that the runs cover."""
 
 CORES_A_JVM = 4
 SHARD_RUNS = 1_000_000

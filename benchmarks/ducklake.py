@@ -1,4 +1,4 @@
-"""A DuckLake beside a DuckDB file: loads, top-ups, four loads at the same time, upkeep, views and sizes.
+"""A DuckLake beside a DuckDB file: loads, top-ups, four loads at the same time, maintenance, views and sizes.
 
 Run it with the Python of `make test-ducklake`: it takes DuckDB 1.5, its extensions, and a PostgreSQL that is installed.
 The catalog is in a PostgreSQL of its own, without fsync; files are in a folder of the same disk.

@@ -15,7 +15,7 @@ from warehouses import BASE_RUNS, multiply
 from runmart.ingest.maintenance.publish import Published, publish
 
 
-def hollow(warehouse: Path) -> None:
+def fragment(warehouse: Path) -> None:
     """Leave more free space in the file than a quarter."""
     with duckdb.connect(warehouse) as connection:
         connection.execute("create table copied as from runs; create table last as from usage; checkpoint")
@@ -35,7 +35,7 @@ def main() -> None:
         generate.write_pages(pages, generate.runs(BASE_RUNS))
         subprocess.run([RUNMART, "ingest", "-w", warehouse, pages], check=True, stdout=subprocess.DEVNULL)
         multiply(warehouse, arguments.times)
-        for prepare in (None, hollow):
+        for prepare in (None, fragment):
             if prepare is not None:
                 prepare(warehouse)
             found: list[Published] = []

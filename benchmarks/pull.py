@@ -38,7 +38,7 @@ def runmart(url: str, warehouse: Path, concurrency: int) -> tuple[float, int, in
 
 
 def client(url: str, threads: list[str], concurrency: int) -> tuple[float, int, int]:
-    """Seconds, requests and runs of the client's own loop over pages, so many threads at a time; nothing is stored."""
+    """Seconds, requests and runs of a loop over pages, `concurrency` threads at a time; nothing is stored."""
     from openai import AsyncOpenAI
 
     from tests.support.server import KEY

@@ -7,13 +7,13 @@ import generate
 
 BASE_RUNS = 100_000
 COPIES_OF_VERSION = 25
-"""After so many copies, a quarter of the assistants get other instructions."""
+"""Number of copies after which a quarter of the assistants get other instructions."""
 
 INSTANTS = ("created_at", "started_at", "expires_at", "completed_at", "failed_at", "cancelled_at")
 
 
 def multiply(warehouse: Path, times: int) -> None:
-    """Make a warehouse of `BASE_RUNS` runs so many times as large; the last copy holds the latest runs."""
+    """Make a warehouse of `BASE_RUNS` runs `times` times as large; the last copy holds the latest runs."""
     with duckdb.connect(warehouse, config={"memory_limit": "4GB"}) as connection:
         connection.execute("set timezone = 'UTC'")
         for table in ("runs", "usage", "tools", "errors"):

@@ -12,7 +12,7 @@ from runmart.ingest.warehouse.file_copy import STORAGE_VERSION
 from runmart.ingest.warehouse.migrations import migrate
 from runmart.lake.distributed import manifests
 from runmart.lake.distributed.lake_storage import Storage
-from runmart.lake.distributed.shards import BOOKS, quoted
+from runmart.lake.distributed.shards import BOOKKEEPING, quoted
 from runmart.lake.parquet import schema
 from runmart.lake.parquet.manifest import ExportError, File, Manifest
 from runmart.models.columns import Table
@@ -76,7 +76,7 @@ def _kept(warehouse: Path) -> dict[str, Any]:
     with duckdb.connect(warehouse, read_only=True) as connection:
         if viewed_lake(connection) is None:
             raise WarehouseError(f"{warehouse}: it is no lake view file; choose another file")
-        return {f"main.{book.name}": connection.sql(f"from main.{book.name}").to_arrow_table() for book in _KEPT}
+        return {f"main.{table.name}": connection.sql(f"from main.{table.name}").to_arrow_table() for table in _KEPT}
 
 
 def _fill(connection: "DuckDBPyConnection", storage: Storage, manifest: Manifest) -> None:
@@ -84,10 +84,9 @@ def _fill(connection: "DuckDBPyConnection", storage: Storage, manifest: Manifest
     for table in reversed(ALL_TABLES):  # defaults of runs are computed from the others
         files = [one.files[table.name] for one in manifest.partitions if table.name in one.files]
         _show(connection, f"main.{table.name}", table, _selected(storage, table, files))
-    for book in BOOKS:
-        _show(
-            connection, f"runmart.{book.name}", book, _selected(storage, book, lake.books.get(book.name, {}).values())
-        )
+    for table in BOOKKEEPING:
+        stored = lake.bookkeeping.get(table.name, {}).values()
+        _show(connection, f"runmart.{table.name}", table, _selected(storage, table, stored))
     _insert(connection, "runmart.loads", manifests.loads(lake))
     connection.execute("create table runmart.window (lake varchar, batch bigint)")
     connection.execute("comment on table runmart.window is 'The lake that this file shows, and its last batch'")

@@ -121,11 +121,11 @@ def _put(job: Job, manifest: Manifest, merged: list[Merged], unchanged: int) -> 
     partitions = {(one.shard, one.partition): one for one in manifest.partitions}
     for of_shard in merged:
         partitions |= {(of_shard.shard, one.partition): one for one in of_shard.written}
-        for book, file in of_shard.books.items():
-            of_book = lake.books.setdefault(book, {})
-            of_book.pop(of_shard.shard, None)
+        for table, file in of_shard.bookkeeping.items():
+            of_table = lake.bookkeeping.setdefault(table, {})
+            of_table.pop(of_shard.shard, None)
             if file is not None:
-                of_book[of_shard.shard] = file
+                of_table[of_shard.shard] = file
     manifest.partitions = sorted((one for one in partitions.values() if one.files), key=_order)
     manifest.stamp(VERSION)
     content = job.admission.content

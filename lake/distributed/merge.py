@@ -16,7 +16,7 @@ from runmart.ingest.load.loader import Load
 from runmart.ingest.transform.convert import Converted
 from runmart.lake.distributed.convert import End, SplitCounts, Sums
 from runmart.lake.distributed.job import Job
-from runmart.lake.distributed.shards import BOOKS, RUN, STEP, Key, Shard
+from runmart.lake.distributed.shards import BOOKKEEPING, RUN, STEP, Key, Shard
 from runmart.lake.distributed.shuffle import WHOLE, ShuffleBlock, opened, opened_steps, shuffle_blocks
 from runmart.lake.parquet.manifest import File, Partition, Written
 from runmart.models import arrow
@@ -41,7 +41,7 @@ class Merged(msgspec.Struct):
     shard: int
     written: list[Written]
     """The partitions that have changed; one without files is empty now."""
-    books: dict[str, File | None]
+    bookkeeping: dict[str, File | None]
     """The bookkeeping files that have changed; None where no row is left."""
     new_runs: int
     updated_runs: int
@@ -130,7 +130,7 @@ def merged(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
 
 def _merged(shard: Shard, shard_input: ShardInput) -> Merged:
     job, connection = shard.job, shard.connection
-    known = {book.name: shard.fill(book.name) for book in BOOKS}
+    known = {table.name: shard.fill(table.name) for table in BOOKKEEPING}
     _note_ids(connection, RUN, _ids(shard_input, "observations", _run_ids))
     _note_ids(connection, STEP, _ids(shard_input, "steps", _step_ids))
     for key in (RUN, STEP):
@@ -151,7 +151,7 @@ def _merged(shard: Shard, shard_input: ShardInput) -> Merged:
     return Merged(
         shard.number,
         list(written.values()),
-        {book: shard.write_book(book) for book, count in known.items() if shard.has_changed(book, count)},
+        {table: shard.write_bookkeeping(table) for table, count in known.items() if shard.has_changed(table, count)},
         totals.new_runs,
         totals.updated_runs,
         totals.unchanged,

@@ -26,7 +26,7 @@ from runmart.models.tables.steps import STEPS
 _parquet: Any = pq.ParquetFile
 
 MEMORY = "512MB"
-BOOKS = (INPUTS, REJECTS)
+BOOKKEEPING = (INPUTS, REJECTS)
 """Bookkeeping tables that a lake stores in files, one per shard."""
 
 _MONTH = "strftime(created_at, '%Y-%m')"
@@ -98,13 +98,13 @@ class Shard:
         self.connection.execute(f"insert into {table} by name select * from filling")
         self.connection.unregister("filling")
 
-    def fill(self, book: str) -> int:
+    def fill(self, table: str) -> int:
         """Insert the rows of a bookkeeping table of this shard; returns their number."""
-        file = self.lake.books.get(book, {}).get(self.number)
+        file = self.lake.bookkeeping.get(table, {}).get(self.number)
         if file is None:
             return 0
         self.connection.execute(
-            f"insert into runmart.{book} by name from {schema.relation(book, file.schema, self._source(file))}"
+            f"insert into runmart.{table} by name from {schema.relation(table, file.schema, self._source(file))}"
         )
         return file.rows
 
@@ -170,24 +170,24 @@ class Shard:
         month = "is null" if partition.month is None else f"= '{partition.month}'"
         return f"{key.changed} and coalesce(source, '') = {quoted(partition.source)} and {_MONTH} {month}"
 
-    def has_changed(self, book: str, count: int) -> bool:
+    def has_changed(self, table: str, count: int) -> bool:
         """Whether the batch has changed a bookkeeping table, which had `count` rows before."""
         [(left, new)] = self.connection.execute(
-            f"select count(*), count(*) filter (load_id = {self.job.batch}) from runmart.{book}"
+            f"select count(*), count(*) filter (load_id = {self.job.batch}) from runmart.{table}"
         ).fetchall()
         return new > 0 or left != count
 
-    def write_book(self, book: str) -> File | None:
+    def write_bookkeeping(self, table: str) -> File | None:
         """Rewrite a bookkeeping file of this shard; returns None when no row is left."""
-        query = f"select {', '.join(schema.columns(book))} from runmart.{book} order by all"
-        if book == REJECTS.name:  # numbers that no other shard gives
+        query = f"select {', '.join(schema.columns(table))} from runmart.{table} order by all"
+        if table == REJECTS.name:  # numbers that no other shard gives
             query = f"""
                 select * replace (case when load_id < {self.job.batch} then reject_id else (
                     (select coalesce(max(reject_id), 0) from runmart.rejects where load_id < {self.job.batch})
                         // {self.job.shards} + row_number() over (partition by load_id order by reject_id)
                     ) * {self.job.shards} + {self.number} end as reject_id)
                 from runmart.rejects order by all"""
-        return self._put(query, f"{book}/{self._name()}.parquet")
+        return self._put(query, f"{table}/{self._name()}.parquet")
 
     def _name(self) -> str:
         """A file name that no other attempt or machine uses."""

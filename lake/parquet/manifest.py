@@ -80,7 +80,7 @@ class LakeMetadata(msgspec.Struct, omit_defaults=True):
     """Number of shards over which run ids are hashed."""
     loads: list[dict[str, Any]]
     """One row of `runmart.loads` per batch; instants in microseconds since 1970."""
-    books: dict[str, dict[int, File]]
+    bookkeeping: dict[str, dict[int, File]] = msgspec.field(name="books")
     """Files of `inputs` and `rejects`, by shard; a shard without rows has no file."""
     content: dict[str, str]
     """The redaction rule of each field that is not kept."""
@@ -117,8 +117,8 @@ class Manifest(msgspec.Struct, omit_defaults=True):
     def all_files(self) -> Iterator[tuple[str, File]]:
         """Each file with its table."""
         yield from self.files()
-        for book, shards in self.lake.books.items() if self.lake else ():
-            yield from ((book, file) for file in shards.values())
+        for table, shards in self.lake.bookkeeping.items() if self.lake else ():
+            yield from ((table, file) for file in shards.values())
 
     def stamp(self, version: str) -> None:
         """Mark it as written by this version of runmart."""

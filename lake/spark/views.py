@@ -173,7 +173,8 @@ def _bookkeeping(spark: "SparkSession", root: str, lake: LakeMetadata | None) ->
     if lake is None:
         return {table.name: _empty(spark, table) for table in (LOADS, REJECTS)}
     loads = spark.createDataFrame(manifests.loads(lake)) if lake.loads else _empty(spark, LOADS)
-    return {LOADS.name: loads, REJECTS.name: _whole(spark, root, REJECTS, *lake.books.get(REJECTS.name, {}).values())}
+    rejects = lake.bookkeeping.get(REJECTS.name, {}).values()
+    return {LOADS.name: loads, REJECTS.name: _whole(spark, root, REJECTS, *rejects)}
 
 
 def _whole(spark: "SparkSession", root: str, table: Table[Any], *files: File | None) -> "DataFrame":

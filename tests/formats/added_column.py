@@ -40,7 +40,7 @@ OF_RUNS: _Added = (
     (RUNS, Column("problems", BIGINT, _problems, "Its rows in errors; new ones show that they are stored"), PROBLEMS),
     (USAGE, Column("unit", VARCHAR, _unit, "What is counted"), "null"),
 )
-OF_BOOKS: _Added = (
+OF_BOOKKEEPING: _Added = (
     (INPUTS, Column("language", VARCHAR, meaning="Its language"), "'en'"),
     (LOADS, Column("retries", BIGINT, meaning="How often it was tried again"), "0"),
 )

@@ -14,7 +14,7 @@ from runmart.lake.parquet.restore import restore
 from runmart.lake.spark.views import expressions
 from runmart.models.tables.runs import RUNS
 from runmart.models.tables.usage import USAGE
-from tests.formats.added_column import NEXT, OF_BOOKS, added_columns
+from tests.formats.added_column import NEXT, OF_BOOKKEEPING, added_columns
 from tests.formats.keep import rows
 from tests.formats.support import EXPORTS, LAKES, WAREHOUSES, differences, kept, later_page, opened
 from tests.support import batch_engine
@@ -79,7 +79,7 @@ def test_an_old_lake_is_opened_and_loaded_into(name: str, tmp_path: Path) -> Non
 def test_bookkeeping_of_an_old_lake_is_read(name: str, tmp_path: Path) -> None:
     """Inputs, which are in files, and loads, which are in the manifest."""
     lake = kept(name, tmp_path)
-    with added_columns(OF_BOOKS):
+    with added_columns(OF_BOOKKEEPING):
         file = opened(lake)
     assert query(file, "select language, count(*) from runmart.inputs group by all") == [("en", 3)]
     assert query(file, "select retries, typeof(retries), count(*) from runmart.loads group by all") == [

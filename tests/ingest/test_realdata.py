@@ -62,7 +62,7 @@ def _count(connection: DuckDBPyConnection, table: str) -> int:
 
 @pytest.mark.parametrize("folder", EXPECTED)
 def test_every_payload_ends_in_the_tables_or_in_rejects(folder: str, loaded: Loaded) -> None:
-    """Every payload that contains a run, of every kind and vendor: so many runs, observations and rejects."""
+    """Every payload with a run, of every kind and vendor, gives its numbers of runs, observations and rejects."""
     load, connection = loaded([str(REALDATA / folder)])
     totals = load.totals
     rows = [_count(connection, table) for table in ("runs", "usage", "tools", "errors")]

@@ -20,7 +20,7 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 TABLES: dict[str, tuple[str, ...]] = {
     **{table.name: tuple(column.name for column in table.columns) for table in ALL_TABLES},
-    **{f"runmart.{book.name}": tuple(note.name for note in book.columns) for book in (INPUTS, REJECTS)},
+    **{f"runmart.{table.name}": tuple(note.name for note in table.columns) for table in (INPUTS, REJECTS)},
 }
 """The tables that are compared, and their columns."""
 
@@ -84,7 +84,7 @@ def named(lake: Path) -> dict[str, File]:
     """The files that are part of a lake."""
     found, of_lake = manifest(lake)
     files = [file for _, file in found.files()]
-    files += [file for book in of_lake.books.values() for file in book.values()]
+    files += [file for table in of_lake.bookkeeping.values() for file in table.values()]
     return {file.path: file for file in files}
 
 

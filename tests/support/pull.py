@@ -59,7 +59,7 @@ class TestServer:
         return self.steer("log")["requests"].get("all", 0)
 
     def wait_for_requests(self, count: int) -> None:
-        """Until so many more requests came."""
+        """Until `count` more requests came."""
         while count > 0:
             count -= self.requests()
             time.sleep(0.02)

@@ -42,7 +42,7 @@ class Settings(msgspec.Struct):
     retry_after: str = "0"
     """Seconds, or `date`."""
     storm: int = 0
-    """So many requests are throttled, then no more."""
+    """The number of requests that are throttled from now on."""
     broken: float = 0.0
     reset: float = 0.0
     slow: float = 0.0

@@ -318,7 +318,7 @@ def test_an_export_that_was_cut_short_is_completed(loaded: Path, tmp_path: Path)
 
 
 def _crash(monkeypatch: pytest.MonkeyPatch, loaded: Path, out: Path, after: int) -> None:
-    """An export that ends when so many files are in their places, and the next is written but not there yet."""
+    """An export that ends when `after` files are in place, and the next is written but not renamed yet."""
     left = after
 
     def put(aside: Path, path: Path) -> None:

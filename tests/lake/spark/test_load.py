@@ -165,7 +165,7 @@ def test_an_executor_that_is_killed_is_made_good(
     assert manifest is not None
     assert manifest.lake is not None
     named = {file.path for _, file in manifest.files()}
-    named |= {file.path for book in manifest.lake.books.values() for file in book.values()}
+    named |= {file.path for table in manifest.lake.bookkeeping.values() for file in table.values()}
     assert {str(path.relative_to(lake)) for path in lake.rglob("*.parquet")} == named
 
 
