@@ -43,6 +43,7 @@ class Settings(msgspec.Struct):
     """Seconds, or `date`."""
     storm: int = 0
     """The number of requests that are throttled from now on."""
+    storm_status: int = 429
     broken: float = 0.0
     reset: float = 0.0
     slow: float = 0.0
@@ -246,7 +247,7 @@ def _fault(thread_id: str) -> Response | None:
         after = settings.retry_after
         if after == "date":
             after = formatdate(time.time() + settings.clock_offset + 2, usegmt=True)
-        return _error(429, "Too many requests", {"retry-after": after})
+        return _error(settings.storm_status, "Too many requests", {"retry-after": after})
     if world.chance(settings.broken):
         return _error(world.faults.choice((500, 502, 503)), "Oops")
     if thread_id in settings.missing:

@@ -105,15 +105,16 @@ def _client(server: TestServer, patience: Patience = HURRIED) -> Client:
     return Client(Server(f"{server.url}/foundry", "azure-foundry"), given_key(), 4, patience)
 
 
-@pytest.mark.parametrize("after", ["1", "date", "1.2"])
-def test_retry_after_is_waited_for(server: TestServer, after: str) -> None:
-    """Seconds and dates; a date by the server's own clock, however wrong."""
-    server.world(threads=1, runs=1, storm=1, retry_after=after, clock_offset=-86_400 if after == "date" else 0)
+@pytest.mark.parametrize(("after", "status"), [("1", 429), ("date", 429), ("1.2", 503)])
+def test_retry_after_is_waited_for(server: TestServer, after: str, status: int) -> None:
+    """Seconds and dates, with status 429 and 503; a date by the server's own clock, however wrong."""
+    clock_offset = -86_400 if after == "date" else 0
+    server.world(threads=1, runs=1, storm=1, storm_status=status, retry_after=after, clock_offset=clock_offset)
     client = _client(server)
     started = time.monotonic()
     asyncio.run(_get(client))
     assert time.monotonic() - started > (0.9 if after == "date" else 1.0)
-    assert (client.counters.retries, client.counters.throttled) == (1, 1)
+    assert (client.counters.retries, client.counters.throttled) == (1, int(status == 429))
 
 
 def test_a_pause_holds_for_all_requests(server: TestServer) -> None:
