@@ -112,8 +112,9 @@ class Decoder:
                 pass
         if len(group.blocks) == 1:
             return []
-        alone = [self._groups([number], blocks) for number, _ in group.blocks]
-        return [found for [one] in alone for found in self._observe(one, blocks)]
+        # a block that fits into the stack as part of a group may not fit from here: then it is decoded leniently
+        alone = chain.from_iterable(self._groups([number], blocks) for number, _ in group.blocks)
+        return [found for one in alone for found in self._observe(one, blocks)]
 
     def _decode_leniently(self, blocks: Sequence[tuple[int, Block, Origin]], result: Decoded) -> None:
         """Decode `blocks`, each with its number, record by record, and add what they hold to `result`."""

@@ -53,10 +53,10 @@ class ObservationBuilder:
         self._objects = {name: self._decoder_of(name, nested(name, record)) for name, record in _OBJECTS.items()}
         self._json = {name: self._decoder_of(name, parse) for name, parse in _JSON.items()}
         self._decoders: dict[str, DictionaryDecoder[Any]] = {
-            "instructions": self._instructions,
-            "tools": self._tools,
             **self._objects,
             **self._json,
+            "instructions": self._instructions,
+            "tools": self._tools,
         }
         others = spec.meanings.keys() - self._decoders.keys()
         self._texts = {name: self._decoder_of(name, _text(name)) for name in sorted(others)}

@@ -123,3 +123,15 @@ def test_unknown_fields_are_kept_byte_for_byte(number: bytes, text: bytes) -> No
     for sent in (data, data.replace(b"queued", b"queued\\u003a")):
         [row] = decode(sent).rows["runs"]
         assert row["extra"].encode() == b'{"effort":' + value + b"}"
+
+
+def test_any_depth_of_nesting_is_decoded_or_rejected() -> None:
+    """A block that is decoded with others, but not alone, where the stack is deeper, ends no load."""
+    bad = Block(json.dumps(run(2, x=1, last_error={"code": 5})).encode())
+    accepted = set[int]()
+    for depth in range(700, 1000):
+        deep = Block(json.dumps(run(1))[:-1].encode() + b', "x": ' + b"[" * depth + b"]" * depth + b"}")
+        seen = _seen(Decoder().decode([(deep, ORIGIN), (bad, ORIGIN)]))
+        assert len(seen.ids) + len(seen.rejects) == 2
+        accepted.add(len(seen.ids))
+    assert accepted == {0, 1}
