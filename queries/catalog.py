@@ -54,8 +54,8 @@ def views() -> tuple[View, ...]:
         for file in files("runmart.queries").iterdir()
         if file.name.endswith(".sql")
     }
-    made_of = {name: sorted(texts.keys() & set(_FROM.findall(texts[name]))) for name in sorted(texts)}
-    return tuple(_parsed(name, texts[name]) for name in TopologicalSorter(made_of).static_order())
+    dependencies = {name: sorted(texts.keys() & set(_FROM.findall(texts[name]))) for name in sorted(texts)}
+    return tuple(_parsed(name, texts[name]) for name in TopologicalSorter(dependencies).static_order())
 
 
 def find(name: str) -> View:

@@ -1,5 +1,6 @@
 """Views get into a warehouse: created or replaced, each with its comments."""
 
+import re
 from typing import TYPE_CHECKING
 
 from runmart.ingest.digest import content_digest
@@ -7,6 +8,22 @@ from runmart.queries.catalog import prelude, views
 
 if TYPE_CHECKING:
     from runmart.ingest.warehouse.writer import Writer
+
+_FOUND = """
+    select view_name, comment, null, null from duckdb_views()
+    where database_name = current_database() and schema_name = 'main' and list_contains($1, view_name)
+    union all
+    select table_name, column_name, data_type, column_index from duckdb_columns()
+    where database_name = current_database() and schema_name = 'main' and list_contains($1, table_name)
+    union all
+    select function_name, lower(macro_definition), array_to_string(parameters, ', '), null from duckdb_functions()
+    where database_name = current_database() and schema_name = 'main' and list_contains($2, function_name)
+    order by all"""
+"""What is in the database, of the views $1 and the functions $2.
+
+DuckDB prints the SQL of many views differently once their file was opened again, so it cannot be compared; but a view
+that somebody has replaced has lost its comment, or has other columns. Of functions only the case of types differs.
+"""
 
 
 def install(writer: "Writer") -> None:
@@ -45,18 +62,13 @@ def _install(writer: "Writer") -> None:
 
 
 def _digest(writer: "Writer") -> str:
-    """A digest of the views as they should be, and of the comments on those that are in the database.
+    """A digest of the views and functions as they should be, and of what the database says of those that are in it.
 
-    DuckDB prints the SQL of many views differently once their file was opened again, so their SQL cannot be compared.
-    Comments can: a view that somebody has replaced or dropped has lost its comment. Without comments on columns it is
-    another digest, so that a file that was published from a DuckLake gets them.
+    Without comments on columns it is another digest, so that a file that was published from a DuckLake gets them.
     """
-    found = writer.connection.execute("""
-        select view_name, comment from duckdb_views()
-        where schema_name = 'main' and not internal order by all""").fetchall()
-    ours = {view.name: view.sql for view in views()}
-    texts = [prelude("duckdb"), *(text for item in ours.items() for text in item)]
-    texts += [f"{name}: {comment}" for name, comment in found if name in ours]
+    texts = [prelude("duckdb"), *(text for view in views() for text in (view.name, view.sql))]
+    names = [view.name for view in views()], re.findall(r"create or replace macro (\w+)", prelude("duckdb"))
+    texts += map(repr, writer.connection.execute(_FOUND, names).fetchall())
     texts += ["without comments on columns"] * (not writer.has_column_comments)
     return content_digest("\0".join(texts).encode())
 

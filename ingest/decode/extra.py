@@ -32,7 +32,11 @@ def column(
         unknown: Attributes that are objects: whether each distinct one has unknown members.
         extras: Undeclared fields that have no column (shape: n).
     """
-    members = [*_adopted(columns, adopted), *_objects(columns, spec, unknown), *_agents(columns)]
+    members = [
+        *_adopted_fields(columns, adopted),
+        *_unknown_members(columns, spec, unknown),
+        *_agents(columns),
+    ]
     if extras is None:
         return json_text.objects(members, columns.count)
     whole = [list(extra) for extra in extras]
@@ -44,14 +48,16 @@ def column(
     return arrow.array(map(json_object, whole), VARCHAR)
 
 
-def _adopted(columns: RecordColumns, adopted: Iterable[tuple[str, str]]) -> Iterator[Member]:
+def _adopted_fields(columns: RecordColumns, adopted: Iterable[tuple[str, str]]) -> Iterator[Member]:
     for name, attribute in adopted:
         if columns.is_sent(attribute):
             array, texts = columns.encoded(attribute)
             yield Member(name, array.indices, [text or None for text in texts])
 
 
-def _objects(columns: RecordColumns, spec: RecordSpec, unknown: Mapping[str, Sequence[bool]]) -> Iterator[Member]:
+def _unknown_members(
+    columns: RecordColumns, spec: RecordSpec, unknown: Mapping[str, Sequence[bool]]
+) -> Iterator[Member]:
     """Objects with unknown members, and those of which only a meaning is stored elsewhere."""
     names = spec.sent_names()
     for name in unknown.keys() | spec.meanings.keys():

@@ -150,17 +150,17 @@ def _partial(version: Path) -> Generator[Path]:
 def _switch(path: Path, version: Path) -> None:
     """Point the symlink to a version atomically, and set the time of the replaced version to now, for `_remove_old`."""
     target = Path(version.parent.name) / version.name
-    old = path.readlink() if path.is_symlink() else None
-    if old == target:
+    replaced = path.readlink() if path.is_symlink() else None
+    if replaced == target:
         return
     link = version.parent / "link.partial"
     link.unlink(missing_ok=True)
     link.symlink_to(target)
     link.replace(path)
     sync(path.parent)
-    if old is not None:
+    if replaced is not None:
         with suppress(OSError):
-            os.utime(path.parent / old)
+            os.utime(path.parent / replaced)
 
 
 def _remove_old(versions: Path, current: Path) -> None:

@@ -38,15 +38,15 @@ class Classifier:
 
     def __init__(self, specs: Sequence[RecordSpec] = SPECS) -> None:
         self._specs = specs
-        self._by_object = {spec.object: spec for spec in specs}
-        self._objects = frozenset(map(msgspec.json.encode, self._by_object))
+        self._spec_by_object = {spec.object: spec for spec in specs}
+        self._encoded_object_names = frozenset(map(msgspec.json.encode, self._spec_by_object))
 
     def spec_of(self, name: str | UnsetType | None) -> RecordSpec | None:
         """The kind of a record that says that it is a `name`, or says nothing; None when it is no record."""
         if name is None or name is UNSET:
             return self._specs[0]
-        if name in self._by_object:
-            return self._by_object[name]
+        if name in self._spec_by_object:
+            return self._spec_by_object[name]
         return None if name.startswith("thread.") or name in OTHER_OBJECTS else self._specs[0]
 
     def spec_of_event(self, name: str) -> RecordSpec | None:
@@ -55,7 +55,7 @@ class Classifier:
 
     def says_record(self, sent: Raw) -> bool:
         """Whether the `object` member of something says that it is a record of a known kind."""
-        return bytes(sent) in self._objects
+        return bytes(sent) in self._encoded_object_names
 
     def is_page(self, peek: Peek) -> bool:
         """Whether the object is a page: a list under `data`, and no record around it."""

@@ -107,21 +107,23 @@ class PullSink:
         with suppress(Exception):
             self.finish(state)
 
-    def _add_responses(self, load: Load, taken: Sequence[Response]) -> None:
-        origins = [Origin(self._source, one.observed_at, load.load_id) for one in taken]
-        parts = [list(blocks([one.body])) or [Block(b"")] for one in taken]
+    def _add_responses(self, load: Load, responses: Sequence[Response]) -> None:
+        origins = [Origin(self._source, response.observed_at, load.load_id) for response in responses]
+        parts = [list(blocks([response.body])) or [Block(b"")] for response in responses]
         given = [(block, origin) for some, origin in zip(parts, origins, strict=True) for block in some]
         if not given:
             return
-        addresses = [one.address for one, some in zip(taken, parts, strict=True) for _ in some]
+        addresses = [response.address for response, some in zip(responses, parts, strict=True) for _ in some]
         converted = self._converter.convert(given, load.admission)
         load.add(converted, [(address, 0) for address in addresses])
         place = 0
-        for one, some in zip(taken, parts, strict=True):
+        for response, some in zip(responses, parts, strict=True):
             counts = converted.counts[place : place + len(some)]
             place += len(some)
             seen, rejected = sum(one.observations for one in counts), sum(one.rejected for one in counts)
-            load.finish_input(ReadInput(one.address, len(one.body), one.digest, one.observed_at, seen, rejected))
+            load.finish_input(
+                ReadInput(response.address, len(response.body), response.digest, response.observed_at, seen, rejected)
+            )
 
     def _replace_states(self, load: Load, found: Sequence[ThreadUpdate]) -> None:
         latest = {one.thread.thread_id: one.thread for one in found}

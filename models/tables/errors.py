@@ -25,15 +25,15 @@ class ErrorRows(NamedTuple):
     occurred_at: Array
 
 
-def rows(runs: Observations) -> ErrorRows:
+def rows(observations: Observations) -> ErrorRows:
     """Rows for each observation's last error and incomplete details."""
-    errors = _problems(runs.last_error, LAST_ERROR, "code", "message")
-    details = _problems(runs.incomplete_details, INCOMPLETE_DETAILS, "reason", None)
+    errors = _problems(observations.last_error, LAST_ERROR, "code", "message")
+    details = _problems(observations.incomplete_details, INCOMPLETE_DETAILS, "reason", None)
     columns = [arrow.concatenated(both) for both in zip(errors, details, strict=True)]
     order = compute.sort_indices(columns[0])
     observation, kind, code, message = (column.take(order) for column in columns)
-    ended_at = compute.coalesce(*map(runs.instants, ("failed_at", "completed_at", "cancelled_at")))
-    return ErrorRows(observation, *runs.keys(observation), kind, code, message, ended_at.take(observation))
+    ended_at = compute.coalesce(*map(observations.instants, ("failed_at", "completed_at", "cancelled_at")))
+    return ErrorRows(observation, *observations.keys(observation), kind, code, message, ended_at.take(observation))
 
 
 def _problems(sent: Distinct[Any], kind: str, code: str, message: str | None) -> tuple[Array, Array, Array, Array]:

@@ -26,12 +26,12 @@ from runmart.models.tables.tools import digest
 
 def _field(name: str) -> Getter[Observations]:
     """A field as sent; null where a server sent nothing."""
-    return lambda runs: runs.columns.array(name)
+    return lambda observations: observations.columns.array(name)
 
 
 def _common(name: str) -> Getter[Observations]:
     """As `field`, for texts that many runs have in common."""
-    return lambda runs: runs.columns.encoded(name).array
+    return lambda observations: observations.columns.encoded(name).array
 
 
 def _instant(name: str) -> Getter[Observations]:
@@ -41,45 +41,47 @@ def _instant(name: str) -> Getter[Observations]:
 
 def _json(name: str) -> Getter[Observations]:
     """A field that is kept as JSON."""
-    return lambda runs: runs.json[name]
+    return lambda observations: observations.json[name]
 
 
 def _origin(get: Callable[[Origin], Any], arrow_type: pa.DataType) -> Getter[Observations]:
     """What `get` finds in the origin of each run."""
 
-    def values(runs: Observations) -> Array:
-        found = chain.from_iterable(repeat(get(of), count) for of, count in runs.origins)
+    def values(observations: Observations) -> Array:
+        found = chain.from_iterable(repeat(get(of), count) for of, count in observations.origins)
         return arrow.array(list(found), arrow_type)
 
     return values
 
 
-def _position(runs: Observations) -> Array:
+def _position(observations: Observations) -> Array:
     """The place of each run in its input."""
-    return arrow.array(runs.positions, BIGINT)
+    return arrow.array(observations.positions, BIGINT)
 
 
-def _assistant_id(runs: Observations) -> Array:
+def _assistant_id(observations: Observations) -> Array:
     """`assistant_id`, or Azure's `agent_id` where that is missing or null."""
-    assistants = runs.columns.encoded("assistant_id").array
-    if runs.columns.is_sent("agent_id"):
-        return compute.coalesce(runs.columns.array("assistant_id"), runs.columns.array("agent_id")).dictionary_encode()
-    return assistants
+    assistant_ids = observations.columns.encoded("assistant_id").array
+    if observations.columns.is_sent("agent_id"):
+        return compute.coalesce(
+            observations.columns.array("assistant_id"), observations.columns.array("agent_id")
+        ).dictionary_encode()
+    return assistant_ids
 
 
-def _instructions(runs: Observations) -> Array:
+def _instructions(observations: Observations) -> Array:
     """The instructions; null where a server sent nothing."""
-    return runs.instructions.array(lambda text: text, VARCHAR)
+    return observations.instructions.array(lambda text: text, VARCHAR)
 
 
-def _tool_count(runs: Observations) -> Array:
+def _tool_count(observations: Observations) -> Array:
     """How many tools there are."""
-    return arrow.array(map(len, runs.tools.values), BIGINT).take(runs.tools.indices)
+    return arrow.array(map(len, observations.tools.values), BIGINT).take(observations.tools.indices)
 
 
-def _tools_digest(runs: Observations) -> Array:
+def _tools_digest(observations: Observations) -> Array:
     """What tells their lists of tools apart."""
-    return runs.tools.array(digest, VARCHAR)
+    return observations.tools.array(digest, VARCHAR)
 
 
 def _truncation(name: str, arrow_type: pa.DataType) -> Getter[Observations]:

@@ -25,14 +25,14 @@ class ToolRows(NamedTuple):
     """Which of `tools` each row is."""
 
 
-def rows(runs: Observations) -> ToolRows:
+def rows(observations: Observations) -> ToolRows:
     """A row for each tool of each observation."""
-    lists = runs.tools.values
+    lists = observations.tools.values
     tools = list(chain.from_iterable(lists))
     numbers = arrow.array(range(len(tools)), INTEGER)
-    offered = arrow.lists(accumulate(map(len, lists), initial=0), numbers).take(runs.tools.indices)
+    offered = arrow.lists(accumulate(map(len, lists), initial=0), numbers).take(observations.tools.indices)
     observation = compute.list_parent_indices(offered)
-    return ToolRows(observation, *runs.keys(observation), tools, offered.flatten())
+    return ToolRows(observation, *observations.keys(observation), tools, offered.flatten())
 
 
 def digest(tools: Sequence[OfferedTool]) -> str | None:

@@ -16,10 +16,10 @@ class UsageRows(NamedTuple):
     usage: Usages
 
 
-def rows(runs: Observations) -> UsageRows:
+def rows(observations: Observations) -> UsageRows:
     """A row for each observation that reports usage."""
-    observation = runs.usage.runs
-    return UsageRows(observation, *runs.keys(observation), runs.usage)
+    observation = observations.usage.runs
+    return UsageRows(observation, *observations.keys(observation), observations.usage)
 
 
 def _first(name: str, other: str) -> Getter[UsageRows]:

@@ -37,14 +37,27 @@ def test_the_shell_shows_purpose_grain_and_meanings(filled: Fill) -> None:
             assert meanings[view.name, column.name] == column.meaning
 
 
-def test_views_are_replaced_on_every_load(filled: Fill) -> None:
-    """A view that somebody changed is ours again after the next load; a view made on top of ours goes on working."""
-    connection = filled({"runs": [{"run_id": "a", "status": "completed"}]})
-    connection.execute("create view mine as select count(*) as runs from run_facts")
-    connection.execute("create or replace view latency_by_model as select 1 as wrong")
-    install(FileWriter(connection))
-    assert connection.sql("select runs from latency_by_model").fetchall() == [(1,)]
-    assert connection.sql("select runs from mine").fetchall() == [(1,)]
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "create or replace view runs_daily as select 1 as wrong",
+        "create or replace view runs_daily as select 1 as wrong; comment on view runs_daily is '{comment}'",
+        "drop view runs_daily",
+        "create or replace macro utc_day(instant) as date '1999-01-01'",
+        "create or replace macro utc_day(instant, more) as instant",
+        "drop macro utc_day",
+    ],
+)
+def test_a_view_or_function_that_was_changed_is_ours_again(damage: str, filled: Fill, warehouse: object) -> None:
+    """After the next command that writes; a view made on top of ours goes on working."""
+    filled({"runs": [{"run_id": "a", "created_at": 1_700_000_000}]}).close()
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("create view mine as select count(*) as runs from run_facts")
+        connection.execute(damage.format(comment=find("runs_daily").comment.replace("'", "''")))
+    with duckdb.connect(str(warehouse)) as connection:
+        install(FileWriter(connection))
+        assert connection.sql("select cast(day as varchar) from runs_daily").fetchall() == [("2023-11-14",)]
+        assert connection.sql("select runs from mine").fetchall() == [(1,)]
 
 
 def test_views_are_installed_once(filled: Fill, warehouse: object) -> None:
