@@ -2,13 +2,16 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
-from runmart.queries import Selection, connect, views
+from runmart.ingest.warehouse.connection import open_for_writing
+from runmart.ingest.warehouse.writer import Writer
+from runmart.queries import Selection, connect, install, views
 from tests.support.command import command
-from tests.support.ducklake import Bare, query, tables
+from tests.support.ducklake import Bare, made, query, tables
 from tests.support.paths import REALDATA
 from tests.support.warehouse import page, run, write
 
@@ -35,12 +38,12 @@ def test_a_lake_holds_what_a_file_holds(bare: Bare, file: Path) -> None:
     """The same tables, views and bookkeeping, of all real data, after one load and after the same one again."""
     for again in ((), ("--reload",), ()):
         assert bare.run("ingest", REALDATA, *again).returncode in {0, 3}
-    assert tables(bare.place) == tables(file)
+    assert tables(bare.location) == tables(file)
     names = [view.name for view in views() if view.name not in OF_THE_MOMENT]
-    assert tables(bare.place, names) == tables(file, names)
+    assert tables(bare.location, names) == tables(file, names)
     for book, columns in BOOKS.items():
         text = f"select {columns.replace('_at', '_at::varchar')} from {book} order by all"
-        assert query(bare.place, text) == query(file, text)
+        assert query(bare.location, text) == query(file, text)
     checked = bare.run("check")
     assert (checked.returncode, "checks passed" in checked.stdout) == (0, True)
 
@@ -86,7 +89,7 @@ def test_what_is_exported_can_be_imported(lake: Bare, file: Path, tmp_path: Path
     """A lake from a file, and a file from a lake."""
     assert command("export", "--to", tmp_path / "a", "-w", file).returncode == 0
     assert lake.run("import", tmp_path / "a").returncode == 0
-    assert tables(lake.place) == tables(file)
+    assert tables(lake.location) == tables(file)
     assert lake.run("export", "--to", tmp_path / "b").returncode == 0
     assert command("import", tmp_path / "b", "-w", tmp_path / "back.duckdb").returncode == 0
     assert tables(tmp_path / "back.duckdb") == tables(file)
@@ -111,7 +114,7 @@ def test_python_and_reports_read_a_lake(lake: Bare, tmp_path: Path) -> None:
     write(tmp_path / "1.json", page(run("a", model="m", created_at=1_700_000_000)))
     write(tmp_path / "2.json", page(run("b", model="n", created_at=1_700_000_001)))
     assert lake.run("ingest", tmp_path / "1.json").returncode == 0
-    with connect(lake.place.address) as warehouse:
+    with connect(lake.location.address) as warehouse:
         assert warehouse.is_current
         assert lake.run("ingest", tmp_path / "2.json").returncode == 0
         assert not warehouse.is_current
@@ -124,3 +127,20 @@ def test_python_and_reports_read_a_lake(lake: Bare, tmp_path: Path) -> None:
         assert not re.search("geheim", repr(vars(warehouse)))
     done = lake.run("report", "--to", tmp_path / "report.html")
     assert (done.returncode, (tmp_path / "report.html").stat().st_size > 10_000) == (0, True)
+
+
+def test_views_are_installed_once(lake: Bare, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that writes leaves views and functions as they are, which would be a snapshot each time."""
+
+    def fail(_: Writer) -> None:
+        pytest.fail("installed again")
+
+    monkeypatch.setattr(sys.modules[install.__module__], "_install", fail)
+    for _ in range(2):
+        with open_for_writing(lake.location, 10) as writer:
+            install(writer)
+    monkeypatch.undo()
+    with open_for_writing(lake.location, 10) as writer:
+        writer.connection.execute("create or replace view runs_daily as select 1 as wrong")
+    made(lake)
+    assert "day" in {name for name, *_ in lake.query("describe runs_daily")}

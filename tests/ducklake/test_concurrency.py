@@ -112,23 +112,23 @@ def test_loads_at_the_same_time_give_what_one_load_gives(
         for name, value in environment.items():
             patch.setenv(name, value)
         for text in (DOUBLES, ORPHANS, WRONG_TOOL_SUMS):
-            assert query(lake.place, text) == []
-        assert tables(lake.place) == tables(file)
+            assert query(lake.location, text) == []
+        assert tables(lake.location) == tables(file)
         books = "select address, size, content_hash, observations, rejected from runmart.inputs order by all"
-        assert query(lake.place, books) == query(file, books)
+        assert query(lake.location, books) == query(file, books)
         rejects = "select input, position, reason, raw from runmart.rejects order by all"
-        assert query(lake.place, rejects) == query(file, rejects)
+        assert query(lake.location, rejects) == query(file, rejects)
         loads = (
             "select count(*), count(distinct load_id), count(*) filter (where state like 'done%') from runmart.loads"
         )
-        assert query(lake.place, loads) == [(LOADERS * LOADS_EACH,) * 3]
+        assert query(lake.location, loads) == [(LOADERS * LOADS_EACH,) * 3]
         new = "select sum(new_runs) = (select count(*) from runs) from runmart.loads"
-        assert query(lake.place, new) == [(True,)]
+        assert query(lake.location, new) == [(True,)]
         assert lake.run("check").returncode == 0
 
 
 def _reader(lake: Bare, end: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    words = [sys.executable, Path(__file__).with_name("reader.py"), lake.place.address, end]
+    words = [sys.executable, Path(__file__).with_name("reader.py"), lake.location.address, end]
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
 
 

@@ -43,7 +43,7 @@ def refused(*arguments: str | Path, words: str, environment: dict[str, str] | No
 
 def test_what_is_wrong_with_an_address_is_said(bare: Bare, file: Path, tmp_path: Path) -> None:
     """Wrong password, no such database, no server, no address at all: for those who write, and for those who read."""
-    good = bare.place.catalog
+    good = bare.location.catalog
     cases = {
         good.replace(PASSWORD, "falsch"): "password authentication failed",
         good.replace(bare.database, "nowhere"): 'database "nowhere" does not exist',
@@ -80,7 +80,7 @@ def test_an_address_never_shows_its_password() -> None:
 
 def test_a_lake_is_made_where_it_is_said_once(bare: Bare, file: Path, tmp_path: Path) -> None:
     """--data is needed once; another one later is refused, and a file has none."""
-    address = bare.place.address
+    address = bare.location.address
     refused("ingest", file, "-w", address, words="say where the files are to be: --data")
     refused("check", "-w", address, words="no such warehouse; create it with: runmart ingest PAGES --warehouse")
     refused("ingest", file, "-w", tmp_path / "x.duckdb", "--data", tmp_path / "d", words="--data is for a DuckLake")
@@ -89,26 +89,26 @@ def test_a_lake_is_made_where_it_is_said_once(bare: Bare, file: Path, tmp_path: 
     assert command("ingest", file, "-w", address, environment={"RUNMART_DATA": bare.data}).returncode == 0
     assert command("ingest", file, "-w", address).returncode == 0
     refused("ingest", file, "-w", address, "--data", tmp_path / "other", words=f"its files are in {bare.data}/, not in")
-    assert query(bare.place, "select count(*) from runs") == [(1,)]
+    assert query(bare.location, "select count(*) from runs") == [(1,)]
 
 
 def test_a_database_that_is_no_warehouse_is_left_alone(bare: Bare, file: Path) -> None:
     """Somebody else's DuckLake."""
-    connection = ducklake.create(bare.place, None)
+    connection = ducklake.create(bare.location, None)
     connection.execute("create table main.runs (i int)")
     connection.close()
-    refused("check", "-w", bare.place.address, words="already has a table main.runs that is not runmart's")
-    refused("ingest", file, "-w", bare.place.address, words="already has a table main.runs that is not runmart's")
+    refused("check", "-w", bare.location.address, words="already has a table main.runs that is not runmart's")
+    refused("ingest", file, "-w", bare.location.address, words="already has a table main.runs that is not runmart's")
 
 
 def test_passwords_come_from_where_libpq_has_them(lake: Bare, file: Path, tmp_path: Path) -> None:
     """PGPASSWORD, a password file and a service file: for the lake, and for its lock."""
-    bare = lake.place.catalog.replace(f" password={PASSWORD}", "")
+    bare = lake.location.catalog.replace(f" password={PASSWORD}", "")
     secrets = tmp_path / "pgpass"
     secrets.write_text(f"127.0.0.1:*:*:*:{PASSWORD}\n")
     secrets.chmod(0o600)
     services = tmp_path / "services"
-    services.write_text("[lake]\n" + lake.place.catalog.replace(" ", "\n") + "\n")
+    services.write_text("[lake]\n" + lake.location.catalog.replace(" ", "\n") + "\n")
     for environment, catalog in (
         ({"PGPASSWORD": PASSWORD}, bare),
         ({"PGPASSFILE": str(secrets)}, bare),
@@ -147,12 +147,12 @@ def test_two_first_loads_make_one_lake(bare: Bare) -> None:
     first = [bare.start("ingest", REALDATA, "--source", name) for name in "abcd"]
     outcomes = [(one.communicate(timeout=120)[1], one.returncode) for one in first]
     assert [code for _, code in outcomes] == [3] * 4, outcomes
-    assert query(bare.place, DOUBLES) == []
-    assert query(bare.place, "select count(*), count(distinct version) from runmart.schema_version") == [
+    assert query(bare.location, DOUBLES) == []
+    assert query(bare.location, "select count(*), count(distinct version) from runmart.schema_version") == [
         (len(MIGRATIONS),) * 2
     ]
-    assert query(bare.place, "select count(*) from runmart.installed_views") == [(1,)]
-    assert query(bare.place, "select count(*), count(distinct load_id) from runmart.loads") == [(4, 4)]
+    assert query(bare.location, "select count(*) from runmart.installed_views") == [(1,)]
+    assert query(bare.location, "select count(*), count(distinct load_id) from runmart.loads") == [(4, 4)]
     assert bare.run("check").returncode == 0
 
 
@@ -160,19 +160,19 @@ def test_a_load_that_is_killed_lets_others_go_on(lake: Bare, tmp_path: Path) -> 
     """While it holds the lock, in the middle of a load: what it committed stays, the rest comes with the next load."""
     lines = b"".join(page(run(f"r{number}")) + b"\n" for number in range(BIG))
     file = write(tmp_path / "1.jsonl", lines)  # some blocks
-    words = [sys.executable, Path(__file__).with_name("holder.py"), file, lake.place.address, lake.data]
+    words = [sys.executable, Path(__file__).with_name("holder.py"), file, lake.location.address, lake.data]
     holder = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "holding\n"
         assert lake.run("ingest", file, "--lock-timeout", "0.2").returncode == 5
-        assert query(lake.place, "select state from runmart.loads") == [("running",)]
+        assert query(lake.location, "select state from runmart.loads") == [("running",)]
     finally:
         os.kill(holder.pid, signal.SIGKILL)
         holder.communicate()
     assert lake.run("ingest", file, "--lock-timeout", "5").returncode == 0
-    assert query(lake.place, "select count(*), count(distinct run_id) from runs") == [(BIG, BIG)]
-    assert query(lake.place, "select state from runmart.loads order by load_id") == [("killed",), ("done",)]
+    assert query(lake.location, "select count(*), count(distinct run_id) from runs") == [(BIG, BIG)]
+    assert query(lake.location, "select state from runmart.loads order by load_id") == [("killed",), ("done",)]
 
 
 @pytest.fixture(name="own")
@@ -198,7 +198,7 @@ def test_postgres_may_restart_in_the_middle_of_a_load(
             server.start()
         commit(writer)
 
-    with connect(own.place) as warehouse:
+    with connect(own.location) as warehouse:
         assert warehouse.is_current
         with monkeypatch.context() as patch:
             patch.setattr(DuckLakeWriter, "commit", late)
@@ -206,7 +206,7 @@ def test_postgres_may_restart_in_the_middle_of_a_load(
         said = capsys.readouterr().err
         assert "PostgreSQL cannot be used" in said
         assert len(said.splitlines()) == 1
-        assert query(own.place, "select count(*) from runs") == [(0,)]
+        assert query(own.location, "select count(*) from runs") == [(0,)]
         assert own.run("ingest", file).returncode == 0
         warehouse.refresh()
         assert warehouse.view("run_facts").height == 1
@@ -214,4 +214,4 @@ def test_postgres_may_restart_in_the_middle_of_a_load(
     refused("check", *own.options, words="Connection refused")
     refused("ingest", file, *own.options, words="Connection refused")
     server.start()
-    assert tables(own.place)["runs"]
+    assert tables(own.location)["runs"]

@@ -47,8 +47,8 @@ def test_small_files_are_merged_and_old_ones_removed(lake: Bare, tmp_path: Path)
     for number in range(6):
         write(tmp_path / "1.json", page(run("a", completed_at=1_700_000_000 + number), run(f"b{number}")))
         assert lake.run("ingest", tmp_path / "1.json").returncode == 0
-    before, many = tables(lake.place), files(lake)
-    with connect(lake.place) as reader:
+    before, many = tables(lake.location), files(lake)
+    with connect(lake.location) as reader:
         done = json.loads(lake.run("lake", "maintain", "--json").stdout)
         assert done["merged"] > done["created"] > 0
         assert (done["removed"], done["expired"]) == (0, 0)
@@ -56,7 +56,7 @@ def test_small_files_are_merged_and_old_ones_removed(lake: Bare, tmp_path: Path)
         assert reader.view("run_facts").height == 7
     done = json.loads(lake.run("lake", "maintain", "--keep", "0s", "--json").stdout)
     assert (done["merged"], done["removed"], done["expired"] > 6) == (0, 0, True)
-    assert tables(lake.place) == before
+    assert tables(lake.location) == before
     [(count,)] = lake.query("select count(*) from runmart.loads")
     assert count == 6
     orphan = Path(lake.data) / "main" / "runs" / "left.parquet"
@@ -70,7 +70,7 @@ def test_small_files_are_merged_and_old_ones_removed(lake: Bare, tmp_path: Path)
     assert json.loads(lake.run("lake", "maintain", "--json").stdout)["removed"] > 10
     assert not orphan.exists()
     assert len(files(lake)) < len(many) / 2
-    assert tables(lake.place) == before
+    assert tables(lake.location) == before
     assert lake.run("check").returncode == 0
 
 
@@ -105,11 +105,11 @@ def test_what_is_pruned_is_gone(content_only: bool, lake: Bare, tmp_path: Path) 
     words = ["prune", "--older-than", "2022-01-01", "--yes", *(["--content-only"] if content_only else [])]
     assert lake.run(*words).returncode == 0
     assert command(*words, "-w", file).returncode == 0
-    assert tables(lake.place) == tables(file)
+    assert tables(lake.location) == tables(file)
     assert not any(CONTENT in text for text in held_in_files(lake))
     assert CONTENT not in held_in_catalog(lake)
     assert lake.run("ingest", *inputs, "--reload").returncode == 0
-    assert tables(lake.place)["runs"] == tables(file)["runs"]
+    assert tables(lake.location)["runs"] == tables(file)["runs"]
     assert CONTENT not in held_in_catalog(lake)
     assert lake.query("select run_id from runs where instructions = 'M'") == [("new",)]
     assert lake.run("check").returncode == 0
@@ -129,10 +129,10 @@ def test_prunes_are_shown_and_lifted_as_those_of_a_file(lake: Bare, tmp_path: Pa
             )
         ]
         assert shown[0]["rows"] == shown[1]["rows"]
-        assert tables(lake.place) == tables(file)
+        assert tables(lake.location) == tables(file)
     assert lake.run("prune", "--lift").returncode == 0
     assert lake.run("ingest", REALDATA, "--reload").returncode == 3
-    assert query(lake.place, "select count(*) from runs") == [(105,)]
+    assert query(lake.location, "select count(*) from runs") == [(105,)]
 
 
 def test_analysts_read_with_no_right_to_write(lake: Bare) -> None:

@@ -48,9 +48,9 @@ def test_a_pull_into_a_lake_is_that_into_a_file(server: str, lake: Bare, tmp_pat
     assert command(*arguments(server), "-w", file, environment=KEYS).returncode == 0
     assert lake.run(*arguments(server), environment=KEYS).returncode == 0
     texts = "select cast(to_json(r) as varchar) from (select * exclude (load_id, observed_at) from runs) r order by all"
-    assert query(lake.place, texts) == query(file, texts)
+    assert query(lake.location, texts) == query(file, texts)
     threads = "select thread_id, state, newest_run_id, page_digest from runmart.threads order by all"
-    assert query(lake.place, threads) == query(file, threads)
+    assert query(lake.location, threads) == query(file, threads)
     snapshot = lake.query("select id from ducklake_current_snapshot('warehouse')")
     assert lake.run(*arguments(server), environment=KEYS).returncode == 0
     assert lake.query("select id from ducklake_current_snapshot('warehouse')") == snapshot
@@ -67,10 +67,10 @@ def test_pulls_and_loads_at_the_same_time(server: str, lake: Bare, tmp_path: Pat
         assert lake.run("ingest", tmp_path / "p.json", "--reload").returncode == 0
     outcomes = [json.loads(one.communicate(timeout=120)[0]) for one in pulls]
     assert [one.returncode for one in pulls] == [0, 0], outcomes
-    assert query(lake.place, "select count(*) from runs") == [(250,)]
-    assert query(lake.place, DOUBLES) == []
-    assert query(lake.place, "select source, thread_id from runmart.threads group by all having count(*) > 1") == []
-    assert query(lake.place, "select distinct state from runmart.loads") == [("done",)]
+    assert query(lake.location, "select count(*) from runs") == [(250,)]
+    assert query(lake.location, DOUBLES) == []
+    assert query(lake.location, "select source, thread_id from runmart.threads group by all having count(*) > 1") == []
+    assert query(lake.location, "select distinct state from runmart.loads") == [("done",)]
     assert lake.run("check").returncode == 0
 
 

@@ -26,19 +26,19 @@ PAGE = (ROOT / "docs" / "ducklake.md").read_text()
 def test_each_dashboard_shows_a_lake(lake: Bare) -> None:
     """What it reads changes when something was loaded."""
     assert lake.run("ingest", REALDATA).returncode == 3
-    assert filters_state.known(lake.place).models
-    before = query_cache.version(lake.place)
-    assert before == query_cache.version(lake.place)
+    assert filters_state.known(lake.location).models
+    before = query_cache.version(lake.location)
+    assert before == query_cache.version(lake.location)
     for name in DASHBOARDS:
-        assert query_cache.read(lake.place, name, Selection()) is not None
+        assert query_cache.read(lake.location, name, Selection()) is not None
     assert lake.run("ingest", REALDATA, "--reload").returncode == 3
-    assert query_cache.version(lake.place) != before
+    assert query_cache.version(lake.location) != before
 
 
 def test_the_command_serves_a_lake(lake: Bare) -> None:
     """`runmart dashboard` says where, and never a password."""
     assert lake.run("ingest", REALDATA).returncode == 3
-    words = [RUNMART, "dashboard", "--warehouse", lake.place.address, "--port", "0", "--no-browser"]
+    words = [RUNMART, "dashboard", "--warehouse", lake.location.address, "--port", "0", "--no-browser"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as serving:
         try:
             assert serving.stdout is not None
@@ -56,7 +56,7 @@ def test_the_shell_opens_a_lake_as_the_page_says(lake: Bare, tmp_path: Path) -> 
     """The lines of docs/ducklake.md, but that the extensions are here."""
     assert lake.run("ingest", REALDATA).returncode == 3
     services = tmp_path / "services"
-    services.write_text("[runs]\n" + lake.place.catalog.replace(" ", "\n") + "\n")
+    services.write_text("[runs]\n" + lake.location.catalog.replace(" ", "\n") + "\n")
     [lines] = re.findall(r"```sql\n(install ducklake;.+?)```", PAGE, re.DOTALL)
     kept = [line for line in lines.splitlines() if not line.startswith(("install", "create secret"))]
     program = f"""
@@ -74,7 +74,7 @@ print(json.dumps(connection.execute({chr(10).join(kept)!r}).fetchall(), default=
 def test_the_lake_shows_what_it_was(lake: Bare) -> None:
     """`at (timestamp => …)`."""
     assert lake.run("ingest", REALDATA).returncode == 3
-    connection = ducklake.attach(lake.place, read_only=True, is_pinned=False)
+    connection = ducklake.attach(lake.location, read_only=True, is_pinned=False)
     assert connection is not None
     with pytest.raises(duckdb.Error, match="No snapshot found"):
         connection.execute("select count(*) from runs at (timestamp => now() - interval 1 day)")

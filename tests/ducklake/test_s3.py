@@ -27,25 +27,25 @@ def test_files_in_s3_are_read_rewritten_and_removed(remote: Bare, tmp_path: Path
     """A file that was loaded, pruned and exported alike holds the same."""
     file = tmp_path / "runs.duckdb"
     assert command("ingest", REALDATA, "-w", file).returncode == 3
-    assert tables(remote.place) == tables(file)
+    assert tables(remote.location) == tables(file)
     for words in (
         ["prune", "--older-than", "2026-01-01", "--yes"],
         ["prune", "--lift"],
         ["ingest", REALDATA, "--reload"],
     ):
         assert remote.run(*words).returncode == command(*words, "-w", file).returncode
-        assert tables(remote.place) == tables(file)
+        assert tables(remote.location) == tables(file)
     copy = tmp_path / "published.duckdb"
     assert remote.run("lake", "maintain", "--keep", "0s").returncode == 0
     assert remote.run("ingest", REALDATA, "--publish", copy).returncode in {0, 3}
-    assert tables(copy) == tables(remote.place) == tables(file)
-    with connect(remote.place) as warehouse:
+    assert tables(copy) == tables(remote.location) == tables(file)
+    with connect(remote.location) as warehouse:
         assert warehouse.view("run_facts").height == 105
 
 
 def test_what_s3_refuses_is_said(remote: Bare, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrong keys, no server: a sentence, and exit code 1."""
-    address = ["-w", remote.place.address]
+    address = ["-w", remote.location.address]
     for name, value, words in (
         ("AWS_SECRET_ACCESS_KEY", "falsch", "AWS_SECRET_ACCESS_KEY"),
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:1", "127.0.0.1:1"),

@@ -30,14 +30,14 @@ BEFORE_OTHERS_SECONDS = 3.0
 
 def load(lake: Bare, *files: Path) -> Load:
     """One load, in this process."""
-    with open_for_writing(lake.place, 30) as writer:
+    with open_for_writing(lake.location, 30) as writer:
         return ingest(writer, [str(path) for path in files], source="default", reload=True, workers=0)
 
 
 @contextmanager
 def foreign(lake: Bare) -> Generator[duckdb.DuckDBPyConnection]:
     """Somebody who writes without the write lock."""
-    connection = ducklake.attach(lake.place, read_only=False)
+    connection = ducklake.attach(lake.location, read_only=False)
     assert connection is not None
     try:
         yield connection
@@ -94,8 +94,8 @@ def test_two_loads_of_the_same_new_runs_store_each_once(
         without_lock(monkeypatch)
     both_at_once(monkeypatch, lambda: load(lake, files[0]), lambda: load(lake, files[1]))
     monkeypatch.undo()
-    assert query(lake.place, "select count(*) from runs") == [(2 if has_lock else 4,)]
-    assert bool(query(lake.place, DOUBLES)) is not has_lock
+    assert query(lake.location, "select count(*) from runs") == [(2 if has_lock else 4,)]
+    assert bool(query(lake.location, DOUBLES)) is not has_lock
     checked = lake.run("check")
     assert (checked.returncode, "unique_runs" in checked.stdout) == ((0, False) if has_lock else (4, True))
 
@@ -108,7 +108,7 @@ def test_two_that_delete_from_the_same_file_delete_both(
     load(lake, write(tmp_path / "1.json", page(*(run(f"r{n}", created_at=1_700_000_000 + n) for n in range(9)))))
 
     def delete(run_id: str) -> None:
-        with open_for_writing(lake.place, 30) as writer:
+        with open_for_writing(lake.location, 30) as writer:
             statement = "delete from main.runs where run_id = ?"
             writer.write_exclusively(lambda: writer.connection.execute(statement, [run_id]))
 
@@ -116,7 +116,7 @@ def test_two_that_delete_from_the_same_file_delete_both(
     if not has_lock:
         without_lock(monkeypatch)
     both_at_once(monkeypatch, lambda: delete("r1"), lambda: delete("r2"))
-    found = [run_id for (run_id,) in query(lake.place, "select run_id from runs order by all")]
+    found = [run_id for (run_id,) in query(lake.location, "select run_id from runs order by all")]
     left = [f"r{n}" for n in range(3, 9)]
     assert (found == left) is has_lock
     assert len(found) == len(left) if has_lock else len(found) > len(left)
@@ -141,7 +141,7 @@ def test_what_is_replaced_while_files_are_merged_does_not_come_back(
     before_commits(monkeypatch, merge_files)
     done = load(bare, newer)
     assert (done.totals.new_runs, done.totals.updated_runs) == (1, 1)
-    found = query(bare.place, "select run_id, status from runs order by all")
+    found = query(bare.location, "select run_id, status from runs order by all")
     wrong = [("b", "queued")] * bool(inlined_rows)
     assert found == sorted([("a", "queued"), ("b", "completed"), ("c", "queued"), ("d", "completed"), *wrong])
 
@@ -165,7 +165,7 @@ def test_a_load_gives_up_when_others_never_stop(
     assert "without the write lock, 3 times in a row" in said
     assert "let only runmart write to it" in said
     monkeypatch.undo()
-    assert query(lake.place, "select run_id, status, model from runs order by all") == [
+    assert query(lake.location, "select run_id, status, model from runs order by all") == [
         ("a", "queued", None),
         ("other", "completed", "xxx"),
     ]
@@ -180,24 +180,27 @@ def test_nothing_is_written_when_the_lock_is_lost(lake: Bare, tmp_path: Path, mo
     with pytest.raises(WarehouseError, match=r"PostgreSQL cannot be used|lock in PostgreSQL was lost"):
         load(lake, write(tmp_path / "1.json", page(run("a"))))
     monkeypatch.undo()
-    assert query(lake.place, "select count(*) from runs union all select count(*) from runmart.loads") == [(0,), (0,)]
+    assert query(lake.location, "select count(*) from runs union all select count(*) from runmart.loads") == [
+        (0,),
+        (0,),
+    ]
 
 
 def test_a_running_load_is_no_killed_one(lake: Bare, tmp_path: Path) -> None:
     """Each has a number of its own; that it goes on can be told."""
     file = write(tmp_path / "1.json", page(run("a")))
-    with open_for_writing(lake.place, 30) as first:
+    with open_for_writing(lake.location, 30) as first:
         going_on = Load(first, "ingest", "default")
         going_on.commit()
         assert load(lake, file).load_id == going_on.load_id + 1
         states = "select load_id, state from runmart.loads order by all"
-        assert query(lake.place, states) == [(1, "running"), (2, "done")]
+        assert query(lake.location, states) == [(1, "running"), (2, "done")]
         unwritten = Load(first, "ingest", "default")
         assert (unwritten.load_id, load(lake, file).load_id) == (3, 4)
         unwritten.abandon("failed")
         going_on._record.close()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as if it were killed
     assert load(lake, file).load_id == 5
-    assert query(lake.place, states) == [(1, "killed"), (2, "done"), (4, "done"), (5, "done")]
+    assert query(lake.location, states) == [(1, "killed"), (2, "done"), (4, "done"), (5, "done")]
 
 
 @pytest.mark.parametrize("content_only", [True, False])
@@ -205,7 +208,7 @@ def test_what_is_pruned_while_a_load_goes_on_stays_out(content_only: bool, lake:
     """The load was let in by rules that hold no more: it ends, and says what to do."""
     old = write(tmp_path / "1.json", page(run("a", created_at=1_600_000_000, instructions="private")))
     load(lake, old)
-    with open_for_writing(lake.place, 30) as first, open_for_writing(lake.place, 30) as second:
+    with open_for_writing(lake.location, 30) as first, open_for_writing(lake.location, 30) as second:
         going_on = Load(first, "ingest", "default")
         prune(second, 1_650_000_000_000_000, content_only=content_only)
         assert isinstance(second, DuckLakeWriter)
@@ -215,13 +218,13 @@ def test_what_is_pruned_while_a_load_goes_on_stays_out(content_only: bool, lake:
         going_on.abandon("failed")
     load(lake, old)
     expected: list[tuple[Any, ...]] = [("a", None)] if content_only else []
-    assert query(lake.place, "select run_id, instructions from runs") == expected
+    assert query(lake.location, "select run_id, instructions from runs") == expected
 
 
 def test_who_waits_too_long_is_told_for_whom(lake: Bare, tmp_path: Path) -> None:
     """Exit code 5, the program, its machine and its process."""
     file = write(tmp_path / "1.json", page(run("a")))
-    with open_for_writing(lake.place, 30) as writer:
+    with open_for_writing(lake.location, 30) as writer:
         assert isinstance(writer, DuckLakeWriter)
         with writer.lock.held():
             done = lake.run("ingest", file, "--lock-timeout", "0.5")
@@ -235,7 +238,7 @@ def test_who_waits_can_be_interrupted(lake: Bare, tmp_path: Path) -> None:
     """Ctrl-C and SIGTERM: exit code 130, and nothing was written."""
     file = write(tmp_path / "1.json", page(run("a")))
     waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
-    with open_for_writing(lake.place, 30) as writer:
+    with open_for_writing(lake.location, 30) as writer:
         assert isinstance(writer, DuckLakeWriter)
         for sign in (signal.SIGINT, signal.SIGTERM):
             with writer.lock.held():
@@ -246,5 +249,5 @@ def test_who_waits_can_be_interrupted(lake: Bare, tmp_path: Path) -> None:
                 _, said = load_.communicate(timeout=30)
             assert (load_.returncode, len(said.splitlines())) == (130, 1), said
             assert "interrupted" in said
-    assert query(lake.place, "select count(*) from runmart.loads") == [(0,)]
+    assert query(lake.location, "select count(*) from runmart.loads") == [(0,)]
     assert lake.run("ingest", file).returncode == 0

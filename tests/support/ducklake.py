@@ -24,14 +24,14 @@ class Bare:
     data: str
 
     @property
-    def place(self) -> DuckLake:
+    def location(self) -> DuckLake:
         """What the code calls it."""
         return DuckLake(self.postgres.catalog(self.database), self.data)
 
     @property
     def options(self) -> list[str]:
         """What a command is told."""
-        return ["--warehouse", self.place.address, "--data", self.data]
+        return ["--warehouse", self.location.address, "--data", self.data]
 
     def run(
         self, *arguments: str | Path, environment: Mapping[str, str] | None = None
@@ -49,25 +49,25 @@ class Bare:
 
     def query(self, text: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
-        return query(self.place, text)
+        return query(self.location, text)
 
 
 def made(lake: Bare) -> Bare:
     """The lake, which is there now and holds nothing."""
-    with open_for_writing(lake.place, 10) as writer:
+    with open_for_writing(lake.location, 10) as writer:
         install(writer)
     return lake
 
 
-def query(place: Path | DuckLake, text: str) -> list[tuple[Any, ...]]:
+def query(location: Path | DuckLake, text: str) -> list[tuple[Any, ...]]:
     """The rows of a query."""
-    with open_for_reading(place, 10) as connection:
+    with open_for_reading(location, 10) as connection:
         return connection.sql(text).fetchall()
 
 
-def tables(place: Path | DuckLake, names: Sequence[str] = tuple(table.name for table in ALL_TABLES)) -> Tables:
+def tables(location: Path | DuckLake, names: Sequence[str] = tuple(table.name for table in ALL_TABLES)) -> Tables:
     """All rows of tables or views, but for the load, in a fixed order; instants in microseconds."""
-    with open_for_reading(place, 10) as connection:
+    with open_for_reading(location, 10) as connection:
         found: Tables = {}
         for name in names:
             columns = connection.sql(f"describe {name}").fetchall()
