@@ -1,1 +1,4 @@
-"""The way of the data: read, decode, flatten, load."""
+"""Ingestion: reads sources, decodes records, flattens them into tables, and loads these into a warehouse.
+
+`runmart.ingest(sources, warehouse)` does that; see docs/python.md.
+"""

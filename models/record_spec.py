@@ -1,7 +1,8 @@
 """Record specs: the kinds of records that become runs, and how each is sent.
 
 A new kind needs a Struct in `records`, a `RecordSpec` here with its place in `SPECS` and, where a server means by some
-JSON what a run says otherwise, functions in `quirks` that say so.
+JSON what a run says otherwise, functions in `quirks` that say so. Statuses that runs do not have also belong into the
+views that list statuses; a test of the views fails until they do.
 """
 
 import re

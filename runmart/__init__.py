@@ -16,12 +16,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from runmart.ingest.errors import RunmartError
     from runmart.ingest.load.totals import Totals
     from runmart.queries import Selection, Warehouse, connect, read
 
     __version__: str
 
-__all__ = ["Selection", "Warehouse", "__version__", "connect", "ingest", "read"]
+__all__ = ["RunmartError", "Selection", "Warehouse", "__version__", "connect", "ingest", "read"]
 
 
 class _Ingest(ModuleType):
@@ -29,7 +30,7 @@ class _Ingest(ModuleType):
 
     def __call__(
         self,
-        sources: Iterable[str | Path],
+        sources: str | Path | Iterable[str | Path],
         warehouse: str | Path = "runs.duckdb",
         *,
         source: str = "default",
@@ -41,7 +42,7 @@ class _Ingest(ModuleType):
         """Load files, folders, globs and URLs into a warehouse, exactly once, as `runmart ingest` does.
 
         Args:
-            sources: What to load.
+            sources: What to load, or a list of that.
             warehouse: A DuckDB file, created if need be, or the address of a DuckLake.
             source: The label of these runs: which organisation, project or server.
             observed_at: When the runs were observed, UTC without an offset; each input's modification time when None.
@@ -53,7 +54,7 @@ class _Ingest(ModuleType):
             What was loaded, rejected and skipped. Rejects are in the table `runmart.rejects`.
 
         Raises:
-            RunmartError: A source names nothing, or the warehouse cannot be used; see `runmart.ingest.errors`.
+            RunmartError: A source names nothing, or the warehouse cannot be used.
         """
         from runmart.ingest import pipeline
         from runmart.ingest.warehouse.location import parse_location
@@ -64,7 +65,7 @@ class _Ingest(ModuleType):
             install(writer)
             load = pipeline.ingest(
                 writer,
-                map(str, sources),
+                [str(sources)] if isinstance(sources, str | Path) else map(str, sources),
                 source=source,
                 observed_at=None if observed_at is None else epoch_microseconds(observed_at),
                 reload=reload,
@@ -82,8 +83,16 @@ def __getattr__(name: str) -> Any:
         from runmart.ingest.version import VERSION
 
         return VERSION
+    if name == "RunmartError":
+        from runmart.ingest.errors import RunmartError
+
+        return RunmartError
     if name in __all__:
         from runmart import queries
 
         return getattr(queries, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

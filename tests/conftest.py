@@ -32,6 +32,10 @@ def pytest_configure(config: pytest.Config) -> None:
     A shell lets background jobs ignore SIGINT, which is inherited by the processes that tests interrupt.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in [name for name in os.environ if name.startswith("RUNMART_") and name != SEED]:
+        del os.environ[name]  # settings of whoever runs the tests
+    for name in ("COLUMNS", "FORCE_COLOR"):
+        os.environ.pop(name, None)
     if vars(config.option).get("hypothesis_seed", "") is None:
         config.option.hypothesis_seed = str(_daily_seed())
 

@@ -41,7 +41,8 @@ def test_pages_are_loaded_and_read_with_two_calls(pages: Path, tmp_path: Path) -
     assert (totals.new_runs, totals.inputs, totals.rejected) == (2, 1, 0)
     again = runmart.ingest([pages], warehouse, source="acme")
     assert (again.new_runs, again.inputs, again.inputs_unchanged) == (0, 0, 1)
-    assert runmart.ingest([str(pages)], str(warehouse), source="acme", reload=True).unchanged == 2
+    assert runmart.ingest(str(pages), str(warehouse), source="acme", reload=True).unchanged == 2
+    assert runmart.ingest(pages, warehouse, source="other").new_runs == 0
     assert runmart.read(warehouse, "failure_rates_by_model")["runs"].to_list() == [2]
     with runmart.connect(warehouse) as opened:
         assert opened.sql("select distinct source from runs").to_series().to_list() == ["acme"]
@@ -93,6 +94,8 @@ def test_the_interface_is_what_it_lists() -> None:
     for name in runmart.__all__:
         assert getattr(runmart, name) is not None, name
     assert runmart.__version__ == version("runmart")
+    assert set(dir(runmart)) == set(runmart.__all__)
+    assert issubclass(SourceError, runmart.RunmartError)
     with pytest.raises(AttributeError, match="conect"):
         runmart.conect  # type: ignore[attr-defined] # noqa: B018 - a misspelt name
 

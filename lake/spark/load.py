@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Stage = Callable[[Job, Iterable[Any]], Iterator[Any]]
 
+__all__ = ["SparkError", "load"]
+
 TASK_BYTES = 128 << 20
 """Input bytes per task, where that gives more tasks than two per core."""
 

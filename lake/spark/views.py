@@ -21,6 +21,8 @@ from runmart.queries.catalog import View, prelude, views
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 
+__all__ = ["register"]
+
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """A scheme; one letter would be a drive."""
 

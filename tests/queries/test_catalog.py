@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from runmart.ingest.warehouse.file_backend import FileWriter
+from runmart.models.statuses import TERMINAL_STATUSES
 from runmart.queries import View, find, install, read, views
 from tests.support.rows import Fill
 
@@ -82,6 +83,22 @@ def test_a_view_uses_portable_sql_only(view: View) -> None:
     """A view uses only SQL that DuckDB and Spark SQL both run with the same answer."""
     statement = "\n".join(line for line in view.sql.splitlines() if not line.startswith("--"))
     assert not NOT_PORTABLE.findall(statement)
+
+
+def test_views_know_all_terminal_statuses() -> None:
+    """The lists of statuses in the SQL are those of the record kinds."""
+    listed = {
+        view.name: [
+            set(re.findall(r"'(\w+)'", found)) for found in re.findall(r"status[^\n]* in \(([^)]+)\)", view.sql)
+        ]
+        for view in views()
+    }
+    terminal, failures = set(TERMINAL_STATUSES), {"failed", "expired", "incomplete"}
+    assert [listed[name] for name in ("run_times", "open_runs", "data_freshness")] == [
+        [terminal, failures],
+        [terminal],
+        [terminal],
+    ]
 
 
 def test_an_engine_function_is_defined_once_for_each_engine() -> None:

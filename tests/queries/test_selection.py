@@ -16,9 +16,6 @@ from tests.support.random_tables import BEGINNINGS, GROWING, random_tables
 from tests.support.rows import Fill, Rows, insert, records
 
 CHILDREN = ("usage", "tools", "errors", "steps")
-OF_LOADS = {"load_history", "reject_summary"}
-"""Views of the bookkeeping, which a selection of runs leaves as it is."""
-
 START = datetime.fromtimestamp(BEGINNINGS[1], UTC)
 
 SELECTIONS: dict[str, tuple[Selection, Callable[[dict[str, Any]], bool]]] = {

@@ -1,4 +1,4 @@
-"""Decode: the fast way and the careful way give the same, whatever was decoded before."""
+"""Decoder: whole blocks and lenient decoding give the same, whatever was decoded before."""
 
 import json
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class _Apart(Decoder):
 
 @QUICK
 @given(st.lists(runs(), min_size=1, max_size=4), WRITERS, st.booleans(), st.booleans())
-def test_the_fast_way_gives_what_the_careful_way_gives(
+def test_whole_blocks_give_what_lenient_decoding_gives(
     found: Sequence[Run], write: Writer, is_page: bool, has_cursor: bool
 ) -> None:
     """Unknown fields, nulls, unicode, escapes, whitespace: both ways to decode give the same."""

@@ -155,6 +155,7 @@ def test_a_killed_worker_ends_the_load_and_leaves_the_warehouse_unharmed(tmp_pat
     given = ["ingest", pages, "-w", warehouse, "--workers", "1"]
     process = subprocess.Popen([sys.executable, "-c", SMALL_BATCHES, *given], stderr=subprocess.PIPE, text=True)
     while not (started := children(process.pid)) or _written(started[0]) < 100_000:
+        assert process.poll() is None, process.communicate()
         time.sleep(0.01)  # until it has answered once: before that nobody needs it
     os.kill(started[0], signal.SIGKILL)
     _, errors = process.communicate(timeout=60)
