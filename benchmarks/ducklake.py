@@ -34,56 +34,56 @@ def seconds(act: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def words(place: Location, *arguments: str | Path) -> list[str]:
+def words(location: Location, *arguments: str | Path) -> list[str]:
     """A command for a warehouse."""
-    where = [place.address, "--data", str(place.data)] if isinstance(place, DuckLake) else [str(place)]
+    where = [location.address, "--data", str(location.data)] if isinstance(location, DuckLake) else [str(location)]
     return [RUNMART, *map(str, arguments), "--warehouse", *where]
 
 
-def command(place: Location, *arguments: str | Path) -> float:
+def command(location: Location, *arguments: str | Path) -> float:
     """How long a command takes."""
-    return seconds(lambda: subprocess.run(words(place, *arguments), check=True, stdout=subprocess.DEVNULL))
+    return seconds(lambda: subprocess.run(words(location, *arguments), check=True, stdout=subprocess.DEVNULL))
 
 
-def at_once(place: Location, folders: list[Path]) -> float:
+def at_once(location: Location, folders: list[Path]) -> float:
     """How long several loads take that begin at the same time."""
     options = ("--workers", "0", "--lock-timeout", "600")
 
     def load() -> None:
-        commands = [words(place, "ingest", one, *options) for one in folders]
+        commands = [words(location, "ingest", one, *options) for one in folders]
         loads = [subprocess.Popen(one, stdout=subprocess.DEVNULL) for one in commands]
         assert {one.wait() for one in loads} == {0}
 
     return seconds(load)
 
 
-def size(place: Location) -> int:
+def size(location: Location) -> int:
     """Bytes on the disk."""
-    if isinstance(place, Path):
-        return place.stat().st_size
-    return sum(path.stat().st_size for path in Path(str(place.data)).rglob("*") if path.is_file())
+    if isinstance(location, Path):
+        return location.stat().st_size
+    return sum(path.stat().st_size for path in Path(str(location.data)).rglob("*") if path.is_file())
 
 
-def measured(place: Location, folder: Path, runs: int) -> dict[str, str]:
+def measured(location: Location, folder: Path, runs: int) -> dict[str, str]:
     """What takes how long, in order."""
     found: dict[str, str] = {}
-    found[f"{runs:,} runs in {runs // 100:,} pages, s"] = f"{command(place, 'ingest', folder / 'pages'):.1f}"
-    found["20,000 new runs into them, s"] = f"{command(place, 'ingest', folder / 'new'):.1f}"
-    found["20,000 known runs again (`--reload`), s"] = f"{command(place, 'ingest', folder / 'new', '--reload'):.1f}"
+    found[f"{runs:,} runs in {runs // 100:,} pages, s"] = f"{command(location, 'ingest', folder / 'pages'):.1f}"
+    found["20,000 new runs into them, s"] = f"{command(location, 'ingest', folder / 'new'):.1f}"
+    found["20,000 known runs again (`--reload`), s"] = f"{command(location, 'ingest', folder / 'new', '--reload'):.1f}"
     folders = [folder / f"part-{number}" for number in range(LOADERS)]
-    if isinstance(place, DuckLake):
-        found[f"4 times {runs // 10:,} new runs at the same time, s"] = f"{at_once(place, folders):.1f}"
+    if isinstance(location, DuckLake):
+        found[f"4 times {runs // 10:,} new runs at the same time, s"] = f"{at_once(location, folders):.1f}"
     else:  # one after another: a file has one writer
-        took = sum(command(place, "ingest", one, "--workers", "0") for one in folders)
+        took = sum(command(location, "ingest", one, "--workers", "0") for one in folders)
         found[f"4 times {runs // 10:,} new runs at the same time, s"] = f"({took:.1f} one after another)"
-    found["bytes per run"] = f"{size(place) / (runs * (1 + LOADERS / 10) + 20_000):.0f}"
+    found["bytes per run"] = f"{size(location) / (runs * (1 + LOADERS / 10) + 20_000):.0f}"
     found["`lake maintain`, s"] = ""
-    if isinstance(place, DuckLake):
-        found["`lake maintain`, s"] = f"{command(place, 'lake', 'maintain'):.1f}"
-    with open_for_reading(place, 0) as connection:
+    if isinstance(location, DuckLake):
+        found["`lake maintain`, s"] = f"{command(location, 'lake', 'maintain'):.1f}"
+    with open_for_reading(location, 0) as connection:
         for view in VIEWS:
             found[f"`{view}`, s"] = f"{seconds(connection.sql(f'from {view}').fetchall):.2f}"
-    found["`runmart status`, s"] = f"{command(place, 'status'):.1f}"
+    found["`runmart status`, s"] = f"{command(location, 'status'):.1f}"
     return found
 
 
@@ -102,7 +102,7 @@ def main() -> None:
             generate.write_pages(folder / f"part-{number}", pages)
         postgres.execute("create database runs")
         places: list[Location] = [folder / "w.duckdb", DuckLake(postgres.catalog("runs"), str(folder / "lake"))]
-        file, lake = (measured(place, folder, given.runs) for place in places)
+        file, lake = (measured(location, folder, given.runs) for location in places)
     rows = [[what, file[what], lake[what]] for what in file]
     text = f"{machine()}\n\n{table(('', 'DuckDB file', 'DuckLake'), rows)}"
     print(text)

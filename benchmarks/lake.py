@@ -93,9 +93,9 @@ def without_spark(lake: Path, pages: Path) -> dict[str, float]:
 
     listed = stage("list", discover.listed, [arrow.rows([(0,)], {"id": BIGINT})])
     pieces = stage("cut", split.splits, listed)
-    parcels = stage("decode, flatten, split by shard", convert.observed, pieces)
+    shuffled = stage("decode, flatten, split by shard", convert.observed, pieces)
     by_shard: list[list[Any]] = [[] for _ in range(SHARDS)]
-    for row in parcels:
+    for row in shuffled:
         by_shard[row.column("shard")[0].as_py()].append(row)
     merged = stage("merge, write Parquet", merge.merged, *by_shard)
     started = time.perf_counter()

@@ -49,7 +49,7 @@ STAGES = {"--convert": convert_all, "--merge": merge_all}
 
 def in_processes(folder: str) -> dict[str, float]:
     """Both, each in a process of its own."""
-    words = [f"{folder}/lake", f"{folder}/pages", f"{folder}/parcels"]
+    words = [f"{folder}/lake", f"{folder}/pages", f"{folder}/shuffled"]
     done = [
         subprocess.run([sys.executable, __file__, stage, *words], check=True, capture_output=True, text=True)
         for stage in STAGES

@@ -127,7 +127,7 @@ def _key(name: str, one: SourceSettings, server: Server) -> Key | None:
     """The key from the place that the settings name, else from the profile's environment variable."""
     named = [value for value in (one.api_key_env, one.api_key_file, one.api_key_command, one.entra) if value]
     if len(named) > 1:
-        raise SettingsError(f"{name}: name one place of the key: api_key_env, api_key_file, api_key_command or entra")
+        raise SettingsError(f"{name}: give one of api_key_env, api_key_file, api_key_command or entra")
     if one.api_key_file:
         return credentials.from_file(Path(one.api_key_file))
     if one.api_key_command:

@@ -30,7 +30,7 @@ def rejects(
     publishing: PublishOptions = NOT_ASKED,
     options: Options = DEFAULT,
 ) -> int:
-    """Show items that could not be loaded, most recent first: their place, the reason, and the raw text.
+    """Show items that could not be loaded, most recent first: their position, the reason, and the raw text.
 
     Args:
         retry: Decode all rejects again, for example after an upgrade; those that load now are removed.

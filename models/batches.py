@@ -10,7 +10,7 @@ OBSERVATION = "observation"
 """The first column of each batch: which observation of the batch the row belongs to, from 0."""
 
 POSITION = "observed_position"
-"""The column that holds an observation's place in its input, from 0."""
+"""The column that holds an observation's position in its input, from 0."""
 
 
 class Batches(NamedTuple):
@@ -27,10 +27,12 @@ class Batches(NamedTuple):
 
 def shift(batches: Batches, by: int, column: str) -> Batches:
     """The same rows, with `by` added to an integer column in each of the tables that have it."""
-    return Batches(*(shift_rows(batch, by, column) if column in batch.schema.names else batch for batch in batches))
+    return Batches(
+        *(shift_row_positions(batch, by, column) if column in batch.schema.names else batch for batch in batches)
+    )
 
 
-def shift_rows(batch: Any, by: int, column: str) -> pa.RecordBatch:
+def shift_row_positions(batch: Any, by: int, column: str) -> pa.RecordBatch:
     """The same rows, with `by` added to an integer column."""
     index = batch.schema.get_field_index(column)
     return batch.set_column(index, batch.schema.field(index), compute.add(batch.column(index), by)) if by else batch

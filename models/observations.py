@@ -84,7 +84,7 @@ class Observations:
     origins: Sequence[tuple[Origin, int]]
     """Where the runs come from, in order: an origin, and the number of its runs."""
     positions: Sequence[int]
-    """The place of each in its input, from 0; runs, rejected and skipped items all count."""
+    """The position of each in its input, from 0; runs, rejected and skipped items all count."""
     json: dict[str, Array]
     """Fields that are kept as JSON, and `extra`: the undeclared fields in one object, byte for byte."""
     instructions: Distinct[str | None]

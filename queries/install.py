@@ -39,7 +39,9 @@ def install(writer: "Writer") -> None:
 
 
 def _is_current(writer: "Writer") -> bool:
-    return (_digest(writer),) in writer.connection.execute("select digest from runmart.installed_views").fetchall()
+    return (_installed_digest(writer),) in writer.connection.execute(
+        "select digest from runmart.installed_views"
+    ).fetchall()
 
 
 def _install(writer: "Writer") -> None:
@@ -58,10 +60,10 @@ def _install(writer: "Writer") -> None:
                 ]
             connection.execute(";".join(comments))
         connection.execute("delete from runmart.installed_views")
-        connection.execute("insert into runmart.installed_views values (?)", [_digest(writer)])
+        connection.execute("insert into runmart.installed_views values (?)", [_installed_digest(writer)])
 
 
-def _digest(writer: "Writer") -> str:
+def _installed_digest(writer: "Writer") -> str:
     """A digest of the views and functions as they should be, and of what the database says of those that are in it.
 
     Without comments on columns it is another digest, so that a file that was published from a DuckLake gets them.

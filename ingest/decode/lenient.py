@@ -21,7 +21,7 @@ _MAX_PAGE_DEPTH = 2
 
 
 class _Value(NamedTuple):
-    """One JSON value or damaged text, and its place."""
+    """One JSON value or damaged text, and its position."""
 
     text: bytes
     line: int
@@ -107,20 +107,20 @@ class LenientDecoder:
             self.reject(text, json_scanner.TOO_DEEP, path, line)
 
     def _object(self, text: bytes) -> None:
-        place, kind = self.result.items, self._classifier.kind(text)
+        position, kind = self.result.items, self._classifier.kind(text)
         if isinstance(kind, RecordSpec):
             record, extra = self._builders[kind.object].check(text)
-            self.result.records.append(LenientRecord(kind, place, record, extra))
+            self.result.records.append(LenientRecord(kind, position, record, extra))
         elif kind == STEP_OBJECT:
-            self.result.steps.append(step(text, self._origin, place))
+            self.result.steps.append(step(text, self._origin, position))
         else:
             object_members(text)
             self.skip(kind)
 
     def reject(self, text: bytes, reason: str, path: str, line: int) -> None:
         """Reject a text that cannot be stored."""
-        place = self.result.items
-        self.result.rejects.append(Reject(self._origin, place, line, reason, path, text))
+        position = self.result.items
+        self.result.rejects.append(Reject(self._origin, position, line, reason, path, text))
 
     def skip(self, kind: str) -> None:
         """Count an object of a kind that is not stored."""

@@ -94,7 +94,7 @@ class ObservationBuilder:
         Args:
             columns: The columns of the records.
             origins: Where they come from, in order: an origin, and how many of the records have it.
-            positions: The place of each in its input (shape: n).
+            positions: The position of each in its input (shape: n).
             adopted: Fields that the spec does not declare and that have a column: name as sent, name of the column.
             extras: Those that have none (shape: n).
 

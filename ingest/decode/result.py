@@ -19,7 +19,7 @@ class LenientRecord(NamedTuple):
 
     spec: RecordSpec
     position: int
-    """Its place in the block, from 0; records, rejected and skipped items all count."""
+    """Its position in the block, from 0; records, rejected and skipped items all count."""
     record: Struct
     extra: Extra
 

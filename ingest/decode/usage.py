@@ -62,7 +62,7 @@ def _decode_all(runs: Array, found: Array) -> Usages | None:
         return None
     sent = RecordColumns(CompletionUsage)
     sent.add(records)
-    if columns_may_repeat_key([text], sent) or any(_both(sent, *names) for names in _DOUBLES):
+    if columns_may_repeat_key([text], sent) or any(_are_both_sent(sent, *names) for names in _DOUBLES):
         return None
     if sent.array("prompt_tokens").null_count and _EMPTY in records:
         return None
@@ -75,7 +75,7 @@ def _decode_all(runs: Array, found: Array) -> Usages | None:
     return Usages(runs, sent, cached, reasoning, json_text.objects(details, sent.count))
 
 
-def _both(sent: RecordColumns, name: str, other: str) -> bool:
+def _are_both_sent(sent: RecordColumns, name: str, other: str) -> bool:
     """Whether a record has a count under both names: today's fills the column, the other is added to the details."""
     if not sent.is_sent(name) or not sent.is_sent(other):
         return False

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runmart.ingest.load.bookkeeping import Row
 from runmart.ingest.transform.convert import Converted
-from runmart.models.batches import POSITION, Batches, shift, shift_rows
+from runmart.models.batches import POSITION, Batches, shift, shift_row_positions
 from runmart.models.columns import Table
 from runmart.models.observations import Reject
 
@@ -58,7 +58,7 @@ class Buffer:
         self.batches += [shift(batches, before, POSITION) for batches in converted.batches]
         self.bytes += sum(batch.nbytes for batches in converted.batches for batch in batches)
         if converted.steps is not None:
-            self.steps.append(shift_rows(converted.steps, before, POSITION))
+            self.steps.append(shift_row_positions(converted.steps, before, POSITION))
             self.bytes += converted.steps.nbytes
         self.observations += sum(counts.observations for counts in converted.counts) - converted.pruned
 

@@ -56,7 +56,7 @@ class Transaction:
         In a shared warehouse `write` is called again when another program's commit was in the way.
 
         Raises:
-            LockedError: Somebody else writes for too long.
+            LockedError: Another process writes for too long.
             duckdb.Error: The warehouse fails; the transaction is rolled back.
         """
         return self._writer.with_write_lock(partial(self._commit, write))

@@ -50,12 +50,12 @@ def write(path: Path, pulls: Mapping[str, Pulled]) -> None:
         for name, meaning in _METRICS.items()
     }
     for source, pulled in pulls.items():
-        for name, value in _values(pulled, last_successes.get(source)).items():
+        for name, value in _metric_values(pulled, last_successes.get(source)).items():
             gauges[name].labels(source).set(value)
     write_to_textfile(str(path), registry)
 
 
-def _values(pulled: Pulled, last_success: float | None) -> dict[str, float]:
+def _metric_values(pulled: Pulled, last_success: float | None) -> dict[str, float]:
     outcome = pulled.outcome
     is_success = outcome is not None and not outcome.deadline_reached
     succeeded = pulled.finished_at if is_success else last_success

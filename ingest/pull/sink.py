@@ -116,10 +116,10 @@ class PullSink:
         addresses = [response.address for response, some in zip(responses, parts, strict=True) for _ in some]
         converted = self._converter.convert(given, load.admission)
         load.add(converted, [(address, 0) for address in addresses])
-        place = 0
+        start = 0
         for response, some in zip(responses, parts, strict=True):
-            counts = converted.counts[place : place + len(some)]
-            place += len(some)
+            counts = converted.counts[start : start + len(some)]
+            start += len(some)
             seen, rejected = sum(one.observations for one in counts), sum(one.rejected for one in counts)
             load.finish_input(
                 ReadInput(response.address, len(response.body), response.digest, response.observed_at, seen, rejected)

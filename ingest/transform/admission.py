@@ -163,13 +163,15 @@ def redacted(table: str, batch: Any, content: RedactionPolicy, where: Array | No
     return batch
 
 
-def _change(redactor: Redactor, content: RedactionPolicy, place: tuple[str, str]) -> Callable[[str], str | None] | None:
+def _change(
+    redactor: Redactor, content: RedactionPolicy, column: tuple[str, str]
+) -> Callable[[str], str | None] | None:
     """How the values of a column are redacted; None when they are kept."""
-    if place in TEXTS:
-        of = TEXTS[place]
+    if column in TEXTS:
+        of = TEXTS[column]
         return None if content.rule(of) == "keep" else lambda text: redactor.text(of, text)
-    if place in JSONS:
-        part, rule = JSONS[place]
+    if column in JSONS:
+        part, rule = JSONS[column]
         rules: tuple[ContentField, ...] = (rule, "error_messages") if part == "extra" else (rule,)
         return None if content.rule(*rules) == "keep" else lambda text: redactor.json(part, text)
     return None

@@ -1,7 +1,7 @@
 """Redaction: hash or drop the texts in a record, in the JSON that servers send and in the columns made of it.
 
-One walk serves both, since the columns that hold JSON hold parts of what was sent. It works by an allow-list of what is
-no content; everything else is redacted.
+One traversal serves both, since the columns that hold JSON hold parts of what was sent. It works by an allow-list of
+what is no content; everything else is redacted.
 """
 
 import hashlib

@@ -231,7 +231,7 @@ class DuckDBFile(Backend):
                 pass
         with no_writers(path, lock_timeout_seconds):
             if log.exists():
-                raise LockedError(f"{path}: somebody has just written to it; publish it again")
+                raise LockedError(f"{path}: another process has just written to it; publish it again")
             yield FileSnapshot(path)
 
     def maintain(self, keep_seconds: float, lock_timeout_seconds: float) -> Never:

@@ -106,7 +106,7 @@ def finish(job: Job, merged: Iterable[bytes], unchanged: int) -> Outcome:
     manifest = job.before()
     lake = manifests.metadata_of(manifest)
     before, old = _files(manifest), lake.replaced
-    load = _put(job, manifest, [_MERGED.decode(one) for one in merged], unchanged)
+    load = _commit_manifest(job, manifest, [_MERGED.decode(one) for one in merged], unchanged)
     after = _files(manifest)
     lake.replaced = sorted(before.keys() - after.keys())
     manifests.commit(job.storage(), manifest)
@@ -115,7 +115,7 @@ def finish(job: Job, merged: Iterable[bytes], unchanged: int) -> Outcome:
     return Outcome(load, len(new), len(lake.replaced), sum(after[path].bytes for path in new))
 
 
-def _put(job: Job, manifest: Manifest, merged: list[Merged], unchanged: int) -> dict[str, Any]:
+def _commit_manifest(job: Job, manifest: Manifest, merged: list[Merged], unchanged: int) -> dict[str, Any]:
     """Add a batch to the manifest; returns its load."""
     lake = manifests.metadata_of(manifest)
     partitions = {(one.shard, one.partition): one for one in manifest.partitions}

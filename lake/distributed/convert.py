@@ -22,7 +22,7 @@ from runmart.lake.distributed.shuffle import WHOLE, ShuffleBlock, shard_of
 from runmart.lake.distributed.split import blocks_of, end_of
 from runmart.lake.parquet.manifest import ExportError
 from runmart.lake.parquet.restore import check, converted
-from runmart.models.batches import POSITION, Batches, shift, shift_rows
+from runmart.models.batches import POSITION, Batches, shift, shift_row_positions
 from runmart.models.observations import Origin, Reject
 
 _OBSERVATIONS = 60_000
@@ -69,7 +69,7 @@ class Sums(msgspec.Struct, array_like=True):
 
 
 class Collector:
-    """Collects converted rows in the place of a `Load`, and partitions them into shuffle blocks."""
+    """Collects converted rows instead of a `Load`, and partitions them into shuffle blocks."""
 
     def __init__(self, job: Job) -> None:
         """Empty."""
@@ -99,7 +99,7 @@ class Collector:
         before = max((before for _, before in inputs), default=0)
         self._batches += [shift(batches, before, POSITION) for batches in found.batches]
         if found.steps is not None:
-            self._steps.append(shift_rows(found.steps, before, POSITION))
+            self._steps.append(shift_row_positions(found.steps, before, POSITION))
             self.totals.steps += found.steps.num_rows
             self._bytes += found.steps.nbytes
         observations = sum(counts.observations for counts in found.counts)

@@ -107,4 +107,4 @@ def found(batches: Iterable[Any]) -> Iterator[Found]:
 
 
 def _unopened() -> Any:
-    raise ExportError("this input is only a name here")
+    raise ExportError("this input cannot be opened on this machine")

@@ -47,7 +47,7 @@ class Storage:
             raise
         except OSError as error:
             reason = error.strerror or str(error).splitlines()[0]
-            raise ExportError(f"{self.address}/{name}: {reason}; run it again when that is mended") from None
+            raise ExportError(f"{self.address}/{name}: {reason}; run the command again once that is fixed") from None
 
     def read(self, name: str) -> bytes | None:
         """The content of a file; None when there is none.

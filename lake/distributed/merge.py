@@ -20,7 +20,7 @@ from runmart.lake.distributed.shards import BOOKKEEPING, RUN, STEP, Key, Shard
 from runmart.lake.distributed.shuffle import WHOLE, ShuffleBlock, opened, opened_steps, shuffle_blocks
 from runmart.lake.parquet.manifest import File, Partition, Written
 from runmart.models import arrow
-from runmart.models.batches import POSITION, shift, shift_rows
+from runmart.models.batches import POSITION, shift, shift_row_positions
 from runmart.models.columns import BINARY
 from runmart.models.observations import Origin, Reject
 
@@ -193,7 +193,7 @@ def _load(shard_input: ShardInput, load: Load, job: Job) -> None:
             count = batches.runs.num_rows
             load.add(Converted([batches], [[]], [BlockCounts(count, 0, count)], Counter(), 0, None), [("", 0)])
         for shuffle_block in shard_input.shuffle_blocks(f"{prefix}steps"):
-            steps = shift_rows(opened_steps(shuffle_block.data), shard_input.before(shuffle_block), POSITION)
+            steps = shift_row_positions(opened_steps(shuffle_block.data), shard_input.before(shuffle_block), POSITION)
             load.add(Converted([], [[]], [BlockCounts(0, 0, 0)], Counter(), 0, steps), [("", 0)])
         load.commit()  # the columns of an export have other types, and cannot be in one batch with these
     for shuffle_block in shard_input.shuffle_blocks("rejects"):

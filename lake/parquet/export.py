@@ -89,14 +89,14 @@ def export(
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder, for_writing=True):
             manifest = _manifest(connection, folder)  # nobody else changes it now
-            return _brought_up_to_date(connection, folder, manifest, full=full, progress=progress)
+            return _update_partitions(connection, folder, manifest, full=full, progress=progress)
     except OSError as error:
-        raise ExportError(f"{folder}: {error.strerror or error}; run it again when that is mended") from None
+        raise ExportError(f"{folder}: {error.strerror or error}; run the command again once that is fixed") from None
     except duckdb.IOException as error:
-        raise ExportError(f"{folder}: {str(error).splitlines()[0]}; run it again when that is mended") from None
+        raise ExportError(f"{folder}: {str(error).splitlines()[0]}; run the command again once that is fixed") from None
 
 
-def _brought_up_to_date(
+def _update_partitions(
     connection: "DuckDBPyConnection", folder: Path, manifest: Manifest, *, full: bool, progress: Progress
 ) -> Outcome:
     """Write what has changed, and note each partition as it is done."""

@@ -262,7 +262,7 @@ def held(folder: Path, *, for_writing: bool) -> Generator[None]:
             try:
                 fcntl.flock(descriptor, (fcntl.LOCK_EX if for_writing else fcntl.LOCK_SH) | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise ExportError(f"{folder}: another export or import is at work there; try again later") from None
+                raise ExportError(f"{folder}: another export or import uses it; try again later") from None
         yield
     finally:
         os.close(descriptor)

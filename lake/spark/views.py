@@ -119,7 +119,7 @@ def _partitioned(spark: "SparkSession", root: str, table: Table[Any], manifest: 
     """A table of runs, or the steps."""
     files = [one.files[table.name] for one in manifest.partitions if table.name in one.files]
     if not files:
-        return _empty(spark, table)
+        return _empty_table(spark, table)
     types = {column.name: _TYPES[column.type] for column in table.columns if column.name != "load_id"}
     reader = spark.read.schema(_listed({**types, **_PARTITIONS})).option("basePath", f"{root}/{table.name}")
     is_ascii = all(one.partition.source.isascii() for one in manifest.partitions)
@@ -173,8 +173,8 @@ def _prices(spark: "SparkSession", root: str, manifest: Manifest) -> "dict[str, 
 def _bookkeeping(spark: "SparkSession", root: str, lake: LakeMetadata | None) -> "dict[str, DataFrame]":
     """Loads and rejects, which views are made of; an export has neither."""
     if lake is None:
-        return {table.name: _empty(spark, table) for table in (LOADS, REJECTS)}
-    loads = spark.createDataFrame(manifests.loads(lake)) if lake.loads else _empty(spark, LOADS)
+        return {table.name: _empty_table(spark, table) for table in (LOADS, REJECTS)}
+    loads = spark.createDataFrame(manifests.loads(lake)) if lake.loads else _empty_table(spark, LOADS)
     rejects = lake.bookkeeping.get(REJECTS.name, {}).values()
     return {LOADS.name: loads, REJECTS.name: _whole(spark, root, REJECTS, *rejects)}
 
@@ -183,12 +183,12 @@ def _whole(spark: "SparkSession", root: str, table: Table[Any], *files: File | N
     """A table without partitions."""
     there = [file for file in files if file is not None]
     if not there:
-        return _empty(spark, table)
+        return _empty_table(spark, table)
     types = {column.name: _TYPES[column.type] for column in table.columns}
     return _union(spark.read.schema(_listed(types)), root, table, there, {})
 
 
-def _empty(spark: "SparkSession", table: Table[Any]) -> "DataFrame":
+def _empty_table(spark: "SparkSession", table: Table[Any]) -> "DataFrame":
     columns = ", ".join(f"cast(null as {_TYPES[column.type]}) as `{column.name}`" for column in table.columns)
     return spark.sql(f"select {columns} where false")
 

@@ -55,7 +55,7 @@ def _origin(get: Callable[[Origin], Any], arrow_type: pa.DataType) -> Getter[Obs
 
 
 def _position(observations: Observations) -> Array:
-    """The place of each run in its input."""
+    """The position of each run in its input."""
     return arrow.array(observations.positions, BIGINT)
 
 

@@ -19,7 +19,7 @@ class StepRow(NamedTuple):
 
     origin: Origin
     position: int
-    """Its place in its input, from 0."""
+    """Its position in its input, from 0."""
     record: RunStepRecord
     tokens: dict[str, int | None]
     """The columns of its usage."""

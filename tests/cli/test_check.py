@@ -1,4 +1,4 @@
-"""`runmart check`: each invariant can be violated, each limit exceeded, and is told of."""
+"""`runmart check`: each invariant can be violated, each limit exceeded, and both are reported."""
 
 import json
 import time
@@ -114,8 +114,8 @@ def test_limits_are_those_of_the_settings(loaded: Path, limits: str, expected: l
     """Per scope, with enough runs."""
     Path("runmart.toml").write_text(f"[checks]\n{limits}\n")
     done = command("check", "-w", loaded, "--json")
-    told = json.loads(done.stdout)["failed"]
-    found = [(one["check"], offender["subject"], offender["value"]) for one in told for offender in one["offenders"]]
+    printed = json.loads(done.stdout)["failed"]
+    found = [(one["check"], offender["subject"], offender["value"]) for one in printed for offender in one["offenders"]]
     assert found == expected
     assert done.returncode == (4 if expected else 0)
 

@@ -26,9 +26,9 @@ def test_without_spark_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pyspark", None)
     monkeypatch.setitem(sys.modules, "pyspark.sql", None)
     assert run_command(["lake", "load", str(tmp_path / "lake"), str(source)]) == 1
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err == "runmart: this needs Spark, which is not installed; run: pip install 'runmart[spark]'\n"
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == "runmart: this needs Spark, which is not installed; run: pip install 'runmart[spark]'\n"
     assert not (tmp_path / "lake").exists()
 
 

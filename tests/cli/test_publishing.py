@@ -95,8 +95,8 @@ def test_the_settings_name_it_too(warehouse: Path, published: Path, tmp_path: Pa
     file = write(warehouse.with_name("b.json"), page(run("b"), {"id": "c", "object": "thread.run", "status": 7}))
     config = ("--config", tmp_path / "runmart.toml")
     done = command("ingest", file, "-w", warehouse, *config, "--json")
-    told = json.loads(done.stdout)["published"]
-    assert (done.returncode, told["path"], told["bytes"]) == (3, str(published), published.stat().st_size)
+    printed = json.loads(done.stdout)["published"]
+    assert (done.returncode, printed["path"], printed["bytes"]) == (3, str(published), published.stat().st_size)
     assert count(published) == 2
     for arguments in (["rejects", "--retry"], ["prices", "alias", "x", "gpt-4o"], PRUNE, ["prune", "--lift"]):
         before = published.resolve()

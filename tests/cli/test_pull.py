@@ -35,8 +35,8 @@ def test_a_pull_tells_in_a_line_what_it_did(server: TestServer, warehouse: Path,
     assert "acme: 120 new runs, 0 updated, 0 rejected; 5 threads, " in done.stdout
     assert_equals_truth(server, warehouse, tmp_path)
     assert query(warehouse, "select distinct source from runs") == [("acme",)]
-    told = json.loads(command(*given(server, "-w", warehouse, "--source", "acme", "--json")).stdout)
-    [pull] = told["pulls"]
+    printed = json.loads(command(*given(server, "-w", warehouse, "--source", "acme", "--json")).stdout)
+    [pull] = printed["pulls"]
     assert (pull["new_runs"], pull["threads"], pull["requests"], pull["load_id"]) == (0, 5, 6, None)
 
 
@@ -97,8 +97,8 @@ def test_what_is_wrong_with_settings_is_said(text: str, words: str) -> None:
         (["--every", "soon"], "15m"),
         (["--deadline", "5"], "--deadline"),
         (["--concurrency", "0"], "1 or more"),
-        (["--api-key-file", "x"], "name one place"),
-        (["--entra"], "name one place"),
+        (["--api-key-file", "x"], "give one of"),
+        (["--entra"], "give one of"),
         (["--threads", "no-such-file"], "--threads"),
     ],
 )

@@ -58,8 +58,8 @@ def test_retry_loads_what_can_be_decoded_now(warehouse: Path, pages: Path) -> No
         )
     done = command("rejects", "--retry", "-w", warehouse, "--json")
     assert done.returncode == 3, "one of them is still bad"
-    told = {"load_id": 2, "loaded": 1, "still_rejected": 1, "published": None}
-    assert json.loads(done.stdout) == told
+    printed = {"load_id": 2, "loaded": 1, "still_rejected": 1, "published": None}
+    assert json.loads(done.stdout) == printed
     rows = {row[0]: row for row in tables(warehouse)["runs"]}
     assert (rows["b"][1], rows["b"][5], rows["b"][-2:]) == ("acme", "completed", (1_750_000_000_000_000, 7))
     assert query(warehouse, "select reject_id from runmart.rejects") == [(1,)]

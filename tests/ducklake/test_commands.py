@@ -20,7 +20,7 @@ pytestmark = pytest.mark.ducklake
 OF_THE_MOMENT = {"load_history", "data_freshness", "open_runs", "thread_activity"}
 """Views that tell of now, or of loads."""
 
-BOOKS = {
+BOOKKEEPING = {
     "runmart.inputs": "source, address, size, content_hash, modified_at, observations, rejected",
     "runmart.rejects": "source, input, position, line, observed_at, reason, json_path, raw, raw_encoding",
 }
@@ -41,8 +41,8 @@ def test_a_lake_holds_what_a_file_holds(bare: Bare, file: Path) -> None:
     assert tables(bare.location) == tables(file)
     names = [view.name for view in views() if view.name not in OF_THE_MOMENT]
     assert tables(bare.location, names) == tables(file, names)
-    for book, columns in BOOKS.items():
-        text = f"select {columns.replace('_at', '_at::varchar')} from {book} order by all"
+    for table, columns in BOOKKEEPING.items():
+        text = f"select {columns.replace('_at', '_at::varchar')} from {table} order by all"
         assert query(bare.location, text) == query(file, text)
     checked = bare.run("check")
     assert (checked.returncode, "checks passed" in checked.stdout) == (0, True)

@@ -187,7 +187,7 @@ def test_nothing_is_written_when_the_lock_is_lost(lake: Bare, tmp_path: Path, mo
 
 
 def test_a_running_load_is_no_killed_one(lake: Bare, tmp_path: Path) -> None:
-    """Each has a number of its own; that it goes on can be told."""
+    """Each load has a number of its own, and a running load is not recorded as killed."""
     file = write(tmp_path / "1.json", page(run("a")))
     with open_for_writing(lake.location, 30) as first:
         going_on = Load(first, "ingest", "default")

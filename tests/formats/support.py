@@ -47,7 +47,7 @@ def differences(found: Rows, name: str, but: Sequence[str] = ()) -> list[str]:
         but: Tables that are not compared: a lake has no prices and aliases of its own.
     """
     expected, complete = kept_rows(name), kept_rows(_COMPLETE)
-    told: list[str] = []
+    messages: list[str] = []
     for table, of_table in expected.items():
         if table in but:
             continue
@@ -59,10 +59,12 @@ def differences(found: Rows, name: str, but: Sequence[str] = ()) -> list[str]:
         new = [{column: row[column] for column in columns} for row in found[table]]
         missing = [row for row in old if row not in new]
         surplus = [row for row in new if row not in old] if table not in _OPEN_ENDED else []
-        told += [f"{table}: {row} is missing" for row in missing] + [f"{table}: {row} is too much" for row in surplus]
+        messages += [f"{table}: {row} is missing" for row in missing] + [
+            f"{table}: {row} is too much" for row in surplus
+        ]
         if len(new) != len(old) and table not in _OPEN_ENDED:
-            told.append(f"{table}: {len(new)} rows instead of {len(old)}")
-    return told
+            messages.append(f"{table}: {len(new)} rows instead of {len(old)}")
+    return messages
 
 
 def _key(table: str, row: dict[str, Any]) -> tuple[str | None, ...]:

@@ -162,7 +162,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(failure: Failure, new_warehou
 
 
 def test_an_empty_folder_is_no_error_but_is_said(warehouse: Path, pages: Path) -> None:
-    """A folder without files loads nothing; a person who expected files is told."""
+    """A folder without files loads nothing, which is said."""
     done = command("ingest", pages, "--warehouse", warehouse)
     assert done.returncode == 0
     assert "no files to load" in done.stderr

@@ -1,4 +1,4 @@
-"""A window on a lake: a DuckDB file that shows what is in the lake, to everything that reads a warehouse."""
+"""A view file of a lake: a DuckDB file that shows what is in the lake, to everything that reads a warehouse."""
 
 import json
 import os
@@ -32,14 +32,14 @@ class Both:
     """The same real pages in a lake, and in a warehouse."""
 
     def __init__(self, folder: Path) -> None:
-        self.lake, self.warehouse, self.window = folder / "lake", folder / "alone.duckdb", folder / "w.duckdb"
+        self.lake, self.warehouse, self.view_file = folder / "lake", folder / "alone.duckdb", folder / "w.duckdb"
         step = {"id": "step", "object": "thread.run.step", "status": "completed", "run_id": "fine"}
         bad = {"id": "bad", "status": "x", "created_at": "soon"}
         damaged = write(folder / "damaged.json", page(run("fine"), step, bad))
         self.sources = [ROOT / "cli" / "demo" / "pages", damaged]
         engine.load(self.lake, self.sources, shards=1)
         alone(self.warehouse, *self.sources, has_views=True)
-        self.done = command("lake", "open", self.lake, "--warehouse", self.window)
+        self.done = command("lake", "open", self.lake, "--warehouse", self.view_file)
 
 
 @pytest.fixture(name="both", scope="module")
@@ -47,10 +47,10 @@ def _both(tmp_path_factory: pytest.TempPathFactory) -> Both:
     return Both(tmp_path_factory.mktemp("both"))
 
 
-def shell(window: Path, text: str) -> list[dict[str, Any]]:
+def shell(view_file: Path, text: str) -> list[dict[str, Any]]:
     """What a query gives in DuckDB's shell, read-only."""
     done = subprocess.run(
-        [SHELL, "-readonly", "-json", window, "-c", text], capture_output=True, text=True, timeout=60, check=True
+        [SHELL, "-readonly", "-json", view_file, "-c", text], capture_output=True, text=True, timeout=60, check=True
     )
     return json.loads(done.stdout or "[]")
 
@@ -59,23 +59,23 @@ def test_the_command_makes_a_file_that_shows_the_lake(both: Both) -> None:
     """It tells how many runs there are; all tables are those of a warehouse that was loaded from the same inputs."""
     [(count,)] = query(both.warehouse, "select count(*) from runs")
     assert both.done.returncode == 0, both.done.stderr
-    assert both.done.stdout == f"{both.window}: shows {count:,} runs of {both.lake}\n"
-    assert rows(both.window) == rows(both.warehouse)
+    assert both.done.stdout == f"{both.view_file}: shows {count:,} runs of {both.lake}\n"
+    assert rows(both.view_file) == rows(both.warehouse)
     assert count > 50
 
 
 def test_the_shell_shows_tables_and_views_with_their_comments(both: Both) -> None:
     """What a table and a view are for, and what each column means."""
-    [latency] = shell(both.window, "select cast(sum(runs) as int) as runs from latency_by_model")
+    [latency] = shell(both.view_file, "select cast(sum(runs) as int) as runs from latency_by_model")
     assert [(latency["runs"],)] == query(both.warehouse, "select sum(runs) from latency_by_model")
     comments = {
         row["name"]: row["comment"]
-        for row in shell(both.window, "select view_name as name, comment from duckdb_views() where not internal")
+        for row in shell(both.view_file, "select view_name as name, comment from duckdb_views() where not internal")
     }
     for table in ALL_TABLES:
         assert comments[table.name] == f"{table.purpose} Grain: {table.grain}."
         found = shell(
-            both.window, f"select column_name, comment from duckdb_columns() where table_name = '{table.name}'"
+            both.view_file, f"select column_name, comment from duckdb_columns() where table_name = '{table.name}'"
         )
         meanings = {column.name: column.meaning for column in table.columns}
         assert {row["column_name"]: row["comment"] for row in found} == meanings
@@ -94,31 +94,33 @@ def _comparable(row: tuple[Any, ...]) -> tuple[str, ...]:
 
 def test_all_views_give_what_they_give_on_a_warehouse(both: Both) -> None:
     """Row by row, as the dashboards read them; those that tell when something was done have as many rows."""
-    with connect(both.window) as window, connect(both.warehouse) as warehouse:
-        found, expected = figures(window), figures(warehouse)
+    with connect(both.view_file) as view_file, connect(both.warehouse) as warehouse:
+        found, expected = figures(view_file), figures(warehouse)
         assert found == expected
         assert sum(map(bool, expected.values())) > 25
         for name in OF_THE_FILE:
             count = f"select count(*) as n from {name}"
-            assert window.sql(count)["n"][0] == warehouse.sql(count)["n"][0]
+            assert view_file.sql(count)["n"][0] == warehouse.sql(count)["n"][0]
 
 
 def test_commands_that_read_do_so(both: Both, tmp_path: Path) -> None:
     """check, status, views and rejects answer as on a warehouse."""
-    window = ["-w", both.window]
+    view_file = ["-w", both.view_file]
     settings = tmp_path / "runmart.toml"
     settings.write_text("[checks]\nmax_rejects = 0\n")
-    checked = command("check", *window, "--config", settings, "--json")
+    checked = command("check", *view_file, "--config", settings, "--json")
     assert checked.returncode == 4, checked.stderr
     assert [one["check"] for one in json.loads(checked.stdout)["failed"]] == ["rejects"]
-    status, expected = (json.loads(command("status", "-w", w, "--json").stdout) for w in (both.window, both.warehouse))
+    status, expected = (
+        json.loads(command("status", "-w", w, "--json").stdout) for w in (both.view_file, both.warehouse)
+    )
     same = ("runs", "open_runs", "oldest_run_at", "newest_run_at", "statuses", "rejects", "schema", "storage_version")
     assert {name: status[name] for name in same} == {name: expected[name] for name in same}
     assert [(load["load_id"], load["new_runs"]) for load in status["loads"]] == [(1, status["runs"])]
-    view = json.loads(command("views", "token_usage_by_model", "--rows", "99", *window, "--json").stdout)["rows"]
+    view = json.loads(command("views", "token_usage_by_model", "--rows", "99", *view_file, "--json").stdout)["rows"]
     expected = query(both.warehouse, "select model, runs_with_usage from token_usage_by_model")
     assert sorted(map(str, expected)) == sorted(str((row["model"], row["runs_with_usage"])) for row in view)
-    rejects = json.loads(command("rejects", *window, "--json").stdout)
+    rejects = json.loads(command("rejects", *view_file, "--json").stdout)
     assert sorted(map(str, query(both.warehouse, "select reason, raw from runmart.rejects"))) == sorted(
         str((one["reason"], one["raw"])) for one in rejects
     )
@@ -127,7 +129,7 @@ def test_commands_that_read_do_so(both: Both, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_report_is_made_of_it(both: Both, tmp_path: Path) -> None:
     """The overview, as of a warehouse."""
-    done = command("report", "-w", both.window, "--to", tmp_path / "report.html")
+    done = command("report", "-w", both.view_file, "--to", tmp_path / "report.html")
     assert done.returncode == 0, done.stderr
     assert "<html" in (tmp_path / "report.html").read_text()
 
@@ -138,35 +140,35 @@ def test_a_report_is_made_of_it(both: Both, tmp_path: Path) -> None:
     ids=lambda arguments: arguments[0],
 )
 def test_commands_that_write_are_refused(both: Both, arguments: tuple[str, ...]) -> None:
-    """With what to do instead, and exit code 1; the window is as it was."""
-    before = both.window.read_bytes()
+    """With what to do instead, and exit code 1; the view file is as it was."""
+    before = both.view_file.read_bytes()
     names = {"PAGES": both.sources[0], "LAKE": both.lake}
-    done = command(*(names.get(argument, argument) for argument in arguments), "-w", both.window)
+    done = command(*(names.get(argument, argument) for argument in arguments), "-w", both.view_file)
     assert done.returncode == 1
     assert done.stderr == (
-        f"runmart: {both.window}: it only shows the lake {both.lake}: load there with runmart lake load, then bring "
+        f"runmart: {both.view_file}: it only shows the lake {both.lake}: load there with runmart lake load, then bring "
         "this up to date with runmart lake open\n"
     )
-    assert both.window.read_bytes() == before
+    assert both.view_file.read_bytes() == before
 
 
 def test_a_window_that_is_opened_again_shows_what_is_new_and_keeps_its_prices(before: Before) -> None:
     """And aliases: they are its own. Until then it shows what the lake was."""
-    window = opened(before.lake)
-    with duckdb.connect(window) as connection:
+    view_file = opened(before.lake)
+    with duckdb.connect(view_file) as connection:
         connection.execute("insert into prices values ('me', 'mine', '2024-01-01', null, 1, null, 2, 'EUR', 'x')")
         connection.execute("delete from prices where provider <> 'me'")
         connection.execute("insert into model_aliases values ('default', 'deployed', null, 'mine')")
     before.load()
-    assert rows(window) == before.shown
-    done = command("lake", "open", before.lake, "-w", window)
+    assert rows(view_file) == before.shown
+    done = command("lake", "open", before.lake, "-w", view_file)
     assert (done.returncode, done.stderr) == (0, "")
-    assert rows(window) == before.undisturbed
-    assert query(window, "select provider, model, output from prices") == [("me", "mine", 2.0)]
-    assert query(window, "select model, priced_as from model_aliases") == [("deployed", "mine")]
-    assert query(window, "select lake, batch from runmart.window") == [(str(before.lake), 2)]
-    assert query(window, f"select count(*) from runmart.{LOADS.name}") == [(2,)]
-    assert sorted(path.name for path in window.parent.iterdir()) == sorted([before.lake.name, window.name])
+    assert rows(view_file) == before.undisturbed
+    assert query(view_file, "select provider, model, output from prices") == [("me", "mine", 2.0)]
+    assert query(view_file, "select model, priced_as from model_aliases") == [("deployed", "mine")]
+    assert query(view_file, "select lake, batch from runmart.window") == [(str(before.lake), 2)]
+    assert query(view_file, f"select count(*) from runmart.{LOADS.name}") == [(2,)]
+    assert sorted(path.name for path in view_file.parent.iterdir()) == sorted([before.lake.name, view_file.name])
 
 
 def test_what_is_no_window_is_not_overwritten(before: Before, tmp_path: Path) -> None:
@@ -185,7 +187,7 @@ def test_what_is_no_window_is_not_overwritten(before: Before, tmp_path: Path) ->
 
 
 def test_a_folder_that_is_no_lake_is_told_in_a_sentence(tmp_path: Path) -> None:
-    """With what to do; no file is made. A window is a file of this machine, on a folder of it."""
+    """With what to do; no file is made. A view file is a file of this machine, on a folder of it."""
     done = command("lake", "open", tmp_path / "none", "-w", tmp_path / "w.duckdb")
     assert done.returncode == 1
     expected = f"there is no lake; make one with: runmart lake load {tmp_path / 'none'} PAGES\n"
@@ -199,7 +201,7 @@ def test_a_folder_that_is_no_lake_is_told_in_a_sentence(tmp_path: Path) -> None:
 def test_paths_may_be_relative_and_have_any_name(
     before: Before, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A window is read from another folder, too; characters that stand for others in patterns are themselves."""
+    """A view file is read from another folder, too; characters that stand for others in patterns are themselves."""
     before.lake.rename(tmp_path / "it's [1]*?{a,b} ü")
     monkeypatch.chdir(tmp_path)
     engine.load(Path("it's [1]*?{a,b} ü"), [Path(os.path.relpath(before.second))])

@@ -213,9 +213,9 @@ def test_a_run_of_id_and_status_has_nothing_else() -> None:
     """Only `id` and `status` are needed; every other field is null, and there are no rows beside the run's."""
     batches = _batches({"id": "a", "status": "b"})
     [row] = batches.runs.to_pylist()
-    told = {name for name, value in row.items() if value is not None}
+    printed = {name for name, value in row.items() if value is not None}
     origin = {"source", "observed_at", "observed_position", "load_id"}
-    assert told == {OBSERVATION, "run_id", "status", "tool_count", *origin}
+    assert printed == {OBSERVATION, "run_id", "status", "tool_count", *origin}
     assert row["tool_count"] == 0
     assert (batches.usage.num_rows, batches.tools.num_rows, batches.errors.num_rows) == (0, 0, 0)
 

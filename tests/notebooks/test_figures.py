@@ -252,7 +252,7 @@ def test_costs_in_several_currencies_are_not_added(warehouse: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("card", "text", "told"),
+    ("card", "text", "printed"),
     [
         (Card("x", None, "{:,.0f}", 3, None), "-", ("none", "no previous period")),
         (Card("x", 999_999, "{:,.0f}", None, None), "999,999", ("none", "no previous period")),
@@ -263,6 +263,6 @@ def test_costs_in_several_currencies_are_not_added(warehouse: Path) -> None:
         (Card("x", 50.0, "{:,.0f}", 0, None), "50", ("none", "▲ new")),
     ],
 )
-def test_cards_tell_a_number_and_its_change(card: Card, text: str, told: tuple[str, str]) -> None:
+def test_cards_tell_a_number_and_its_change(card: Card, text: str, printed: tuple[str, str]) -> None:
     """In words, and whether that is good."""
-    assert (written(card), change(card)) == (text, told)
+    assert (written(card), change(card)) == (text, printed)

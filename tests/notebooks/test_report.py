@@ -53,10 +53,10 @@ def test_it_holds_all_it_needs_and_no_script(warehouse: Path, tmp_path: Path) ->
     file = tmp_path / "report.html"
     done = command("report", "-w", warehouse, "--to", file, "--json", "--title", "Runs of <Acme>")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["since"], told["until"], told["grain"]) == ("2025-08-11", "2025-08-15", "day")
+    printed = json.loads(done.stdout)
+    assert (printed["since"], printed["until"], printed["grain"]) == ("2025-08-11", "2025-08-15", "day")
     text = file.read_text()
-    assert told["bytes"] == len(text.encode())
+    assert printed["bytes"] == len(text.encode())
     found = _Elements()
     found.feed(text)
     assert "script" not in found.names

@@ -26,7 +26,7 @@ class Before(NamedTuple):
         return engine.load(self.lake, [self.second], tasks=2)
 
     def is_as_it_was(self) -> bool:
-        """Whether the manifest is the same, and each file that it names: a window shows the same, too."""
+        """Whether the manifest is the same, and each file that it names: a view file shows the same, too."""
         if (self.lake / MANIFEST).read_bytes() != self.text:
             return False
         return all(file_digest(self.lake / path) == file.sha256 for path, file in named(self.lake).items())

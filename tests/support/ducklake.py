@@ -30,7 +30,7 @@ class Bare:
 
     @property
     def options(self) -> list[str]:
-        """What a command is told."""
+        """The options of a command."""
         return ["--warehouse", self.location.address, "--data", self.data]
 
     def run(

@@ -29,7 +29,7 @@ _OWN = {"load_id", "reject_id"}
 
 
 def rows(warehouse: Path) -> Rows:
-    """All rows of a warehouse, or of a window, as texts; but for its own numbers."""
+    """All rows of a warehouse, or of a view file, as texts; but for its own numbers."""
     with duckdb.connect(warehouse, read_only=True) as connection:
         connection.execute("set timezone = 'UTC'")
         return {table: _rows(connection, table, columns) for table, columns in TABLES.items()}
@@ -46,7 +46,7 @@ def tables(found: Rows) -> Rows:
 
 
 def shown(lake: Path) -> Rows:
-    """What a window on a lake shows; without the views, which take most of the time."""
+    """What a view file of a lake shows; without the views, which take most of the time."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(view_file, "install", _nothing)
         return rows(opened(lake))
@@ -57,7 +57,7 @@ def _nothing(_: object) -> None:
 
 
 def opened(lake: Path) -> Path:
-    """A window on a lake, beside it."""
+    """A view file of a lake, beside it."""
     file = lake.with_name(f"{lake.name}.duckdb")
     view_file.write_view_file(str(lake), file)
     return file

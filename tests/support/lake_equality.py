@@ -20,11 +20,11 @@ def rows(warehouse: Path, table: str) -> tuple[int, Any]:
 
 def assert_equal(lake: Path, warehouse: Path) -> None:
     """A lake holds what a warehouse does."""
-    window = lake.with_suffix(".duckdb")
-    write_view_file(str(lake), window)
+    view_file = lake.with_suffix(".duckdb")
+    write_view_file(str(lake), view_file)
     for table in ALL_TABLES:
         name = table.name if "load_id" in table.schema.names else f"(select *, 0 as load_id from {table.name})"
-        assert rows(window, name) == rows(warehouse, name), name
-    for book in ("inputs", "(select * exclude (reject_id) from runmart.rejects)"):
-        name = book if book.startswith("(") else f"runmart.{book}"
-        assert rows(window, name) == rows(warehouse, name), name
+        assert rows(view_file, name) == rows(warehouse, name), name
+    for table in ("inputs", "(select * exclude (reject_id) from runmart.rejects)"):
+        name = table if table.startswith("(") else f"runmart.{table}"
+        assert rows(view_file, name) == rows(warehouse, name), name

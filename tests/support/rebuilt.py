@@ -28,27 +28,27 @@ def rebuilt(run: Row, usage: Row | None, tools: Sequence[Row], errors: Sequence[
     built |= {name: _seconds(run[name]) for name in INSTANTS}
     built |= {name: _json(run[name]) for name in ("tool_choice", "response_format", "metadata", "required_action")}
     strategy = {"type": run["truncation_type"], "last_messages": run["truncation_last_messages"]}
-    built["truncation_strategy"] = told(strategy) or None
+    built["truncation_strategy"] = without_absent(strategy) or None
     for error in errors:
         names = ("code", "message") if error["kind"] == "last_error" else ("reason",)
-        built[error["kind"]] = told(dict(zip(names, (error["code"], error["message"]), strict=False)))
+        built[error["kind"]] = without_absent(dict(zip(names, (error["code"], error["message"]), strict=False)))
     built["usage"] = None if usage is None else _usage(usage)
     built["tools"] = [_tool(tool) for tool in sorted(tools, key=lambda tool: tool["position"])] or None
-    return told(built | _object(run["extra"]))
+    return without_absent(built | _object(run["extra"]))
 
 
 def _usage(row: Row) -> dict[str, Any]:
     counts = {name: row[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
-    return told(counts | _object(row["details"]))
+    return without_absent(counts | _object(row["details"]))
 
 
 def _tool(row: Row) -> dict[str, Any]:
-    definition = told({**{name: row[name] for name in DEFINED}, "parameters": _json(row["parameters"])})
+    definition = without_absent({**{name: row[name] for name in DEFINED}, "parameters": _json(row["parameters"])})
     config = _object(row["config"])
     inner = DEFINED_IN.get(row["type"])
     if inner is None:
-        return told({"type": row["type"], **definition, **config})
-    return told({"type": row["type"], **config, inner: {**definition, **config.get(inner, {})}})
+        return without_absent({"type": row["type"], **definition, **config})
+    return without_absent({"type": row["type"], **config, inner: {**definition, **config.get(inner, {})}})
 
 
 def _json(text: str | None) -> Any:
@@ -63,7 +63,7 @@ def _seconds(instant: datetime | None) -> float | None:
     return None if instant is None else instant.timestamp()
 
 
-def told(sent: Mapping[str, Any]) -> dict[str, Any]:
+def without_absent(sent: Mapping[str, Any]) -> dict[str, Any]:
     """An object without its nulls: a missing field is null."""
     return {name: value for name, value in sent.items() if value is not None}
 
@@ -80,12 +80,12 @@ def normalised(sent: RunObject) -> RunObject:
             run[name] = None
     for name in ("last_error", "incomplete_details", "usage", "truncation_strategy"):
         if run.get(name) is not None:
-            run[name] = told(run[name])
+            run[name] = without_absent(run[name])
     offered: list[dict[str, Any]] = run.get("tools") or []
     run["tools"] = [_told_tool(tool) for tool in offered] or None
-    return told(run)
+    return without_absent(run)
 
 
 def _told_tool(tool: dict[str, Any]) -> dict[str, Any]:
     inner = DEFINED_IN.get(tool["type"])
-    return told({**tool, inner: told(tool[inner])} if inner else tool)
+    return without_absent({**tool, inner: without_absent(tool[inner])} if inner else tool)

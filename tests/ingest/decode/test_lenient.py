@@ -104,7 +104,7 @@ def test_a_run_that_is_not_utf_8_is_kept_byte_for_byte() -> None:
     "data", [b'{"id": "run_1", "object": "\xff", "status": "queued"}', b'{"\xff": 1, "id": "run_1"}']
 )
 def test_a_key_that_is_not_utf_8_is_told(data: bytes) -> None:
-    """Invalid UTF-8 is told wherever it is."""
+    """Invalid UTF-8 is rejected wherever it is."""
     assert reject_of(data).reason.startswith("not UTF-8 at byte ")
 
 

@@ -228,11 +228,11 @@ def test_steps_are_loaded_in_any_order_with_the_same_end(pages: Path, tmp_path: 
 
 
 def test_steps_do_not_count_as_skipped_nor_as_runs(pages: Path, warehouse: Path) -> None:
-    """They are told of, and a bad one is a reject."""
+    """Steps are counted, and a bad one is a reject."""
     write(pages / "1.json", page(step("step_1"), step("step_2", created_at="soon"), run("run_1")))
     done = command("ingest", pages, "-w", warehouse, "--json")
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["steps"], told["new_runs"], told["rejected"], told["skipped"]) == (
+    printed = json.loads(done.stdout)
+    assert (done.returncode, printed["steps"], printed["new_runs"], printed["rejected"], printed["skipped"]) == (
         3,
         1,
         1,

@@ -64,11 +64,11 @@ def test_old_runs_go_with_all_that_belongs_to_them(loaded: Path, pages: Path, tm
     shown = command("prune", "-w", loaded, "--older-than", "2023-11-14T22:13:20", "--dry-run")
     assert "2,003 runs created before 2023-11-14 22:13 (UTC)" in shown.stdout
     before = loaded.stat().st_size
-    told = _prune(loaded)
-    assert (told["runs"], told["rows"]["main.tools"], told["is_done"]) == (2003, 4 * 2003, True)
-    assert (told["bytes_before"], told["bytes"]) == (before, loaded.stat().st_size)
-    assert told["bytes"] < before
-    assert told["rows"]["main.steps"] == told["rows"]["runmart.rejects"] == 1
+    printed = _prune(loaded)
+    assert (printed["runs"], printed["rows"]["main.tools"], printed["is_done"]) == (2003, 4 * 2003, True)
+    assert (printed["bytes_before"], printed["bytes"]) == (before, loaded.stat().st_size)
+    assert printed["bytes"] < before
+    assert printed["rows"]["main.steps"] == printed["rows"]["runmart.rejects"] == 1
     assert b"run_1699913600_77" not in loaded.read_bytes()
     left = tmp_path / "left.duckdb"
     load(left, pages / "new.json", pages / "newly_seen.json")
@@ -107,8 +107,8 @@ def test_content_goes_and_measures_stay(loaded: Path, pages: Path) -> None:
     measures = "select cast(v as varchar) from run_facts as v where model <> 'Zanzibar' order by 1"
     before, new = query(loaded, measures), "select cast(r as varchar) from runs as r where created_at >= '2023-11-15'"
     kept = query(loaded, new)
-    told = _prune(loaded, "--content-only")
-    assert (told["runs"], told["rows"]) == (2003, {})
+    printed = _prune(loaded, "--content-only")
+    assert (printed["runs"], printed["rows"]) == (2003, {})
     assert query(loaded, measures) == before
     assert query(loaded, new) == kept
     old = "(select run_id from runs where coalesce(created_at, observed_at) < '2023-11-14 22:13:20+00')"
@@ -211,7 +211,7 @@ def test_a_write_that_was_cut_short_is_not_lost_to_a_smaller_file(loaded: Path, 
     assert loaded.with_name(loaded.name + ".wal").exists()
     with pytest.raises(WarehouseError, match="was cut short"):
         compact(linked, 0)
-    told = _prune(linked)
-    assert told["bytes"] < told["bytes_before"]
+    printed = _prune(linked)
+    assert printed["bytes"] < printed["bytes_before"]
     assert query(loaded, "select count(*) from runs where run_id = 'late'") == [(1,)]
     assert linked.is_symlink()

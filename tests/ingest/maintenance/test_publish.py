@@ -166,7 +166,7 @@ os._exit(0)
 
 
 def test_nobody_writes_while_it_is_copied(warehouse: Path, published: Path) -> None:
-    """A writer that holds the file is waited for, then told of."""
+    """A writer that holds the file is waited for, then reported with exit code 5."""
     script = "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print(flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", script, warehouse], stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None

@@ -1,4 +1,4 @@
-"""Wire types that grow with what servers send."""
+"""Record types that adopt the unknown fields that servers send."""
 
 import msgspec
 import pytest
@@ -35,7 +35,7 @@ def test_an_unknown_field_of_a_page_is_one_of_the_page() -> None:
 
 @pytest.mark.parametrize("name", ["a:b", 'a\\"b', "a`b", "\\u00e9`", "a\\nb", ""])
 def test_names_that_need_care_are_not_learnt(name: str) -> None:
-    """A name with a colon or an escape is left to the careful way."""
+    """A name with a colon or an escape is left to the lenient decoder."""
     types = RecordTypes()
     assert not types.adopt(_unknown(types, _page(name)), in_page=True)
 

@@ -49,7 +49,7 @@ def test_a_run_under_another_name_is_a_run() -> None:
 
 
 def test_a_truncated_stream_ends_in_a_reject() -> None:
-    """A stream that breaks off within a run is told; what came before counts."""
+    """A stream that breaks off within a run is a reject; what came before counts."""
     whole = _event("thread.run.created", RUN)
     seen = decode(whole + whole[:50])
     assert seen.ids == ["run_1"]
@@ -87,7 +87,7 @@ def test_the_standard_is_kept() -> None:
 
 @pytest.mark.parametrize("start", [b"event: a", b"data: {", b": comment", b"\n\nid: 1", b"retry: 1"])
 def test_a_stream_is_recognised_by_its_content(start: bytes) -> None:
-    """Streams are told from JSON by their first line."""
+    """Streams are distinguished from JSON by their first line."""
     assert is_event_stream(start)
     assert not is_event_stream(b'{"event": 1}')
     assert not is_event_stream(b"hello: world")

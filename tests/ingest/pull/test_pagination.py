@@ -1,4 +1,4 @@
-"""Walks: whatever a server says of its pages, nothing is left out and nothing goes on for ever."""
+"""Pagination: whatever a server says of its pages, nothing is left out and nothing goes on for ever."""
 
 import asyncio
 import random
@@ -111,7 +111,7 @@ def test_since_bounds_a_walk() -> None:
 
 
 def test_an_ascending_list_is_walked_to_its_end() -> None:
-    """A server that ignores the order has its newest items last: known ground at the beginning says nothing."""
+    """A server that ignores the order has its newest items last: stored runs at the beginning prove nothing."""
     lists = Lists([1e9 + 3600 * place for place in range(100)], 30, 0)
     assert len(walked(lists, Watermark("run_50", 1e9 + 3600 * 50))) == 100
 

@@ -183,7 +183,7 @@ def test_a_quiet_thread_that_was_asked_for_is_not_due_again(server: TestServer, 
 
 
 def test_forgotten_and_forbidden_threads_do_not_stop_the_others(server: TestServer, warehouse: Path) -> None:
-    """Each is recorded; a forgotten one is told once."""
+    """Each is recorded; a thread that the server forgot is reported once."""
     names: dict[str, Any] = {
         "missing": ["thread_000001"],
         "forbidden": ["thread_000002"],

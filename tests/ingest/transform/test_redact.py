@@ -125,7 +125,7 @@ def test_equal_texts_have_equal_hashes_and_another_key_has_others() -> None:
 
 
 def test_a_reject_keeps_no_content() -> None:
-    """Its text is hidden as everything is, or left out where it cannot be told apart; its reason quotes nothing."""
+    """Its text is redacted, or withheld where its texts cannot be identified; its reason quotes nothing."""
     bad = run(1, created_at="soon", instructions=SECRET, metadata=SECRET)
     admission = AdmissionFilter(RedactionPolicy(_rules("hash"), KEY))
     data = b"\n".join([json.dumps(bad).encode(), b'{"id":"run_2","instructions":"%s' % SECRET.encode()])

@@ -127,13 +127,13 @@ def test_a_run_that_changes_its_month_or_source_is_in_one_place(tmp_path: Path) 
             path = write(tmp_path / f"{number}-{source}.json", page(*runs), BEFORE + number)
             engine.load(lake, [path], source=source, shards=1)
             alone(warehouse, path, source=source)
-    window = opened(lake)
-    assert rows(window) == rows(warehouse)
+    view_file = opened(lake)
+    assert rows(view_file) == rows(warehouse)
     ends = "select run_id, source, total_tokens, tool_count from runs join usage using (run_id) order by run_id"
-    assert query(window, ends) == sorted(
+    assert query(view_file, ends) == sorted(
         (name, moves[-1][0], len(moves) - 1, len(moves)) for name, moves in MOVES.items()
     )
-    with open_for_reading(window, 0) as connection:
+    with open_for_reading(view_file, 0) as connection:
         assert [found for check in INVARIANTS for found in offenders(connection, check)] == []
 
 
@@ -174,9 +174,9 @@ def test_a_batch_that_is_repeated_writes_nothing(tmp_path: Path, *, reload: bool
     assert (outcome.files_written, outcome.files_replaced, outcome.bytes_written) == (0, 0, 0)
     assert present(lake) == before
     assert shown(lake) == found
-    told = counts(outcome.load)
-    assert (told["inputs"], told["inputs_unchanged"]) == ((1, 0) if reload else (0, 1))
-    assert (told["new_runs"], told["unchanged"], told["rejected"]) == ((0, 2, 1) if reload else (0, 0, 0))
+    printed = counts(outcome.load)
+    assert (printed["inputs"], printed["inputs_unchanged"]) == ((1, 0) if reload else (0, 1))
+    assert (printed["new_runs"], printed["unchanged"], printed["rejected"]) == ((0, 2, 1) if reload else (0, 0, 0))
 
 
 def test_loads_tell_what_batches_did(tmp_path: Path) -> None:
@@ -197,21 +197,21 @@ def test_loads_tell_what_batches_did(tmp_path: Path) -> None:
     outcomes = [engine.load(lake, some, shards=3, source="acme") for some in (first, second)]
     loads = [alone(warehouse, *some, source="acme") for some in (first, second)]
     assert [counts(outcome.load) for outcome in outcomes] == [counts(load) for load in loads]
-    told = counts(outcomes[1].load)
-    assert (told["new_runs"], told["updated_runs"], told["unchanged"], told["inputs_unchanged"]) == (
+    printed = counts(outcomes[1].load)
+    assert (printed["new_runs"], printed["updated_runs"], printed["unchanged"], printed["inputs_unchanged"]) == (
         1,
         2,
         1,
         2,
     )
     assert [outcome.load["state"] for outcome in outcomes] == ["done with rejects", "done"]
-    window = opened(lake)
+    view_file = opened(lake)
     columns = "load_id, command, source, epoch_us(started_at), epoch_us(finished_at), new_runs, steps, rejected"
     names = ("load_id", "command", "source", "started_at", "finished_at", "new_runs", "steps", "rejected")
     expected = [tuple(outcome.load[name] for name in names) for outcome in outcomes]
-    assert query(window, f"select {columns} from runmart.loads order by load_id") == expected
+    assert query(view_file, f"select {columns} from runmart.loads order by load_id") == expected
     assert [row[:3] for row in expected] == [(1, "lake load", "acme"), (2, "lake load", "acme")]
     assert all(row[3] <= row[4] for row in expected)
-    ids = query(window, "select reject_id, load_id from runmart.rejects")
+    ids = query(view_file, "select reject_id, load_id from runmart.rejects")
     assert len({number for number, _ in ids}) == len(ids) == 2
-    assert tables(rows(window)) == tables(rows(warehouse))
+    assert tables(rows(view_file)) == tables(rows(warehouse))

@@ -88,29 +88,29 @@ def test_what_is_no_lake_is_refused_and_left_alone(before: Before, how: str) -> 
     with pytest.raises(ExportError, match=REFUSALS[how]):
         before.load()
     with pytest.raises(ExportError, match="there is no lake" if how == "something else" else REFUSALS[how]):
-        write_view_file(str(before.lake), before.lake.with_name("window.duckdb"))
-    assert not before.lake.with_name("window.duckdb").exists()
+        write_view_file(str(before.lake), before.lake.with_name("view_file.duckdb"))
+    assert not before.lake.with_name("view_file.duckdb").exists()
     assert {path: path.read_bytes() for path in before.lake.rglob("*") if path.is_file()} == files
 
 
 def test_a_lake_that_lacks_a_file_is_told_in_a_sentence(before: Before) -> None:
-    """The window that was there is still there, and nothing beside it."""
-    window = opened(before.lake)
-    text = window.read_bytes()
+    """The view file that was there is still there, and nothing beside it."""
+    view_file = opened(before.lake)
+    text = view_file.read_bytes()
     path = next((before.lake / "runs").rglob("*.parquet"))
     path.unlink()
-    with pytest.raises(WarehouseError, match=f"{window}: .*{path.name}"):
+    with pytest.raises(WarehouseError, match=f"{view_file}: .*{path.name}"):
         opened(before.lake)
-    assert window.read_bytes() == text
-    assert {found.name for found in window.parent.iterdir()} == {before.lake.name, window.name}
+    assert view_file.read_bytes() == text
+    assert {found.name for found in view_file.parent.iterdir()} == {before.lake.name, view_file.name}
 
 
 def test_a_shell_that_was_killed_does_not_spoil_a_window(before: Before) -> None:
     """What it had written is kept; the log that it left is of the old file, and must not meet the new one."""
-    window = opened(before.lake)
+    view_file = opened(before.lake)
     dies = "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute(sys.argv[2]); os._exit(9)"
     alias = "insert into model_aliases values ('default', 'deployed', null, 'mine')"
-    subprocess.run([sys.executable, "-c", dies, window, alias], check=False)
-    assert window.with_name(f"{window.name}.wal").exists()
+    subprocess.run([sys.executable, "-c", dies, view_file, alias], check=False)
+    assert view_file.with_name(f"{view_file.name}.wal").exists()
     assert shown(before.lake) == before.shown
-    assert query(window, "select model from model_aliases") == [("deployed",)]
+    assert query(view_file, "select model from model_aliases") == [("deployed",)]

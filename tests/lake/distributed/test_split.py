@@ -140,7 +140,7 @@ def test_large_inputs_give_what_they_give_whole(tmp_path: Path, sent: list[tuple
 
 
 def test_large_inputs_are_put_together_each_by_itself(tmp_path: Path, sent: list[tuple[str, int]]) -> None:
-    """Two large ones, and small ones beside them, in one batch; what is known of each is told once."""
+    """Two large ones, and small ones beside them, in one batch; each of them is recorded once."""
     items = _items("run")
     paths = [
         write(tmp_path / "1.json", page(*items[:40])),
@@ -157,7 +157,7 @@ def test_large_inputs_are_put_together_each_by_itself(tmp_path: Path, sent: list
     assert (again.load["inputs"], again.load["inputs_unchanged"], again.files_written) == (0, 4, 0)
 
 
-def test_many_observations_of_small_inputs_are_sent_in_several_parcels(
+def test_many_observations_of_small_inputs_are_sent_in_several_shuffle_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: list[tuple[str, int]]
 ) -> None:
     """No machine holds more than some of them at a time."""

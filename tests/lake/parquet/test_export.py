@@ -402,7 +402,7 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
         done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
         assert (done.returncode, (out / MANIFEST).exists()) == (1, kilobytes == 2)
         assert done.stderr.startswith(f"runmart: {out}: ")
-        assert done.stderr.endswith("run it again when that is mended\n")
+        assert done.stderr.endswith("run the command again once that is fixed\n")
     exported(warehouse, out)
     assert contents_of_export(out, tmp_path) == contents(warehouse)
 
@@ -439,15 +439,15 @@ def test_the_commands_tell_what_they_did(loaded: Path, tmp_path: Path) -> None:
     """In words and in JSON; an import is a load with its name."""
     out, again = tmp_path / "out", tmp_path / "again.duckdb"
 
-    def told(*arguments: str | Path) -> str:
+    def output_of(*arguments: str | Path) -> str:
         return subprocess.run([RUNMART, *arguments], check=True, capture_output=True, text=True).stdout
 
-    assert "bytes; 15 partitions written, 0 unchanged, 0 removed" in told("export", "-w", loaded, "--to", out)
-    summary = json.loads(told("export", "-w", loaded, "--to", out, "--json"))
+    assert "bytes; 15 partitions written, 0 unchanged, 0 removed" in output_of("export", "-w", loaded, "--to", out)
+    summary = json.loads(output_of("export", "-w", loaded, "--to", out, "--json"))
     assert (summary["unchanged"], summary["rows"]["runs"]) == (15, 46)
     assert summary["bytes"] == sum(path.stat().st_size for path in out.rglob("*.parquet"))
-    assert "46 new runs" in told("import", out, "-w", again, "--content", "instructions=drop")
-    assert json.loads(told("import", out, "-w", again, "--json"))["unchanged"] == 46
+    assert "46 new runs" in output_of("import", out, "-w", again, "--content", "instructions=drop")
+    assert json.loads(output_of("import", out, "-w", again, "--json"))["unchanged"] == 46
     with duckdb.connect(again, read_only=True) as connection:
         loads = connection.sql("select command, state, observations from runmart.loads").fetchall()
         assert loads == [("import", "done", 46)] * 2

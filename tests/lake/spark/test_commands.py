@@ -69,7 +69,7 @@ def test_spark_submit_loads_what_one_machine_does(alone: Path, tmp_path: Path) -
 
 def test_a_server_of_spark_connect_loads_and_has_the_views(alone: Path, tmp_path: Path) -> None:
     """The client needs no Java, and says nothing but what it did; views give what they give in DuckDB."""
-    lake, window, given = tmp_path / "lake", tmp_path / "window.duckdb", tmp_path / "views"
+    lake, view_file, given = tmp_path / "lake", tmp_path / "view_file.duckdb", tmp_path / "views"
     given.mkdir()
     with connect_server(tmp_path) as address:
         remote = {"SPARK_REMOTE": address, "JAVA_HOME": "/nowhere"}
@@ -79,9 +79,9 @@ def test_a_server_of_spark_connect_loads_and_has_the_views(alone: Path, tmp_path
         connected = execute(sys.executable, CONNECTED, lake, given, *VIEWS, environment=remote)
         assert connected.returncode == 0, connected.stderr
     assert_equal(lake, alone)
-    write_view_file(str(lake), window)
+    write_view_file(str(lake), view_file)
     ipc: Any = pa.ipc
-    with duckdb.connect(window, read_only=True) as connection:
+    with duckdb.connect(view_file, read_only=True) as connection:
         connection.execute("set timezone = 'UTC'")
         for name in VIEWS:
             expected = connection.sql(f"from {name}").to_arrow_table()

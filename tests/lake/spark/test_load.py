@@ -92,13 +92,13 @@ def test_the_same_batch_again_changes_nothing(
 def _engines(
     spark: "SparkSession", lake: tuple[Path, Outcome]
 ) -> Generator[tuple["SparkSession", duckdb.DuckDBPyConnection]]:
-    """Spark with the views of the lake, and DuckDB with a window on it."""
+    """Spark with the views of the lake, and DuckDB with a view file of it."""
     from runmart.lake.spark.views import register
 
-    session, window = spark.newSession(), lake[0].with_suffix(".duckdb")
+    session, view_file = spark.newSession(), lake[0].with_suffix(".duckdb")
     register(session, lake[0])
-    write_view_file(str(lake[0]), window)
-    with open_for_reading(window, 0) as connection:
+    write_view_file(str(lake[0]), view_file)
+    with open_for_reading(view_file, 0) as connection:
         yield session, connection
 
 

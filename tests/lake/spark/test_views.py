@@ -130,9 +130,9 @@ def _registered(spark: "SparkSession", exported: Path, duck: duckdb.DuckDBPyConn
     """Spark with the views; bookkeeping, which an export does not hold, is that of the warehouse."""
     session = spark.newSession()
     register(session, exported)
-    for book in (LOADS, REJECTS):
-        rows = duck.sql(f"from runmart.{book.name}").to_arrow_table()
-        session.createDataFrame(rows).createOrReplaceTempView(book.name)
+    for table in (LOADS, REJECTS):
+        rows = duck.sql(f"from runmart.{table.name}").to_arrow_table()
+        session.createDataFrame(rows).createOrReplaceTempView(table.name)
     return session
 
 
