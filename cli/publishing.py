@@ -40,9 +40,9 @@ class PublishOptions:
             WarehouseError: The path exists and is not a link that runmart made.
         """
         if path := self._path():
-            from runmart.ingest.maintenance.publish import check_name
+            from runmart.ingest.maintenance.publish import check_publish_path
 
-            check_name(options.warehouse, path)
+            check_publish_path(options.warehouse, path)
 
     def after(self, options: Options) -> "Published | None":
         """Publish the warehouse, if a path is set.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from runmart.notebooks import captions
-from runmart.notebooks.periods import before, whole
+from runmart.notebooks.periods import before, filled
 from runmart.queries import Selection, Warehouse
 
 MOST_SERIES = 8
@@ -150,8 +150,8 @@ def overview(warehouse: Warehouse, selection: Selection) -> Overview:
         _cost_card(times),
     ]
     with warehouse.within(selection) as chosen:
-        runs = _with_open(whole(chosen.view("runs_over_time"), selection))
-        usage = whole(chosen.view("usage_over_time"), selection)
+        runs = _with_open(filled(chosen.view("runs_over_time"), selection))
+        usage = filled(chosen.view("usage_over_time"), selection)
         models = _models(chosen)
     return Overview(cards, runs, usage, models, cost_note(times[0]))
 
@@ -165,9 +165,9 @@ def latency(warehouse: Warehouse, selection: Selection) -> Latency:
     with warehouse.within(selection) as chosen:
         return Latency(
             cards,
-            whole(chosen.view("runs_over_time"), selection),
-            whole(_most(chosen.view("runs_over_time_by_model")), selection, "model"),
-            whole(_most(chosen.view("runs_over_time_by_assistant"), "assistant_id"), selection, "assistant_id"),
+            filled(chosen.view("runs_over_time"), selection),
+            filled(_most(chosen.view("runs_over_time_by_model")), selection, "model"),
+            filled(_most(chosen.view("runs_over_time_by_assistant"), "assistant_id"), selection, "assistant_id"),
             chosen.view("duration_histogram").sort("duration", "from_seconds"),
             _latencies(chosen.view("latency_by_model")),
             _latencies(chosen.view("latency_by_assistant")),
@@ -195,8 +195,8 @@ def failures(warehouse: Warehouse, selection: Selection) -> Failures:
         )
         return Failures(
             cards,
-            whole(chosen.view("runs_over_time"), selection),
-            whole(_most(errors, "series"), selection, "series"),
+            filled(chosen.view("runs_over_time"), selection),
+            filled(_most(errors, "series"), selection, "series"),
             _ranked(chosen.view("failure_rates_by_model"), "model"),
             _ranked(chosen.view("failure_rates_by_assistant"), "assistant_id"),
             chosen.view("tool_usage").sort("runs", descending=True),
@@ -219,10 +219,10 @@ def costs(warehouse: Warehouse, selection: Selection) -> Costs:
         _card("Unpriced runs", "unpriced_runs", times, COUNT, less_is_better=True),
     ]
     with warehouse.within(selection) as chosen:
-        by_model = whole(_most(chosen.view("usage_over_time_by_model")), selection, "model")
+        by_model = filled(_most(chosen.view("usage_over_time_by_model")), selection, "model")
         return Costs(
             cards,
-            whole(chosen.view("usage_over_time"), selection),
+            filled(chosen.view("usage_over_time"), selection),
             by_model,
             chosen.view("cost_by_model").sort("cost", "runs", descending=True, nulls_last=True),
             chosen.view("cost_by_assistant").sort("cost", "runs", descending=True, nulls_last=True),

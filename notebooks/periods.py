@@ -30,7 +30,7 @@ def before(selection: Selection) -> Selection | None:
     return replace(selection, since=selection.since - (selection.until - selection.since), until=selection.since)
 
 
-def whole(frame: pl.DataFrame, selection: Selection, *keys: str) -> pl.DataFrame:
+def filled(frame: pl.DataFrame, selection: Selection, *keys: str) -> pl.DataFrame:
     """A view over time with one row per period, empty ones included, and its end in the column `until`.
 
     Args:

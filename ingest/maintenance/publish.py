@@ -64,7 +64,7 @@ def publish(
     """
     started = time.monotonic()
     backend = parse_location(warehouse)
-    check_name(backend, path)
+    check_publish_path(backend, path)
     versions = versions_folder(path)
     try:
         versions.mkdir(exist_ok=True)
@@ -81,7 +81,7 @@ def publish(
     return Published(path, version, version.stat().st_size, how, time.monotonic() - started)
 
 
-def check_name(backend: Backend, path: Path) -> None:
+def check_publish_path(backend: Backend, path: Path) -> None:
     """Check that `path` is free or a symlink of an earlier publish.
 
     Raises:

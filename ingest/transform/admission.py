@@ -156,7 +156,7 @@ def redacted(table: str, batch: Any, content: RedactionPolicy, where: Array | No
         if change is None:
             continue
         column = batch.column(index)
-        redacted = _mapped(column, change)
+        redacted = _redacted_column(column, change)
         if where is not None:
             redacted = compute.if_else(where, redacted, _plain(column))
         batch = batch.set_column(index, name, redacted)
@@ -177,7 +177,7 @@ def _change(
     return None
 
 
-def _mapped(column: Array, change: Callable[[str], str | None]) -> Array:
+def _redacted_column(column: Array, change: Callable[[str], str | None]) -> Array:
     """A column of texts (shape: n) with each distinct one changed."""
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     values: list[str | None] = encoded.dictionary.cast(VARCHAR).to_pylist()

@@ -111,7 +111,7 @@ class DuckDBFile(Backend):
     def _writing(self, lock_timeout_seconds: float) -> Generator[FileWriter]:
         from runmart.ingest.warehouse.migrations import migrate
 
-        if is_version(self.path):
+        if is_published_copy(self.path):
             raise WarehouseError("this is a published copy, which the next one replaces; write to the warehouse itself")
         if not self.path.parent.is_dir():
             raise WarehouseError(f"the folder {self.path.parent} does not exist; create it first")
@@ -298,7 +298,7 @@ def versions_folder(path: Path) -> Path:
     return path.with_name(f".{path.name}{_VERSIONS}")
 
 
-def is_version(path: Path) -> bool:
+def is_published_copy(path: Path) -> bool:
     """Whether a path leads to a published version, over any number of links, even if that was removed."""
     folder = path.resolve().parent.name
     return folder.startswith(".") and folder.endswith(_VERSIONS)

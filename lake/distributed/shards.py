@@ -15,7 +15,7 @@ from runmart.ingest.warehouse.migrations import create_tables
 from runmart.lake.distributed import manifests
 from runmart.lake.distributed.job import Job
 from runmart.lake.parquet import schema
-from runmart.lake.parquet.export import copy, selected
+from runmart.lake.parquet.export import cast_columns, copy
 from runmart.lake.parquet.manifest import File, Manifest, Partition, Written
 from runmart.models import arrow
 from runmart.models.columns import JSON, VARCHAR
@@ -160,7 +160,9 @@ class Shard:
     def write(self, old: Written, key: Key, table: str) -> File | None:
         """Rewrite a table of a partition; returns None when no row is left."""
         names = ", ".join(schema.columns(table))
-        parts = [f"select {selected(table)} from main.{table} where {key.column} in ({self._new(old.partition, key)})"]
+        parts = [
+            f"select {cast_columns(table)} from main.{table} where {key.column} in ({self._new(old.partition, key)})"
+        ]
         if table in old.files:
             parts.append(f"select {names} from {self._stored(old, table)} where {key.column} not in ({key.changed})")
         return self._put(" union all ".join(parts), old.partition.path(table, self._name()))

@@ -214,7 +214,7 @@ def _write(
     for table in schema.PARTITIONED:
         condition = _condition(table, partition, is_only_source=is_only_source)
         path = folder / (name := partition.path(table))
-        file = _copy(connection, f"select {selected(table)} from {sources[table]} where {condition}", folder, name)
+        file = _copy(connection, f"select {cast_columns(table)} from {sources[table]} where {condition}", folder, name)
         if file.rows:
             path.parent.mkdir(parents=True, exist_ok=True)
             put_in_place(folder / _ASIDE, path)
@@ -225,7 +225,7 @@ def _write(
     return files
 
 
-def selected(table: str) -> str:
+def cast_columns(table: str) -> str:
     """The columns of a table; JSON as text, which everything reads."""
     return ", ".join(f"cast({name} as {kind}) as {name}" for name, kind in schema.columns(table).items())
 

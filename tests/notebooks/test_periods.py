@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from runmart.notebooks.periods import before, fitting_grain, whole
+from runmart.notebooks.periods import before, filled, fitting_grain
 from runmart.queries import Grain, Selection
 
 START = datetime(2024, 1, 30, tzinfo=UTC)
@@ -30,7 +30,7 @@ def over_time(*periods: datetime, **columns: list[str]) -> pl.DataFrame:
 def test_each_period_has_a_row(grain: Grain, until: datetime, beginnings: list[str]) -> None:
     """From the one in which the time begins to the one in which it ends; those without runs are null."""
     first = datetime.fromisoformat(beginnings[0])
-    found = whole(over_time(first), Selection(START, until, grain=grain))
+    found = filled(over_time(first), Selection(START, until, grain=grain))
     assert [str(period)[:10] for period in found["period"]] == beginnings
     assert found["runs"].to_list() == [1, *[None] * (len(beginnings) - 1)]
     assert found["until"].to_list()[:-1] == found["period"].to_list()[1:]
@@ -38,7 +38,7 @@ def test_each_period_has_a_row(grain: Grain, until: datetime, beginnings: list[s
 
 def test_hours_of_a_day() -> None:
     """24 of them, to the next midnight."""
-    found = whole(over_time(START), Selection(START, START + timedelta(days=1), grain="hour"))
+    found = filled(over_time(START), Selection(START, START + timedelta(days=1), grain="hour"))
     assert found.height == 24
     assert str(found["until"][-1]) == "2024-01-31 00:00:00"
 
@@ -47,14 +47,20 @@ def test_without_an_end_periods_end_with_the_newest() -> None:
     """And without a beginning they begin with the oldest; runs of no time are left out."""
     frame = over_time(START + timedelta(days=3), START)
     undated = pl.concat([frame, frame.head(1).with_columns(period=pl.lit(None, pl.Datetime("us")))])
-    assert whole(undated, Selection())["runs"].to_list() == [1, None, None, 1]
-    assert whole(undated, Selection(since=START - timedelta(days=1)))["runs"].to_list() == [None, 1, None, None, 1]
+    assert filled(undated, Selection())["runs"].to_list() == [1, None, None, 1]
+    assert filled(undated, Selection(since=START - timedelta(days=1)))["runs"].to_list() == [
+        None,
+        1,
+        None,
+        None,
+        1,
+    ]
 
 
 def test_each_series_has_all_periods() -> None:
     """That of the model null, too."""
     frame = over_time(START, START, START + timedelta(days=1)).with_columns(model=pl.Series(["a", None, "a"]))
-    found = whole(frame, Selection(START, START + timedelta(days=2)), "model")
+    found = filled(frame, Selection(START, START + timedelta(days=2)), "model")
     rows = found.select("period", "model", "runs").sort("model", "period", nulls_last=True).rows()
     assert [(str(period)[8:10], model, runs) for period, model, runs in rows] == [
         ("30", "a", 1),
@@ -66,8 +72,8 @@ def test_each_series_has_all_periods() -> None:
 
 def test_nothing_gives_nothing() -> None:
     """A time is needed, or a run."""
-    assert whole(over_time(), Selection()).is_empty()
-    assert whole(over_time(), Selection(START, START + timedelta(days=2)))["runs"].to_list() == [None, None]
+    assert filled(over_time(), Selection()).is_empty()
+    assert filled(over_time(), Selection(START, START + timedelta(days=2)))["runs"].to_list() == [None, None]
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_of_two_batches_at_once_the_first_to_finish_is_loaded(
 
 def test_a_lake_that_somebody_writes_to_is_not_written_to(before: Before) -> None:
     """Two that write the manifest in the same moment: one of them, with a sentence for the other."""
-    with held(before.lake, for_writing=True), pytest.raises(ExportError, match="at work there; try again later"):
+    with held(before.lake, for_writing=True), pytest.raises(ExportError, match="uses it; try again later"):
         before.load()
     assert before.is_as_it_was()
 
