@@ -16,13 +16,15 @@ _FOUND = """
     select table_name, column_name, data_type, column_index from duckdb_columns()
     where database_name = current_database() and schema_name = 'main' and list_contains($1, table_name)
     union all
-    select function_name, lower(macro_definition), array_to_string(parameters, ', '), null from duckdb_functions()
+    select function_name, replace(lower(macro_definition), '"', ''), array_to_string(parameters, ', '), null
+    from duckdb_functions()
     where database_name = current_database() and schema_name = 'main' and list_contains($2, function_name)
     order by all"""
 """What is in the database, of the views $1 and the functions $2.
 
 DuckDB prints the SQL of many views differently once their file was opened again, so it cannot be compared; but a view
-that somebody has replaced has lost its comment, or has other columns. Of functions only the case of types differs.
+that somebody has replaced has lost its comment, or has other columns. Of functions only the case and the quotes of
+types differ.
 """
 
 

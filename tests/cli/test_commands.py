@@ -6,6 +6,9 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import duckdb
+import pytest
+
 from runmart.ingest.warehouse.migrations import MIGRATIONS
 from runmart.queries import views
 from tests.support.command import RUNMART, command, launch
@@ -91,6 +94,7 @@ def test_a_reader_that_goes_away_is_no_error(warehouse: Path, pages: Path) -> No
     assert b"unexpected" not in errors
 
 
+@pytest.mark.skipif(duckdb.__version__ < "2", reason="DuckDB 1 imports pandas itself")
 def test_a_load_does_not_import_pandas(warehouse: Path, pages: Path, tmp_path: Path) -> None:
     """Arrow does, where pandas is installed, which takes longer than to load a page."""
     imported = pretend_pandas(tmp_path)
