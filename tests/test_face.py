@@ -9,7 +9,6 @@ import time
 import tomllib
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta, timezone
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ import pytest
 import runmart
 from runmart.ingest.errors import SourceError
 from runmart.ingest.version import UNKNOWN
+from tests.support.command import expected_version
 
 CLONE = Path(__file__).parents[1]
 
@@ -93,7 +93,7 @@ def test_the_interface_is_what_it_lists() -> None:
     """Each name in `__all__` is there, another one is an AttributeError, and the version is that of the package."""
     for name in runmart.__all__:
         assert getattr(runmart, name) is not None, name
-    assert runmart.__version__ == version("runmart")
+    assert runmart.__version__ == expected_version()
     assert set(dir(runmart)) == set(runmart.__all__)
     assert issubclass(SourceError, runmart.RunmartError)
     with pytest.raises(AttributeError, match="conect"):
@@ -138,7 +138,7 @@ def test_every_folder_of_modules_is_in_the_wheel() -> None:
 def test_python_m_runmart_is_the_command() -> None:
     """The same version, and the same exit code of a wrong usage."""
     done = subprocess.run([sys.executable, "-m", "runmart", "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == version("runmart")
+    assert done.stdout.strip() == expected_version()
     assert subprocess.run([sys.executable, "-m", "runmart", "ingets"], capture_output=True, check=False).returncode == 2
 
 
@@ -153,7 +153,7 @@ def test_a_clone_runs_where_runmart_is_not_installed(tmp_path: Path) -> None:
         [*python, "--version"], cwd=CLONE, env=environment, capture_output=True, text=True, check=False
     )
     is_known = (CLONE / "runmart.egg-info").exists()
-    assert (done.stdout.strip(), done.stderr) == (version("runmart") if is_known else UNKNOWN, "")
+    assert (done.stdout.strip(), done.stderr) == (expected_version() if is_known else UNKNOWN, "")
     command = [*python, "demo", "-w", str(tmp_path / "demo.duckdb"), "--json"]
     done = subprocess.run(command, cwd=CLONE, env=environment, capture_output=True, text=True, check=False)
     assert json.loads(done.stdout)["runs"] > 30, done.stderr

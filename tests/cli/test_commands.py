@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
@@ -11,7 +10,7 @@ import pytest
 
 from runmart.ingest.warehouse.migrations import MIGRATIONS
 from runmart.queries import views
-from tests.support.command import RUNMART, command, launch
+from tests.support.command import RUNMART, command, expected_version, launch
 from tests.support.pretend_pandas import pretend_pandas
 from tests.support.warehouse import load, page, run, write
 
@@ -35,7 +34,7 @@ def test_ingest_needs_no_polars() -> None:
 
 def test_version_and_help_have_their_usual_spellings() -> None:
     """`--version`, `--help` and `-h`."""
-    assert command("--version").stdout.strip() == version("runmart")
+    assert command("--version").stdout.strip() == expected_version()
     assert command("-h").stdout == command("--help").stdout
     shown = command("ingest", "--help").stdout
     for word in ("SOURCES", "--source", "--warehouse", "RUNMART_WAREHOUSE", "--lock-timeout", "--reload", "--json"):

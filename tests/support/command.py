@@ -1,18 +1,47 @@
 """The command `runmart`, run in this process or launched as one of its own."""
 
+import atexit
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from unittest.mock import patch
 
 from runmart.cli.app import run
+from runmart.ingest.version import UNKNOWN
+from tests.support.paths import ROOT
 
-RUNMART = Path(sys.executable).parent / "runmart"
+
+def _script() -> Path:
+    """The installed script; where runmart is not installed, one that runs the clone."""
+    installed = Path(sys.executable).parent / "runmart"
+    if installed.exists():
+        return installed
+    folder = Path(tempfile.mkdtemp(prefix="runmart-script-"))
+    atexit.register(shutil.rmtree, folder)
+    path = f"PYTHONPATH='{ROOT}'${{PYTHONPATH:+:$PYTHONPATH}}"
+    (folder / "runmart").write_text(f"#!/bin/sh\n{path} exec '{sys.executable}' -m runmart \"$@\"\n")
+    (folder / "runmart").chmod(0o755)
+    return folder / "runmart"
+
+
+RUNMART = _script()
+
+
+def expected_version() -> str:
+    """The version of the installed package, or the word for none in a clone."""
+    try:
+        return version("runmart")
+    except PackageNotFoundError:
+        return UNKNOWN
+
 
 Completed = subprocess.CompletedProcess[str]
 
