@@ -1,4 +1,4 @@
-"""Times runmart beside its peers, in turns, each as a process of its own, on the same generated runs.
+"""Compares the load times of runmart and its peers, each in a process of its own, over the same generated runs.
 
 All end with the same four tables, committed and check-pointed. Machines differ: the ratios count, not the seconds.
 """
@@ -33,7 +33,7 @@ class Loader(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """The same runs, in two shapes, and a few of them."""
+    """The same runs in two formats, and a small sample of them."""
 
     pages: Path
     lines: Path
@@ -41,7 +41,7 @@ class Inputs(NamedTuple):
 
 
 def loaders(inputs: Inputs, runs: int, dlt_python: str | None) -> list[Loader]:
-    """What is compared; the first is what the others are compared with."""
+    """The loaders to compare; the first is the baseline."""
     pages, lines, few = inputs
     python = sys.executable
     found = [
@@ -81,7 +81,7 @@ def loaders(inputs: Inputs, runs: int, dlt_python: str | None) -> list[Loader]:
 
 
 def measure(found: list[Loader], folder: Path, rounds: int) -> dict[str, Timing]:
-    """The medians of `rounds` rounds, in each of which every loader has its turn, after one that does not count."""
+    """The medians of `rounds` rounds after a warm-up round; each round runs every loader once."""
     timings: dict[str, list[Timing]] = {loader.name: [] for loader in found}
     for number in range(rounds + 1):
         sums = dict[str, tuple[int, ...]]()
@@ -103,7 +103,7 @@ def _scaled(timing: Timing, share: float) -> Timing:
 
 
 def totals(warehouse: Path) -> tuple[int, ...]:
-    """What all warehouses must have in common."""
+    """Numbers that must be equal in the warehouses of all loaders."""
     import duckdb
 
     tables = ("runs", "usage", "tools", "errors")
@@ -114,7 +114,7 @@ def totals(warehouse: Path) -> tuple[int, ...]:
 
 
 def rows(found: list[Loader], timings: dict[str, Timing], runs: int, megabytes: float) -> list[list[str]]:
-    """The rows of the table."""
+    """The rows of the result table."""
     base = timings[found[0].name].wall_seconds
     return [
         [

@@ -1,4 +1,4 @@
-"""What it takes to load and hold many runs, and to poll many threads: constants that were measured, and what follows.
+"""Capacity model: time, memory and disk to load and store many runs, and requests to poll many threads.
 
 Its tables stand in docs/scale.md. The constants are those of RESULTS.md, of one core of the machine named there; put in
 your own: the shapes of runs differ, and so do machines.
@@ -30,7 +30,7 @@ TABLES = 4
 
 
 class Measured(NamedTuple):
-    """What was measured."""
+    """The measured constants."""
 
     json_bytes: float
     """A run, as servers send it."""
@@ -66,7 +66,7 @@ MEASURED = Measured(
 
 
 def on_one_machine(runs: int, of: Measured = MEASURED) -> list[str]:
-    """A DuckDB file, two cores."""
+    """Estimates for a DuckDB file on one machine with two cores."""
     return [
         f"{runs:,}",
         f"{_bytes(runs * of.json_bytes)} ({_bytes(runs * of.gzip_bytes)})",
@@ -77,7 +77,7 @@ def on_one_machine(runs: int, of: Measured = MEASURED) -> list[str]:
 
 
 def on_a_cluster(runs: int, of: Measured = MEASURED) -> list[str]:
-    """Lakes, and as many cores as a load takes to end in six hours."""
+    """Estimates for a lake, with as many cores as a load within six hours needs."""
     lakes = -(-runs // LAKE_RUNS)
     each = runs // lakes
     shards = max(16, -(-each // SHARD_RUNS))
@@ -100,7 +100,7 @@ def on_a_cluster(runs: int, of: Measured = MEASURED) -> list[str]:
 
 
 def polled(threads: int, requests_per_second: float) -> list[str]:
-    """Threads that are asked for: once each, and then as they fall quiet, once a week at the least."""
+    """Estimates for polling threads: each once, then less and less often while it is idle, at least once a week."""
     return [
         f"{threads:,}",
         f"{requests_per_second:,.0f}",
@@ -112,7 +112,7 @@ def polled(threads: int, requests_per_second: float) -> list[str]:
 
 
 def tables() -> dict[str, str]:
-    """The tables, by what they are of."""
+    """The tables, by topic."""
     return {
         "one machine": table(
             ("runs", "JSON (gzip)", "`runmart ingest`, 2 cores", "DuckDB file", "a view by model, 2 cores"),

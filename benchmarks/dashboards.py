@@ -1,4 +1,4 @@
-"""Times the dashboards in a real browser: the first view, and until a filter has changed what is shown."""
+"""Times the dashboards in a real browser: the first view, and the update after a filter is changed."""
 
 import argparse
 import subprocess
@@ -38,7 +38,7 @@ _WATCH = """
 
 
 def first_view(browser: Browser, address: str, charts: int) -> float:
-    """Seconds from the beginning until all charts are drawn, by a browser that has never been here."""
+    """Seconds until all charts are drawn, in a browser without a cache."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     page = context.new_page()
     page.goto(address, wait_until="commit")
@@ -48,7 +48,7 @@ def first_view(browser: Browser, address: str, charts: int) -> float:
 
 
 def filter_change(browser: Browser, address: str, charts: int) -> float:
-    """Seconds from the choice of a model until its numbers are there."""
+    """Seconds from the choice of a model until its numbers are shown."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     page: Any = context.new_page()
     page.goto(address)

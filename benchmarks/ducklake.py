@@ -1,4 +1,4 @@
-"""A DuckLake beside a DuckDB file: loads, top-ups, four loads at the same time, maintenance, views and sizes.
+"""Compares a DuckLake with a DuckDB file: loads, incremental loads, four loads at once, maintenance, views and sizes.
 
 Run it with the Python of `make test-ducklake`: it takes DuckDB 1.5, its extensions, and a PostgreSQL that is installed.
 The catalog is in a PostgreSQL of its own, without fsync; files are in a folder of the same disk.
@@ -28,25 +28,25 @@ VIEWS = ("latency_by_model", "failure_rates_by_model", "token_usage_by_model")
 
 
 def seconds(act: Callable[[], object]) -> float:
-    """How long something takes."""
+    """The wall time of a call, in seconds."""
     started = time.perf_counter()
     act()
     return time.perf_counter() - started
 
 
 def words(location: Location, *arguments: str | Path) -> list[str]:
-    """A command for a warehouse."""
+    """The arguments of a command on a warehouse."""
     where = [location.address, "--data", str(location.data)] if isinstance(location, DuckLake) else [str(location)]
     return [RUNMART, *map(str, arguments), "--warehouse", *where]
 
 
 def command(location: Location, *arguments: str | Path) -> float:
-    """How long a command takes."""
+    """The wall time of a command, in seconds."""
     return seconds(lambda: subprocess.run(words(location, *arguments), check=True, stdout=subprocess.DEVNULL))
 
 
 def at_once(location: Location, folders: list[Path]) -> float:
-    """How long several loads take that begin at the same time."""
+    """The wall time of several loads that start together, in seconds."""
     options = ("--workers", "0", "--lock-timeout", "600")
 
     def load() -> None:
@@ -58,14 +58,14 @@ def at_once(location: Location, folders: list[Path]) -> float:
 
 
 def size(location: Location) -> int:
-    """Bytes on the disk."""
+    """Bytes on disk."""
     if isinstance(location, Path):
         return location.stat().st_size
     return sum(path.stat().st_size for path in Path(str(location.data)).rglob("*") if path.is_file())
 
 
 def measured(location: Location, folder: Path, runs: int) -> dict[str, str]:
-    """What takes how long, in order."""
+    """The measurements, in the order in which they are taken."""
     found: dict[str, str] = {}
     found[f"{runs:,} runs in {runs // 100:,} pages, s"] = f"{command(location, 'ingest', folder / 'pages'):.1f}"
     found["20,000 new runs into them, s"] = f"{command(location, 'ingest', folder / 'new'):.1f}"

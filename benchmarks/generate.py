@@ -1,4 +1,4 @@
-"""Makes realistic ListRuns pages: the same seed and numbers give the same bytes.
+"""Generates realistic ListRuns pages: the same seed and counts give the same bytes.
 
 Proportions (statuses, lifecycles, tool lists, instructions, metadata, usage with details) are meant to be believable; a
 run takes about 2.2 KB, as recorded ones with instructions and function tools do. What the runs of an assistant have in
@@ -33,7 +33,7 @@ ASSISTANTS = 200
 
 
 class Assistant(NamedTuple):
-    """What the runs of an assistant have in common, as JSON."""
+    """The fields that all runs of an assistant share, as JSON."""
 
     assistant_id: str
     model: str
@@ -47,7 +47,7 @@ def _json(value: Any) -> str:
 
 
 def assistants(random_: random.Random, count: int) -> list[Assistant]:
-    """Assistants that differ in how much they are told and may use."""
+    """Assistants with different instructions and tools."""
     return [_assistant(random_) for _ in range(count)]
 
 
@@ -108,7 +108,7 @@ def _tool(random_: random.Random, number: int) -> dict[str, Any]:
 
 
 class Life(NamedTuple):
-    """When and how a run went."""
+    """The lifecycle of a run."""
 
     status: str
     created_at: int

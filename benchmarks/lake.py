@@ -1,4 +1,4 @@
-"""A lake loaded by Spark beside a warehouse loaded by one process: runs per core, where the difference goes, and sizes.
+"""Compares a lake loaded by Spark with a warehouse loaded by one process: runs per core, overhead by stage, and sizes.
 
 Everything runs on this machine, Spark as `local[N]` with N cores. Stages are timed once more without Spark, one after
 another in one process, so that what is left is Spark's own.
@@ -28,7 +28,7 @@ CHILD = "--child"
 
 
 def child(cores: str, lake: str, *batches: str) -> None:
-    """Load batches in one session; prints what each took, as JSON."""
+    """Load batches in one session; prints the time of each as JSON."""
     os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": "127.0.0.1"}
     from pyspark.sql import SparkSession
 
@@ -49,7 +49,7 @@ def child(cores: str, lake: str, *batches: str) -> None:
 
 
 def cpu_seconds() -> float:
-    """What this process and all below it have used, those included that have ended."""
+    """CPU seconds of this process and its descendants, including those that have ended."""
     used = 0.0
     for pid in family(os.getpid()):
         with contextlib.suppress(OSError):
@@ -59,7 +59,7 @@ def cpu_seconds() -> float:
 
 
 def peak_megabytes(program: str) -> float:
-    """The most memory that one of the processes below this one has had which run a program."""
+    """The peak memory of the largest descendant of this process, in MB."""
     found = [0.0]
     for pid in family(os.getpid())[1:]:
         with contextlib.suppress(OSError):
@@ -70,7 +70,7 @@ def peak_megabytes(program: str) -> float:
 
 
 def on_spark(cores: int, lake: Path, *batches: Path) -> list[dict[str, Any]]:
-    """What the start of a session and the batches took."""
+    """The times of the start of a session and of the batches."""
     command = [sys.executable, __file__, CHILD, str(cores), lake, *batches]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
@@ -134,7 +134,7 @@ def compared(folder: Path, pages: Path, runs: int) -> str:
 
 
 def sizes(folder: Path, pages: Path, runs: int) -> str:
-    """Bytes per run in each form, and later batches."""
+    """Bytes per run in each storage format, and times of later batches."""
     rows: list[list[str]] = []
 
     def add(name: str, size: int, files: int) -> None:
@@ -155,7 +155,7 @@ def sizes(folder: Path, pages: Path, runs: int) -> str:
 
 
 def later(folder: Path, lake: Path, runs: int) -> str:
-    """Batches into a lake that is there."""
+    """Later batches into an existing lake."""
     new, known = folder / "new", folder / "known"
     generate.write_pages(new, generate.runs(NEW_RUNS, first=runs))
     generate.write_pages(known, generate.runs(NEW_RUNS, first=runs // 2))

@@ -94,7 +94,7 @@ def _kibibytes(pid: int) -> int:
 
 
 def machine() -> str:
-    """What the numbers were measured on."""
+    """The machine and the versions on which the numbers were measured."""
     import platform
     from importlib.metadata import version
 

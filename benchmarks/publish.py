@@ -1,4 +1,4 @@
-"""Times the publishing of a large warehouse: copied, written anew, and again when nothing has changed."""
+"""Times publishing a large warehouse: as a copy, rewritten without free space, and again without changes."""
 
 import argparse
 import subprocess
@@ -16,7 +16,7 @@ from runmart.ingest.maintenance.publish import Published, publish
 
 
 def fragment(warehouse: Path) -> None:
-    """Leave more free space in the file than a quarter."""
+    """Delete rows until more than a quarter of the file is free space."""
     with duckdb.connect(warehouse) as connection:
         connection.execute("create table copied as from runs; create table last as from usage; checkpoint")
         connection.execute("drop table copied; checkpoint")

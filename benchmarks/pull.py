@@ -1,4 +1,4 @@
-"""Times pulls from the test server at several concurrencies, beside the paging loop of the official client.
+"""Times pulls from the test server at several concurrencies, and the paging loop of the official client.
 
 The server runs on the same machine, in Python: it takes its share of the cores, the same for all.
 """
@@ -23,7 +23,7 @@ CONCURRENCIES = (1, 8, 32)
 
 
 def runmart(url: str, warehouse: Path, concurrency: int) -> tuple[float, int, int]:
-    """Seconds, requests and runs of a pull, the command as a whole."""
+    """Seconds, requests and runs of one `runmart pull`."""
     from tests.support.server import KEY
 
     arguments = ["--base-url", f"{url}/foundry", "--profile", "azure-foundry", "--api-key-env", "KEY", "--json"]

@@ -1,4 +1,4 @@
-"""Keeps the last measured tables in RESULTS.md, a section for each program."""
+"""Stores the latest measured tables in RESULTS.md, one section per program."""
 
 import re
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
 def save(section: str, text: str) -> None:
-    """Replace what stands between the marks of `section`."""
+    """Replace the text between the markers of `section`."""
     marked = f"<!-- {section} -->\n{datetime.now(UTC):%Y-%m-%d}; {text}\n<!-- end of {section} -->"
     pattern = re.compile(f"<!-- {section} -->.*?<!-- end of {section} -->", re.DOTALL)
     whole = RESULTS.read_text("utf-8")

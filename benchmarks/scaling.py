@@ -1,4 +1,4 @@
-"""How the cost of a load grows: with the runs that it loads, with the warehouse that it adds to, with known files."""
+"""Measures how the cost of a load grows with its runs, the size of the warehouse and the number of known files."""
 
 import argparse
 import os
@@ -87,7 +87,7 @@ def top_ups(folder: Path, times: list[int], rounds: int) -> str:
 
 
 def _updates(pages: Path) -> list[str]:
-    """The open runs of some pages as they are seen once they have ended."""
+    """The open runs of some pages, as later observations in which they have ended."""
     import json
 
     found: list[str] = []
@@ -114,7 +114,7 @@ def _top_up(folder: Path, warehouse: Path, source: Path, rounds: int) -> Timing:
 
 
 def tiny_files(folder: Path, count: int) -> str:
-    """A folder of very many files of one run each: loaded, and then walked again when nothing has changed."""
+    """A folder of very many files of one run each: its first load, and a second one without changes."""
     tiny, warehouse = folder / "tiny", folder / "tiny.duckdb"
     for number in range(count):
         part = tiny / f"{number // 1000:05}"

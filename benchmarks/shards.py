@@ -1,4 +1,4 @@
-"""Merges more and more runs into one shard of a lake: how long its task takes, and how much memory it needs."""
+"""Merges growing numbers of runs into one shard of a lake: time and memory of its task."""
 
 import argparse
 import json
@@ -21,7 +21,7 @@ from runmart.models.columns import BIGINT
 
 
 def convert_all(lake: str, pages: str, shuffle_blocks: str) -> None:
-    """Put what is to be merged into a file."""
+    """Convert the inputs into a file of shuffle blocks."""
     job = commit.begin(lake, [pages], source="default", shards=1)
     found = discover.listed(job, [arrow.rows([(0,)], {"id": BIGINT})])
     rows = convert.observed(job, split.splits(job, found))
@@ -32,7 +32,7 @@ def convert_all(lake: str, pages: str, shuffle_blocks: str) -> None:
 
 
 def merge_all(lake: str, pages: str, shuffle_blocks: str) -> None:
-    """Merge it, as the task of a shard does; prints how long that took, and the most memory that this process had."""
+    """Merge that file as the task of a shard does; prints its time and its peak memory."""
     job = commit.begin(lake, [pages], source="default", shards=1)
     started = time.perf_counter()
     with (
@@ -48,7 +48,7 @@ STAGES = {"--convert": convert_all, "--merge": merge_all}
 
 
 def in_processes(folder: str) -> dict[str, float]:
-    """Both, each in a process of its own."""
+    """Convert and merge, each in a process of its own."""
     words = [f"{folder}/lake", f"{folder}/pages", f"{folder}/shuffled"]
     done = [
         subprocess.run([sys.executable, __file__, stage, *words], check=True, capture_output=True, text=True)

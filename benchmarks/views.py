@@ -1,4 +1,4 @@
-"""Times every view over a large warehouse, each read whole, as Arrow batches, on two threads."""
+"""Times every view over a large warehouse, read completely as Arrow batches, on two threads."""
 
 import argparse
 import subprocess
@@ -19,7 +19,7 @@ BATCH_ROWS = 100_000
 
 
 def timings(warehouse: Path, rounds: int) -> list[list[str]]:
-    """The median of each view, and its rows."""
+    """The median time of each view, and its number of rows."""
     rows: list[list[str]] = []
     with duckdb.connect(warehouse, config={"threads": 2}) as connection:
         connection.execute("set timezone = 'UTC'")

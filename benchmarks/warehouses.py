@@ -1,4 +1,4 @@
-"""Large warehouses, quickly: what runmart has loaded is multiplied in SQL, under other ids and at later times."""
+"""Makes large warehouses quickly: multiplies loaded runs in SQL, under new ids and at later times."""
 
 from pathlib import Path
 

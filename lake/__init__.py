@@ -1,1 +1,1 @@
-"""Lake: runs in Parquet files that many machines write together and everything reads."""
+"""Lake: runs in Parquet files, written by many machines in parallel, readable by any engine."""

@@ -1,1 +1,1 @@
-"""What runmart knows of runs: the wire format, its quirks, and the tables made of it."""
+"""Models of runs: record types of the API's responses, quirks of servers, and the tables."""

@@ -1,4 +1,4 @@
-"""Arrow, as far as it is used here, with types that a checker can follow."""
+"""Typed wrappers of the Arrow functions that are used here, whose own stubs leave most types unknown."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 
 _arrow: Any = pa
 compute: Any = pc
-"""Arrow's functions on columns."""
+"""Arrow's compute functions."""
 
 Array: TypeAlias = Any
-"""A column, `pyarrow.Array`. To a checker it may be anything: the stubs of Arrow leave most methods unknown."""
+"""A column, `pyarrow.Array`, which is Any to type checkers: Arrow's stubs leave most methods unknown."""
 
 DictionaryArray: TypeAlias = Any
 """A column of indices into distinct values, `pyarrow.DictionaryArray`."""
@@ -40,7 +40,7 @@ def leave_pandas_out() -> None:
 
 
 def array(values: Iterable[Any], arrow_type: pa.DataType | None = None) -> Array:
-    """`values` (shape: n) as a column of `arrow_type`, or of what they suggest."""
+    """`values` (shape: n) as a column of `arrow_type`, or of the type that Arrow infers."""
     return _arrow.array(values, arrow_type)
 
 
@@ -61,7 +61,7 @@ def repeat(value: Any, count: int, arrow_type: pa.DataType) -> Array:
 
 
 def scalar(value: Any, arrow_type: pa.DataType) -> Any:
-    """One value, to be used with columns."""
+    """One value as an Arrow scalar, for functions on columns."""
     return _arrow.scalar(value, arrow_type)
 
 
@@ -71,7 +71,7 @@ def dictionary(indices: Array, values: Iterable[Any], arrow_type: pa.DataType) -
 
 
 def encoded(indices: Array, values: Array) -> DictionaryArray:
-    """A column that is its distinct `values`, and which of them each row has (shape: n)."""
+    """A dictionary column: the value of the column `values` at each of `indices` (shape: n)."""
     return _arrow.DictionaryArray.from_arrays(indices, values)
 
 
@@ -81,7 +81,7 @@ def lists(offsets: Iterable[int], values: Array) -> Any:
 
 
 def concatenated(columns: Sequence[Array]) -> Array:
-    """Columns of one type, one behind the other."""
+    """Columns of one type, concatenated."""
     return _arrow.concat_arrays(columns)
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 from runmart.models.arrow import compute
 
 OBSERVATION = "observation"
-"""The first column of each batch: which observation of the batch the row belongs to, from 0."""
+"""The first column of each batch: the index of the row's observation in the batch, from 0."""
 
 POSITION = "observed_position"
 """The column that holds an observation's position in its input, from 0."""
@@ -16,7 +16,7 @@ POSITION = "observed_position"
 class Batches(NamedTuple):
     """The rows of observations (n) in the four tables: n in `runs`, any number in the others.
 
-    A column whose values repeat is a dictionary; `flatten.declared` gives each column the type that its table declares.
+    A column whose values repeat is a dictionary; `flatten.declared` casts each column to its declared type.
     """
 
     runs: pa.RecordBatch

@@ -1,7 +1,7 @@
-"""How a table is declared: a list of columns, each with its type, its getter and what it means.
+"""Declaration of a table: a list of columns, each with its type, its getter and its meaning.
 
-A column is declared once. From the declaration come the Arrow schema, the DuckDB table with its comments, the SQL that
-merges a batch, and the data dictionary.
+The Arrow schema, the DuckDB table with its comments, the SQL that merges a batch and the data dictionary are all made
+from this declaration.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from runmart.models.arrow import Array
 Rows = TypeVar("Rows")
 
 Getter = Callable[[Rows], Array]
-"""Takes the n rows of a batch, gives the column (shape: n): of its type, or a dictionary of values of its type."""
+"""Returns the column (shape: n) of the n rows of a batch: of its type, or a dictionary of values of its type."""
 
 VARCHAR = pa.string()
 BIGINT = pa.int64()
@@ -48,7 +48,7 @@ def _no_getter(_rows: object) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[Rows]):
-    """One column of a table. Only columns of what is observed (runs, steps and their parts) have a getter."""
+    """One column of a table. Only columns of observed data (runs, steps and their child rows) have a getter."""
 
     name: str
     type: pa.DataType
@@ -63,7 +63,7 @@ class Column(Generic[Rows]):
 
 @dataclass(frozen=True, slots=True)
 class Table(Generic[Rows]):
-    """One table: its columns in order, what a row is, and what the table is for."""
+    """One table: its columns in order, its grain and its purpose."""
 
     name: str
     grain: str

@@ -1,4 +1,4 @@
-"""Observations: runs as inputs showed them, one column per field. The decoder makes them for `flatten`."""
+"""Observations: runs as they were in the inputs, one column per field. The decoder makes them for `flatten`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ RUN_CREATED_AT: Column[Any] = Column(
     lambda rows: rows.run_created_at,
     "When the run was created; ask for a period to skip the rest",
 )
-"""Child rows lie in the order of loading, so that DuckDB skips row groups of other times by this column."""
+"""Child rows are stored in order of loading, so that DuckDB can skip row groups of other periods by this column."""
 
 
 class Origin(Struct, frozen=True):
@@ -47,10 +47,10 @@ class OfferedTool(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Distinct(Generic[Value]):
-    """A column in which few values differ."""
+    """A column with few distinct values."""
 
     indices: Array
-    """Which of `values` each run has (shape: n)."""
+    """The index in `values` of each run's value (shape: n)."""
     values: Sequence[Value]
 
     def array(self, get: Callable[[Value], Any], arrow_type: pa.DataType) -> DictionaryArray:
@@ -67,7 +67,7 @@ class Usages:
     """The usage of the runs that report it (shape of each column: m)."""
 
     runs: Array
-    """Which run, from 0."""
+    """The index of the run, from 0."""
     columns: RecordColumns
     """The columns of `CompletionUsage`."""
     cached_prompt_tokens: Array
@@ -77,7 +77,7 @@ class Usages:
 
 @dataclass(slots=True)
 class Observations:
-    """Runs (n), each as an input showed it at one moment."""
+    """Runs (n), each as it was at one moment."""
 
     columns: RecordColumns
     """The columns of the records, by the attributes of `RunRecord`."""
@@ -106,14 +106,14 @@ class Observations:
         )
 
     def instants(self, name: str) -> Array:
-        """A field that holds instants (shape: n), in microseconds since 1970, by the rules of `quirks`."""
+        """A field that holds instants (shape: n), in microseconds since 1970, normalised as in `quirks`."""
         if name not in self._instants:
             self._instants[name] = instants(self.columns, name)
         return self._instants[name]
 
 
 class Reject(NamedTuple):
-    """A text that should have been a record and could not be decoded."""
+    """An item that should have been a record and could not be decoded."""
 
     origin: Origin
     position: int
@@ -122,6 +122,6 @@ class Reject(NamedTuple):
     reason: str
     json_path: str
     raw: bytes
-    """The text itself, whole."""
+    """The whole text."""
     is_withheld: bool = False
-    """Whether the text was left out because it could not be redacted."""
+    """Whether the text was discarded because it could not be redacted."""

@@ -1,6 +1,6 @@
-"""Quirks: values that servers send in other forms than the API's, and what they mean. The table of normalisations.
+"""Quirks: values that servers send in another form than the API's, and how each is normalised.
 
-A quirk is here only when its meaning is certain. Everything else that does not fit is rejected, with its reason and its
+A rule exists only where the meaning is certain. Any other value of a wrong type is rejected, with a reason and its
 text, so that a rule can be added later and `runmart rejects --retry` can load it.
 """
 
@@ -62,7 +62,7 @@ def _is_rfc3339(raw: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Quirk:
-    """One rule: in these fields, what is sent like this means that."""
+    """One rule: a form of JSON in some fields, and the JSON that it stands for."""
 
     name: str
     fields: tuple[str, ...]
@@ -184,7 +184,7 @@ RENAMED: tuple[tuple[str, str, str], ...] = (
     ("usage.input_tokens_details", "usage.prompt_tokens_details", "the Responses API's word"),
     ("usage.output_tokens_details", "usage.completion_tokens_details", "the Responses API's word"),
 )
-"""Fields known under another name: name as sent, name it counts as (unless that one is there too), who sends it."""
+"""Fields that some servers rename: name as sent, name that it stands for (unless that is sent as well), origin."""
 
 _BY_FIELD: dict[str, tuple[Quirk, ...]] = {
     field: tuple(quirk for quirk in QUIRKS if field in quirk.fields)
@@ -193,9 +193,9 @@ _BY_FIELD: dict[str, tuple[Quirk, ...]] = {
 
 
 def normalise(field: str, raw: bytes) -> bytes:
-    """The JSON that `raw`, sent as `field` of a run, means; `raw` itself where no quirk applies.
+    """The JSON that `raw`, sent as `field` of a run, stands for; `raw` itself where no quirk applies.
 
-    Milliseconds are left alone: `microseconds` reads them where the column is built.
+    Milliseconds are returned unchanged: `microseconds` converts them when the column is built.
     """
     for quirk in _BY_FIELD.get(field, ()):
         if raw != b"null" and quirk.name != "milliseconds" and quirk.sent(raw):

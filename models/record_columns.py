@@ -22,7 +22,7 @@ _ABSENT = Raw(b"")
 _ARROW_TYPES: dict[type, pa.DataType] = {str: VARCHAR, bool: BOOLEAN, int: BIGINT, float: DOUBLE, Raw: BINARY}
 
 SEPARATOR = b"\0"
-"""A byte that no JSON text holds."""
+"""A byte that does not occur in JSON texts."""
 
 
 class DictionaryColumn(NamedTuple):
@@ -43,17 +43,17 @@ class RecordColumns:
         long: Collection[str] = (),
         fields: type[Struct] | None = None,
     ) -> None:
-        """No records yet.
+        """Columns without records.
 
         Args:
             record: The type of the records.
             common: Fields whose texts many records share.
-            long: Fields that are kept as JSON and hold more than some words.
-            fields: A type whose further fields have a column, too: none was sent.
+            long: Fields that are kept as JSON and usually hold long texts.
+            fields: A type whose additional fields have a column as well, without values.
         """
         self.count = 0
         self.types: Mapping[str, pa.DataType | None] = _types(record)
-        """The Arrow type of each field; None where whole numbers and others are allowed: values tell."""
+        """The Arrow type of each field; None where integers and floats are allowed, and the values decide."""
         self._further = {} if fields is None else {name: of for name, of in _types(fields).items() if name not in self}
         self._common = common
         self._lengths: dict[str, list[int]] = {name: [] for name in long if name in self}
@@ -63,7 +63,7 @@ class RecordColumns:
         self._encoded: dict[str, DictionaryColumn] = {}
 
     def add(self, records: Sequence[Struct]) -> None:
-        """Add the fields of some records; texts kept as JSON are copied, so that the records can go."""
+        """Add the fields of some records; texts kept as JSON are copied, so that the records can be freed."""
         count = len(records)
         self.count += count
         columns = zip(*map(astuple, records), strict=True)
@@ -104,28 +104,28 @@ class RecordColumns:
         return self.array(name)
 
     def encoded(self, name: str) -> DictionaryColumn:
-        """The distinct values of a field, and which of them each record has."""
+        """A field as a dictionary column."""
         if name not in self._encoded:
             array = self.array(name).dictionary_encode()
             self._encoded[name] = DictionaryColumn(array, array.dictionary.to_pylist())
         return self._encoded[name]
 
     def put(self, name: str, column: DictionaryArray) -> None:
-        """Let `column` (shape: n) stand for a field in place of what was sent."""
+        """Replace a field by `column` (shape: n)."""
         self._arrays[name] = column.dictionary_decode()
         self._encoded[name] = DictionaryColumn(column, column.dictionary.to_pylist())
 
     def is_sent(self, name: str) -> bool:
-        """Whether any record has a field."""
+        """Whether any record has the field."""
         return self.count_sent(name) > 0
 
     def count_sent(self, name: str) -> int:
-        """The number of records that have a field."""
+        """The number of records that have the field."""
         self.array(name)
         return self._sent.get(name, 0)
 
     def count_character(self, name: str, character: str) -> int:
-        """How often an ASCII character occurs in the texts of a field; in JSON as it was sent."""
+        """The number of occurrences of an ASCII character in the texts of a field; in JSON, as sent."""
         if not self.is_sent(name):
             return 0
         if name not in self._common:
@@ -143,14 +143,14 @@ class RecordColumns:
             try:
                 return arrow.array(values, arrow_type)
             except (pa.ArrowInvalid, TypeError):
-                pass  # UNSET somewhere in between: to try is cheaper than to look at each value
+                pass  # UNSET somewhere in between: trying is cheaper than testing each value
         self._sent[name] -= values.count(UNSET)
         return arrow.array([None if value is UNSET else value for value in values], arrow_type)
 
     def _texts(self, name: str) -> Array:
         if not self._sent[name]:
             return _not_sent(BINARY, self.count)
-        if name in self._lengths:  # to look for separators in long texts takes longer
+        if name in self._lengths:  # searching for separators in long texts takes longer
             return arrow.binary(b"".join(self._values[name]), accumulate(self._lengths[name], initial=0))
         text = SEPARATOR.join(self._values[name])
         return compute.split_pattern(arrow.binary(text, (0, len(text))), SEPARATOR).values

@@ -1,12 +1,12 @@
-"""The wire format: what a threads/runs server sends, as msgspec Structs.
+"""Record types: msgspec Structs of what a threads/runs server sends.
 
 Field names and meanings follow the OpenAI API description (openapi.yaml, schema `RunObject` and what it refers to) and
 Azure's `ThreadRun`. Two rules hold for every record here:
 
 * `UNSET` means that the server did not send the field, `None` that it sent null. The tables treat both alike; the
   decoder needs the difference to prove that no key is repeated.
-* A field kept as JSON is a `Raw`: its bytes exactly as sent, not parsed until somebody asks. So are the instructions,
-  a long text that all runs of an assistant share: it is parsed once.
+* A field kept as JSON is a `Raw`: its bytes exactly as sent, parsed only when needed. So are the instructions, a long
+  text that all runs of an assistant share: each distinct one is parsed once.
 """
 
 from typing import Annotated, Generic, TypeVar
@@ -31,7 +31,7 @@ NonEmpty = Annotated[str, Meta(min_length=1)]
 class RunRecord(Struct, forbid_unknown_fields=True, gc=False):
     """A run: the API's `thread.run` object, its 27 fields and Azure's `agent_id`.
 
-    Unknown fields are forbidden so that the decoder hears of them and keeps them, see `runmart.ingest.decode.decoder`.
+    Unknown fields are forbidden so that the decoder detects and keeps them, see `runmart.ingest.decode.decoder`.
     """
 
     id: NonEmpty
@@ -65,9 +65,9 @@ class RunRecord(Struct, forbid_unknown_fields=True, gc=False):
 
 
 class RunStepRecord(Struct, gc=False):
-    """A step of a run: the API's `thread.run.step` object, as far as it is stored.
+    """A step of a run: the fields of the API's `thread.run.step` object that are stored.
 
-    OpenAI sends `expired_at`; its recorded answers have `expires_at`, too.
+    OpenAI sends `expired_at`; some of its recorded responses have `expires_at`.
     """
 
     id: NonEmpty
@@ -91,7 +91,7 @@ Run = TypeVar("Run")
 
 
 class ListRunsResponse(Struct, Generic[Run], forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """A page of runs. Only `data` counts: the other fields may be missing, or lie."""
+    """A page of runs. Only `data` is used: the other fields may be missing or wrong."""
 
     data: list[Run]
     object: Raw = ABSENT
@@ -101,20 +101,20 @@ class ListRunsResponse(Struct, Generic[Run], forbid_unknown_fields=True, omit_de
 
 
 class LastError(Struct, forbid_unknown_fields=True, gc=False):
-    """Why a run failed: `server_error`, `rate_limit_exceeded`, `invalid_prompt` or another server's word."""
+    """Why a run failed: `server_error`, `rate_limit_exceeded`, `invalid_prompt` or another server's code."""
 
     code: str | UnsetType | None = UNSET
     message: str | UnsetType | None = UNSET
 
 
 class IncompleteDetails(Struct, forbid_unknown_fields=True, gc=False):
-    """Why a run stopped short: `max_completion_tokens`, `max_prompt_tokens`, `content_filter` or another word."""
+    """Why a run stopped early: `max_completion_tokens`, `max_prompt_tokens`, `content_filter` or another reason."""
 
     reason: str | UnsetType | None = UNSET
 
 
 class TruncationObject(Struct, forbid_unknown_fields=True, gc=False):
-    """How the thread was cut to fit the context window: `auto`, or `last_messages` with how many."""
+    """How the thread was truncated to fit the context window: `auto`, or `last_messages` with their number."""
 
     type: str | UnsetType | None = UNSET
     last_messages: Int64 | UnsetType | None = UNSET
@@ -139,21 +139,21 @@ class CompletionUsage(Struct, forbid_unknown_fields=True, gc=False):
 
 
 class TokensDetails(Struct, gc=False):
-    """The parts of a token count that are reported; further parts stay in the JSON they came in."""
+    """The parts of a token count that have columns; other parts stay in the JSON of the details."""
 
     cached_tokens: Int64 | None = None
     reasoning_tokens: Int64 | None = None
 
 
 class ToolCallFunction(Struct, gc=False):
-    """The function a run wants called; `arguments` is JSON written by the model, in a string or as it is."""
+    """The function that a run requests to call; `arguments` is JSON written by the model, as a string or an object."""
 
     name: str | None = None
     arguments: Raw = ABSENT
 
 
 class RequiredToolCall(Struct, gc=False):
-    """One call whose output a run waits for."""
+    """One call whose output the run waits for."""
 
     id: str | None = None
     type: str | None = None
@@ -161,7 +161,7 @@ class RequiredToolCall(Struct, gc=False):
 
 
 class SubmitToolOutputs(Struct, gc=False):
-    """The calls whose outputs are to be submitted."""
+    """The calls whose outputs have to be submitted."""
 
     tool_calls: list[RequiredToolCall] = []
 
@@ -174,7 +174,7 @@ class RequiredAction(Struct, gc=False):
 
 
 class FunctionDefinition(Struct, gc=False):
-    """What a tool says of the function behind it; `parameters` is a JSON Schema."""
+    """The function behind a tool; `parameters` is a JSON Schema."""
 
     name: str | None = None
     description: str | None = None

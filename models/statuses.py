@@ -6,14 +6,14 @@ Source: the OpenAI API description, schemas `RunObject.status` and `RunStepObjec
 from runmart.models.record_spec import SPECS
 
 TERMINAL_STATUSES = tuple(dict.fromkeys(status for spec in SPECS for status in spec.terminal_statuses))
-"""A run in one of these has ended for good. An unknown status is kept as it is and counts as open."""
+"""Statuses of runs that have ended. A run of an unknown status, which is stored as sent, counts as open."""
 
 LIFECYCLE_INSTANTS = ("created_at", "started_at", "completed_at", "failed_at", "cancelled_at")
-"""The instants at which something happened to a run; `expires_at` is known from the start and tells nothing."""
+"""Instants at which the state of a run changed; `expires_at` is set at creation, and is none of them."""
 
 STEP_OBJECT = "thread.run.step"
-"""What the `object` field of a run step says."""
+"""The value of the `object` field of a run step."""
 
 TERMINAL_STEP_STATUSES = ("completed", "failed", "cancelled", "expired")
 STEP_INSTANTS = ("created_at", "completed_at", "failed_at", "cancelled_at")
-"""When something happened to a step; when it expires is set from the beginning."""
+"""Instants at which the state of a step changed; the expiry time is set at creation."""

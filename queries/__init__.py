@@ -1,4 +1,4 @@
-"""The views: one SQL file each, what is in them, and how they get into a warehouse."""
+"""The views, one SQL file each: their catalog, their installation in a warehouse, and reading them from Python."""
 
 from runmart.queries.catalog import View, ViewColumn, find, views
 from runmart.queries.connection import ViewName, Warehouse, connect, read

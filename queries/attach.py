@@ -1,7 +1,7 @@
-"""Attach: a warehouse, opened for reading once in this process, whoever reads it.
+"""Opens each version of a warehouse once per process, for all of its readers.
 
-Locks of files belong to the process: whatever closes a file ends the locks that others in the process have on it, and
-a writer would get in beside them. So those who read the same file share what opened it.
+POSIX file locks belong to a process: closing a file releases all of the process's locks on it, also those of its other
+readers, and a writer could then open it. So all readers of a version share one open file.
 """
 
 from threading import Lock
@@ -19,7 +19,7 @@ _ATTEMPTS = 10
 
 
 class Attached:
-    """A warehouse that is open at one of its versions; it is closed once nobody holds this any more."""
+    """A warehouse that is open at one version; closed when its last reader drops it."""
 
     __slots__ = ("__weakref__", "_connection", "version")
 
@@ -29,13 +29,13 @@ class Attached:
         self.version = version
 
     def cursor(self) -> "DuckDBPyConnection":
-        """A connection of its own to it, with UTC for its time zone."""
+        """A new connection to the warehouse, with the time zone UTC."""
         cursor = self._connection.cursor()
         cursor.execute(f"use {NAME}; set timezone = 'UTC'")
         return cursor
 
     def __del__(self) -> None:
-        """Close it."""
+        """Close the warehouse."""
         self._connection.close()
 
 
@@ -44,7 +44,7 @@ _lock = Lock()
 
 
 def attached(location: Location) -> Attached:
-    """The warehouse at its version of now.
+    """The current version of a warehouse.
 
     Raises:
         FileNotFoundError: There is none.
@@ -61,12 +61,12 @@ def attached(location: Location) -> Attached:
                 return found
             if attachment := backend.attach():
                 found = Attached(attachment.connection, attachment.version)
-                if attachment.is_certain:  # else it may be a newer one, which nobody must take for this one
+                if attachment.is_certain:  # else the file may already be a newer version
                     _open[attachment.version] = found
                 return found
     raise FileNotFoundError(f"{backend}: no such warehouse")
 
 
 def version_of(location: Location) -> Version | None:
-    """The version that readers would see now; None when there is none, or it cannot be reached."""
+    """The version that a new reader would get; None when there is none, or it cannot be reached."""
     return parse_location(location).version()

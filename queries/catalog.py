@@ -1,6 +1,6 @@
 """The catalog of views, read from the headers of their files.
 
-A header says what the view is for, what a row is, and what each column means:
+A header holds the purpose and grain of the view, and the type and meaning of each column:
 
     -- purpose: ...
     -- grain: ...
@@ -42,13 +42,13 @@ class View:
 
     @property
     def comment(self) -> str:
-        """Purpose and grain, as the database keeps them."""
+        """Purpose and grain: the comment on the view in the database."""
         return f"{self.purpose} Grain: {self.grain}."
 
 
 @cache
 def views() -> tuple[View, ...]:
-    """All views, each after those it is made of."""
+    """All views, each after the views that it selects from."""
     texts = {
         file.name.removesuffix(".sql"): file.read_text("utf-8")
         for file in files("runmart.queries").iterdir()
@@ -62,7 +62,7 @@ def find(name: str) -> View:
     """The view called `name`.
 
     Raises:
-        ValueError: There is none; says which was probably meant.
+        ValueError: There is none; the message suggests the most similar name.
     """
     known = {view.name: view for view in views()}
     if name in known:
@@ -73,7 +73,7 @@ def find(name: str) -> View:
 
 
 def prelude(engine: str) -> str:
-    """The statements that define the functions views use, for `duckdb` or `spark`."""
+    """The statements that define the functions that views use, for `duckdb` or `spark`."""
     return files("runmart.queries").joinpath("prelude", f"{engine}.sql").read_text("utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Checks: what must hold in every warehouse, and the limits that its owner has set. Each is a query of what offends."""
+"""Data-quality checks: queries that return violations of invariants, or of thresholds that the owner sets."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 Scope = Literal["overall", "model", "assistant"]
 
 _SHOWN = 100
-"""Offenders of a check that are read; more tell nothing new."""
+"""The most violations of a check that are reported."""
 
 
 class Offender(NamedTuple):
-    """What offends a check."""
+    """A violation of a check."""
 
     subject: str
     value: float | int | str | None
@@ -24,7 +24,7 @@ class Offender(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: a query with the columns subject, value and limit, which gives no row when all is well."""
+    """One check: a query with the columns subject, value and limit, which returns a row for each violation."""
 
     name: str
     meaning: str
@@ -33,7 +33,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the owner of a warehouse allows; None where nothing is asked."""
+    """The thresholds of the owner; None where nothing is checked."""
 
     max_failure_rate: float | None = None
     max_run_seconds_p95: float | None = None
@@ -42,9 +42,9 @@ class Limits:
     max_age_seconds: float | None = None
     per: "Sequence[Scope]" = ("overall",)
     minimum_runs: int = 20
-    """With fewer, a rate or a percentile says nothing."""
+    """Rates and percentiles of fewer runs are not checked."""
     days: float = 7.0
-    """The time that is looked at, up to now."""
+    """The period that is checked: this many days up to now."""
 
 
 def _unique(table: str, key: str) -> Check:
@@ -123,7 +123,7 @@ INVARIANTS = (
         " and not coalesce(completed_at is null and greatest(failed_at, cancelled_at) >= started_at, false)",
     ),
 )
-"""What runmart promises of every warehouse."""
+"""The invariants of every warehouse."""
 
 _SUBJECTS: dict[Scope, str] = {
     "overall": "'all runs'",
@@ -133,12 +133,12 @@ _SUBJECTS: dict[Scope, str] = {
 
 
 def _double(limit: float) -> str:
-    """A limit in SQL; DuckDB takes 0.1 for a decimal number."""
+    """A limit as SQL, which DuckDB would otherwise read as a decimal number."""
     return f"cast({limit!r} as double)"
 
 
 def checks_of(limits: Limits) -> "Iterator[Check]":
-    """The checks that limits ask for."""
+    """The checks of the thresholds that are set."""
     recent = f"created_at >= current_timestamp - interval '{limits.days * 86_400_000:.0f}' millisecond"
     for scope in limits.per:
         subject = _SUBJECTS[scope]
@@ -198,7 +198,7 @@ def checks_of(limits: Limits) -> "Iterator[Check]":
 
 
 def offenders(connection: "DuckDBPyConnection", check: Check) -> list[Offender]:
-    """What offends a check, the first of it.
+    """The violations of a check, at most `_SHOWN` of them.
 
     Raises:
         duckdb.Error: The warehouse cannot be read.

@@ -1,4 +1,4 @@
-"""A warehouse in Python: its views, and any query, as polars frames."""
+"""Reading a warehouse in Python: its views, and any query, as polars frames."""
 
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -50,11 +50,11 @@ ViewName = Literal[
     "usage_over_time_by_assistant",
     "usage_over_time_by_model",
 ]
-"""The views that come with runmart; those of your own are read with `Warehouse.sql`."""
+"""The views that runmart installs; read your own views with `Warehouse.sql`."""
 
 
 class Warehouse:
-    """A warehouse, open for reading, as it was when it was opened; see `connect`.
+    """A warehouse, open for reading at one version; see `connect`.
 
     Instants are `Datetime("us", "UTC")`, days are dates, JSON is text.
     """
@@ -66,10 +66,10 @@ class Warehouse:
         self._use(attached(self._path), None)
 
     def within(self, selection: Selection) -> "Warehouse":
-        """The same warehouse, as if it held the selected runs only; views of your own stay whole. Close it, too.
+        """The same warehouse, limited to the selected runs; your own views are not limited. Close it as well.
 
         Raises:
-            ValueError: This is closed; or, from `view` and `sql`, an older version of runmart made the warehouse.
+            ValueError: The warehouse is closed; or, from `view` and `sql`, an older version of runmart created it.
         """
         found = copy(self)
         found._use(self._file(), selection)  # noqa: SLF001 - another of the same
@@ -81,14 +81,14 @@ class Warehouse:
         return self._attached
 
     def _use(self, file: Attached, selection: Selection | None) -> None:
-        """Go on with a file, and see some of it."""
+        """Continue with an opened version, limited to a selection."""
         self._connection = file.cursor()
         self._attached, self._version = file, file.version
         self._selected = Selected(self._connection, selection) if selection is not None else None
 
     @property
     def views(self) -> list[str]:
-        """The names of the views that are there, in alphabetical order; your own, too."""
+        """The names of the views in the warehouse, your own included, in alphabetical order."""
         found = self.sql("select view_name from duckdb_views() where database_name = 'warehouse' and not internal")
         return sorted(found["view_name"])
 
@@ -96,7 +96,7 @@ class Warehouse:
         """All rows of a view.
 
         Raises:
-            ValueError: There is no such view; the message names the one that was probably meant.
+            ValueError: There is no such view; the message suggests the most similar name.
         """
         known = find(name).name
         if known not in self.views:
@@ -104,7 +104,7 @@ class Warehouse:
         return self.sql(f"select * from {known}")
 
     def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> "polars.DataFrame":
-        """What a query gives; `?` and `$name` in it stand for `parameters`.
+        """The result of a query; `?` and `$name` in it stand for `parameters`.
 
         Raises:
             duckdb.Error: The query is wrong, or would write.
@@ -118,14 +118,14 @@ class Warehouse:
 
     @property
     def is_current(self) -> bool:
-        """Whether nothing was written, or published, under the path since."""
+        """Whether the warehouse at the path is still the version that is open."""
         return version_of(self._path) == self._version
 
     def refresh(self) -> bool:
-        """Go on with what is there now; whether that is something new.
+        """Continue with the newest version. Returns False if that is already open.
 
         Raises:
-            FileNotFoundError: It is not there any more.
+            FileNotFoundError: The warehouse has been removed.
             BlockingIOError: Another process writes to it.
         """
         if self.is_current:
@@ -136,26 +136,26 @@ class Warehouse:
         return True
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the warehouse."""
         self._connection.close()
         self._attached = None
 
     def __enter__(self) -> Self:
-        """The warehouse is closed on leaving."""
+        """The warehouse itself, which is closed on exit."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the warehouse."""
         self.close()
 
 
 def connect(path: str | Location) -> Warehouse:
     """Open a warehouse for reading.
 
-    While it is open, nobody can load into this very file, and what it gives stays as it is. A file that is replaced, by
-    `runmart prune` or whatever publishes a copy, is not held up: this goes on with the old one until `refresh`.
+    While a DuckDB file is open, other processes cannot write to it. It can be replaced, as `runmart prune` and
+    publishing do: this warehouse then stays at the old version until `refresh`.
 
-    A DuckLake, `ducklake:postgres:dbname=…`, keeps nobody out: what it gives is its newest snapshot, until `refresh`.
+    A DuckLake, `ducklake:postgres:dbname=…`, can be written to meanwhile: reads stay at one snapshot until `refresh`.
 
     Raises:
         FileNotFoundError: There is no such warehouse.
@@ -168,10 +168,10 @@ def connect(path: str | Location) -> Warehouse:
 
 
 def read(warehouse: str | Location, view: ViewName) -> "polars.DataFrame":
-    """The rows of a view as a polars frame; the warehouse is open for as long as that takes.
+    """The rows of a view as a polars frame; the warehouse is open only while they are read.
 
     Raises:
-        FileNotFoundError: There is no such warehouse; and what else `connect` raises.
+        FileNotFoundError: There is no such warehouse. For other errors see `connect`.
     """
     with connect(warehouse) as opened:
         return opened.view(view)

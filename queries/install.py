@@ -1,4 +1,4 @@
-"""Views get into a warehouse: created or replaced, each with its comments."""
+"""Installation of the views in a warehouse, with their comments."""
 
 import re
 from typing import TYPE_CHECKING
@@ -20,21 +20,21 @@ _FOUND = """
     from duckdb_functions()
     where database_name = current_database() and schema_name = 'main' and list_contains($2, function_name)
     order by all"""
-"""What is in the database, of the views $1 and the functions $2.
+"""Comments and columns of the views $1, and definitions of the functions $2, as they are in the database.
 
-DuckDB prints the SQL of many views differently once their file was opened again, so it cannot be compared; but a view
-that somebody has replaced has lost its comment, or has other columns. Of functions only the case and the quotes of
-types differ.
+The SQL of views cannot be compared, since DuckDB prints it differently after the file was opened again. But a view that
+a user has replaced has lost its comment, or has other columns. In functions only the case and the quotes of types
+differ.
 """
 
 
 def install(writer: "Writer") -> None:
-    """Create or replace all views and the functions they use, in one transaction, unless these very ones are there.
+    """Create or replace all views and the functions they use, in one transaction, unless they are up to date.
 
-    The warehouse's tables must be there.
+    The tables of the warehouse must exist.
 
     Raises:
-        duckdb.Error: They are not.
+        duckdb.Error: A table is missing.
     """
     if not _is_current(writer):
         writer.with_write_lock(lambda: _install(writer))

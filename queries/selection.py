@@ -1,7 +1,7 @@
-"""Selection: some of the runs, and what all views give of them.
+"""Selection of runs: limits all views to runs of a time, source, model or assistant.
 
-The views are made anew over the selected rows, in the connection at hand and nowhere else. So a selection defines no
-measure of its own: failure rates of last week are the view `failure_rates_by_model`, of the runs of last week.
+The views are created again, as temporary views over the selected rows, in one connection only. So a selection defines
+no measures of its own: failure rates of last week are the view `failure_rates_by_model` over the runs of last week.
 """
 
 import re
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 Grain = Literal["hour", "day", "week", "month", "all"]
-"""What a period of views over time is, in UTC; weeks begin on Mondays. `all` makes one period of all runs, null."""
+"""The period of views over time, in UTC; weeks begin on Mondays. `all` is one period of all runs, null."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which runs, and in which periods; of what is left empty, all.
+    """Which runs, and in which periods; an empty field does not limit.
 
-    Times are those of creation, `since` included and `until` not; runs without one are left out then. Times without an
-    offset are UTC.
+    Runs are selected by creation time, from `since`, included, to `until`, excluded; runs without a creation time are
+    then not selected. Times without an offset are UTC.
     """
 
     since: datetime | None = None
@@ -37,10 +37,10 @@ class Selection:
 
 
 class Selected:
-    """A connection in which the tables and views of the database attached as `warehouse` are those of a selection."""
+    """A connection whose tables and views, of the database attached as `warehouse`, are limited to a selection."""
 
     def __init__(self, connection: "DuckDBPyConnection", selection: Selection) -> None:
-        """The connection is changed for good."""
+        """Limit the connection, for as long as it is open."""
         self.selection = selection
         self._connection = connection
         self._made: set[str] = set()
@@ -50,10 +50,10 @@ class Selected:
         connection.execute(f"create or replace temp macro period_of(instant) as {_period(selection.grain)}")
 
     def add_views(self, query: str) -> None:
-        """Let there be the views that a query names; to make all of them takes as long as to ask for most.
+        """Create the views that a query names: creating all of them takes as long as most queries.
 
         Raises:
-            ValueError: An older version of runmart made the warehouse, and its tables lack what a view needs.
+            ValueError: An older version of runmart created the warehouse, and its tables lack columns of a view.
         """
         import duckdb
 
@@ -75,7 +75,7 @@ def _words(query: str) -> set[str]:
 
 
 def _tables(selection: Selection) -> Iterator[tuple[str, str]]:
-    """The tables of runs, each with the query of its selected rows."""
+    """The tables of runs and steps, each with the query of its selected rows."""
     runs = [*_times(selection, "created_at"), *_values(selection)]
     yield "runs", f"select * from warehouse.main.runs{_where(runs)}"
     of_runs = ["run_id in (select run_id from temp.runs)"]

@@ -1,4 +1,4 @@
-"""The peer: dlt merges runs by id into DuckDB. Arguments: WAREHOUSE FOLDER. Runs in an environment with dlt[duckdb]."""
+"""Peer: dlt merges runs by id into DuckDB. Arguments: WAREHOUSE FOLDER. Needs an environment with dlt[duckdb]."""
 
 import json
 import sys

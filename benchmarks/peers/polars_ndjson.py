@@ -1,4 +1,4 @@
-"""The peer: polars reads JSON Lines, DuckDB makes the same four tables of it. Arguments: WAREHOUSE SOURCE."""
+"""Peer: polars reads JSON Lines, DuckDB creates the same four tables. Arguments: WAREHOUSE SOURCE."""
 
 import sys
 

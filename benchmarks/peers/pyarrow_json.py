@@ -1,4 +1,4 @@
-"""The peer: Arrow reads JSON Lines, DuckDB makes the same four tables of it. Arguments: WAREHOUSE SOURCE."""
+"""Peer: Arrow reads JSON Lines, DuckDB creates the same four tables. Arguments: WAREHOUSE SOURCE."""
 
 import sys
 
@@ -43,7 +43,7 @@ FIELDS: dict[str, pa.DataType] = {
 
 
 def main() -> None:
-    """Load. A `response_format` that is a text here and an object there is an error of this reader: it is left out."""
+    """Load without `response_format`, a string in some runs and an object in others, on which this reader fails."""
     warehouse, source = sys.argv[1:]
     options = json.ParseOptions(
         explicit_schema=pa.schema([pa.field(name, kind) for name, kind in FIELDS.items()]),

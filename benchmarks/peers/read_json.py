@@ -1,4 +1,4 @@
-"""The peer: DuckDB's own reader makes the same four tables. Arguments: WAREHOUSE lines|pages SOURCE."""
+"""Peer: DuckDB's own JSON reader creates the same four tables. Arguments: WAREHOUSE lines|pages SOURCE."""
 
 import json
 import sys

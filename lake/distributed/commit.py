@@ -175,9 +175,9 @@ def _order(one: Written) -> tuple[str, str, int]:
 
 
 def _clean(job: Job, known: AbstractSet[str], replaced_before: Iterable[str]) -> None:
-    """Remove files that the batch before replaced, and files of failed attempts.
+    """Remove files that the previous batch replaced, and files of failed attempts.
 
-    Only folders to which this batch has written are listed; a file that stays does no harm.
+    Only folders to which this batch has written are listed; files that remain elsewhere are ignored by readers.
     """
     storage = job.storage()
     storage.remove(name for name in replaced_before if name not in known)

@@ -27,7 +27,7 @@ from runmart.models.observations import Origin, Reject
 
 _OBSERVATIONS = 60_000
 _BYTES = 64 << 20
-"""Bytes of rows that are partitioned at a time: the more, the larger the shuffle blocks."""
+"""Bytes of rows that are partitioned at a time; larger values make larger shuffle blocks."""
 
 _RESTORE_MEMORY = "128MB"
 
@@ -54,7 +54,7 @@ class End(msgspec.Struct, array_like=True):
 
 
 class Sums(msgspec.Struct, array_like=True):
-    """Counts of what was read that belong to no shard."""
+    """Counts of a task that belong to no single shard."""
 
     pages: int = 0
     observations: int = 0
@@ -162,7 +162,7 @@ class Collector:
         return Origin(self._job.source, observed_at, self.load_id)
 
     def take(self) -> Iterator[Any]:
-        """The shuffle blocks so far, as one row each, since they may be large."""
+        """Take the shuffle blocks so far, each as a record batch of one row, since they may be large."""
         for shuffle_block in self._blocks:
             yield shuffle.rows([shuffle_block])
         self._blocks = []
@@ -195,7 +195,7 @@ def observed(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
 
 
 def _restored(job: Job, found: Found, collector: Collector) -> Iterator[Any]:
-    """A partition of an export."""
+    """The shuffle blocks of a partition of an export."""
     source = job.sources[found.source]
     export = export_of(source)
     if export is None or found.part >= len(export.partitions):

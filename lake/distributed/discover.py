@@ -22,7 +22,7 @@ _ROWS = 1000
 
 
 def listed(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
-    """The inputs of the sources whose numbers come in, as rows."""
+    """The inputs, as rows, of the sources with the incoming numbers."""
     some: list[Found] = []
     for batch in batches:
         for number in batch.column(0).to_pylist():
@@ -79,7 +79,7 @@ def export_of(source: str) -> Manifest | None:
 
 
 def marked(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
-    """The same inputs, with `is_known` set for those that the lake has loaded; all inputs of a shard must come in."""
+    """The same inputs, with `is_known` set for those that the lake has loaded; `batches` must hold whole shards."""
     manifest = job.before()
     for owner, group in _by_owner(jobs.found(batches)).items():
         with Shard(job, manifest, owner) as shard:

@@ -137,7 +137,7 @@ class Storage:
         return sorted(info.path.removeprefix(root) for info in found if info.type == fs.FileType.File)
 
     def remove(self, names: Iterable[str]) -> None:
-        """Delete files; errors are ignored, since a file that stays does no harm."""
+        """Delete files; errors are ignored, since readers ignore files that are not in the manifest."""
         for name in names:
             with suppress(OSError):
                 self._system.delete_file(self._full(name))

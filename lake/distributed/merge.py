@@ -42,7 +42,7 @@ class Merged(msgspec.Struct):
     written: list[Written]
     """The partitions that have changed; one without files is empty now."""
     bookkeeping: dict[str, File | None]
-    """The bookkeeping files that have changed; None where no row is left."""
+    """The bookkeeping files that have changed, by table; None where no row is left."""
     new_runs: int
     updated_runs: int
     unchanged: int
@@ -84,7 +84,7 @@ class ShardInput:
                 yield shuffle_block._replace(data=self._file.read(end - start))
 
     def close(self) -> None:
-        """All blocks have arrived."""
+        """Record that all blocks have arrived."""
         self._size = self._file.tell()
 
     def before(self, shuffle_block: ShuffleBlock) -> int:

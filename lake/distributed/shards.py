@@ -33,7 +33,7 @@ _MONTH = "strftime(created_at, '%Y-%m')"
 
 
 class Key(NamedTuple):
-    """The key by which rows of some tables are found."""
+    """The key column of some tables."""
 
     table: str
     """The table whose primary key it is."""
@@ -47,9 +47,9 @@ class Key(NamedTuple):
         return f"{self.table}_ids"
 
     @property
-    def lay(self) -> str:
-        """The name of the table of ids that the lake has, with the index of their partition."""
-        return f"{self.table}_lay"
+    def stored(self) -> str:
+        """The name of the table of ids that the lake holds, with the index of their partition."""
+        return f"{self.table}_stored"
 
     @property
     def changed(self) -> str:
@@ -111,7 +111,7 @@ class Shard:
     def fill_rows(self, key: Key) -> None:
         """Insert the stored rows that have ids of the batch, and record their partitions."""
         connection = self.connection
-        connection.execute(f"create table {key.lay} (id varchar, place integer)")
+        connection.execute(f"create table {key.stored} (id varchar, partition integer)")
         for at, one in enumerate(self.written):
             if key.table not in one.files:
                 continue
@@ -121,11 +121,11 @@ class Shard:
             )
             connection.register("stored_ids", stream)
             [(count,)] = connection.execute(f"""
-                insert into {key.lay} select {key.column}, {at} from stored_ids
+                insert into {key.stored} select {key.column}, {at} from stored_ids
                 where {key.column} in (select id from {key.ids})""").fetchall()
             connection.unregister("stored_ids")
             if count:
-                self._fill_from(one, key, f"select id from {key.lay} where place = {at}")
+                self._fill_from(one, key, f"select id from {key.stored} where partition = {at}")
 
     def _fill_from(self, one: Written, key: Key, ids: str) -> None:
         for table in ALL_TABLES:
@@ -145,10 +145,12 @@ class Shard:
                 where {key.column} in ({ids})""")
 
     def changed(self, key: Key) -> list[Partition]:
-        """The partitions that lost or got rows."""
+        """The partitions that lost or gained rows."""
         found = self.connection.execute(f"""
             select distinct coalesce(source, ''), {_MONTH} from main.{key.table} where load_id > 0""").fetchall()
-        left = self.connection.execute(f"select distinct place from {key.lay} where id in ({key.changed})").fetchall()
+        left = self.connection.execute(
+            f"select distinct partition from {key.stored} where id in ({key.changed})"
+        ).fetchall()
         partitions = {Partition(source, month) for source, month in found}
         return sorted(partitions | {self.written[int(at)].partition for (at,) in left}, key=_order)
 
@@ -182,7 +184,7 @@ class Shard:
     def write_bookkeeping(self, table: str) -> File | None:
         """Rewrite a bookkeeping file of this shard; returns None when no row is left."""
         query = f"select {', '.join(schema.columns(table))} from runmart.{table} order by all"
-        if table == REJECTS.name:  # numbers that no other shard gives
+        if table == REJECTS.name:  # ids that differ from those of other shards
             query = f"""
                 select * replace (case when load_id < {self.job.batch} then reject_id else (
                     (select coalesce(max(reject_id), 0) from runmart.rejects where load_id < {self.job.batch})
@@ -192,7 +194,7 @@ class Shard:
         return self._put(query, f"{table}/{self._name()}.parquet")
 
     def _name(self) -> str:
-        """A file name that no other attempt or machine uses."""
+        """A unique file name, different in each attempt and on each machine."""
         return f"{self.number:05d}-{self.job.batch:06d}-{uuid.uuid4().hex[:12]}"
 
     def _put(self, query: str, name: str) -> File | None:
@@ -204,7 +206,7 @@ class Shard:
         return file
 
     def _stored(self, one: Written, table: str) -> str:
-        """All columns of a table of a partition, as a subquery, whatever its file lacks."""
+        """A subquery of all columns of a table of a partition, with defaults for those that its file lacks."""
         file = one.files[table]
 
         def siblings() -> dict[str, str]:

@@ -49,12 +49,12 @@ def shuffle_blocks(batches: Iterable[Any]) -> Iterator[ShuffleBlock]:
 
 
 def by_shard(batches: Sequence[Batches], shards: int) -> Iterator[tuple[int, bytes]]:
-    """Each shard that has observations, with these serialised; the batches must have columns of the same types."""
+    """The serialised observations of each shard that has any; columns must have the same types in all batches."""
     tables = [_joined(parts) for parts in zip(*batches, strict=True)]
     runs = tables[0]
     shard = _shards(runs.column("run_id"), shards)
     order = compute.array_sort_indices(shard)
-    place = compute.array_sort_indices(order)  # where each observation goes
+    place = compute.array_sort_indices(order)  # the new position of each observation
     first = _starts([batch.runs for batch in batches])
     for number, parts in enumerate(zip(*batches, strict=True)):
         before = _repeated(first, [len(part) for part in parts])
@@ -72,7 +72,7 @@ def by_shard(batches: Sequence[Batches], shards: int) -> Iterator[tuple[int, byt
 
 
 def steps_by_shard(batches: Sequence[Any], shards: int) -> Iterator[tuple[int, bytes]]:
-    """Each shard that has steps, with these serialised."""
+    """The serialised steps of each shard that has any."""
     steps = _joined(batches)
     shard = _shards(steps.column("step_id"), shards)
     steps = steps.take(compute.array_sort_indices(shard))
@@ -161,13 +161,13 @@ def _decoded(data: bytes) -> list[Any]:
     while source.tell() < len(data):
         with _ipc.open_stream(source) as reader:
             found.append(reader.read_next_batch())
-            for _ in reader:  # to its end, where the next begins
+            for _ in reader:  # read up to the end, where the next stream begins
                 raise ValueError("a shuffle block holds one batch of each table")
     return found
 
 
 def _compacted(column: Array) -> Array:
-    """The same values, without those of the dictionary that no row has."""
+    """The same column, its dictionary reduced to the values that occur."""
     if not pa.types.is_dictionary(column.type):
         return column
     used = compute.drop_null(compute.unique(column.indices))

@@ -1,4 +1,4 @@
-"""Splits of large inputs: one machine reads an input, many convert its splits."""
+"""Split stage: one machine reads a large input, and many machines convert its splits."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -62,5 +62,5 @@ def blocks_of(found: Found) -> list[Block]:
 
 
 def end_of(found: Found) -> ReadToEnd:
-    """How reading an input that was split ended."""
+    """The result of reading an input that was split."""
     return _ENDS.decode(found.data or b"")

@@ -1,1 +1,1 @@
-"""Parquet: a warehouse as a folder of Parquet files, and back."""
+"""Export of a warehouse to a folder of Parquet files, and import from it."""

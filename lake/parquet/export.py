@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 _MEMORY = "512MB"
 _ASIDE = ".data.parquet.part"
-"""In the export's own folder: what a crash leaves must not lie where readers look for Parquet files."""
+"""The file that is being written, outside of the tables' folders: after a crash readers must not find it there."""
 
 _MONTH = "strftime(created_at, '%Y-%m')"
 _CHILDREN = ("usage", "tools", "errors")
 _ALSO = {"runs": ["source"], "steps": ["source"]}
-"""Columns of the warehouse that files lack, and that tell which partition a row belongs to."""
+"""Columns of the warehouse that files lack, and that are needed to select the rows of a partition."""
 
 _OLDEST_SCHEMA = 6
 """The first schema version with all tables of an export."""
@@ -47,13 +47,13 @@ _OLDEST_SCHEMA = 6
 _PRUNED_AT = """(
     select coalesce(max(epoch_us(pruned_at)), 0) from runmart.prunes
     where content_only and (month is null or older_than > cast(month || '-01' as timestamptz)))"""
-"""When content of a month was pruned last; the session's time zone is UTC."""
+"""The time of the last prune of content in a month; the session's time zone is UTC."""
 
 Progress = Callable[[Partition], None]
 
 
 class Outcome(NamedTuple):
-    """What an export did, in partitions."""
+    """Result of an export, in numbers of partitions."""
 
     written: int
     unchanged: int
@@ -75,7 +75,7 @@ def export(
 
     Args:
         connection: A connection from `open_for_reading`.
-        folder: Where the export is, or will be.
+        folder: The folder of the export, which need not exist.
         full: Write all partitions, changed or not.
         progress: Called after each partition that was written.
 
@@ -88,7 +88,7 @@ def export(
         _manifest(connection, folder)
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder, for_writing=True):
-            manifest = _manifest(connection, folder)  # nobody else changes it now
+            manifest = _manifest(connection, folder)  # read again under the lock
             return _update_partitions(connection, folder, manifest, full=full, progress=progress)
     except OSError as error:
         raise ExportError(f"{folder}: {error.strerror or error}; run the command again once that is fixed") from None
@@ -99,14 +99,14 @@ def export(
 def _update_partitions(
     connection: "DuckDBPyConnection", folder: Path, manifest: Manifest, *, full: bool, progress: Progress
 ) -> Outcome:
-    """Write what has changed, and note each partition as it is done."""
+    """Write the partitions that have changed, and record each in the manifest once it is written."""
     sources = _sources(connection)
     digests = _digests(connection)
     is_only_source = len({partition.source for partition in digests}) == 1
     known = {one.partition: one for one in manifest.partitions}
     changed = [one for one in digests if full or one not in known or known[one].digest != digests[one]]
     gone = [one for one in known if one not in digests]
-    for partition in changed:  # should this be cut short, they are written again, or removed, whatever became of them
+    for partition in changed:  # after a crash the next export writes or removes these again
         known[partition] = Written(partition, "", known[partition].files if partition in known else {})
     manifest.stamp(VERSION)
     manifest.is_complete, manifest.partitions = False, [known[one] for one in sorted(known, key=_order)]
@@ -135,7 +135,7 @@ def _order(partition: Partition) -> tuple[str, str]:
 
 
 def _manifest(connection: "DuckDBPyConnection", folder: Path) -> Manifest:
-    """The manifest so far, once it is clear that the folder is for this export."""
+    """The present manifest, after checking that the folder holds an export of this warehouse, or nothing."""
     [(warehouse,)] = connection.execute(
         "select cast(min(applied_at) as varchar) from runmart.schema_version"
     ).fetchall()
@@ -154,9 +154,9 @@ def _manifest(connection: "DuckDBPyConnection", folder: Path) -> Manifest:
 
 
 def _digests(connection: "DuckDBPyConnection") -> dict[Partition, str]:
-    """What each partition is made of. A run changes with its load, and its content when that is pruned.
+    """A digest of the rows of each partition. It changes with each load of a run, and when content is pruned.
 
-    Columns count, too: an upgrade that adds one writes all partitions anew.
+    It includes the names of columns, so that all partitions are written again after an upgrade that adds one.
     """
     parts: dict[Partition, list[str]] = {}
     pruned_at = _PRUNED_AT if policies.has_policies(connection) else "0"
@@ -177,7 +177,7 @@ def _digests(connection: "DuckDBPyConnection") -> dict[Partition, str]:
 
 
 def _sources(connection: "DuckDBPyConnection") -> dict[str, str]:
-    """What each table is selected from: itself, or all columns of it where the warehouse has an older schema.
+    """The source of each table: itself, or a subquery that adds the missing columns of an older schema.
 
     Raises:
         WarehouseError: The warehouse has an older schema than any export.
@@ -209,7 +209,7 @@ def _write(
     *,
     is_only_source: bool,
 ) -> dict[str, File]:
-    """Write the files of a partition; returns that of each table that has rows."""
+    """Write the files of a partition; returns the file of each table that has rows."""
     files: dict[str, File] = {}
     for table in schema.PARTITIONED:
         condition = _condition(table, partition, is_only_source=is_only_source)
@@ -226,12 +226,12 @@ def _write(
 
 
 def cast_columns(table: str) -> str:
-    """The columns of a table; JSON as text, which everything reads."""
+    """The columns of a table in SQL; JSON as text, which every reader supports."""
     return ", ".join(f"cast({name} as {kind}) as {name}" for name, kind in schema.columns(table).items())
 
 
 def _condition(table: str, partition: Partition, *, is_only_source: bool) -> str:
-    """Which rows of a table are in a partition."""
+    """The condition in SQL of the rows of a table that are in a partition."""
     created = "run_created_at" if table in _CHILDREN else "created_at"
     of_month = f"{created} is null"
     if partition.month:
@@ -256,12 +256,12 @@ def _write_whole(connection: "DuckDBPyConnection", folder: Path, table: str, sou
 
 
 def _copy(connection: "DuckDBPyConnection", query: str, folder: Path, name: str) -> File:
-    """Write what a query gives aside."""
+    """Write the rows of a query into the temporary file `_ASIDE`."""
     return copy(connection, query, folder / _ASIDE, name)
 
 
 def copy(connection: "DuckDBPyConnection", query: str, path: Path, name: str) -> File:
-    """Write what a query gives into a Parquet file, which is to be called `name` in the manifest."""
+    """Write the rows of a query into a Parquet file; returns its manifest entry, under the path `name`."""
     [(count,)] = connection.execute(
         f"copy ({query}) to {_quoted(str(path))} (format parquet, compression zstd, use_tmp_file false)"
     ).fetchall()
@@ -269,7 +269,7 @@ def copy(connection: "DuckDBPyConnection", query: str, path: Path, name: str) ->
 
 
 def _remove(folder: Path, partition: Partition) -> None:
-    """Remove the files of a partition that is not there any more."""
+    """Remove the files of a partition that has no rows any more."""
     for table in schema.PARTITIONED:
         path = folder / partition.path(table)
         shutil.rmtree(path.parent, ignore_errors=True)
@@ -277,7 +277,7 @@ def _remove(folder: Path, partition: Partition) -> None:
 
 
 def _remove_empty(path: Path, folder: Path) -> None:
-    """Remove a folder, and those above it, as far as there is nothing in them."""
+    """Remove a folder, and then its parents up to `folder`, while they are empty."""
     while path != folder and path.exists() and not any(path.iterdir()):
         path.rmdir()
         path = path.parent

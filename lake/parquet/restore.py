@@ -51,7 +51,7 @@ def restore(writer: "Writer", folder: Path, content: "RedactionPolicy | None" = 
     """Load an export or a lake: runs and steps as they were observed, and missing prices and aliases.
 
     Args:
-        writer: What `open_for_writing` gives.
+        writer: A writer from `open_for_writing`.
         folder: The export.
         content: The redaction policy; see `Load`.
 
@@ -138,7 +138,7 @@ def converted(reader: "DuckDBPyConnection", folder: Path, one: Written, load_id:
 
 
 def _relation(folder: Path, one: Written, table: str, options: str = "", *also: str) -> str:
-    """All columns of a table of a partition, as a subquery, whatever its file lacks."""
+    """A subquery of all columns of a table of a partition, with defaults for those that its file lacks."""
     file = one.files[table]
 
     def siblings() -> dict[str, str]:
@@ -207,7 +207,7 @@ def _whole(column: Any) -> Any:
 
 
 def _add_missing(connection: "DuckDBPyConnection", folder: Path, table: str, file: File) -> None:
-    """Add the rows of a table whose keys the warehouse does not have."""
+    """Insert the rows of a table whose keys are not in the warehouse."""
     columns = ", ".join(schema.columns(table))
     same = " and ".join(f"old.{name} = new.{name}" for name in _KEYS[table])
     connection.execute(f"""

@@ -1,4 +1,4 @@
-"""The tables: four of runs, in the order in which a batch holds them, and the steps."""
+"""All tables: four of runs, in the order in which a batch holds them, and the steps."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The bookkeeping tables, schema `runmart`: what was loaded, from where, and what could not be."""
+"""The bookkeeping tables, schema `runmart`: loads, inputs, rejects, pull state, redaction policy and tombstones."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The table `errors`: one row per problem a run reports."""
+"""The table `errors`: one row per problem that a run reports."""
 
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ INCOMPLETE_DETAILS = "incomplete_details"
 
 
 class ErrorRows(NamedTuple):
-    """What the rows (m) are made of."""
+    """The columns of the rows (m)."""
 
     observation: Array
     run_id: Array
@@ -37,7 +37,7 @@ def rows(observations: Observations) -> ErrorRows:
 
 
 def _problems(sent: Distinct[Any], kind: str, code: str, message: str | None) -> tuple[Array, Array, Array, Array]:
-    """Observation, kind, code and message of the rows that one kind of problem makes."""
+    """Observation, kind, code and message of the rows of one kind of problem."""
     observation = compute.indices_nonzero(sent.where(lambda problem: problem is not None)).cast(BIGINT)
     indices = sent.indices.take(observation)
     return (

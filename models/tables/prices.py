@@ -1,4 +1,4 @@
-"""The tables of prices: what tokens cost, and which price a deployment's name stands for."""
+"""The tables of prices: the bundled and imported price list, and the models that deployment names stand for."""
 
 from typing import Any
 

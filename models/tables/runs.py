@@ -25,12 +25,12 @@ from runmart.models.tables.tools import digest
 
 
 def _field(name: str) -> Getter[Observations]:
-    """A field as sent; null where a server sent nothing."""
+    """A field as sent; null where it was not sent."""
     return lambda observations: observations.columns.array(name)
 
 
 def _common(name: str) -> Getter[Observations]:
-    """As `field`, for texts that many runs have in common."""
+    """As `_field`, for texts that many runs share."""
     return lambda observations: observations.columns.encoded(name).array
 
 
@@ -45,7 +45,7 @@ def _json(name: str) -> Getter[Observations]:
 
 
 def _origin(get: Callable[[Origin], Any], arrow_type: pa.DataType) -> Getter[Observations]:
-    """What `get` finds in the origin of each run."""
+    """A value from the origin of each run."""
 
     def values(observations: Observations) -> Array:
         found = chain.from_iterable(repeat(get(of), count) for of, count in observations.origins)
@@ -70,17 +70,17 @@ def _assistant_id(observations: Observations) -> Array:
 
 
 def _instructions(observations: Observations) -> Array:
-    """The instructions; null where a server sent nothing."""
+    """The instructions; null where they were not sent."""
     return observations.instructions.array(lambda text: text, VARCHAR)
 
 
 def _tool_count(observations: Observations) -> Array:
-    """How many tools there are."""
+    """The number of tools of each run."""
     return arrow.array(map(len, observations.tools.values), BIGINT).take(observations.tools.indices)
 
 
 def _tools_digest(observations: Observations) -> Array:
-    """What tells their lists of tools apart."""
+    """The digest of each run's list of tools."""
     return observations.tools.array(digest, VARCHAR)
 
 

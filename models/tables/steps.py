@@ -15,7 +15,7 @@ from runmart.models.records import RunStepRecord
 
 
 class StepRow(NamedTuple):
-    """A step as an input showed it."""
+    """A step as it was in an input."""
 
     origin: Origin
     position: int
@@ -37,7 +37,7 @@ def _each(get: Callable[[StepRow], Any], arrow_type: pa.DataType) -> Getter[Step
 
 
 def _sent(name: str, arrow_type: pa.DataType = VARCHAR) -> Getter[StepRows]:
-    """A field as sent; null where a server sent nothing."""
+    """A field as sent; null where it was not sent."""
 
     def value(row: StepRow) -> Any:
         sent = getattr(row.record, name)
@@ -47,7 +47,7 @@ def _sent(name: str, arrow_type: pa.DataType = VARCHAR) -> Getter[StepRows]:
 
 
 def _instant(name: str, other: str | None = None) -> Getter[StepRows]:
-    """A field that holds an instant, or another where that is missing."""
+    """A field that holds an instant, or another field where that is missing."""
 
     def value(row: StepRow) -> int | None:
         for sent in (getattr(row.record, name), getattr(row.record, other) if other else None):

@@ -14,7 +14,7 @@ from runmart.models.observations import RUN_CREATED_AT, Observations, OfferedToo
 
 
 class ToolRows(NamedTuple):
-    """What the rows (m) are made of."""
+    """The columns of the rows (m)."""
 
     observation: Array
     run_id: Array
@@ -36,7 +36,7 @@ def rows(observations: Observations) -> ToolRows:
 
 
 def digest(tools: Sequence[OfferedTool]) -> str | None:
-    """Tells lists of tools apart: the MD5 of what the table holds of them; None for none. `DIGEST` gives the same."""
+    """The MD5 of the columns of a list of tools; None without tools. Migrations compute the same with `DIGEST`."""
     return _md5(",".join(_digested(tool) for tool in tools)) if tools else None
 
 
@@ -62,12 +62,12 @@ SPARK_DIGEST = f"md5(listagg({_TOOL}, ',') within group (order by position))"
 
 
 def _tool(name: str, arrow_type: pa.DataType) -> Getter[ToolRows]:
-    """A field of the tool."""
+    """A field of each tool, as a dictionary column."""
     return lambda rows: arrow.dictionary(rows.indices, [getattr(tool, name) for tool in rows.tools], arrow_type)
 
 
 def _plain(name: str, arrow_type: pa.DataType) -> Getter[ToolRows]:
-    """As `_tool`, for values smaller than an index."""
+    """As `_tool`, without a dictionary, for values smaller than an index."""
     return lambda rows: arrow.array([getattr(tool, name) for tool in rows.tools], arrow_type).take(rows.indices)
 
 

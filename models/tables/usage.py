@@ -8,7 +8,7 @@ from runmart.models.observations import RUN_CREATED_AT, Observations, Usages
 
 
 class UsageRows(NamedTuple):
-    """What the rows (m) are made of."""
+    """The columns of the rows (m)."""
 
     observation: Array
     run_id: Array
@@ -23,7 +23,7 @@ def rows(observations: Observations) -> UsageRows:
 
 
 def _first(name: str, other: str) -> Getter[UsageRows]:
-    """The tokens under `name`, or under `other`, the name of the Responses API."""
+    """The tokens under `name`, else under `other`, its name in the Responses API."""
 
     def values(rows: UsageRows) -> Array:
         sent = rows.usage.columns

@@ -78,7 +78,7 @@ def opened(lake: Path) -> Path:
     return path
 
 
-def shown(lake: Path) -> Rows:
+def lake_rows(lake: Path) -> Rows:
     """What the view file of a lake shows."""
     return rows(opened(lake))
 

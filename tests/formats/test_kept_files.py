@@ -20,7 +20,7 @@ from runmart.models.tables.tools import DIGEST
 from runmart.queries import connect
 from runmart.queries.checks import INVARIANTS, offenders
 from tests.formats.keep import rows
-from tests.formats.support import EXPORTS, KEPT, LAKES, WAREHOUSES, differences, kept, later_page, opened, shown
+from tests.formats.support import EXPORTS, KEPT, LAKES, WAREHOUSES, differences, kept, lake_rows, later_page, opened
 from tests.support import batch_engine
 from tests.support.command import command
 from tests.support.lake import alone, tables
@@ -103,10 +103,10 @@ def test_a_kept_folder_is_loaded_into_a_lake(name: str, tmp_path: Path) -> None:
     """Into a new one and, once more, into the same."""
     folder, lake = kept(name, tmp_path), tmp_path / "new"
     batch_engine.load(lake, [folder], shards=2)
-    found = shown(lake)
+    found = lake_rows(lake)
     assert differences(found, name, but=("prices", "model_aliases")) == []
     assert batch_engine.load(lake, [folder]).load["unchanged"] == 7
-    assert shown(lake) == found
+    assert lake_rows(lake) == found
 
 
 @pytest.mark.parametrize("name", EXPORTS)

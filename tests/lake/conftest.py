@@ -8,7 +8,7 @@ import pytest
 from runmart.lake.parquet.manifest import MANIFEST
 from tests.support import batch_engine as engine
 from tests.support.disturbed_lake import Before
-from tests.support.lake import shown
+from tests.support.lake import lake_rows
 from tests.support.warehouse import page, run, write
 
 NOVEMBER, DECEMBER = 1_700_000_000, 1_703_000_000
@@ -28,7 +28,7 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Before:
     engine.load(lake, [first], shards=1)
     shutil.copytree(lake, undisturbed)
     engine.load(undisturbed, [second])
-    return Before(lake, second, shown(lake), (lake / MANIFEST).read_bytes(), shown(undisturbed))
+    return Before(lake, second, lake_rows(lake), (lake / MANIFEST).read_bytes(), lake_rows(undisturbed))
 
 
 @pytest.fixture(name="before")

@@ -14,7 +14,7 @@ from runmart.lake.parquet.manifest import MANIFEST, ExportError
 from runmart.lake.parquet.restore import restore
 from tests.support import batch_engine as engine
 from tests.support.command import command
-from tests.support.lake import Rows, alone, opened, rows, shown, strays, tables
+from tests.support.lake import Rows, alone, lake_rows, opened, rows, tables, unreferenced_files
 from tests.support.warehouse import page, query, run, write
 
 MONTHS = (1_735_689_599, 1_735_689_600, None)
@@ -97,13 +97,13 @@ def _exported(warehouse: Path, folder: Path) -> Path:
 
 def test_a_warehouse_moves_into_a_lake(laptop: Path, lake: Path, out: Path) -> None:
     """By its export: several sources with odd names, steps, runs that do not say when they were created."""
-    assert tables(shown(lake)) == tables(rows(laptop))
+    assert tables(lake_rows(lake)) == tables(rows(laptop))
     assert {row[0] for row in query(opened(lake), "select distinct source from runs")} == set(SOURCES)
     again = shutil.copytree(lake, lake.with_name("again"))
     outcome = engine.load(again, [out], source="", tasks=2, shards=3)
     assert (outcome.load["new_runs"], outcome.load["updated_runs"], outcome.load["unchanged"]) == (0, 0, RUNS)
     assert outcome.files_written == 0
-    assert tables(shown(again)) == tables(rows(laptop))
+    assert tables(lake_rows(again)) == tables(rows(laptop))
 
 
 def test_a_lake_moves_into_a_warehouse(laptop: Path, lake: Path, tmp_path: Path) -> None:
@@ -131,9 +131,9 @@ def test_a_lake_is_loaded_into_another(laptop: Path, lake: Path, tmp_path: Path)
         outcome = engine.load(tmp_path / "other", [lake, pages], tasks=2, shards=1)
     expected = Path(shutil.copy(laptop, tmp_path / "expected.duckdb"))
     alone(expected, pages)
-    assert tables(shown(tmp_path / "other")) == tables(rows(expected))
+    assert tables(lake_rows(tmp_path / "other")) == tables(rows(expected))
     assert (outcome.load["new_runs"], outcome.load["rejected"]) == (RUNS + 1, 0)
-    assert strays(tmp_path / "other") == set()
+    assert unreferenced_files(tmp_path / "other") == set()
 
 
 def test_what_is_imported_meets_other_observations(laptop: Path, lake: Path, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_what_is_imported_meets_other_observations(laptop: Path, lake: Path, tmp
     assert models == [("run_10", "newer"), ("run_11", "moved")]
     other = Path(shutil.copytree(lake, tmp_path / "lake"))
     outcome = engine.load(other, [tmp_path / "out"], shards=3)
-    assert tables(shown(other)) == tables(rows(expected))
+    assert tables(lake_rows(other)) == tables(rows(expected))
     assert (outcome.load["new_runs"], outcome.load["updated_runs"], outcome.load["unchanged"]) == (0, 2, 2)
 
 

@@ -160,7 +160,7 @@ def test_a_window_that_is_opened_again_shows_what_is_new_and_keeps_its_prices(be
         connection.execute("delete from prices where provider <> 'me'")
         connection.execute("insert into model_aliases values ('default', 'deployed', null, 'mine')")
     before.load()
-    assert rows(view_file) == before.shown
+    assert rows(view_file) == before.rows
     done = command("lake", "open", before.lake, "-w", view_file)
     assert (done.returncode, done.stderr) == (0, "")
     assert rows(view_file) == before.undisturbed

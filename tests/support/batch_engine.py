@@ -1,4 +1,4 @@
-"""The stages of a batch, one after another in this process, as an engine would run them on many machines."""
+"""An engine for tests: runs the stages of a batch one after another in this process."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ Stage = Callable[[Job, Iterable[Any]], Iterator[Any]]
 
 
 def run_on(stage: Stage, job: Job, partitions: Sequence[Sequence[Any]]) -> list[Any]:
-    """What a stage gives for each partition, each in a task of its own; row by row."""
+    """The output rows of a stage over all partitions, each partition in a task of its own."""
     found: list[Any] = []
     for partition in partitions:
         for rows in stage(job, iter(partition)):
@@ -24,7 +24,7 @@ def run_on(stage: Stage, job: Job, partitions: Sequence[Sequence[Any]]) -> list[
 
 
 def spread(rows: Sequence[Any], count: int, random_: random.Random) -> list[list[Any]]:
-    """Rows in any order over some partitions."""
+    """Rows distributed over some partitions, in random order."""
     partitions: list[list[Any]] = [[] for _ in range(count)]
     for row in random_.sample(list(rows), len(rows)):
         random_.choice(partitions).append(row)
@@ -32,7 +32,7 @@ def spread(rows: Sequence[Any], count: int, random_: random.Random) -> list[list
 
 
 def by(rows: Sequence[Any], column: str, count: int) -> list[list[Any]]:
-    """Rows over some partitions by a number that they have."""
+    """Rows partitioned by an integer column."""
     partitions: list[list[Any]] = [[] for _ in range(count)]
     for row in rows:
         partitions[row.column(column)[0].as_py() % count].append(row)

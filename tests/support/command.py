@@ -1,4 +1,4 @@
-"""The command `runmart`, run in this process or launched as one of its own."""
+"""Runs the command `runmart`, in this process or in one of its own."""
 
 import atexit
 import io
@@ -47,7 +47,7 @@ Completed = subprocess.CompletedProcess[str]
 
 
 def command(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> Completed:
-    """The exit code and output of `runmart` run in this process, which saves the start of one.
+    """The exit code and output of `runmart`, run in this process to save its start-up time.
 
     It has streams, environment variables and signal handlers as a process of its own has: its output goes to no
     terminal, and its standard input is empty. What it changes of them is taken back. What a child process of it writes
@@ -71,7 +71,7 @@ def command(*arguments: str | Path, environment: Mapping[str, str] | None = None
 def launch(
     *arguments: str | Path, stdin: bytes | None = None, environment: Mapping[str, str] | None = None
 ) -> Completed:
-    """The exit code and output of `runmart` launched as a user does.
+    """The exit code and output of `runmart`, launched in a process of its own as a user does.
 
     Raises:
         AssertionError: There is a traceback in what it writes.
@@ -89,7 +89,7 @@ def launch(
 
 @contextmanager
 def _signal_handlers() -> Generator[None]:
-    """Put the handlers back that a command replaces."""
+    """Restore the signal handlers that a command replaces."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -1,4 +1,4 @@
-"""Dashboards as a browser sees them."""
+"""Dashboards in a browser."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ CHARTS_OF = {"overview": 5, "latency": 6, "failures": 4, "costs": 6, "operations
 
 @contextmanager
 def served(warehouse: Path, *arguments: str) -> Generator[str]:
-    """The address of the dashboards of a warehouse, without the name of one."""
+    """The address of the dashboards of a warehouse, without the name of a dashboard."""
     command = [RUNMART, "dashboard", "-w", warehouse, "--port", "0", "--no-browser", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -56,13 +56,13 @@ def served(warehouse: Path, *arguments: str) -> Generator[str]:
 
 
 def wait_for_charts(page: Any, count: int) -> float:
-    """Seconds from the beginning of the page until as many charts are drawn."""
+    """Seconds from the loading of the page until `count` charts are drawn."""
     found = page.wait_for_function(f"() => ({CHARTS})() >= {count} && performance.now()", polling=50)
     return found.json_value() / 1000
 
 
 def whole(page: Any) -> None:
-    """Make the window as high as what is in it, which marimo scrolls by itself."""
+    """Make the browser window as high as the page, which marimo scrolls in an element of its own."""
     width = page.viewport_size["width"]
     page.set_viewport_size({"width": width, "height": min(page.evaluate(HEIGHT) + 20, 5000)})
     page.wait_for_timeout(800)

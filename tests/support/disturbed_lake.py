@@ -1,4 +1,4 @@
-"""A lake of one batch, and a second one that is to be disturbed."""
+"""A lake of one batch, and a second batch whose load the tests disturb."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -7,32 +7,32 @@ from runmart.ingest.digest import file_digest
 from runmart.lake.distributed.commit import Outcome
 from runmart.lake.parquet.manifest import MANIFEST
 from tests.support import batch_engine as engine
-from tests.support.lake import Rows, named, shown, strays
+from tests.support.lake import Rows, lake_rows, named, unreferenced_files
 
 
 class Before(NamedTuple):
-    """A lake of one batch, and what is to be loaded into it."""
+    """A lake of one batch, and the sources of a second one."""
 
     lake: Path
     second: Path
-    shown: Rows
+    rows: Rows
     text: bytes
-    """Of its manifest."""
+    """The text of its manifest."""
     undisturbed: Rows
-    """What it shows once the second batch is in it."""
+    """Its rows after an undisturbed load of the second batch."""
 
     def load(self) -> Outcome:
         """Load the second batch."""
         return engine.load(self.lake, [self.second], tasks=2)
 
     def is_as_it_was(self) -> bool:
-        """Whether the manifest is the same, and each file that it names: a view file shows the same, too."""
+        """Whether the manifest and all files that it names are unchanged, and so a view file returns the same."""
         if (self.lake / MANIFEST).read_bytes() != self.text:
             return False
         return all(file_digest(self.lake / path) == file.sha256 for path, file in named(self.lake).items())
 
     def completes(self) -> None:
-        """Another try gives what an undisturbed one gives, and nothing is left of those that failed."""
+        """Assert that a retry gives the same lake as an undisturbed load, without files left over."""
         self.load()
-        assert shown(self.lake) == self.undisturbed
-        assert strays(self.lake) == set()
+        assert lake_rows(self.lake) == self.undisturbed
+        assert unreferenced_files(self.lake) == set()

@@ -1,4 +1,4 @@
-"""Loading into lakes and looking into them: what these tests have in common."""
+"""Helpers of the tests of DuckLakes: loads and queries."""
 
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from tests.support.warehouse import Tables
 
 @dataclass(frozen=True)
 class Bare:
-    """A database for a lake, and where its files go."""
+    """An empty database for the catalog of a lake, and the folder of its files."""
 
     postgres: Postgres
     database: str
@@ -25,18 +25,18 @@ class Bare:
 
     @property
     def location(self) -> DuckLake:
-        """What the code calls it."""
+        """The location of the lake, as the code parses it."""
         return DuckLake(self.postgres.catalog(self.database), self.data)
 
     @property
     def options(self) -> list[str]:
-        """The options of a command."""
+        """The options of commands for this lake."""
         return ["--warehouse", self.location.address, "--data", self.data]
 
     def run(
         self, *arguments: str | Path, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command, which never says the password."""
+        """Run a command, and check that its output never holds the password."""
         done = command(*arguments, *self.options, environment=environment)
         assert PASSWORD not in done.stdout + done.stderr
         return done
@@ -53,7 +53,7 @@ class Bare:
 
 
 def made(lake: Bare) -> Bare:
-    """The lake, which is there now and holds nothing."""
+    """The lake, created and empty."""
     with open_for_writing(lake.location, 10) as writer:
         install(writer)
     return lake
@@ -66,7 +66,7 @@ def query(location: Path | DuckLake, text: str) -> list[tuple[Any, ...]]:
 
 
 def tables(location: Path | DuckLake, names: Sequence[str] = tuple(table.name for table in ALL_TABLES)) -> Tables:
-    """All rows of tables or views, but for the load, in a fixed order; instants in microseconds."""
+    """All rows of tables or views without `load_id`, sorted; instants in microseconds."""
     with open_for_reading(location, 10) as connection:
         found: Tables = {}
         for name in names:

@@ -1,4 +1,4 @@
-"""Runs and inputs that hypothesis makes up."""
+"""Hypothesis strategies of runs and inputs."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -118,7 +118,7 @@ STATUSES = st.sampled_from(["completed", "failed", "queued", "in_progress", "a:b
 
 @st.composite
 def runs(draw: st.DrawFn) -> Run:
-    """A run with some fields, some of them null, strange or unknown."""
+    """Runs with any subset of the fields, some null, with quirks, or unknown."""
     number = draw(st.integers(0, 10**9))
     fields = draw(_with_unknown(st.fixed_dictionaries({}, optional=FIELDS)))
     sent = {"object": "thread.run"} if draw(st.integers(0, 9)) else {}
@@ -127,7 +127,7 @@ def runs(draw: st.DrawFn) -> Run:
 
 @st.composite
 def plain_runs(draw: st.DrawFn) -> Run:
-    """A run as servers write it, with neither quirk nor unknown field."""
+    """Runs as servers write them, without quirks and unknown fields."""
     number = draw(st.integers(0, 10**9))
     fields = draw(_sometimes(model=TEXTS, created_at=st.integers(1, 2**31), usage=_sometimes(prompt_tokens=COUNTS)))
     return {"id": f"run_{number:09}", "object": "thread.run", "status": "completed", **fields}
@@ -135,7 +135,7 @@ def plain_runs(draw: st.DrawFn) -> Run:
 
 @st.composite
 def others(draw: st.DrawFn) -> Run:
-    """What stands among runs and is none: a misfit, or another object."""
+    """Items of a page that are no runs: values of a wrong type, and other objects."""
     return draw(
         st.sampled_from(
             [
@@ -177,7 +177,7 @@ def _event(item: Run, write: Writer) -> bytes:
 
 @st.composite
 def inputs(draw: st.DrawFn, items: st.SearchStrategy[Run]) -> bytes:
-    """An input of any of the shapes that are read."""
+    """Inputs in any supported format."""
     found = draw(st.lists(items, min_size=1, max_size=5))
     write, one_line = draw(WRITERS), draw(ONE_LINE)
     shapes: dict[str, Callable[[], bytes]] = {

@@ -1,4 +1,4 @@
-"""What a lake shows and which files it has, and the warehouse of one machine that it is held up against."""
+"""Helpers of the tests of lakes: their rows and files, and the same data loaded into a warehouse."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,11 +25,11 @@ TABLES: dict[str, tuple[str, ...]] = {
 """The tables that are compared, and their columns."""
 
 _OWN = {"load_id", "reject_id"}
-"""Numbers that each gives as it likes."""
+"""Columns of generated numbers, which are not compared."""
 
 
 def rows(warehouse: Path) -> Rows:
-    """All rows of a warehouse, or of a view file, as texts; but for its own numbers."""
+    """All rows of a warehouse or view file as texts, without ids and times of loads."""
     with duckdb.connect(warehouse, read_only=True) as connection:
         connection.execute("set timezone = 'UTC'")
         return {table: _rows(connection, table, columns) for table, columns in TABLES.items()}
@@ -41,12 +41,12 @@ def _rows(connection: duckdb.DuckDBPyConnection, table: str, columns: tuple[str,
 
 
 def tables(found: Rows) -> Rows:
-    """The tables of runs and steps, without the bookkeeping."""
+    """The tables of runs and steps, without the bookkeeping tables."""
     return {name: rows for name, rows in found.items() if not name.startswith("runmart.")}
 
 
-def shown(lake: Path) -> Rows:
-    """What a view file of a lake shows; without the views, which take most of the time."""
+def lake_rows(lake: Path) -> Rows:
+    """All rows of a lake, read through a view file without the views, which take most of the time to create."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(view_file, "install", _nothing)
         return rows(opened(lake))
@@ -64,7 +64,7 @@ def opened(lake: Path) -> Path:
 
 
 def alone(warehouse: Path, *sources: Path, has_views: bool = False, **options: Any) -> Load:
-    """A load of one machine into a warehouse."""
+    """The same load by one process into a warehouse."""
     given: dict[str, Any] = {"source": "default", "workers": 0, **options}
     with open_for_writing(warehouse, 0) as writer:
         if has_views:
@@ -73,7 +73,7 @@ def alone(warehouse: Path, *sources: Path, has_views: bool = False, **options: A
 
 
 def manifest(lake: Path) -> tuple[Manifest, LakeMetadata]:
-    """The manifest of a lake, and the part that only a lake has."""
+    """The manifest of a lake, and its lake-only part."""
     found = read_manifest(lake)
     assert found is not None
     assert found.lake is not None
@@ -81,7 +81,7 @@ def manifest(lake: Path) -> tuple[Manifest, LakeMetadata]:
 
 
 def named(lake: Path) -> dict[str, File]:
-    """The files that are part of a lake."""
+    """The files that the manifest of a lake names."""
     found, of_lake = manifest(lake)
     files = [file for _, file in found.files()]
     files += [file for table in of_lake.bookkeeping.values() for file in table.values()]
@@ -89,18 +89,18 @@ def named(lake: Path) -> dict[str, File]:
 
 
 def present(lake: Path) -> dict[str, int]:
-    """All files of the folder but the manifest, and when each was written."""
+    """All files in the folder except the manifest, with their modification times."""
     files = (path for path in lake.rglob("*") if path.is_file() and path.name != "runmart-export.json")
     return {str(path.relative_to(lake)): path.stat().st_mtime_ns for path in files}
 
 
-def strays(lake: Path) -> set[str]:
-    """Files that are there though nobody needs them: neither part of the lake, nor what its last batch replaced."""
+def unreferenced_files(lake: Path) -> set[str]:
+    """Files on disk that are neither in the manifest nor kept for readers of the previous batch."""
     return present(lake).keys() - named(lake).keys() - set(manifest(lake)[1].replaced)
 
 
 def counts(load: Mapping[str, Any] | Load) -> dict[str, Any]:
-    """What a load counts, and how it ended."""
+    """The counts and the state of a load."""
     names = ("inputs", "inputs_unchanged", "pages", "observations", "new_runs", "updated_runs", "unchanged", "rejected")
     names += ("steps", "pruned")
     if isinstance(load, Load):

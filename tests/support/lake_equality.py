@@ -1,4 +1,4 @@
-"""What a lake holds, beside what a warehouse does."""
+"""Compares the rows of a DuckLake with those of a DuckDB file."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from runmart.models.tables.all import ALL_TABLES
 
 
 def rows(warehouse: Path, table: str) -> tuple[int, Any]:
-    """How many rows a table has, and a digest of all of them but for which load brought them."""
+    """The number of rows of a table, and a digest of them without `load_id`."""
     with duckdb.connect(warehouse, read_only=True) as connection:
         connection.execute("set timezone = 'UTC'")
         return connection.sql(f"""
@@ -19,7 +19,7 @@ def rows(warehouse: Path, table: str) -> tuple[int, Any]:
 
 
 def assert_equal(lake: Path, warehouse: Path) -> None:
-    """A lake holds what a warehouse does."""
+    """Assert that a lake holds the same rows as a file."""
     view_file = lake.with_suffix(".duckdb")
     write_view_file(str(lake), view_file)
     for table in ALL_TABLES:

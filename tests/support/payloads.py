@@ -1,4 +1,4 @@
-"""Payloads and what decoding makes of them: what the tests of the decoder have in common."""
+"""Helpers of the tests of the decoder: payloads, and the results of decoding them."""
 
 import json
 from collections import Counter
@@ -20,7 +20,7 @@ Rows = dict[str, list[dict[str, Any]]]
 
 
 class Rejected(NamedTuple):
-    """A reject as a person sees it."""
+    """The reason and JSON path of a reject, and its text."""
 
     position: int
     line: int
@@ -30,17 +30,17 @@ class Rejected(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """All that an input gives."""
+    """Everything that decoding an input returns."""
 
     rows: Rows
     rejects: list[Rejected]
     skipped: Counter[str]
-    """Steps are counted here, too."""
+    """Numbers of skipped objects by kind; steps are counted as well."""
     pages: int
 
     @property
     def ids(self) -> list[str]:
-        """The runs, in order."""
+        """The ids of the runs, in order."""
         return [row["run_id"] for row in self.rows["runs"]]
 
 
@@ -60,7 +60,7 @@ def pieces(data: bytes, size: int) -> Iterator[bytes]:
 
 
 def decode(data: bytes, *, block: int = BLOCK_BYTES, chunk: int = 1 << 20, decoder: Decoder | None = None) -> Seen:
-    """What an input gives that is read in chunks and cut into blocks."""
+    """The result of decoding an input that is read in chunks and cut into blocks."""
     decoder = decoder or Decoder()
     found: list[Batches] = []
     rejects: list[Rejected] = []
@@ -84,7 +84,7 @@ def skipped_and_steps(decoded: Decoded) -> Counter[str]:
 
 
 def rows_of(batches: Iterable[Batches]) -> Rows:
-    """The rows of batches, observations numbered in order of their place in the input."""
+    """The rows of batches, with observations numbered in order of their position in the input."""
     runs = 0
     rows: Rows = {name: [] for name in Batches._fields}
     for batch in batches:
@@ -95,14 +95,14 @@ def rows_of(batches: Iterable[Batches]) -> Rows:
 
 
 def run_row(**fields: Any) -> dict[str, Any]:
-    """The row in `runs` of a run with these fields; it must be taken."""
+    """The row in `runs` of a run with these fields, which must not be rejected."""
     seen = decode(json.dumps(run(1, **fields)).encode())
     assert seen.rejects == []
     return seen.rows["runs"][0]
 
 
 def reject_of(data: bytes) -> Rejected:
-    """The one reject of an input that holds nothing else."""
+    """The only reject of an input that holds nothing else."""
     seen = decode(data)
     assert (seen.ids, seen.skipped.total(), len(seen.rejects)) == ([], 0, 1)
     return seen.rejects[0]

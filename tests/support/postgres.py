@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own."""
+"""A PostgreSQL server for tests."""
 
 import os
 import pwd
@@ -14,14 +14,14 @@ PASSWORD = "geheim&streng"  # noqa: S105 - of a server that lives as long as the
 
 
 def free_port() -> int:
-    """A port that nobody listens at."""
+    """A port that no process listens on."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
 
 
 class Postgres:
-    """A server on this machine; it refuses to run as root, so it is the user postgres's then."""
+    """A server on this machine, run as the user postgres if this user is root, as it refuses to run as root."""
 
     def __init__(self, folder: Path) -> None:
         """Make one; see `running`."""
@@ -42,7 +42,7 @@ class Postgres:
 
     @staticmethod
     def _find() -> Path:
-        """The folder of its programs: Debian's, else where the path leads."""
+        """The folder of PostgreSQL's programs: Debian's, else that of the PATH."""
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         return (found[-1] if found else Path(shutil.which("initdb") or "initdb")).parent
 
@@ -58,16 +58,16 @@ class Postgres:
         self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
 
     def stop(self) -> None:
-        """End it, and all connections to it."""
+        """Stop it, and close all connections to it."""
         self._run("pg_ctl", "-D", "data", "-w", "-m", "immediate", "stop")
 
     def catalog(self, database: str, **settings: str) -> str:
-        """How libpq connects to a database."""
+        """The libpq connection string of a database."""
         given = {"host": "127.0.0.1", "port": str(self.port), "user": "runmart", "password": PASSWORD, **settings}
         return " ".join(f"{name}={value}" for name, value in {"dbname": database, **given}.items())
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
-        """Execute a statement, and give its rows."""
+        """Execute a statement, and return its rows."""
         import psycopg
 
         with psycopg.connect(self.catalog(database), autocommit=True) as connection:
@@ -77,7 +77,7 @@ class Postgres:
 
 @contextmanager
 def running() -> Generator[Postgres]:
-    """A server that ends with this."""
+    """A running server, which is stopped on exit."""
     folder = Path(tempfile.mkdtemp(prefix="runmart-postgres-"))
     try:
         server = Postgres(folder)

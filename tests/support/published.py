@@ -1,4 +1,4 @@
-"""Warehouses to publish, and what readers see of them: what the tests of publishing have in common."""
+"""Helpers of the tests of publishing: warehouses to publish, and what readers find."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.support.warehouse import load, page, run, write
 
 
 def loaded(folder: Path) -> Path:
-    """A warehouse of what is in a page, with views."""
+    """A warehouse of the runs of one page, with views."""
     with open_for_writing(folder / "runs.duckdb", 0) as writer:
         install(writer)
     load(folder / "runs.duckdb", folder / "1.json")
@@ -22,11 +22,11 @@ def add(warehouse: Path, run_id: str) -> None:
 
 
 def count(path: Path) -> int:
-    """The runs that a new opener sees."""
+    """The number of runs that a new reader finds."""
     with connect(path) as reader:
         return reader.view("run_facts").height
 
 
 def versions(published: Path) -> list[Path]:
-    """All versions that are there."""
+    """All existing versions."""
     return sorted(versions_folder(published).glob("*.duckdb"))

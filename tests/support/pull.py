@@ -1,4 +1,4 @@
-"""The server, steered, and a pull from it: what the tests of pulls have in common."""
+"""Helpers of the tests of pulls: control of the test server, and pulls from it."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ HURRIED = Patience(first_pause_seconds=0.01, longest_pause_seconds=0.05, answer_
 
 
 class TestServer:
-    """The server, steered."""
+    """A client that controls the test server."""
 
     __test__ = False
 
@@ -36,41 +36,41 @@ class TestServer:
 
     @cached_property
     def _client(self) -> httpx2.Client:
-        """Kept open: to make one takes longer than most requests."""
+        """An HTTP client that stays open, since creating one takes longer than most requests."""
         return httpx2.Client(timeout=120, verify=False)
 
     def close(self) -> None:
-        """Let the connection go."""
+        """Close the connections."""
         self._client.close()
 
     def steer(self, action: str, **fields: Any) -> Any:
-        """Tell it something."""
+        """Send the server a control request."""
         content = msgspec.json.encode(fields)
         answer = self._client.post(f"{self.url}/_admin/{action}", content=content)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def world(self, threads: int = 0, runs: int = 0, seed: int = 0, **settings: Any) -> None:
-        """A new world."""
+        """Replace the threads and runs of the server by a new set."""
         self.steer("world", threads=threads, runs=runs, seed=seed, settings=settings)
 
     def requests(self) -> int:
-        """How many requests came since this was asked last."""
+        """The number of requests since the last call."""
         return self.steer("log")["requests"].get("all", 0)
 
     def wait_for_requests(self, count: int) -> None:
-        """Until `count` more requests came."""
+        """Wait until the server has received `count` more requests."""
         while count > 0:
             count -= self.requests()
             time.sleep(0.02)
 
     def truth(self) -> list[dict[str, Any]]:
-        """All runs as they are."""
+        """The current state of all runs on the server."""
         return self.steer("truth")
 
 
 def given_key() -> Key:
-    """The key that the server wants."""
+    """The key that the server accepts."""
     return Key("$TEST_KEY", lambda: (KEY, None))
 
 
@@ -91,7 +91,7 @@ def request(server: TestServer, warehouse: Path, /, **changes: Any) -> Request:
 
 
 def pulled(server: TestServer, warehouse: Path, /, **changes: Any) -> Outcome:
-    """Pull."""
+    """Pull, and return the outcome."""
     return asyncio.run(pull(request(server, warehouse, **changes)))
 
 
@@ -99,7 +99,7 @@ _OF_OBSERVATION = ("observed_at", "observed_position", "load_id", "source")
 
 
 def contents(warehouse: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of the four tables, but for what tells of the observation."""
+    """All rows of the four tables, without the columns that describe the observation."""
     found: dict[str, list[tuple[Any, ...]]] = {}
     with duckdb.connect(warehouse, read_only=True) as connection:
         for table in ("runs", "usage", "tools", "errors"):
@@ -110,7 +110,7 @@ def contents(warehouse: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def assert_equals_truth(server: TestServer, warehouse: Path, tmp_path: Path) -> None:
-    """The warehouse holds what the server has, and nothing else."""
+    """Assert that the warehouse holds exactly the runs of the server."""
     truth = server.truth()
     (tmp_path / "truth.json").write_bytes(msgspec.json.encode(truth))
     with open_for_writing(empty(tmp_path / "truth.duckdb"), 0) as writer:
@@ -121,7 +121,7 @@ def assert_equals_truth(server: TestServer, warehouse: Path, tmp_path: Path) -> 
 
 
 def given(server: TestServer, *more: str | Path) -> list[str | Path]:
-    """The arguments of a pull from the server's Foundry side."""
+    """The arguments of a pull from the server, with the profile azure-foundry."""
     return [
         "pull",
         "--base-url",
@@ -135,12 +135,12 @@ def given(server: TestServer, *more: str | Path) -> list[str | Path]:
 
 
 def command(*arguments: str | Path, **environment: str) -> process.Completed:
-    """`runmart` in this process; it never shows the key."""
+    """Run `runmart` in this process, and check that its output never holds the key."""
     return _without_key(process.command(*arguments, environment=environment))
 
 
 def launch(*arguments: str | Path, **environment: str) -> process.Completed:
-    """`runmart` in a process of its own; it never shows the key."""
+    """Run `runmart` in a process of its own, and check that its output never holds the key."""
     return _without_key(process.launch(*arguments, environment=environment))
 
 

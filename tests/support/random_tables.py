@@ -1,10 +1,10 @@
-"""Random rows of all tables, with holes everywhere: what the views are asked about."""
+"""Random rows of all tables, with many nulls, for the tests of views."""
 
 import json
 import random
 from typing import Any
 
-from tests.support.recomputed_activity import random_books
+from tests.support.recomputed_activity import random_bookkeeping
 from tests.support.recomputed_costs import random_prices
 
 Row = dict[str, Any]
@@ -50,7 +50,7 @@ GROWING = ("age_seconds", "unseen_seconds", "created_seconds_ago", "observed_sec
 
 
 def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
-    """Runs in every state, with holes everywhere."""
+    """Runs in every status with their child rows, with many nulls."""
 
     def maybe(value: Any, chance: float = 0.85) -> Any:
         return value if random_.random() < chance else None
@@ -114,4 +114,4 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
             if random_.random() < 0.2:
                 tables["errors"].append({"run_id": run_id, "kind": kind, "code": random_.choice(("x", "y", None))})
                 tables["errors"][-1]["message"] = random_.choice(("Sorry.", "Slow down.", None))
-    return tables | random_prices(random_) | random_books(random_)
+    return tables | random_prices(random_) | random_bookkeeping(random_)

@@ -1,4 +1,4 @@
-"""Runs rebuilt from the tables, and runs as sent brought to the same form by the documented normalisations."""
+"""Runs rebuilt from the tables, and runs as sent after the documented normalisations, for comparison."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ DEFINED_IN = {"function": "function", "openapi": "openapi", "connected_agent": "
 
 
 def rebuilt(run: Row, usage: Row | None, tools: Sequence[Row], errors: Sequence[Row]) -> RunObject:
-    """A run made of its rows, without its nulls."""
+    """A run rebuilt from its rows, without nulls."""
     built: RunObject = {"id": run["run_id"], **{name: run[name] for name in AS_THEY_ARE}}
     built |= {name: _seconds(run[name]) for name in INSTANTS}
     built |= {name: _json(run[name]) for name in ("tool_choice", "response_format", "metadata", "required_action")}
@@ -69,7 +69,7 @@ def without_absent(sent: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def normalised(sent: RunObject) -> RunObject:
-    """A run as sent, after the documented normalisations and without its nulls."""
+    """A run as sent, after the documented normalisations, without nulls."""
     run: RunObject = {
         name: None if value in ("null", "") and name not in AS_THEY_ARE else value for name, value in sent.items()
     }

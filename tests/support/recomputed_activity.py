@@ -16,8 +16,8 @@ FAILURES = ("failed", "expired", "incomplete")
 TERMINAL = (*FAILURES, "completed", "cancelled")
 
 
-def random_books(random_: random.Random) -> Tables:
-    """Loads and rejects."""
+def random_bookkeeping(random_: random.Random) -> Tables:
+    """Random rows of the tables `loads` and `rejects`."""
     loads: list[Row] = []
     for number in range(1, 8):
         counts = {name: random_.randrange(50) for name in ("inputs", "observations", "rejected", "new_runs", "steps")}
@@ -36,7 +36,7 @@ def random_books(random_: random.Random) -> Tables:
 
 
 def error_summary(tables: Tables, facts: Sequence[Row]) -> list[Row]:
-    """Why runs fail."""
+    """Expected rows of the view `error_summary`."""
     said = {one["run_id"]: one.get("message") for one in tables["errors"] if one["kind"] == "last_error"}
     failures = [{**row, "message": said.get(row["run_id"])} for row in facts if row["is_failure"]]
 
@@ -56,7 +56,7 @@ def error_summary(tables: Tables, facts: Sequence[Row]) -> list[Row]:
 
 
 def open_runs(tables: Tables) -> list[Row]:
-    """Runs that have not ended."""
+    """Expected rows of the view `open_runs`."""
     names = ("run_id", "source", "thread_id", "assistant_id", "model", "status")
     instants = ("created_at", "expires_at", "observed_at")
     return [
@@ -71,7 +71,7 @@ def open_runs(tables: Tables) -> list[Row]:
 
 
 def thread_activity(facts: Sequence[Row]) -> list[Row]:
-    """What happens in threads."""
+    """Expected rows of the view `thread_activity`."""
 
     def summary(rows: list[Row]) -> Row:
         times, durations = _present(rows, "created_at"), _present(rows, "run_seconds")
@@ -91,7 +91,7 @@ def thread_activity(facts: Sequence[Row]) -> list[Row]:
 
 
 def tool_usage(tables: Tables, facts: Sequence[Row]) -> list[Row]:
-    """Which tools runs are offered, and how they end with them and without."""
+    """Expected rows of the view `tool_usage`."""
     by_id = {row["run_id"]: row for row in facts}
     offered = {(tool["run_id"], tool["type"], tool.get("name")) for tool in tables["tools"]}
     rows = [{**by_id[run_id], "type": kind, "name": name} for run_id, kind, name in offered]
@@ -127,7 +127,7 @@ def _md5(text: str) -> str:
 
 
 def gen_ai_runs(tables: Tables, facts: Sequence[Row]) -> list[Row]:
-    """Runs under OpenTelemetry's names."""
+    """Expected rows of the view `gen_ai_runs`, with OpenTelemetry's attribute names."""
     runs = {run["run_id"]: run for run in tables["runs"]}
     return [
         {
@@ -154,7 +154,7 @@ def gen_ai_runs(tables: Tables, facts: Sequence[Row]) -> list[Row]:
 
 
 def data_freshness(tables: Tables) -> list[Row]:
-    """How fresh the data are."""
+    """Expected rows of the view `data_freshness`."""
 
     def summary(rows: list[Row]) -> Row:
         of_source = [load for load in tables["loads"] if load["source"] == rows[0]["source"]]
@@ -172,7 +172,7 @@ def data_freshness(tables: Tables) -> list[Row]:
 
 
 def load_history(tables: Tables) -> list[Row]:
-    """What loads did."""
+    """Expected rows of the view `load_history`."""
     return [
         {
             **{name: float(value) if name.endswith("_at") else value for name, value in load.items()},
@@ -184,7 +184,7 @@ def load_history(tables: Tables) -> list[Row]:
 
 
 def reject_summary(tables: Tables) -> list[Row]:
-    """What could not be loaded."""
+    """Expected rows of the view `reject_summary`."""
     places = {"$": "$", "$.data[3].id": "$.data[].id", "$[12][0]": "$[][]", "$.a": "$.a"}
 
     def summary(rows: list[Row]) -> Row:
@@ -205,7 +205,7 @@ def reject_summary(tables: Tables) -> list[Row]:
 
 
 def period_comparison(tables: Tables, facts: Sequence[Row]) -> list[Row]:
-    """This week against last; the tests are scipy's."""
+    """Expected rows of the view `period_comparison`; its statistical tests are scipy's."""
     newest = max(_present(facts, "created_at"))
     costs = {row["run_id"]: row["cost"] for row in run_costs(tables)}
     dated = [{**row, "cost": costs.get(row["run_id"])} for row in facts if row["created_at"] is not None]

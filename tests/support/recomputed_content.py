@@ -12,19 +12,19 @@ TOOL = ("position", "type", "name", "description", "strict", "parameters", "conf
 
 
 def _text(value: Any) -> str | None:
-    """Text as it is, other JSON as JSON."""
+    """A string as it is, any other JSON value as JSON."""
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, separators=(",", ":"))
 
 
 def _member(value: Any, name: str) -> Any:
-    """A member of an object; None of anything else."""
+    """A member of an object; None if the value is no object."""
     return cast(dict[str, Any], value).get(name) if isinstance(value, dict) else None
 
 
 def required_tool_calls(tables: Tables) -> list[Row]:
-    """A row for each call."""
+    """Expected rows of the view `required_tool_calls`."""
     rows: list[Row] = []
     for run in tables["runs"]:
         action = json.loads(run["required_action"] or "{}")
@@ -50,7 +50,7 @@ def required_tool_calls(tables: Tables) -> list[Row]:
 
 
 def metadata_usage(tables: Tables, facts: Sequence[Row]) -> list[Row]:
-    """What is behind each key and value."""
+    """Expected rows of the view `metadata_usage`."""
     sent = {run["run_id"]: json.loads(run["metadata"] or "{}") for run in tables["runs"]}
     costs = {row["run_id"]: row for row in run_costs(tables)}
     groups: dict[tuple[str, str | None], list[Row]] = {}
@@ -75,7 +75,7 @@ def metadata_usage(tables: Tables, facts: Sequence[Row]) -> list[Row]:
 
 
 def assistant_changes(tables: Tables, facts: Sequence[Row]) -> list[Row]:
-    """Each run beside the one before it; then each stretch of runs beside the one before it."""
+    """Expected rows of the view `assistant_changes`: groups of consecutive runs of one configuration."""
     sent = {run["run_id"]: run for run in tables["runs"]}
     costs = {row["run_id"]: row for row in run_costs(tables)}
     tools: dict[str, list[tuple[Any, ...]]] = {}

@@ -1,4 +1,4 @@
-"""The views of costs and of time, in plain Python."""
+"""The views of costs and of run times, in plain Python."""
 
 import random
 import re
@@ -11,7 +11,7 @@ Tables = dict[str, list[Row]]
 
 
 def random_prices(random_: random.Random) -> Tables:
-    """Prices that change, that end, that overlap in their patterns; and an alias."""
+    """Random prices with changes, ends and overlapping patterns, and an alias."""
     prices: list[Row] = []
     for provider, model in (
         ("openai", "gpt-4o"),
@@ -46,7 +46,7 @@ def _closeness(pattern: str) -> tuple[int, int]:
 
 
 def model_prices(tables: Tables) -> list[Row]:
-    """What each model that ran costs, and when."""
+    """Expected rows of the view `model_prices`."""
     rows: list[Row] = []
     for source, model in sorted({(run["source"], run["model"]) for run in tables["runs"] if run["model"] is not None}):
         aliases = [one for one in tables["model_aliases"] if (one["source"], one["model"]) == (source, model)]
@@ -76,7 +76,7 @@ def model_prices(tables: Tables) -> list[Row]:
 
 
 def run_costs(tables: Tables) -> list[Row]:
-    """What each run with usage costs."""
+    """Expected rows of the view `run_costs`."""
     prices, usage = model_prices(tables), {row["run_id"]: row for row in tables["usage"]}
     rows: list[Row] = []
     for run in tables["runs"]:
@@ -144,7 +144,7 @@ def grouped_by(
 
 
 def costs(rows: list[Row]) -> Row:
-    """What some runs cost together."""
+    """The total costs of some runs."""
     priced = [row for row in rows if row["is_priced"]]
     found: Row = {"runs": len(rows), "unpriced_runs": len(rows) - len(priced)}
     for name in ("uncached_input_cost", "cached_input_cost", "output_cost", "cost"):

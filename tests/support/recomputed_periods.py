@@ -16,7 +16,7 @@ Percentile = Callable[[Sequence[float], float], float | None]
 
 
 def over_time(tables: Tables, facts: Sequence[Row], percentile: Percentile) -> dict[str, list[Row]]:
-    """Runs, usage and errors by day, and by model and assistant."""
+    """Expected rows of the views of runs, usage and errors by day, also by model and assistant."""
     found: dict[str, list[Row]] = {}
     for suffix, keys in (("", ()), ("_by_model", ("model",)), ("_by_assistant", ("assistant_id",))):
 

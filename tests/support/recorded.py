@@ -1,4 +1,4 @@
-"""The recorded payloads, read with nothing but Python's own `json`: what the decoder is held up against."""
+"""The contents of recorded payloads, read with Python's `json` only, as expected values for the decoder."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ RECORDED_HTTP = [row["file"] for row in MANIFEST if row["note"].startswith("reco
 
 @dataclass
 class Recorded:
-    """What a payload holds."""
+    """The contents of a payload."""
 
     runs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     damaged: list[str] = field(default_factory=list[str])
@@ -28,7 +28,7 @@ class Recorded:
 
 
 def recorded(file: str) -> Recorded:
-    """The runs in a payload as sent, texts that are no JSON, and how many other objects there are."""
+    """The runs in a payload as sent, texts that are not JSON, and the number of other objects."""
     text = (REALDATA / file).read_text(encoding="utf-8")
     found = Recorded()
     if file.endswith(".sse"):

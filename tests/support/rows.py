@@ -1,4 +1,4 @@
-"""Rows in, rows out: what the tests of views have in common."""
+"""Helpers of the tests of views: insert rows, read and compare rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ Fill = Callable[[Rows], duckdb.DuckDBPyConnection]
 
 
 def insert(connection: duckdb.DuckDBPyConnection, tables: Rows) -> None:
-    """Insert rows; instants are Unix seconds. Runs get the sums of their tools."""
+    """Insert rows, with instants in Unix seconds; runs get the columns that are computed from their tools."""
     books = {"loads": LOADS, "rejects": REJECTS}
     named = {table.name: table for table in (*ALL_TABLES, PRICES, MODEL_ALIASES)}
     connection.execute("begin")  # each commit waits for the disk
@@ -47,7 +47,7 @@ def records(connection: duckdb.DuckDBPyConnection, view: str, key: str) -> list[
 
 
 def _selected(name: str, kind: str) -> str:
-    """A column as it is compared: instants as seconds, days and hours as text."""
+    """A column in the form in which it is compared: instants as seconds, days and hours as text."""
     if kind == "TIMESTAMP WITH TIME ZONE":
         return f"epoch_us({name}) / 1000000"
     return f"cast({name} as varchar)" if kind in {"DATE", "TIMESTAMP"} else name

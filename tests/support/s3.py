@@ -1,4 +1,4 @@
-"""An S3 server on this machine, with a bucket."""
+"""An S3 server in this process, with one bucket."""
 
 import contextlib
 from collections.abc import Generator
@@ -9,7 +9,7 @@ BUCKET = "pages"
 
 @contextlib.contextmanager
 def serving() -> Generator[dict[str, str]]:
-    """A server with an empty bucket; gives the environment to reach it."""
+    """A server with an empty bucket; returns the environment variables to connect to it."""
     from moto.server import ThreadedMotoServer
 
     running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

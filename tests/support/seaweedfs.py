@@ -1,4 +1,4 @@
-"""An S3 server of the tests' own."""
+"""A SeaweedFS server for tests, which speaks S3."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ _SECONDS = 60.0
 
 @contextmanager
 def serving() -> Generator[dict[str, str]]:
-    """The environment that reaches it; it ends with this."""
+    """Environment variables to connect to a running server, which is stopped on exit."""
     folder = Path(tempfile.mkdtemp(prefix="runmart-s3-"))
     names = ("master", "volume", "filer", "s3")
     ports = {f"{name}.port{kind}": str(free_port()) for name in names for kind in ("", ".grpc")}

@@ -1,4 +1,4 @@
-"""A run with a word in each place where content may be."""
+"""A run with a recognisable word in each field that may hold content."""
 
 from typing import Any
 

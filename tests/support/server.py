@@ -32,7 +32,7 @@ _TOOLS: list[Run] = [
 
 
 class Settings(msgspec.Struct):
-    """How the server behaves; shares are chances, 0 to 1."""
+    """Behaviour of the server; shares are probabilities from 0 to 1."""
 
     seed: int = 0
     advance_every: int = 0
@@ -74,7 +74,7 @@ class Settings(msgspec.Struct):
 
 
 class World:
-    """Threads and their runs."""
+    """The threads and their runs."""
 
     def __init__(self, threads: int = 0, runs: int = 0, seed: int = 0, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
@@ -95,11 +95,11 @@ class World:
                 self._step_one()
 
     def chance(self, share: float) -> bool:
-        """Whether a fault happens now."""
+        """Whether a fault of this probability occurs now."""
         return share > 0 and self.faults.random() < share
 
     def add_run(self, thread_id: str, **fields: Any) -> Run:
-        """A new run in a thread."""
+        """Add a new run to a thread."""
         self.now += self._random.choice((0, 0, 1, 7))
         skew = self._random.uniform(-1, 1) * self.settings.skew_seconds
         created = int(self.now + skew)
@@ -168,7 +168,7 @@ class World:
             self.open.remove(run)
 
     def advance(self, steps: int) -> None:
-        """Let something happen."""
+        """Change the state of some runs, and add new ones."""
         names = list(self.threads)
         for _ in range(steps):
             self.now += self._random.choice((0, 1, 3))
@@ -178,7 +178,7 @@ class World:
                 self._step_one()
 
     def finish(self) -> None:
-        """End all runs but for a few."""
+        """End all open runs, except a few."""
         for run in list(self.open)[::2]:
             self.end(run, "completed")
 
@@ -226,7 +226,7 @@ def _error(status: int, message: str, headers: dict[str, str] | None = None) -> 
 
 
 def _refused(request: Request) -> Response | None:
-    """What the profile demands of a request: the key, and headers and parameters of its own."""
+    """The error for a request without the key, headers or parameters that the profile requires; None if it has them."""
     profile, headers = request.url.path.split("/")[1], request.headers
     given = headers.get("api-key") if profile == "azure" else headers.get("authorization", "").removeprefix("Bearer ")
     if given != KEY:
@@ -260,7 +260,7 @@ def _fault(thread_id: str) -> Response | None:
 
 
 async def _sent(value: Any) -> Response:
-    """An answer, or what becomes of it on the way."""
+    """A response, or the fault that is injected instead."""
     settings, data, headers = world.settings, msgspec.json.encode(value), _common_headers()
     if settings.delay_seconds:
         await asyncio.sleep(settings.delay_seconds)
@@ -281,7 +281,7 @@ async def _sent(value: Any) -> Response:
 
 
 def _listed(items: list[Run], request: Request, kind: str) -> Any:
-    """A page of items, which come oldest first."""
+    """A page of a list whose items are given oldest first."""
     settings, parameters = world.settings, request.query_params
     newest_first = parameters.get("order", "desc") == "desc" and not settings.ascending
     ordered = sorted(items, key=lambda item: item.get("created_at", 0), reverse=newest_first)
@@ -303,7 +303,7 @@ def _listed(items: list[Run], request: Request, kind: str) -> Any:
 
 
 async def api(request: Request) -> Response:
-    """All of the API."""
+    """Serve all paths of the API."""
     world.requests["all"] += 1
     world.paths.append(request.url.path)
     world.headers.append(dict(request.headers))
@@ -341,7 +341,7 @@ async def identity(request: Request) -> Response:
 
 
 async def admin(request: Request) -> Response:
-    """Steer the world."""
+    """Control the world and the settings."""
     global world  # noqa: PLW0603 - there is one
     action, body = request.path_params["action"], await request.body()
     given: dict[str, Any] = msgspec.json.decode(body) if body else {}
@@ -388,7 +388,7 @@ app = Starlette(
 
 
 def main() -> None:
-    """Serve on a free port of loopback, which is printed."""
+    """Serve on a free port of the loopback interface, and print the port."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # so asyncio sets TCP_NODELAY

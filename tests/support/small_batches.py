@@ -1,4 +1,4 @@
-"""A load in a process of its own, slow enough to be disturbed, and the processes that it starts."""
+"""A load in a process of its own, slowed down so that tests can interrupt it, and its child processes."""
 
 import subprocess
 from pathlib import Path
@@ -22,6 +22,6 @@ main()
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
+    """The child processes of a process."""
     found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
     return [int(line) for line in found.stdout.split() if Path(f"/proc/{line}/cmdline").read_bytes()]

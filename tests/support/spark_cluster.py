@@ -1,4 +1,4 @@
-"""Spark as others run it: processes of its own, that share only the disk and this machine's loopback."""
+"""A Spark cluster of separate processes, which share only the disk and the loopback interface."""
 
 import os
 import signal
@@ -23,14 +23,14 @@ ENVIRONMENT = {
 
 
 def home() -> Path:
-    """Where Spark is."""
+    """The folder of Spark."""
     import pyspark
 
     return Path(pyspark.__file__).parent
 
 
 def settings(folder: Path) -> dict[str, str]:
-    """What keeps a cluster within a folder, and small."""
+    """Settings that keep the files of a cluster within a folder, and its processes small."""
     return {
         "spark.local.dir": str(folder / "local"),
         "spark.sql.shuffle.partitions": "2",
@@ -40,14 +40,14 @@ def settings(folder: Path) -> dict[str, str]:
 
 
 def options(folder: Path, more: Mapping[str, str], master: str = MASTER) -> list[str]:
-    """The same, and more, as options of spark-submit."""
+    """These settings, and more, as options of spark-submit."""
     given = {**settings(folder), **more}
     return ["--master", master, *(word for one in given.items() for word in ("--conf", "=".join(one)))]
 
 
 @contextmanager
 def connect_server(folder: Path) -> Generator[str]:
-    """A server of Spark Connect; gives its address."""
+    """A server of Spark Connect; returns its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What a view gives in DuckDB and in Spark, compared value by value."""
+"""Compares the rows of a view in DuckDB and in Spark, value by value."""
 
 from math import isclose
 from typing import Any
@@ -32,7 +32,7 @@ BETWEEN = 1800.0
 
 
 def differences(view: View, found: Any, expected: Any) -> list[str]:
-    """What is not the same in the tables that Spark and DuckDB give: columns, types, how many rows, values."""
+    """The differences between the results of DuckDB and Spark: columns, types, numbers of rows, values."""
     names = [column.name for column in view.columns]
     if not names == found.column_names == expected.column_names:
         return [f"columns: {found.column_names}, {expected.column_names}"]
@@ -56,7 +56,7 @@ def differences(view: View, found: Any, expected: Any) -> list[str]:
 
 
 def _plain(kind: Any) -> pa.DataType:
-    """Spark shows instants in the time zone of its session, DuckDB marks JSON; neither makes another value."""
+    """A column without differences of representation: the session's time zone in Spark, the JSON type in DuckDB."""
     if pa.types.is_timestamp(kind) and kind.tz:
         return pa.timestamp(kind.unit, "UTC")
     return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind

@@ -1,4 +1,4 @@
-"""Loading and looking: what the tests of the loader have in common."""
+"""Helpers of the tests of the loader: inputs, loads and queries."""
 
 import atexit
 import json
@@ -23,7 +23,7 @@ Tables = dict[str, list[tuple[Any, ...]]]
 
 
 def run(run_id: str, status: str = "completed", **fields: Any) -> dict[str, Any]:
-    """A run, small."""
+    """A run with few fields."""
     return {"id": run_id, "object": "thread.run", "status": status, **fields}
 
 
@@ -33,7 +33,7 @@ def page(*runs: Mapping[str, Any]) -> bytes:
 
 
 def write(path: Path, data: bytes, modified_at: int = 1_700_000_000) -> Path:
-    """A file with a modification time."""
+    """Write a file with a modification time."""
     path.write_bytes(data)
     os.utime(path, (modified_at, modified_at))
     return path
@@ -41,7 +41,7 @@ def write(path: Path, data: bytes, modified_at: int = 1_700_000_000) -> Path:
 
 @cache
 def _template() -> Path:
-    """An empty warehouse with the views, made once by this process: to make one takes longer than most tests."""
+    """An empty warehouse with the views, created once per process, since that takes longer than most tests."""
     folder = Path(tempfile.mkdtemp(prefix="runmart-template-"))
     atexit.register(shutil.rmtree, folder)
     with open_for_writing(folder / "empty.duckdb", 0) as writer:
@@ -50,12 +50,12 @@ def _template() -> Path:
 
 
 def empty(path: Path) -> Path:
-    """A new warehouse without rows, at `path`: a copy of what the first command that writes would make."""
+    """A new warehouse without rows, at `path`: a copy of one that the first command that writes would create."""
     return Path(shutil.copy(_template(), path))
 
 
 def load(warehouse: Path, *sources: Path, source: str = "default", reload: bool = False) -> Load:
-    """One load into a warehouse, an empty one if there is none."""
+    """Load into a warehouse, which is created if needed."""
     if not warehouse.exists():
         empty(warehouse)
     with open_for_writing(warehouse, 0) as writer:
@@ -63,7 +63,7 @@ def load(warehouse: Path, *sources: Path, source: str = "default", reload: bool 
 
 
 def tables(warehouse: Path) -> Tables:
-    """All rows of the four tables but for the load, in a fixed order; instants in microseconds."""
+    """All rows of the four tables without `load_id`, sorted; instants in microseconds."""
     with duckdb.connect(warehouse, read_only=True) as connection:
         return {table.name: _rows(connection, table.name) for table in TABLES}
 
@@ -106,12 +106,12 @@ WRONG_TOOL_SUMS = f"""
 
 
 def assert_sound(warehouse: Path) -> None:
-    """What holds after every transaction."""
+    """Assert the invariants that hold after every transaction."""
     assert query(warehouse, ORPHANS) == []
     assert query(warehouse, DOUBLES) == []
     assert query(warehouse, WRONG_TOOL_SUMS) == []
 
 
 def ids(rows: Iterable[tuple[Any, ...]]) -> list[str]:
-    """The first column."""
+    """The values of the first column."""
     return [row[0] for row in rows]

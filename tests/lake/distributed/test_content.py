@@ -15,7 +15,7 @@ from runmart.lake.parquet.manifest import MANIFEST
 from runmart.models.redaction_policy import CONTENT_FIELDS, RedactionPolicy, Rule
 from tests.support import batch_engine as engine
 from tests.support.command import command
-from tests.support.lake import alone, manifest, opened, rows, shown, tables
+from tests.support.lake import alone, lake_rows, manifest, opened, rows, tables
 from tests.support.sensitive_run import SECRET, SECRETIVE
 from tests.support.warehouse import page, query, run, write
 
@@ -70,7 +70,7 @@ def test_nothing_of_it_is_in_any_file(
     assert _is_told(lake) is (rule == "keep")
     alone(warehouse, first, content=_content(rule))
     alone(warehouse, second, content=RedactionPolicy(key=KEY))
-    assert shown(lake) == rows(warehouse)
+    assert lake_rows(lake) == rows(warehouse)
     assert KEY not in (lake / MANIFEST).read_bytes()
     assert manifest(lake)[1].content == ({} if rule == "keep" else dict.fromkeys(CONTENT_FIELDS, rule))
 
@@ -88,7 +88,7 @@ def test_an_export_passes_the_rules_of_the_lake_too(tmp_path: Path) -> None:
     expected = tmp_path / "expected.duckdb"
     for inputs in (first, second):
         alone(expected, inputs, content=_content("drop"))
-    assert tables(shown(lake)) == tables(rows(expected))
+    assert tables(lake_rows(lake)) == tables(rows(expected))
 
 
 def test_a_batch_may_change_the_rules(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from runmart.lake.distributed.job import Job
 from runmart.lake.distributed.lake_storage import Storage
 from runmart.lake.parquet.manifest import MANIFEST, ExportError
 from tests.support.disturbed_lake import Before
-from tests.support.lake import alone, manifest, present, rows, shown, strays
+from tests.support.lake import alone, lake_rows, manifest, present, rows, unreferenced_files
 
 pytestmark = pytest.mark.slow
 
@@ -71,13 +71,13 @@ def test_a_crash_at_any_file_leaves_the_lake_as_it_was(
     for number in range(is_written, 99, 3):
         if not _stop_at(monkeypatch, before, number, is_written=is_written):
             break
-        assert strays(before.lake)
+        assert unreferenced_files(before.lake)
         assert before.is_as_it_was()
     else:
         pytest.fail("there is no end of files")
     assert number > 4
-    assert shown(before.lake) == before.undisturbed
-    assert strays(before.lake) == set()
+    assert lake_rows(before.lake) == before.undisturbed
+    assert unreferenced_files(before.lake) == set()
 
 
 def _interrupt(*_: object) -> None:
@@ -105,7 +105,7 @@ def test_a_crash_before_the_manifest_is_in_its_place_leaves_the_lake_as_it_was(
     """Until then, nothing of the batch is part of it."""
     _stop_at_manifest(monkeypatch, before)
     assert before.is_as_it_was()
-    assert shown(before.lake) == before.shown
+    assert lake_rows(before.lake) == before.rows
     before.completes()
 
 
@@ -117,7 +117,7 @@ def test_a_crash_once_the_manifest_is_in_its_place_leaves_the_whole_batch(
         patched.setattr(commit, "_clean", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             before.load()
-    assert shown(before.lake) == before.undisturbed
+    assert lake_rows(before.lake) == before.undisturbed
     replaced = set(manifest(before.lake)[1].replaced)
     assert replaced <= present(before.lake).keys()
     before.completes()
@@ -132,7 +132,7 @@ def test_what_cannot_be_listed_does_not_undo_a_batch(before: Before, monkeypatch
 
     monkeypatch.setattr(Storage, "names", fails)
     assert before.load().load["new_runs"] == 2
-    assert shown(before.lake) == before.undisturbed
+    assert lake_rows(before.lake) == before.undisturbed
 
 
 def test_the_first_batch_may_fail_too(before: Before, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,8 +143,8 @@ def test_the_first_batch_may_fail_too(before: Before, tmp_path: Path, monkeypatc
     assert {path.name for path in new.lake.iterdir() if path.is_file()} == {f".{MANIFEST}.part"}
     assert new.load().load["load_id"] == 1
     alone(tmp_path / "alone.duckdb", before.second)
-    assert shown(new.lake) == rows(tmp_path / "alone.duckdb")
-    assert strays(new.lake) == set()
+    assert lake_rows(new.lake) == rows(tmp_path / "alone.duckdb")
+    assert unreferenced_files(new.lake) == set()
 
 
 @pytest.mark.parametrize("kept", ["first", "second"])
@@ -167,6 +167,6 @@ def test_a_task_that_is_done_twice_changes_nothing(
         patched.setattr(STAGES[stage], stage, twice)
         outcome = before.load()
     assert attempts == 2
-    assert shown(before.lake) == before.undisturbed
+    assert lake_rows(before.lake) == before.undisturbed
     assert (outcome.load["new_runs"], outcome.load["updated_runs"], outcome.load["rejected"]) == (2, 4, 1)
-    assert strays(before.lake) == set()
+    assert unreferenced_files(before.lake) == set()

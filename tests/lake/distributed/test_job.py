@@ -15,7 +15,18 @@ from runmart.ingest.warehouse.connection import open_for_reading
 from runmart.lake.distributed.shuffle import shard_of
 from runmart.queries.checks import INVARIANTS, offenders
 from tests.support import batch_engine as engine
-from tests.support.lake import alone, counts, manifest, named, opened, present, rows, shown, strays, tables
+from tests.support.lake import (
+    alone,
+    counts,
+    lake_rows,
+    manifest,
+    named,
+    opened,
+    present,
+    rows,
+    tables,
+    unreferenced_files,
+)
 from tests.support.warehouse import page, query, run, write
 
 NOVEMBER, DECEMBER = 1_700_000_000, 1_703_000_000
@@ -91,11 +102,11 @@ def test_any_order_any_split_any_spread_gives_what_one_load_gives(
         for (_, source), some in random_.sample(list(batches.items()), len(batches)):
             seed, tasks = random_.randrange(1000), random_.randint(1, 4)
             engine.load(folder / "lake", some, seed, tasks, source=source, shards=shards, reload=True)
-        found, expected = shown(folder / "lake"), rows(folder / "alone.duckdb")
+        found, expected = lake_rows(folder / "lake"), rows(folder / "alone.duckdb")
         assert tables(found) == tables(expected)
         assert found["runmart.inputs"] == expected["runmart.inputs"]
         assert set(found["runmart.rejects"]) == set(expected["runmart.rejects"])
-        assert strays(folder / "lake") == set()
+        assert unreferenced_files(folder / "lake") == set()
 
 
 MOVES: dict[str, list[tuple[str, dict[str, Any]]]] = {
@@ -160,7 +171,7 @@ def test_a_later_batch_rewrites_only_what_it_touches(tmp_path: Path) -> None:
     assert outcome.bytes_written == sum((lake / path).stat().st_size for path in new)
     engine.load(lake, [write(tmp_path / "3.json", page(run("run_1", created_at=DECEMBER)), AFTER)], shards=3)
     assert not gone & present(lake).keys()
-    assert strays(lake) == set()
+    assert unreferenced_files(lake) == set()
 
 
 @pytest.mark.parametrize("reload", [False, True])
@@ -169,11 +180,11 @@ def test_a_batch_that_is_repeated_writes_nothing(tmp_path: Path, *, reload: bool
     lake, bad = tmp_path / "lake", {"id": "bad", "status": "completed", "created_at": "soon"}
     path = write(tmp_path / "1.json", page(run("a", created_at=NOVEMBER), run("b"), bad), BEFORE)
     engine.load(lake, [path], shards=2)
-    before, found = present(lake), shown(lake)
+    before, found = present(lake), lake_rows(lake)
     outcome = engine.load(lake, [path], shards=2, reload=reload)
     assert (outcome.files_written, outcome.files_replaced, outcome.bytes_written) == (0, 0, 0)
     assert present(lake) == before
-    assert shown(lake) == found
+    assert lake_rows(lake) == found
     printed = counts(outcome.load)
     assert (printed["inputs"], printed["inputs_unchanged"]) == ((1, 0) if reload else (0, 1))
     assert (printed["new_runs"], printed["unchanged"], printed["rejected"]) == ((0, 2, 1) if reload else (0, 0, 0))

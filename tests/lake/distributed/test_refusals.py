@@ -18,7 +18,7 @@ from runmart.lake.parquet.manifest import MANIFEST, ExportError, held
 from runmart.lake.view_file import write_view_file
 from tests.support import batch_engine as engine
 from tests.support.disturbed_lake import Before
-from tests.support.lake import alone, manifest, opened, shown, strays
+from tests.support.lake import alone, lake_rows, manifest, opened, unreferenced_files
 from tests.support.warehouse import page, query, run, write
 
 
@@ -39,14 +39,14 @@ def test_of_two_batches_at_once_the_first_to_finish_is_loaded(
     monkeypatch.setattr(module, moment, later)
     with pytest.raises(ExportError, match="another batch was loaded meanwhile; run this one again"):
         before.load()
-    found = shown(before.lake)
-    assert [row[0] for row in found["runs"]] == sorted([row[0] for row in before.shown["runs"]] + ["other"])
+    found = lake_rows(before.lake)
+    assert [row[0] for row in found["runs"]] == sorted([row[0] for row in before.rows["runs"]] + ["other"])
     assert len(manifest(before.lake)[1].loads) == 2
     before.load()
-    runs = {row[0]: row for row in shown(before.lake)["runs"]}
+    runs = {row[0]: row for row in lake_rows(before.lake)["runs"]}
     assert runs.pop("other")
     assert sorted(runs.values()) == sorted(before.undisturbed["runs"])
-    assert strays(before.lake) == set()
+    assert unreferenced_files(before.lake) == set()
 
 
 def test_a_lake_that_somebody_writes_to_is_not_written_to(before: Before) -> None:
@@ -112,5 +112,5 @@ def test_a_shell_that_was_killed_does_not_spoil_a_window(before: Before) -> None
     alias = "insert into model_aliases values ('default', 'deployed', null, 'mine')"
     subprocess.run([sys.executable, "-c", dies, view_file, alias], check=False)
     assert view_file.with_name(f"{view_file.name}.wal").exists()
-    assert shown(before.lake) == before.shown
+    assert lake_rows(before.lake) == before.rows
     assert query(view_file, "select model from model_aliases") == [("deployed",)]

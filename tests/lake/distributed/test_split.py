@@ -14,7 +14,7 @@ from runmart.ingest.sources import reader
 from runmart.lake.distributed import convert, merge, split
 from runmart.lake.distributed.shuffle import WHOLE, shuffle_blocks
 from tests.support import batch_engine as engine
-from tests.support.lake import alone, counts, rows, shown
+from tests.support.lake import alone, counts, lake_rows, rows
 from tests.support.warehouse import page, run, write
 
 RUNS = 60
@@ -128,7 +128,7 @@ def test_large_inputs_give_what_they_give_whole(tmp_path: Path, sent: list[tuple
     outcome = engine.load(tmp_path / "lake", list(paths.values()), tasks=4, shards=2)
     load = alone(tmp_path / "alone.duckdb", *paths.values())
     expected = rows(tmp_path / "alone.duckdb")
-    assert shown(tmp_path / "lake") == expected
+    assert lake_rows(tmp_path / "lake") == expected
     assert counts(outcome.load) == counts(load)
     assert WHOLE not in {piece for _, piece in sent}
     for name, path in paths.items():
@@ -149,7 +149,7 @@ def test_large_inputs_are_put_together_each_by_itself(tmp_path: Path, sent: list
     ]
     outcome = engine.load(tmp_path / "lake", paths, seed=1, tasks=3, shards=3)
     load = alone(tmp_path / "alone.duckdb", *paths)
-    assert shown(tmp_path / "lake") == rows(tmp_path / "alone.duckdb")
+    assert lake_rows(tmp_path / "lake") == rows(tmp_path / "alone.duckdb")
     assert counts(outcome.load) == counts(load)
     assert {address for address, piece in sent if piece != WHOLE} == {str(path) for path in paths[:2]}
     assert WHOLE in {piece for _, piece in sent}
@@ -168,6 +168,6 @@ def test_many_observations_of_small_inputs_are_sent_in_several_shuffle_blocks(
     paths = [write(tmp_path / f"{start}.json", page(*items[start : start + 9])) for start in range(0, len(items), 9)]
     engine.load(tmp_path / "lake", paths, tasks=1, shards=1)
     alone(tmp_path / "alone.duckdb", *paths)
-    assert shown(tmp_path / "lake") == rows(tmp_path / "alone.duckdb")
+    assert lake_rows(tmp_path / "lake") == rows(tmp_path / "alone.duckdb")
     assert len(sent) > 3
     assert {piece for _, piece in sent} == {WHOLE}
