@@ -1,4 +1,4 @@
-"""`runmart check`: each invariant can be violated, each limit exceeded, and both are reported."""
+"""`runmart check`: each invariant can be violated and each threshold exceeded, and the output names the violations."""
 
 import json
 import time
@@ -17,7 +17,7 @@ NOW = int(time.time())
 
 @pytest.fixture(name="loaded")
 def _loaded(pages: Path, warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Forty runs of two models, a quarter of one of them failed; all of today."""
+    """Forty runs of today, of two models; a quarter of the runs of one model failed."""
     monkeypatch.chdir(pages.parent)
     usage = {"prompt_tokens": 1_000_000, "completion_tokens": 0, "total_tokens": 1_000_000}
     tools = [{"type": "function", "function": {"name": "f"}}]
@@ -41,7 +41,7 @@ def _loaded(pages: Path, warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 def test_a_sound_warehouse_passes(loaded: Path) -> None:
-    """An empty one, too."""
+    """A warehouse without violations gives exit code 0, an empty one as well."""
     done = command("check", "-w", loaded)
     assert (done.returncode, done.stdout) == (0, f"{loaded}: all {len(INVARIANTS)} checks passed\n")
     empty = loaded.with_name("empty.duckdb")
@@ -72,7 +72,7 @@ def test_a_sound_warehouse_passes(loaded: Path) -> None:
     ],
 )
 def test_each_invariant_can_fail(loaded: Path, damage: str, failed: str) -> None:
-    """Exit code 4, and what offends."""
+    """A violated invariant gives exit code 4, and the output names the rows."""
     with duckdb.connect(loaded) as connection:
         connection.execute(damage)
     done = command("check", "-w", loaded, "--json")
@@ -82,13 +82,13 @@ def test_each_invariant_can_fail(loaded: Path, damage: str, failed: str) -> None
 
 
 def test_every_invariant_is_violated_above() -> None:
-    """None is left out."""
+    """The cases of the test before violate every invariant."""
     [mark] = [mark for mark in test_each_invariant_can_fail.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
     assert {failed for _, failed in mark.args[1]} == {one.name for one in INVARIANTS}
 
 
 def test_negative_durations_are_counted(pages: Path, warehouse: Path) -> None:
-    """They offend nothing: the views leave them out, and say how many."""
+    """A negative duration violates no invariant: the views exclude it, and count it as missing."""
     write(
         pages / "1.json", page(run("a", started_at=9, completed_at=5), run("b", started_at=9, failed_at=10), run("c"))
     )
@@ -111,7 +111,7 @@ def test_negative_durations_are_counted(pages: Path, warehouse: Path) -> None:
     ],
 )
 def test_limits_are_those_of_the_settings(loaded: Path, limits: str, expected: list[tuple[str, str, float]]) -> None:
-    """Per scope, with enough runs."""
+    """Thresholds are read from the settings, and checked per scope with enough runs."""
     Path("runmart.toml").write_text(f"[checks]\n{limits}\n")
     done = command("check", "-w", loaded, "--json")
     printed = json.loads(done.stdout)["failed"]
@@ -121,7 +121,7 @@ def test_limits_are_those_of_the_settings(loaded: Path, limits: str, expected: l
 
 
 def test_costs_rejects_and_age_have_limits(loaded: Path, pages: Path) -> None:
-    """A day at 20 x 2.5 + 20 x 0.15 dollars; a reject; a source that nobody has seen for long."""
+    """Costs of a day (20 x 2.5 + 20 x 0.15 dollars), rejects, and the age of a source have thresholds."""
     write(pages / "2.json", b"{broken", NOW - 9000)
     write(pages / "3.json", page(run("old")), NOW - 9000)
     command("ingest", pages / "2.json", pages / "3.json", "-w", loaded, "--source", "other")
@@ -142,7 +142,7 @@ def test_costs_rejects_and_age_have_limits(loaded: Path, pages: Path) -> None:
     [("max_failure_rate = 5", "max_failure_rate"), ("max_fail = 1", "unknown field"), ("max_age = 'soon'", "max_age")],
 )
 def test_wrong_limits_are_2(loaded: Path, text: str, words: str) -> None:
-    """With the setting."""
+    """An invalid threshold gives exit code 2 and a message with the name of the setting."""
     Path("runmart.toml").write_text(f"[checks]\n{text}\n")
     done = command("check", "-w", loaded)
     assert (done.returncode, words in done.stderr) == (2, True)

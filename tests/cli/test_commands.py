@@ -1,4 +1,4 @@
-"""The command: what it says, and how quickly it starts."""
+"""The command line in general: its messages, and the time it takes to start."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from tests.support.warehouse import load, page, run, write
 
 
 def test_help_needs_none_of_the_heavy_libraries() -> None:
-    """Start-up of `runmart --help` is quick: import lazily."""
+    """`runmart --help` imports none of the large libraries, so that it starts quickly."""
     code = "import sys; from runmart.cli.app import run; run(['--help']); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in done.stderr.split()}
@@ -26,7 +26,7 @@ def test_help_needs_none_of_the_heavy_libraries() -> None:
 
 
 def test_ingest_needs_no_polars() -> None:
-    """Polars costs more to import than a small load takes; only frames need it."""
+    """`runmart ingest` does not import polars, which takes longer than a small load."""
     code = "import sys, runmart.ingest.pipeline, runmart.queries, runmart.cli.ingest; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {name.split(".")[0] for name in done.stdout.split()} & {"polars", "httpx2"}
@@ -74,7 +74,7 @@ def test_views_are_listed_and_shown(warehouse: Path, pages: Path) -> None:
 
 
 def test_nothing_is_shown_on_the_way_when_nobody_looks(warehouse: Path, pages: Path) -> None:
-    """Progress on standard error when it is a terminal, silence when it is not; one line says what was done."""
+    """Progress is shown only on a terminal; elsewhere one line reports the result."""
     write(pages / "p.json", page(run("a")))
     done = command("ingest", pages, environment={"RUNMART_WAREHOUSE": str(warehouse)})
     assert done.stderr == ""
@@ -82,7 +82,7 @@ def test_nothing_is_shown_on_the_way_when_nobody_looks(warehouse: Path, pages: P
 
 
 def test_a_reader_that_goes_away_is_no_error(warehouse: Path, pages: Path) -> None:
-    """`runmart views | head` ends in silence."""
+    """A closed pipe, as in `runmart views | head`, ends the command without a message."""
     write(pages / "p.json", page(*(run(str(number)) for number in range(2000))))
     load(warehouse, pages)
     process = subprocess.Popen([RUNMART, "views", "--json"], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -95,7 +95,7 @@ def test_a_reader_that_goes_away_is_no_error(warehouse: Path, pages: Path) -> No
 
 @pytest.mark.skipif(duckdb.__version__ < "2", reason="DuckDB 1 imports pandas itself")
 def test_a_load_does_not_import_pandas(warehouse: Path, pages: Path, tmp_path: Path) -> None:
-    """Arrow does, where pandas is installed, which takes longer than to load a page."""
+    """A load does not let Arrow import pandas where it is installed, which takes longer than to load a page."""
     imported = pretend_pandas(tmp_path)
     write(pages / "1.json", page(run("a")))
     environment = {"PYTHONPATH": str(tmp_path)}

@@ -1,4 +1,4 @@
-"""`runmart dashboard`: who may look, and what it refuses."""
+"""`runmart dashboard`: who has access, and which arguments are refused."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ def _warehouse(tmp_path: Path) -> Path:
 
 
 def status(address: str, **headers: str) -> int:
-    """The status of a page; redirections are followed, with the cookies that come with them."""
+    """The HTTP status of a page after redirects, with the cookies that are set on the way."""
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
     try:
         with opener.open(urllib.request.Request(address, headers=headers), timeout=30) as answer:  # noqa: S310 - our own
@@ -37,7 +37,7 @@ def status(address: str, **headers: str) -> int:
 
 
 def test_this_machine_needs_no_token(warehouse: Path) -> None:
-    """It listens at 127.0.0.1, and at no other address; each dashboard is there, and what they share."""
+    """By default the server listens on 127.0.0.1 only, and serves all dashboards without a token."""
     with served(warehouse) as address:
         assert address.startswith("http://127.0.0.1:")
         for name in ("", "overview/", "latency/", "failures/", "costs/", "operations/"):
@@ -50,7 +50,7 @@ def test_this_machine_needs_no_token(warehouse: Path) -> None:
 
 
 def _address_of_this_machine() -> str:
-    """An address that is not loopback's, or one that nobody has."""
+    """An address of this machine other than loopback, or an unused address if it has none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
         try:
             asked.connect(("192.0.2.1", 9))
@@ -60,7 +60,7 @@ def _address_of_this_machine() -> str:
 
 
 def _websocket(address: str) -> str:
-    """The first line of the answer to a page that would talk to a notebook."""
+    """The status line of the response to a websocket request for a notebook, without a token."""
     port = int(address.rpartition(":")[2])
     lines = ["GET /overview/ws?session_id=1 HTTP/1.1", "Host: localhost", "Connection: Upgrade", "Upgrade: websocket"]
     lines += ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "", ""]
@@ -71,7 +71,7 @@ def _websocket(address: str) -> str:
 
 @contextmanager
 def running(warehouse: Path, *arguments: str) -> "Generator[tuple[subprocess.Popen[str], str]]":
-    """The command, with the address that it prints; it is ended whatever happens."""
+    """A running dashboard server and the address that it prints; it is stopped on exit."""
     command_line = [RUNMART, "dashboard", "-w", warehouse, "--no-browser", *arguments]
     server = subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -83,14 +83,14 @@ def running(warehouse: Path, *arguments: str) -> "Generator[tuple[subprocess.Pop
 
 
 def test_names_of_others_do_not_lead_here(warehouse: Path) -> None:
-    """A page elsewhere could have its own name mean this machine, and read what is here."""
+    """Requests with a foreign host name are refused (DNS rebinding)."""
     with served(warehouse) as address:
         assert status(f"{address}/overview/", Host="localhost:1") == 200
         assert status(f"{address}/overview/", Host="evil.example.com") == 400
 
 
 def test_others_need_the_token(warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that is set, or a new one, which is in the address that is printed and nowhere else."""
+    """Other machines need the token: the configured one, or a new one in the printed address and nowhere else."""
     monkeypatch.setenv("RUNMART_DASHBOARD_TOKEN", "our-own-token")
     with running(warehouse, "--host", "0.0.0.0", "--port", "0") as (server, printed):  # noqa: S104 - is what is tested
         assert printed.endswith("/overview/?access_token=our-own-token")
@@ -118,7 +118,7 @@ def test_others_need_the_token(warehouse: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_cannot_be_shown_is_refused_at_once(warehouse: Path, tmp_path: Path) -> None:
-    """No warehouse, no port, no such dashboard."""
+    """A missing warehouse, an unusable port or an unknown dashboard is an error at the start."""
     done = command("dashboard", "-w", tmp_path / "none.duckdb", "--no-browser")
     assert (done.returncode, "no such warehouse" in done.stderr) == (1, True)
     (tmp_path / "text.duckdb").write_text("no warehouse")
@@ -134,7 +134,7 @@ def test_what_cannot_be_shown_is_refused_at_once(warehouse: Path, tmp_path: Path
 
 
 def test_the_browser_is_opened(warehouse: Path, tmp_path: Path) -> None:
-    """At the dashboard that is asked for."""
+    """The command opens the address of the named dashboard in the browser."""
     opened = tmp_path / "opened"
     (tmp_path / "browser").write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
     (tmp_path / "browser").chmod(0o755)

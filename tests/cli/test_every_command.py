@@ -1,4 +1,4 @@
-"""One use of each command; together they import every library that runmart depends on.
+"""Uses each command once; together the commands import every library that runmart depends on.
 
 `make test-lowest` relies on it: a command or a library that is new fails here until it has a use.
 """
@@ -27,14 +27,14 @@ COMMANDS_TESTED_ELSEWHERE = {"lake load": "tests/lake/spark", "lake maintain": "
 
 
 def commands(parent: App, prefix: str = "") -> Iterator[str]:
-    """The commands of an app and those below them, as they are typed."""
+    """All commands of an app and its sub-apps, as they are typed."""
     for name in parent:
         if not name.startswith("-"):
             yield from list(commands(parent[name], f"{prefix}{name} ")) or [prefix + name]
 
 
 def project() -> dict[str, str]:
-    """The libraries that runmart needs, with and without extras, and the oldest version of each."""
+    """The dependencies of runmart, with and without extras, and the lower bound of each."""
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needs: list[str] = list(declared["dependencies"])
     for extra, more in declared["optional-dependencies"].items():
@@ -45,12 +45,12 @@ def project() -> dict[str, str]:
 
 
 def imported(errors: str) -> set[str]:
-    """The modules that Python names on standard error when PYTHONPROFILEIMPORTTIME is set, without what is below."""
+    """The modules that Python reports on standard error with PYTHONPROFILEIMPORTTIME, without submodules."""
     return set(re.findall(r"^import time:.*\| +(\w+)[\w.]*$", errors, re.MULTILINE))
 
 
 def imported_by_dashboard(warehouse: Path, log: Path) -> set[str]:
-    """What the dashboards import until the first page is there."""
+    """The modules that the dashboard server imports until its first page is served."""
     words = [RUNMART, "dashboard", "-w", warehouse, "--port", "0", "--no-browser"]
     with log.open("w") as errors, subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True) as serving:
         assert serving.stdout is not None
@@ -66,7 +66,7 @@ def imported_by_dashboard(warehouse: Path, log: Path) -> set[str]:
 def test_every_command_runs_and_every_dependency_is_used(
     server: TestServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each as it is used most; what it says and does is up to its own tests."""
+    """Each command succeeds in its most common use, and each dependency is imported."""
     server.world(threads=2, runs=10)
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     identity = {"IDENTITY_ENDPOINT": f"{server.url}/_identity", "IDENTITY_HEADER": "proof"}
@@ -115,7 +115,7 @@ def test_every_command_runs_and_every_dependency_is_used(
 
 
 def test_the_oldest_versions_are_those_that_are_declared() -> None:
-    """constraints/lowest.txt has the lower end of each dependency, and no others."""
+    """constraints/lowest.txt lists exactly the lower bounds of the dependencies."""
     lines = (ROOT / "constraints" / "lowest.txt").read_text().splitlines()
     pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
     assert pinned.keys() == project().keys()

@@ -43,7 +43,7 @@ def test_a_command_shows_its_whole_description(
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_each_option_has_a_description_without_line_breaks(command: tuple[str, ...]) -> None:
-    """A line break in a description stays where it is, whatever the width of the terminal."""
+    """Each option has a description without line breaks, so that terminals of any width can wrap it."""
     found = app
     for name in command:
         found = found[name]

@@ -1,4 +1,4 @@
-"""`runmart lake load` and `open`, as far as they need no Spark."""
+"""`runmart lake load` and `open`: what can be tested without Spark."""
 
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ def _source(tmp_path: Path) -> Path:
 def test_without_spark_it_says_what_to_install(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one sentence, with exit code 1; nothing is written."""
+    """Without Spark the command ends with one sentence and exit code 1, and writes nothing."""
     monkeypatch.setitem(sys.modules, "pyspark", None)
     monkeypatch.setitem(sys.modules, "pyspark.sql", None)
     assert run_command(["lake", "load", str(tmp_path / "lake"), str(source)]) == 1
@@ -33,7 +33,7 @@ def test_without_spark_it_says_what_to_install(
 
 
 class _Session:
-    """Stands for a session that nobody asks for anything."""
+    """A Spark session that must not be used."""
 
     builder: "_Session"
 
@@ -52,7 +52,7 @@ def test_standard_input_is_refused(
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
 ) -> None:
-    """Other machines do not see it; nothing is asked of Spark, and nothing is written."""
+    """Standard input is refused, since other machines cannot read it, before Spark is used or anything is written."""
     module = ModuleType("pyspark.sql")
     module.SparkSession = _Session()  # pyright: ignore[reportAttributeAccessIssue]
     monkeypatch.setitem(sys.modules, "pyspark", ModuleType("pyspark"))
@@ -76,21 +76,21 @@ def test_standard_input_is_refused(
     ids=" ".join,
 )
 def test_help_tells_what_there_is(arguments: list[str], words: list[str]) -> None:
-    """Whether Spark is there or not."""
+    """The help describes the commands whether Spark is installed or not."""
     done = command(*arguments, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert [word for word in words if word not in done.stdout] == []
 
 
 def test_a_lake_without_sources_is_wrong_usage(tmp_path: Path) -> None:
-    """Exit code 2, and what is missing."""
+    """A load without sources gives exit code 2 and a message with what is missing."""
     done = command("lake", "load", tmp_path / "lake")
     assert done.returncode == 2
     assert "SOURCES" in done.stderr
 
 
 def test_a_lake_has_one_shard_at_least(tmp_path: Path) -> None:
-    """Less is wrong usage; nothing is made."""
+    """Fewer than one shard gives exit code 2, and no lake is created."""
     done = command("lake", "load", tmp_path / "lake", tmp_path, "--shards", "0")
     assert (done.returncode, "--shards" in done.stderr + done.stdout) == (2, True)
     with pytest.raises(ExportError, match="0 shards"):

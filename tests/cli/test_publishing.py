@@ -1,4 +1,4 @@
-"""`--publish`, and `publish` in the settings: what commands refuse, publish, tell, and which exit codes they have."""
+"""`--publish`, and `publish` in the settings: which paths are refused, what is published, output and exit codes."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ PRUNED = ["prune", "--older-than", "2030-01-01", "--yes"]
 
 
 def test_a_version_is_read_only(warehouse: Path, published: Path) -> None:
-    """And loads into it are refused, by root as well."""
+    """A published version is read-only: loads into it are refused, also for root."""
     publish(warehouse, published, 0)
     assert published.resolve().stat().st_mode & 0o777 == 0o444
     done = command("ingest", warehouse.with_name("1.json"), "-w", published)
@@ -44,7 +44,7 @@ def test_a_version_is_read_only(warehouse: Path, published: Path) -> None:
 
 
 def test_after_a_prune_no_older_version_is_left(warehouse: Path, published: Path) -> None:
-    """What was pruned must be gone."""
+    """A prune that publishes removes all older versions, which hold the pruned runs."""
     for run_id in ("b", "c"):
         add(warehouse, run_id)
         publish(warehouse, published, 0)
@@ -55,7 +55,7 @@ def test_after_a_prune_no_older_version_is_left(warehouse: Path, published: Path
 
 
 def test_what_was_pruned_is_gone_whoever_publishes_next(warehouse: Path, published: Path) -> None:
-    """Also when the prune was not asked to publish, or could not."""
+    """If a prune does not publish, the next publish removes all versions from before it."""
     publish(warehouse, published, 0)
     assert command(*PRUNED, "-w", warehouse).returncode == 0
     assert count(published) == 1
@@ -72,7 +72,7 @@ def test_what_was_pruned_is_gone_whoever_publishes_next(warehouse: Path, publish
      ("runs.duckdb", "the warehouse itself")],
 )  # fmt: skip
 def test_names_that_are_in_use_are_refused_before_anything_is_loaded(name: str, reason: str, warehouse: Path) -> None:
-    """Nothing of somebody else's is replaced."""
+    """A path that is in use for something else is refused before the load."""
     (warehouse.parent / "file").write_text("precious")
     (warehouse.parent / "folder").mkdir()
     (warehouse.parent / "link").symlink_to("file")
@@ -90,7 +90,7 @@ def test_names_that_are_in_use_are_refused_before_anything_is_loaded(name: str, 
 
 @pytest.mark.slow
 def test_the_settings_name_it_too(warehouse: Path, published: Path, tmp_path: Path) -> None:
-    """For every command that writes; the option comes first, then the environment."""
+    """The path can be set for every command that writes: option, then environment, then runmart.toml."""
     (tmp_path / "runmart.toml").write_text(f'publish = "{published}"\n')
     file = write(warehouse.with_name("b.json"), page(run("b"), {"id": "c", "object": "thread.run", "status": 7}))
     config = ("--config", tmp_path / "runmart.toml")
@@ -113,13 +113,13 @@ def test_the_settings_name_it_too(warehouse: Path, published: Path, tmp_path: Pa
 
 
 def test_a_load_that_failed_publishes_nothing(warehouse: Path, published: Path) -> None:
-    """What readers see is what was there before."""
+    """A failed load does not publish, and readers keep the previous version."""
     assert command("ingest", "no-such-file", "-w", warehouse, "--publish", published).returncode == 1
     assert not published.exists()
 
 
 def test_a_load_that_waits_too_long_for_another_publisher_is_committed(warehouse: Path, published: Path) -> None:
-    """Exit code 5, and a sentence that says so; the next one publishes both."""
+    """A load that cannot get the publish lock is committed, with exit code 5; the next one publishes both."""
     publish(warehouse, published, 0)
     for run_id, code in (("b", 5), ("c", 0)):
         file = write(warehouse.with_name(f"{run_id}.json"), page(run(run_id)))

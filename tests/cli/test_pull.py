@@ -21,14 +21,14 @@ from tests.support.warehouse import query
 
 @pytest.fixture(name="_folder", autouse=True)
 def _folder_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands run in a folder of their own, with the key where it belongs."""
+    """Commands run in an empty folder, with the key in its environment variable."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TEST_KEY", KEY)
     monkeypatch.delenv("RUNMART_WAREHOUSE", raising=False)
 
 
 def test_a_pull_tells_in_a_line_what_it_did(server: TestServer, warehouse: Path, tmp_path: Path) -> None:
-    """And in JSON; nothing new is 0."""
+    """A pull reports its result in one line, or in JSON; without new runs the exit code is 0."""
     server.world(threads=5, runs=120)
     done = command(*given(server, "-w", warehouse, "--source", "acme"))
     assert (done.returncode, done.stderr) == (0, "")
@@ -41,7 +41,7 @@ def test_a_pull_tells_in_a_line_what_it_did(server: TestServer, warehouse: Path,
 
 
 def test_settings_come_from_a_file_the_environment_and_options(server: TestServer, warehouse: Path) -> None:
-    """Each overrides the one before it."""
+    """The environment overrides runmart.toml, and options override both."""
     server.world(threads=4, runs=40)
     Path("runmart.toml").write_text(f"""
         [sources.one]
@@ -81,7 +81,7 @@ def test_settings_come_from_a_file_the_environment_and_options(server: TestServe
     ],
 )
 def test_what_is_wrong_with_settings_is_said(text: str, words: str) -> None:
-    """Exit code 2; a secret that does not belong there is not repeated."""
+    """Invalid settings give exit code 2 and a message that does not repeat a misplaced secret."""
     Path("runmart.toml").write_text(text)
     done = command("pull")
     assert done.returncode == 2
@@ -103,13 +103,13 @@ def test_what_is_wrong_with_settings_is_said(text: str, words: str) -> None:
     ],
 )
 def test_wrong_usage_is_2(server: TestServer, arguments: list[str], words: str) -> None:
-    """With what was expected."""
+    """Invalid arguments give exit code 2 and a message with what is expected."""
     done = command(*given(server, *arguments))
     assert (done.returncode, words in done.stderr) == (2, True), done.stderr
 
 
 def test_single_runs_and_their_steps(server: TestServer, warehouse: Path) -> None:
-    """`--run THREAD/RUN` asks for no list."""
+    """`--run THREAD/RUN` requests single runs and no list."""
     server.world(threads=2, runs=30)
     run = server.truth()[3]
     place = f"{run['thread_id']}/{run['id']}"
@@ -121,7 +121,7 @@ def test_single_runs_and_their_steps(server: TestServer, warehouse: Path) -> Non
 
 
 def test_steps_of_new_and_of_open_runs_are_loaded(server: TestServer, warehouse: Path) -> None:
-    """Once; a quiet thread costs one request with --steps, too."""
+    """Steps are requested once per new or open run; an idle thread costs one request with --steps as well."""
     server.world(threads=3, runs=40)
     done = command(*given(server, "-w", warehouse, "--steps"))
     assert done.returncode == 0, done.stderr
@@ -136,7 +136,7 @@ def test_steps_of_new_and_of_open_runs_are_loaded(server: TestServer, warehouse:
 
 
 def test_saved_answers_make_the_same_warehouse(server: TestServer, warehouse: Path, tmp_path: Path) -> None:
-    """The archive is an input like any other: `runmart ingest` loads from it what the pulls have loaded."""
+    """`runmart ingest` of the archive of responses gives the same warehouse as the pulls."""
     server.world(threads=4, runs=150)
     for _ in range(3):
         assert command(*given(server, "-w", warehouse, "--save", "archive", "--steps")).returncode == 0
@@ -152,12 +152,12 @@ def test_saved_answers_make_the_same_warehouse(server: TestServer, warehouse: Pa
 
 
 def decompressed(path: Path) -> bytes:
-    """A saved answer."""
+    """The decompressed body of a saved response."""
     return pa.CompressedInputStream(pa.BufferReader(path.read_bytes()), "zstd").read()
 
 
 def test_hidden_content_is_in_no_saved_answer(server: TestServer, new_warehouse: Path, tmp_path: Path) -> None:
-    """Neither in the warehouse nor in the archive, from which the same warehouse comes again."""
+    """Redacted content is neither in the warehouse nor in the archive, and both hold the same runs."""
     server.world(threads=4, runs=150)
     server.steer("advance", steps=60)
     save = ("-w", new_warehouse, "--save", "archive", "--steps")
@@ -182,7 +182,7 @@ def test_hidden_content_is_in_no_saved_answer(server: TestServer, new_warehouse:
 
 
 def test_metrics_are_what_prometheus_reads(server: TestServer, warehouse: Path) -> None:
-    """And the last success stays when a pull fails."""
+    """The metrics file is valid for Prometheus; a failed pull keeps the time of the last success."""
 
     def metrics() -> dict[str, float]:
         families = text_string_to_metric_families(Path("pull.prom").read_text())
@@ -203,7 +203,7 @@ def test_metrics_are_what_prometheus_reads(server: TestServer, warehouse: Path) 
 
 
 def test_entra_tokens_open_azure(server: TestServer, warehouse: Path) -> None:
-    """From a managed identity, here one over HTTP; without the package the message says what to install."""
+    """Azure is accessed with a token of a managed identity; without the package the message names it."""
     server.world(threads=2, runs=10)
     arguments = [*given(server, "-w", warehouse)[:5], "-w", warehouse, "--entra"]
     identity = {"IDENTITY_ENDPOINT": f"{server.url}/_identity", "IDENTITY_HEADER": "proof"}
@@ -216,7 +216,7 @@ def test_entra_tokens_open_azure(server: TestServer, warehouse: Path) -> None:
 
 
 def test_every_pulls_again_until_it_is_stopped(server: TestServer, warehouse: Path) -> None:
-    """SIGTERM ends it cleanly; pulls do not overlap."""
+    """`--every` pulls periodically, one pull at a time, and SIGTERM ends it with exit code 0."""
     server.world(threads=2, runs=10)
     arguments = given(server, "-w", warehouse, "--every", "0.5s", "--log-format", "json")
     found: list[dict[str, Any]] = []
@@ -240,7 +240,7 @@ def test_every_pulls_again_until_it_is_stopped(server: TestServer, warehouse: Pa
 def test_an_interrupted_pull_is_130_and_keeps_what_it_has(
     server: TestServer, warehouse: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """The next one completes it."""
+    """An interrupted pull ends with 130 and keeps what it has stored; the next pull completes it."""
     server.world(threads=40, runs=400, delay_seconds=0.1)
     arguments = given(server, "-w", warehouse, "--concurrency", "2")
     with subprocess.Popen([RUNMART, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -257,7 +257,7 @@ def test_an_interrupted_pull_is_130_and_keeps_what_it_has(
 
 
 def test_the_key_is_nowhere(server: TestServer, warehouse: Path, tmp_path: Path) -> None:
-    """Not in logs, errors, the warehouse, saved answers, metrics or settings, whatever goes wrong."""
+    """No failure writes the key to logs, errors, the warehouse, saved responses, metrics or settings."""
     names: dict[str, Any] = {"missing": ["thread_000001"], "malformed": ["thread_000002"]}
     server.world(threads=6, runs=90, throttled=0.1, broken=0.1, reset=0.1, truncated=0.1, **names)
     common = ["-w", warehouse, "--save", "archive", "--metrics", "pull.prom", "--config", "runmart.toml"]

@@ -1,4 +1,4 @@
-"""`runmart pull --publish`: rounds that have written something publish it, quiet ones do not."""
+"""`runmart pull --publish`: a round that has written something publishes, one without new runs does not."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ def _published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_quiet_pull_publishes_nothing(server: TestServer, warehouse: Path, published: Path) -> None:
-    """It leaves the warehouse as it was, to the byte."""
+    """A pull without new runs leaves the published version as it is, and reports it as unchanged."""
     server.world(threads=3, runs=30)
     arguments = given(server, "-w", warehouse, "--publish", published)
     first = json.loads(command(*arguments, "--json").stdout)["published"]
@@ -32,7 +32,7 @@ def test_a_quiet_pull_publishes_nothing(server: TestServer, warehouse: Path, pub
 
 
 def test_a_pull_that_fails_publishes_nothing(server: TestServer, warehouse: Path, published: Path) -> None:
-    """Wrong keys, say."""
+    """A pull that fails, here with a wrong key, does not publish."""
     server.world(threads=3, runs=30)
     assert command(*given(server, "-w", warehouse)).returncode == 0
     assert command(*given(server, "-w", warehouse, "--publish", published), TEST_KEY="wrong").returncode == 1
@@ -41,7 +41,7 @@ def test_a_pull_that_fails_publishes_nothing(server: TestServer, warehouse: Path
 
 @pytest.mark.slow
 def test_every_round_publishes_what_it_has_written(server: TestServer, warehouse: Path, published: Path) -> None:
-    """Until SIGTERM."""
+    """Each round of `--every` publishes what it has written, until SIGTERM."""
     server.world(threads=3, runs=30)
     arguments = given(server, "-w", warehouse, "--publish", published, "--every", "1s", "--json")
     with subprocess.Popen([RUNMART, *arguments], stdout=subprocess.PIPE, text=True) as pulling:

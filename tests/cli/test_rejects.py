@@ -1,4 +1,4 @@
-"""Rejects: shown, kept once, tried again."""
+"""Rejects: they are listed, stored once, and can be retried."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ BAD = b'{"object":"list","data":[{"id":"a","status":"queued"},{"id":"b","status"
 
 
 def test_rejects_are_shown_with_place_and_reason(warehouse: Path, pages: Path) -> None:
-    """`runmart rejects` shows them: a table, or JSON with the text."""
+    """`runmart rejects` lists them as a table, or as JSON with the raw text."""
     write(pages / "bad.json", BAD)
     load(warehouse, pages, source="acme")
     shown = command("rejects", "-w", warehouse)

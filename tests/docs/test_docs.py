@@ -1,4 +1,4 @@
-"""Documentation that can fail: what it shows is compared with what there is."""
+"""Tests of the documentation: generated pages and examples are compared with the real output."""
 
 import importlib
 import importlib.util
@@ -18,7 +18,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def generator() -> ModuleType:
-    """docs/generate.py, which is no part of the package."""
+    """The module docs/generate.py, which is not in the package."""
     spec = importlib.util.spec_from_file_location("generate_docs", ROOT / "docs" / "generate.py")
     assert spec is not None
     assert spec.loader is not None
@@ -37,7 +37,7 @@ def test_generated_documentation_is_that_of_a_new_warehouse(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The warehouse of `make demo`."""
+    """The warehouse that `make demo` creates."""
     warehouse = tmp_path_factory.mktemp("demo") / "demo.duckdb"
     subprocess.run([BIN / "runmart", "demo", "--warehouse", warehouse], check=True, capture_output=True)
     return warehouse
@@ -64,7 +64,7 @@ def test_an_example_gives_in_the_shell_what_is_shown(query: str, output: str, de
 
 
 def test_the_python_page_prints_what_it_shows(demo: Path) -> None:
-    """The program in docs/python.md that is shown with its output."""
+    """The program in docs/python.md prints the output that is shown there."""
     text = (ROOT / "docs" / "python.md").read_text()
     [(program, output)] = re.findall(r"```python\n((?:(?!```).)+)\n```\n\n```text\n(.+?)\n```", text, re.DOTALL)
     command = [sys.executable, "-c", program]
@@ -73,13 +73,13 @@ def test_the_python_page_prints_what_it_shows(demo: Path) -> None:
 
 
 def test_the_privacy_page_names_every_field() -> None:
-    """And no other."""
+    """docs/privacy.md lists exactly the content fields of the redaction policy."""
     text = (ROOT / "docs" / "privacy.md").read_text()
     assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(CONTENT_FIELDS)
 
 
 def test_the_capacity_model_is_the_one_that_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """docs/scale.md has the tables of benchmarks/capacity.py."""
+    """The tables in docs/scale.md are those of benchmarks/capacity.py."""
     monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
     tables: dict[str, str] = importlib.import_module("capacity").tables()
     text = (ROOT / "docs" / "scale.md").read_text()
@@ -89,7 +89,7 @@ def test_the_capacity_model_is_the_one_that_is_shown(monkeypatch: pytest.MonkeyP
 
 
 def test_the_worked_example_costs_what_it_costs_by_hand(tmp_path: Path) -> None:
-    """docs/costs.md: its files, its commands and its query give its output, which is that of its table."""
+    """The example in docs/costs.md gives the output that is shown, and the costs in its table."""
     text = (ROOT / "docs" / "costs.md").read_text()
     for name, language in (("prices.csv", "csv"), ("runs.jsonl", "json")):
         [(named, content)] = re.findall(rf"`([\w.]+)`:\n\n```{language}\n(.+?)```", text, re.DOTALL)
@@ -118,7 +118,7 @@ def test_the_demo_prints_the_three_families_of_answers_in_80_columns(tmp_path: P
 
 
 def test_the_readme_names_every_command_and_every_folder() -> None:
-    """A newcomer finds each command and each room from README."""
+    """README.md lists every command and every top-level folder."""
     shown = subprocess.run([BIN / "runmart", "--help"], check=True, capture_output=True, text=True).stdout
     for command in re.findall(r"^│ ([a-z]+) ", shown, re.MULTILINE):
         assert f"runmart {command}" in README or f"make {command}" in README, command
@@ -127,7 +127,7 @@ def test_the_readme_names_every_command_and_every_folder() -> None:
 
 
 def test_the_sample_pages_are_those_of_the_manifest() -> None:
-    """Data files of others are kept with their origin and licence."""
+    """The manifest lists every sample file with its origin and licence."""
     pages = ROOT / "cli" / "demo" / "pages"
     listed = {line.split("\t")[0] for line in (ROOT / "cli" / "demo" / "MANIFEST.tsv").read_text().splitlines()[1:]}
     assert {str(path.relative_to(pages)) for path in pages.rglob("*") if path.is_file()} == listed

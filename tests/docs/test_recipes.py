@@ -1,4 +1,4 @@
-"""Recipes that can fail: each is checked by the system that it is for."""
+"""Tests of the recipes in docs/pull.md: each is checked by the system that it is for."""
 
 import json
 import os
@@ -26,18 +26,18 @@ def blocks(language: str) -> list[str]:
 
 
 def options(text: str) -> set[str]:
-    """The long options in a text."""
+    """The long options that occur in a text."""
     return set(re.findall(r"--[a-z][a-z-]+", text))
 
 
 def test_the_settings_are_valid() -> None:
-    """The runmart.toml shown is one that is read."""
+    """The runmart.toml in the documentation is valid."""
     [text] = blocks("toml")
     assert set(msgspec.convert(tomllib.loads(text), File).sources) == {"production", "lab"}
 
 
 def test_every_option_of_pull_is_explained() -> None:
-    """And none is that does not exist."""
+    """docs/pull.md explains every option of `runmart pull`, and no others."""
     shown = subprocess.run([RUNMART, "pull", "--help"], capture_output=True, text=True, check=True).stdout
     known = {name for name in options(shown) if f"{name} " in shown}
     common = {"--concurrency", "--source", "--warehouse", "--help", "--version"}
@@ -48,7 +48,7 @@ def test_every_option_of_pull_is_explained() -> None:
 
 @pytest.mark.slow
 def test_cron_takes_the_line(tmp_path: Path) -> None:
-    """`crontab -n` checks the syntax."""
+    """`crontab -n` accepts the line of the recipe."""
     [text] = blocks("cron")
     crontab = shutil.which("crontab")
     assert crontab, "install Debian's package cron"
@@ -60,7 +60,7 @@ def test_cron_takes_the_line(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
-    """`systemd-analyze verify` knows every line."""
+    """`systemd-analyze verify` accepts the units of the recipe."""
     service, timer = blocks("ini")
     program = re.search(r"^ExecStart=(\S+)", service, re.MULTILINE)
     assert program
@@ -80,7 +80,7 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_containerfile_builds_a_working_command(tmp_path: Path) -> None:
-    """Its steps, one by one, in a clean folder that stands for the container's root."""
+    """The steps of the Containerfile, executed in an empty folder, build a working command."""
     folder = tmp_path
     environment = {name: os.environ[name] for name in os.environ if name.startswith(("PATH", "HOME", "PIP", "SSL"))}
     entry: list[str] = []
@@ -114,7 +114,7 @@ def test_the_containerfile_builds_a_working_command(tmp_path: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy what is committed."""
+    """Copy the committed files."""
     if source.is_dir():
         shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     else:

@@ -1,4 +1,4 @@
-"""A PostgreSQL, an S3 server, and a DuckLake for each test."""
+"""Fixtures: a PostgreSQL server, an S3 server, and a DuckLake for each test."""
 
 import shutil
 from collections.abc import Generator
@@ -23,21 +23,21 @@ def postgres() -> Generator[Postgres]:
 
 @pytest.fixture(scope="session")
 def s3() -> Generator[dict[str, str]]:
-    """The environment that reaches an S3 server."""
+    """Environment variables to connect to an S3 server."""
     with serving() as environment:
         yield environment
 
 
 @pytest.fixture(scope="session")
 def template(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Bare:
-    """A lake without runs, to be copied, which takes a fraction of the time that making one takes."""
+    """An empty lake that is copied for each test, which is much faster than to create one."""
     postgres.execute("create database template_lake")
     return made(Bare(postgres, "template_lake", str(tmp_path_factory.mktemp("template") / "data")))
 
 
 @pytest.fixture
 def lake(postgres: Postgres, template: Bare, tmp_path: Path) -> Bare:
-    """A lake without runs."""
+    """An empty lake."""
     found = Bare(postgres, f"lake{next(_numbers)}", str(tmp_path / "data"))
     postgres.execute(f"create database {found.database} template {template.database}")
     postgres.execute(f"update ducklake_metadata set value = '{found.data}/' where key = 'data_path'", found.database)
@@ -47,7 +47,7 @@ def lake(postgres: Postgres, template: Bare, tmp_path: Path) -> Bare:
 
 @pytest.fixture
 def bare(postgres: Postgres, tmp_path: Path) -> Bare:
-    """Where the lake of the test will be: an empty database, and a folder that is not there yet."""
+    """An empty database, and a path without a folder, in which a test can create a lake."""
     found = Bare(postgres, f"lake{next(_numbers)}", str(tmp_path / "data"))
     postgres.execute(f"create database {found.database}")
     return found

@@ -1,4 +1,4 @@
-"""Every command works on a DuckLake as it does on a file."""
+"""Every command works on a DuckLake as it does on a DuckDB file."""
 
 import json
 import re
@@ -28,14 +28,14 @@ BOOKKEEPING = {
 
 @pytest.fixture(name="file")
 def _file(tmp_path: Path) -> Path:
-    """A DuckDB file with all real data."""
+    """A DuckDB file with all recorded payloads."""
     path = tmp_path / "runs.duckdb"
     assert command("ingest", REALDATA, "-w", path).returncode == 3
     return path
 
 
 def test_a_lake_holds_what_a_file_holds(bare: Bare, file: Path) -> None:
-    """The same tables, views and bookkeeping, of all real data, after one load and after the same one again."""
+    """After a load of all recorded payloads, and after a second one, a lake holds the same rows as a file."""
     for again in ((), ("--reload",), ()):
         assert bare.run("ingest", REALDATA, *again).returncode in {0, 3}
     assert tables(bare.location) == tables(file)
@@ -49,7 +49,7 @@ def test_a_lake_holds_what_a_file_holds(bare: Bare, file: Path) -> None:
 
 
 def test_comments_are_in_the_lake(lake: Bare) -> None:
-    """Of tables, their columns, and views; DuckLake knows none of columns of views."""
+    """Tables, their columns and views have comments; DuckLake has none for columns of views."""
     bare = lake.query("""
         select table_name from duckdb_columns() where database_name = 'warehouse' and comment is null
         and table_name not in (select view_name from duckdb_views())
@@ -58,7 +58,7 @@ def test_comments_are_in_the_lake(lake: Bare) -> None:
 
 
 def test_nothing_is_ever_inlined(lake: Bare) -> None:
-    """Neither by runmart nor by a shell that knows nothing of it: the catalog says so."""
+    """No rows are inlined into the catalog, neither by runmart nor by writes from a plain DuckDB shell."""
     write(Path(lake.data).parent / "p.json", page(run("a")))
     assert lake.run("ingest", Path(lake.data).parent / "p.json").returncode == 0
     options = "select value from ducklake_options('warehouse') where option_name = 'data_inlining_row_limit'"
@@ -68,7 +68,7 @@ def test_nothing_is_ever_inlined(lake: Bare) -> None:
 
 
 def test_prices_rejects_views_and_status(lake: Bare, tmp_path: Path) -> None:
-    """What the small commands say and do."""
+    """prices, rejects, views and status work on a lake."""
     assert lake.run("ingest", REALDATA).returncode == 3
     (tmp_path / "p.csv").write_text(
         "provider,model,valid_from,input,output,currency,source\nopenai,gpt-x,2024-01-01,1,2,USD,me\n"
@@ -86,7 +86,7 @@ def test_prices_rejects_views_and_status(lake: Bare, tmp_path: Path) -> None:
 
 
 def test_what_is_exported_can_be_imported(lake: Bare, file: Path, tmp_path: Path) -> None:
-    """A lake from a file, and a file from a lake."""
+    """An export of a file can be imported into a lake, and the other way round."""
     assert command("export", "--to", tmp_path / "a", "-w", file).returncode == 0
     assert lake.run("import", tmp_path / "a").returncode == 0
     assert tables(lake.location) == tables(file)
@@ -96,7 +96,7 @@ def test_what_is_exported_can_be_imported(lake: Bare, file: Path, tmp_path: Path
 
 
 def test_a_lake_is_published_as_a_file(lake: Bare, file: Path, tmp_path: Path) -> None:
-    """Whole, with its comments and its views, which need no lake; again only when something was written."""
+    """A lake is published as a complete DuckDB file with comments and views, and only when it has changed."""
     copy = tmp_path / "published.duckdb"
     assert lake.run("ingest", REALDATA, "--publish", copy).returncode == 3
     assert tables(copy) == tables(file)
@@ -110,7 +110,7 @@ def test_a_lake_is_published_as_a_file(lake: Bare, file: Path, tmp_path: Path) -
 
 
 def test_python_and_reports_read_a_lake(lake: Bare, tmp_path: Path) -> None:
-    """`connect` sees one snapshot until `refresh`; selections and reports work."""
+    """`connect` reads one snapshot until `refresh`; selections and reports work on a lake."""
     write(tmp_path / "1.json", page(run("a", model="m", created_at=1_700_000_000)))
     write(tmp_path / "2.json", page(run("b", model="n", created_at=1_700_000_001)))
     assert lake.run("ingest", tmp_path / "1.json").returncode == 0
@@ -130,7 +130,7 @@ def test_python_and_reports_read_a_lake(lake: Bare, tmp_path: Path) -> None:
 
 
 def test_views_are_installed_once(lake: Bare, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that writes leaves views and functions as they are, which would be a snapshot each time."""
+    """A command that writes does not create views again that are up to date, since each would be a new snapshot."""
 
     def fail(_: Writer) -> None:
         pytest.fail("installed again")

@@ -1,4 +1,4 @@
-"""Many write to one lake at the same time, and it holds what one load into a file holds."""
+"""Concurrent writes to one lake give the same rows as one load into a file."""
 
 import json
 import os
@@ -26,7 +26,7 @@ STATUSES = ("queued", "in_progress", "completed", "failed")
 
 
 def _inputs(folder: Path, seed: int) -> list[Path]:
-    """Files in which the same runs are seen again and again, each time as something else."""
+    """Files with many observations of the same runs, all different."""
     chance = random.Random(seed)
     found: list[Path] = []
     for number in range(FILES):
@@ -53,7 +53,7 @@ def _inputs(folder: Path, seed: int) -> list[Path]:
 
 
 def _load(lake: Bare, files: list[Path], seed: int, environment: Mapping[str, str], failed: list[str]) -> None:
-    """What one machine does: some loads, one after another, of most of the files in some order; together of all."""
+    """Some loads of one machine: most of the files, in random order; all machines together load all files."""
     chance, third = random.Random(seed), len(files) // 3
     shuffled = chance.sample(files, len(files))
     for number in range(LOADS_EACH):
@@ -78,7 +78,7 @@ def _maintain(lake: Bare, environment: Mapping[str, str], end: threading.Event, 
 def test_loads_at_the_same_time_give_what_one_load_gives(
     where: str, bare: Bare, tmp_path: Path, daily_seed: int, request: pytest.FixtureRequest
 ) -> None:
-    """Four load overlapping inputs, two read, one maintains: nothing is there twice, lost, or old."""
+    """Four loaders of overlapping inputs, two readers and maintenance: no row is duplicated, lost or stale."""
     lake, environment = bare, dict[str, str]()
     if where == "s3":
         environment = request.getfixturevalue("s3")
@@ -139,5 +139,5 @@ def _thread(target: Callable[..., None], *arguments: object) -> threading.Thread
 
 
 def query_or_none(lake: Bare, environment: Mapping[str, str]) -> bool:
-    """Whether there is something in the lake to look after."""
+    """Whether the lake exists already, according to `runmart status`."""
     return lake.run("status", environment=environment).returncode == 0

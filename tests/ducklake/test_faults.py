@@ -1,4 +1,4 @@
-"""What goes wrong with a lake ends in a sentence, and nothing is lost or half written."""
+"""Failures of a lake end in one sentence, and nothing is lost or written in part."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ def _file(tmp_path: Path) -> Path:
 
 
 def refused(*arguments: str | Path, words: str, environment: dict[str, str] | None = None, code: int = 1) -> None:
-    """A command ends with one sentence that has some words, and never a password."""
+    """Assert that a command ends with one sentence that holds some words, and no password."""
     done = command(*arguments, environment=environment)
     assert (done.returncode, done.stdout) == (code, "")
     assert len(done.stderr.splitlines()) == 1, done.stderr
@@ -42,7 +42,7 @@ def refused(*arguments: str | Path, words: str, environment: dict[str, str] | No
 
 
 def test_what_is_wrong_with_an_address_is_said(bare: Bare, file: Path, tmp_path: Path) -> None:
-    """Wrong password, no such database, no server, no address at all: for those who write, and for those who read."""
+    """A wrong password, a missing database, server or address is reported by commands that write and that read."""
     good = bare.location.catalog
     cases = {
         good.replace(PASSWORD, "falsch"): "password authentication failed",
@@ -61,7 +61,7 @@ def test_what_is_wrong_with_an_address_is_said(bare: Bare, file: Path, tmp_path:
 
 
 def test_an_address_never_shows_its_password() -> None:
-    """In all ways to write one."""
+    """No spelling of an address is printed with its password."""
     for catalog in (
         "dbname=a password=geheim host=h",
         "dbname=a password = 'ge h\\'eim' host=h",
@@ -79,7 +79,7 @@ def test_an_address_never_shows_its_password() -> None:
 
 
 def test_a_lake_is_made_where_it_is_said_once(bare: Bare, file: Path, tmp_path: Path) -> None:
-    """--data is needed once; another one later is refused, and a file has none."""
+    """--data is needed only to create a lake; another folder later is refused, and a file takes no --data."""
     address = bare.location.address
     refused("ingest", file, "-w", address, words="say where the files are to be: --data")
     refused("check", "-w", address, words="no such warehouse; create it with: runmart ingest PAGES --warehouse")
@@ -93,7 +93,7 @@ def test_a_lake_is_made_where_it_is_said_once(bare: Bare, file: Path, tmp_path: 
 
 
 def test_a_database_that_is_no_warehouse_is_left_alone(bare: Bare, file: Path) -> None:
-    """Somebody else's DuckLake."""
+    """A DuckLake that is no warehouse is refused and not changed."""
     connection = ducklake.create(bare.location, None)
     connection.execute("create table main.runs (i int)")
     connection.close()
@@ -102,7 +102,7 @@ def test_a_database_that_is_no_warehouse_is_left_alone(bare: Bare, file: Path) -
 
 
 def test_passwords_come_from_where_libpq_has_them(lake: Bare, file: Path, tmp_path: Path) -> None:
-    """PGPASSWORD, a password file and a service file: for the lake, and for its lock."""
+    """PGPASSWORD, a password file and a service file work, for the lake and for its write lock."""
     bare = lake.location.catalog.replace(f" password={PASSWORD}", "")
     secrets = tmp_path / "pgpass"
     secrets.write_text(f"127.0.0.1:*:*:*:{PASSWORD}\n")
@@ -123,7 +123,7 @@ def test_passwords_come_from_where_libpq_has_them(lake: Bare, file: Path, tmp_pa
 def test_what_is_missing_is_named(
     lake: Bare, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An extension that is not there and cannot be downloaded; psycopg."""
+    """The message names a missing extension that cannot be downloaded, or the missing package psycopg."""
     with monkeypatch.context() as patch:
         patch.setattr(ducklake, "_ways", lambda name: [f"load '{tmp_path / name}'"])  # pyright: ignore
         assert app.run(["check", *lake.options]) == 1
@@ -136,14 +136,14 @@ def test_what_is_missing_is_named(
 
 
 def test_an_extension_comes_from_its_package_where_there_is_no_network(lake: Bare, file: Path, tmp_path: Path) -> None:
-    """In an empty home."""
+    """Without network, extensions are loaded from their Python packages, with an empty home folder."""
     environment = {"HOME": str(tmp_path), "HTTP_PROXY": "http://127.0.0.1:1"}
     assert lake.run("ingest", file, environment=environment).returncode == 0
     assert not list(tmp_path.rglob("*.duckdb_extension"))
 
 
 def test_two_first_loads_make_one_lake(bare: Bare) -> None:
-    """At once, on an empty catalog: its tables, the warehouse's and the views are made once."""
+    """Two concurrent loads into an empty catalog create its tables and views once."""
     first = [bare.start("ingest", REALDATA, "--source", name) for name in "abcd"]
     outcomes = [(one.communicate(timeout=120)[1], one.returncode) for one in first]
     assert [code for _, code in outcomes] == [3] * 4, outcomes
@@ -157,7 +157,7 @@ def test_two_first_loads_make_one_lake(bare: Bare) -> None:
 
 
 def test_a_load_that_is_killed_lets_others_go_on(lake: Bare, tmp_path: Path) -> None:
-    """While it holds the lock, in the middle of a load: what it committed stays, the rest comes with the next load."""
+    """The write lock of a killed load is released; its commits stay, and the next load completes it."""
     lines = b"".join(page(run(f"r{number}")) + b"\n" for number in range(BIG))
     file = write(tmp_path / "1.jsonl", lines)  # some blocks
     words = [sys.executable, Path(__file__).with_name("holder.py"), file, lake.location.address, lake.data]
@@ -177,7 +177,7 @@ def test_a_load_that_is_killed_lets_others_go_on(lake: Bare, tmp_path: Path) -> 
 
 @pytest.fixture(name="own")
 def _own(tmp_path: Path) -> Generator[Bare]:
-    """A lake on a server of its own, which may be ended."""
+    """A lake on a server of its own, which the test can stop."""
     with running() as server:
         server.execute("create database own")
         yield Bare(server, "own", str(tmp_path / "data"))
@@ -186,7 +186,7 @@ def _own(tmp_path: Path) -> Generator[Bare]:
 def test_postgres_may_restart_in_the_middle_of_a_load(
     own: Bare, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The load ends with a sentence; the next one completes it. Readers find it again."""
+    """If PostgreSQL restarts, the load ends with a sentence, the next one completes it, and readers reconnect."""
     made(own)
     server: Postgres = own.postgres
     commit, left = DuckLakeWriter.commit, [1]

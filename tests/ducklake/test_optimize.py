@@ -1,4 +1,4 @@
-"""A lake is kept quick and small, and what is pruned from it is gone."""
+"""Maintenance keeps a lake fast and small, and pruned data are removed from its files and catalog."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def files(lake: Bare) -> list[Path]:
 
 
 def held_in_files(lake: Bare) -> Iterator[str]:
-    """All that the files of a lake say, as text."""
+    """All content of the files of a lake, as text."""
     with duckdb.connect() as connection:
         for path in files(lake):
             if "-delete" not in path.name:
@@ -35,7 +35,7 @@ def held_in_files(lake: Bare) -> Iterator[str]:
 
 
 def held_in_catalog(lake: Bare) -> str:
-    """All that the catalog says."""
+    """All content of the catalog, as text."""
     names = lake.postgres.execute(
         "select table_name from information_schema.tables where table_schema = 'public'", lake.database
     )
@@ -43,7 +43,7 @@ def held_in_catalog(lake: Bare) -> str:
 
 
 def test_small_files_are_merged_and_old_ones_removed(lake: Bare, tmp_path: Path) -> None:
-    """What is in the lake stays as it is; a file that a query may read stays for an hour."""
+    """Maintenance keeps all rows; a replaced file, which a query may be reading, stays for an hour."""
     for number in range(6):
         write(tmp_path / "1.json", page(run("a", completed_at=1_700_000_000 + number), run(f"b{number}")))
         assert lake.run("ingest", tmp_path / "1.json").returncode == 0
@@ -75,7 +75,7 @@ def test_small_files_are_merged_and_old_ones_removed(lake: Bare, tmp_path: Path)
 
 
 def test_maintenance_is_for_lakes(tmp_path: Path) -> None:
-    """A sentence for those who ask it of a file."""
+    """`lake maintain` of a DuckDB file ends with a sentence."""
     done = command("lake", "maintain", "-w", tmp_path / "runs.duckdb")
     assert (done.returncode, "a DuckDB file needs no maintenance" in done.stderr) == (1, True)
     assert not (tmp_path / "runs.duckdb").exists()
@@ -83,7 +83,7 @@ def test_maintenance_is_for_lakes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content_only", [True, False])
 def test_what_is_pruned_is_gone(content_only: bool, lake: Bare, tmp_path: Path) -> None:
-    """From the tables as from a file; and from the folder and the catalog, statistics and history included."""
+    """Pruned rows are removed from the tables, the files and the catalog, with its statistics and history."""
     private = run(
         "old",
         created_at=1_600_000_000,
@@ -116,7 +116,7 @@ def test_what_is_pruned_is_gone(content_only: bool, lake: Bare, tmp_path: Path) 
 
 
 def test_prunes_are_shown_and_lifted_as_those_of_a_file(lake: Bare, tmp_path: Path) -> None:
-    """--dry-run changes nothing; --lift lets it come back."""
+    """--dry-run changes nothing; after --lift the runs can be loaded again."""
     file = tmp_path / "runs.duckdb"
     assert lake.run("ingest", REALDATA).returncode == 3
     assert command("ingest", REALDATA, "-w", file).returncode == 3
@@ -136,7 +136,7 @@ def test_prunes_are_shown_and_lifted_as_those_of_a_file(lake: Bare, tmp_path: Pa
 
 
 def test_analysts_read_with_no_right_to_write(lake: Bare) -> None:
-    """A role that may select from the catalog is enough; it cannot load."""
+    """A PostgreSQL role that may only select from the catalog can read the lake, and cannot load."""
     assert lake.run("ingest", REALDATA).returncode == 3
     for statement in (
         f"drop role if exists analyst_{lake.database}",

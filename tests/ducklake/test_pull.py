@@ -1,4 +1,4 @@
-"""Pulls into a lake, beside others that load into it."""
+"""Pulls into a lake, also concurrently with loads."""
 
 import json
 import os
@@ -38,12 +38,12 @@ def _server() -> Generator[str]:
 
 
 def arguments(server: str) -> list[str | Path]:
-    """A pull of all."""
+    """The arguments of a pull of all threads."""
     return ["pull", "--base-url", f"{server}/foundry", "--profile", "azure-foundry", "--api-key-env", "TEST_KEY"]
 
 
 def test_a_pull_into_a_lake_is_that_into_a_file(server: str, lake: Bare, tmp_path: Path) -> None:
-    """The same runs, and as far in each thread; a quiet one writes nothing."""
+    """A pull stores the same runs and thread states in a lake as in a file; one without new runs writes nothing."""
     file = tmp_path / "runs.duckdb"
     assert command(*arguments(server), "-w", file, environment=KEYS).returncode == 0
     assert lake.run(*arguments(server), environment=KEYS).returncode == 0
@@ -57,7 +57,7 @@ def test_a_pull_into_a_lake_is_that_into_a_file(server: str, lake: Bare, tmp_pat
 
 
 def test_pulls_and_loads_at_the_same_time(server: str, lake: Bare, tmp_path: Path) -> None:
-    """Two machines pull the same, one loads files: each run is there once."""
+    """Two concurrent pulls of the same threads and a load store each run once."""
     write(tmp_path / "p.json", page(*(run(f"own{number}") for number in range(50))))
     pulls = [
         subprocess.Popen(_words(lake, server), stdout=subprocess.PIPE, text=True, env={**os.environ, **KEYS})

@@ -24,7 +24,7 @@ PAGE = (ROOT / "docs" / "ducklake.md").read_text()
 
 
 def test_each_dashboard_shows_a_lake(lake: Bare) -> None:
-    """What it reads changes when something was loaded."""
+    """Each dashboard shows new runs after a load."""
     assert lake.run("ingest", REALDATA).returncode == 3
     assert filters_state.known(lake.location).models
     before = query_cache.version(lake.location)
@@ -36,7 +36,7 @@ def test_each_dashboard_shows_a_lake(lake: Bare) -> None:
 
 
 def test_the_command_serves_a_lake(lake: Bare) -> None:
-    """`runmart dashboard` says where, and never a password."""
+    """`runmart dashboard` prints the location of the lake without its password."""
     assert lake.run("ingest", REALDATA).returncode == 3
     words = [RUNMART, "dashboard", "--warehouse", lake.location.address, "--port", "0", "--no-browser"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as serving:
@@ -53,7 +53,7 @@ def test_the_command_serves_a_lake(lake: Bare) -> None:
 
 
 def test_the_shell_opens_a_lake_as_the_page_says(lake: Bare, tmp_path: Path) -> None:
-    """The lines of docs/ducklake.md, but that the extensions are here."""
+    """The statements of docs/ducklake.md work in the shell, apart from the installation of extensions."""
     assert lake.run("ingest", REALDATA).returncode == 3
     services = tmp_path / "services"
     services.write_text("[runs]\n" + lake.location.catalog.replace(" ", "\n") + "\n")
@@ -72,7 +72,7 @@ print(json.dumps(connection.execute({chr(10).join(kept)!r}).fetchall(), default=
 
 
 def test_the_lake_shows_what_it_was(lake: Bare) -> None:
-    """`at (timestamp => …)`."""
+    """Time travel with `at (timestamp => …)` returns the rows of an earlier time."""
     assert lake.run("ingest", REALDATA).returncode == 3
     connection = ducklake.attach(lake.location, read_only=True, is_pinned=False)
     assert connection is not None

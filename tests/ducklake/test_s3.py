@@ -1,4 +1,4 @@
-"""A lake whose files are in S3: what commands do to them, and what can go wrong."""
+"""A lake whose files are in S3: commands and failures."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.ducklake
 
 @pytest.fixture(name="remote")
 def _remote(bare: Bare, s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Bare:
-    """A lake with all real data, in S3."""
+    """A lake in S3 with all recorded payloads."""
     for name, value in s3.items():
         monkeypatch.setenv(name, value)
     found = Bare(bare.postgres, bare.database, f"s3://{BUCKET}/{bare.database}")
@@ -24,7 +24,7 @@ def _remote(bare: Bare, s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_files_in_s3_are_read_rewritten_and_removed(remote: Bare, tmp_path: Path) -> None:
-    """A file that was loaded, pruned and exported alike holds the same."""
+    """After loads, prunes, maintenance and publishing, a lake in S3 holds the same rows as a file."""
     file = tmp_path / "runs.duckdb"
     assert command("ingest", REALDATA, "-w", file).returncode == 3
     assert tables(remote.location) == tables(file)
@@ -44,7 +44,7 @@ def test_files_in_s3_are_read_rewritten_and_removed(remote: Bare, tmp_path: Path
 
 
 def test_what_s3_refuses_is_said(remote: Bare, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wrong keys, no server: a sentence, and exit code 1."""
+    """Wrong keys and a missing server end in a sentence, with exit code 1."""
     address = ["-w", remote.location.address]
     for name, value, words in (
         ("AWS_SECRET_ACCESS_KEY", "falsch", "AWS_SECRET_ACCESS_KEY"),

@@ -1,4 +1,4 @@
-"""Writers hold the write lock, one at a time; and what would happen if they did not."""
+"""Writers hold the write lock one at a time, and without it concurrent commits would corrupt the tables."""
 
 import signal
 import threading
@@ -29,14 +29,14 @@ BEFORE_OTHERS_SECONDS = 3.0
 
 
 def load(lake: Bare, *files: Path) -> Load:
-    """One load, in this process."""
+    """One load in this process."""
     with open_for_writing(lake.location, 30) as writer:
         return ingest(writer, [str(path) for path in files], source="default", reload=True, workers=0)
 
 
 @contextmanager
 def foreign(lake: Bare) -> Generator[duckdb.DuckDBPyConnection]:
-    """Somebody who writes without the write lock."""
+    """A connection that writes without the write lock."""
     connection = ducklake.attach(lake.location, read_only=False)
     assert connection is not None
     try:
@@ -46,7 +46,7 @@ def foreign(lake: Bare) -> Generator[duckdb.DuckDBPyConnection]:
 
 
 def before_commits(patch: pytest.MonkeyPatch, act: Callable[[], object], times: int = 1) -> None:
-    """Have something done before the next commits."""
+    """Run a function before each of the next commits."""
     left, commit = [act] * times, DuckLakeWriter.commit
 
     def late(writer: DuckLakeWriter) -> None:
@@ -58,7 +58,7 @@ def before_commits(patch: pytest.MonkeyPatch, act: Callable[[], object], times: 
 
 
 def without_lock(patch: pytest.MonkeyPatch) -> None:
-    """Take the lock away."""
+    """Disable the write lock."""
 
     @contextmanager
     def held(*_: object) -> Generator[None]:
@@ -69,7 +69,7 @@ def without_lock(patch: pytest.MonkeyPatch) -> None:
 
 
 def both_at_once(patch: pytest.MonkeyPatch, *loads: Callable[[], object]) -> None:
-    """Do both, so that each has merged before the other commits, if that can be."""
+    """Run two functions so that both have merged before either commits, if that is possible."""
     together = threading.Barrier(len(loads))
 
     def wait() -> None:
@@ -88,7 +88,7 @@ def both_at_once(patch: pytest.MonkeyPatch, *loads: Callable[[], object]) -> Non
 def test_two_loads_of_the_same_new_runs_store_each_once(
     has_lock: bool, lake: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DuckLake lets both commit; the lock does not."""
+    """Without the lock DuckLake lets both loads commit and runs are duplicated; with it they are not."""
     files = [write(tmp_path / f"{name}.json", page(run("a", model=name), run("b"))) for name in "xy"]
     if not has_lock:
         without_lock(monkeypatch)
@@ -104,7 +104,7 @@ def test_two_loads_of_the_same_new_runs_store_each_once(
 def test_two_that_delete_from_the_same_file_delete_both(
     has_lock: bool, lake: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DuckLake lets both commit, and then has the file twice; the lock does not."""
+    """Without the lock DuckLake commits both deletes and then holds the file twice; with it each row is once."""
     load(lake, write(tmp_path / "1.json", page(*(run(f"r{n}", created_at=1_700_000_000 + n) for n in range(9)))))
 
     def delete(run_id: str) -> None:
@@ -126,7 +126,7 @@ def test_two_that_delete_from_the_same_file_delete_both(
 def test_what_is_replaced_while_files_are_merged_does_not_come_back(
     inlined_rows: int, bare: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With rows in the catalog it does, in silence; without, the load is done again, and nothing of it is lost."""
+    """Without inlined rows a load repeats its merge after a compaction; with them a replaced row would return."""
     monkeypatch.setattr(ducklake, "INLINED_ROWS", inlined_rows)
     for name in "abc":
         load(bare, write(tmp_path / f"{name}.json", page(run(name, "queued"))))
@@ -149,7 +149,7 @@ def test_what_is_replaced_while_files_are_merged_does_not_come_back(
 def test_a_load_gives_up_when_others_never_stop(
     lake: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It was tried several times; nothing of it is there, and a sentence says why."""
+    """After several conflicting attempts a load stores nothing, and a sentence names the reason."""
     load(lake, write(tmp_path / "1.json", page(run("a", "queued"), run("other"))))
     newer = write(tmp_path / "2.json", page(run("a", completed_at=1_700_000_000), run("b")), 1_700_000_900)
 
@@ -173,7 +173,7 @@ def test_a_load_gives_up_when_others_never_stop(
 
 
 def test_nothing_is_written_when_the_lock_is_lost(lake: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody else may have it by then."""
+    """A writer that has lost the lock writes nothing, since another writer may hold it."""
     lost = "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (\
         select oid from pg_database where datname = current_database()) and pid <> pg_backend_pid()"
     before_commits(monkeypatch, lambda: lake.postgres.execute(lost, lake.database))
@@ -187,7 +187,7 @@ def test_nothing_is_written_when_the_lock_is_lost(lake: Bare, tmp_path: Path, mo
 
 
 def test_a_running_load_is_no_killed_one(lake: Bare, tmp_path: Path) -> None:
-    """Each load has a number of its own, and a running load is not recorded as killed."""
+    """Concurrent loads have different ids, and a running load is not recorded as killed."""
     file = write(tmp_path / "1.json", page(run("a")))
     with open_for_writing(lake.location, 30) as first:
         going_on = Load(first, "ingest", "default")
@@ -205,7 +205,7 @@ def test_a_running_load_is_no_killed_one(lake: Bare, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content_only", [True, False])
 def test_what_is_pruned_while_a_load_goes_on_stays_out(content_only: bool, lake: Bare, tmp_path: Path) -> None:
-    """The load was let in by rules that hold no more: it ends, and says what to do."""
+    """A load ends with a sentence when the warehouse was pruned while it ran, since its admission filter is stale."""
     old = write(tmp_path / "1.json", page(run("a", created_at=1_600_000_000, instructions="private")))
     load(lake, old)
     with open_for_writing(lake.location, 30) as first, open_for_writing(lake.location, 30) as second:
@@ -222,7 +222,7 @@ def test_what_is_pruned_while_a_load_goes_on_stays_out(content_only: bool, lake:
 
 
 def test_who_waits_too_long_is_told_for_whom(lake: Bare, tmp_path: Path) -> None:
-    """Exit code 5, the program, its machine and its process."""
+    """A lock time-out gives exit code 5 and names the program, machine and process that hold the lock."""
     file = write(tmp_path / "1.json", page(run("a")))
     with open_for_writing(lake.location, 30) as writer:
         assert isinstance(writer, DuckLakeWriter)
@@ -235,7 +235,7 @@ def test_who_waits_too_long_is_told_for_whom(lake: Bare, tmp_path: Path) -> None
 
 
 def test_who_waits_can_be_interrupted(lake: Bare, tmp_path: Path) -> None:
-    """Ctrl-C and SIGTERM: exit code 130, and nothing was written."""
+    """Ctrl-C and SIGTERM end the wait for the lock with exit code 130, and nothing is written."""
     file = write(tmp_path / "1.json", page(run("a")))
     waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
     with open_for_writing(lake.location, 30) as writer:

@@ -1,4 +1,4 @@
-"""A column that a migration adds: everything that was written without it is read, with typed nulls or its default."""
+"""A migration that adds a column: older files and warehouses are read with nulls or the declared default."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -33,7 +33,7 @@ def _added_columns() -> Generator[None]:
 
 
 def check(warehouse: Path, name: str, stored: tuple[str, ...] = ()) -> None:
-    """What was there is as it was; what is new is a typed null or its default; rows of `stored` runs have their own."""
+    """Assert that old columns are unchanged, and new ones hold nulls or defaults except in `stored` runs."""
     found = rows(warehouse)
     if not stored:
         assert differences(found, name, but=("model_aliases", "prices")) == []
@@ -50,7 +50,7 @@ def check(warehouse: Path, name: str, stored: tuple[str, ...] = ()) -> None:
 
 @pytest.mark.parametrize("name", OLD)
 def test_old_files_are_imported(name: str, tmp_path: Path) -> None:
-    """Whatever format and schema they have."""
+    """Exports of every format and schema version are imported with the new columns."""
     warehouse = tmp_path / "runs.duckdb"
     with open_for_writing(warehouse, 0) as connection:
         restore(connection, kept(name, tmp_path))
@@ -59,7 +59,7 @@ def test_old_files_are_imported(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", LAKES)
 def test_an_old_lake_is_opened_and_loaded_into(name: str, tmp_path: Path) -> None:
-    """Before a batch and after one that touches a known run: files of both schemas are in one view."""
+    """A lake of old files is readable before a batch, and after one that adds files of the new schema."""
     lake = kept(name, tmp_path)
     file = opened(lake)
     check(file, name)
@@ -77,7 +77,7 @@ def test_an_old_lake_is_opened_and_loaded_into(name: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", LAKES)
 def test_bookkeeping_of_an_old_lake_is_read(name: str, tmp_path: Path) -> None:
-    """Inputs, which are in files, and loads, which are in the manifest."""
+    """Old inputs, which are in files, and old loads, which are in the manifest, have the new columns."""
     lake = kept(name, tmp_path)
     with added_columns(OF_BOOKKEEPING):
         file = opened(lake)
@@ -89,7 +89,7 @@ def test_bookkeeping_of_an_old_lake_is_read(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", OLD)
 def test_old_files_are_loaded_into_a_lake(name: str, tmp_path: Path) -> None:
-    """Restored rows have the new columns, too, beside newly observed ones."""
+    """Runs restored from old files have the new columns, as newly observed ones have."""
     lake = tmp_path / "new"
     batch_engine.load(lake, [kept(name, tmp_path), later_page(tmp_path)], source="acme", shards=2)
     check(opened(lake), name, stored=("run_1", "run_new"))
@@ -97,7 +97,7 @@ def test_old_files_are_loaded_into_a_lake(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", WAREHOUSES)
 def test_an_old_warehouse_is_brought_up_to_date(name: str, tmp_path: Path) -> None:
-    """Over all migrations; then it is exported, and the export imported, with all that is new."""
+    """An old warehouse is migrated, exported, and imported again with the new columns."""
     warehouse = kept(name, tmp_path)
     with open_for_writing(warehouse, 0) as writer:
         assert schema_version(writer.connection) == NEXT
@@ -113,7 +113,7 @@ def test_an_old_warehouse_is_brought_up_to_date(name: str, tmp_path: Path) -> No
 
 
 def test_what_is_written_with_it_is_refused_without_it(tmp_path: Path) -> None:
-    """An export and a lake of a newer runmart; see also the tests of kept files."""
+    """An export or lake of a newer schema is refused by an older runmart; see also test_kept_files."""
     warehouse, lake = kept("warehouse-schema8", tmp_path), kept(LAKES[0], tmp_path)
     alone(warehouse, later_page(tmp_path), source="acme")
     with open_for_reading(warehouse, 0) as connection:
@@ -132,7 +132,7 @@ def test_what_is_written_with_it_is_refused_without_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["export-format1-schema7", "export-format2-schema8", LAKES[0]])
 def test_spark_is_told_the_same_defaults(name: str, tmp_path: Path) -> None:
-    """The expressions that `register` gives to Spark, in DuckDB: only their quotes and one function are Spark's own."""
+    """The default expressions for Spark give the same values in DuckDB, after replacing quotes and one function."""
     folder = kept(name, tmp_path)
     manifest = read_manifest(folder)
     assert manifest is not None

@@ -1,4 +1,4 @@
-"""Exports, lakes and warehouses of every format and schema version are read for ever, with the rows that they hold."""
+"""Exports, lakes and warehouses of every earlier format and schema version stay readable, with the same rows."""
 
 import json
 from pathlib import Path
@@ -36,7 +36,7 @@ def imported(folder: Path, warehouse: Path) -> Path:
 
 
 def test_what_is_written_now_is_kept() -> None:
-    """A change of the format or the schema needs new kept files: see README.md there."""
+    """The present format and schema are among the kept files: a change needs new ones, see README.md there."""
     names = {
         *(f"{kind}-format{FORMAT}-schema{schema.current()}" for kind in ("export", "lake")),
         f"warehouse-schema{migrations.MIGRATIONS[-1].version}",
@@ -48,7 +48,7 @@ def test_what_is_written_now_is_kept() -> None:
 
 @pytest.mark.parametrize("name", EXPORTS + LAKES)
 def test_a_kept_folder_is_imported(name: str, tmp_path: Path) -> None:
-    """All tables; columns that its files lack hold what they would hold had they been there; again changes nothing."""
+    """All tables are imported, with defaults in columns that the files lack; a second import changes nothing."""
     folder = kept(name, tmp_path)
     warehouse = imported(folder, tmp_path / "runs.duckdb")
     assert differences(rows(warehouse), name, but=("model_aliases",) if name in LAKES else ()) == []
@@ -62,7 +62,7 @@ def test_a_kept_folder_is_imported(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", LAKES)
 def test_a_kept_lake_is_opened(name: str, tmp_path: Path) -> None:
-    """Its tables are right, its views answer, the checks hold; the bookkeeping tells what its batches did."""
+    """The tables, views, checks and bookkeeping of an old lake are right."""
     lake = kept(name, tmp_path)
     file = opened(lake)
     assert differences(rows(file), name, but=("model_aliases",)) == []
@@ -81,7 +81,7 @@ def test_a_kept_lake_is_opened(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", LAKES)
 def test_a_batch_is_loaded_onto_a_kept_lake(name: str, tmp_path: Path) -> None:
-    """The lake holds then what a warehouse holds; its manifest has the present format, old files their old schema."""
+    """After a batch an old lake holds the rows of a warehouse; its old files keep their schema version."""
     lake, page = kept(name, tmp_path), later_page(tmp_path)
     before = read_manifest(lake)
     assert before is not None
@@ -100,7 +100,7 @@ def test_a_batch_is_loaded_onto_a_kept_lake(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", EXPORTS + LAKES)
 def test_a_kept_folder_is_loaded_into_a_lake(name: str, tmp_path: Path) -> None:
-    """Into a new one and, once more, into the same."""
+    """An old folder is loaded into a new lake, and again into the same one without a change."""
     folder, lake = kept(name, tmp_path), tmp_path / "new"
     batch_engine.load(lake, [folder], shards=2)
     found = lake_rows(lake)
@@ -111,7 +111,7 @@ def test_a_kept_folder_is_loaded_into_a_lake(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", EXPORTS)
 def test_a_kept_export_is_continued(name: str, tmp_path: Path) -> None:
-    """By the warehouse that it is of; then it has the present format, and all that it had."""
+    """The warehouse of an old export can update it, to the present format and with all of its rows."""
     folder = kept(name, tmp_path)
     warehouse = imported(folder, tmp_path / "runs.duckdb")
     utc = "select cast(min(applied_at) at time zone 'UTC' as varchar) || '+00' from runmart.schema_version"
@@ -128,7 +128,7 @@ def test_a_kept_export_is_continued(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", WAREHOUSES)
 def test_a_kept_warehouse_is_brought_up_to_date(name: str, tmp_path: Path) -> None:
-    """Opening for writing adds what it lacks, with what it would hold had it been there; a load goes on from that."""
+    """Opening an old warehouse for writing migrates it, with computed values in new columns; loads then work."""
     warehouse = kept(name, tmp_path)
     [(version,)] = query(warehouse, "select max(version) from runmart.schema_version")
     assert name == f"warehouse-schema{version}"
@@ -143,7 +143,7 @@ def test_a_kept_warehouse_is_brought_up_to_date(name: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", WAREHOUSES)
 def test_a_kept_warehouse_is_exported_as_it_is(name: str, tmp_path: Path) -> None:
-    """An export only reads: columns that the warehouse lacks are in the files; one that is too old is refused."""
+    """An export of an old warehouse does not migrate it, and has all columns; a too old one is refused."""
     warehouse = kept(name, tmp_path)
     done = command("export", "--to", tmp_path / "out", "-w", warehouse)
     [(version,)] = query(warehouse, "select max(version) from runmart.schema_version")
@@ -156,7 +156,7 @@ def test_a_kept_warehouse_is_exported_as_it_is(name: str, tmp_path: Path) -> Non
 
 
 def _newer(folder: Path, how: str) -> None:
-    """Make the manifest, or a file, one of a newer runmart's."""
+    """Change the manifest or a file into one of a newer runmart."""
     text = json.loads((folder / MANIFEST).read_text())
     manifest = read_manifest(folder)
     assert manifest is not None
@@ -177,7 +177,7 @@ def _newer(folder: Path, how: str) -> None:
 @pytest.mark.parametrize("how", ["schema", "table", "column"])
 @pytest.mark.parametrize("name", [EXPORTS[-1], LAKES[-1]])
 def test_files_of_a_newer_runmart_are_refused(name: str, how: str, tmp_path: Path) -> None:
-    """No column is dropped in silence: the sentence says to upgrade, and nothing is written."""
+    """Files of a newer runmart are refused with the advice to upgrade, and nothing is written."""
     folder = kept(name, tmp_path)
     _newer(folder, how)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -198,7 +198,7 @@ def test_files_of_a_newer_runmart_are_refused(name: str, how: str, tmp_path: Pat
 
 
 def test_the_digest_of_tools_is_the_one_that_migrations_give(tmp_path: Path) -> None:
-    """What `DIGEST` gives over the kept rows of tools is what the kept runs have."""
+    """`DIGEST` over the kept rows of tools equals the digests in the kept runs."""
     warehouse = kept("warehouse-schema8", tmp_path)
     assert query(warehouse, f"select run_id, {DIGEST} from tools group by run_id order by run_id") == query(
         warehouse, "select run_id, tools_digest from runs where tool_count > 0 order by run_id"

@@ -1,4 +1,4 @@
-"""The contract's list of bad inputs: each with its error, its exit code, and an unharmed warehouse."""
+"""Bad inputs: each gives its reason and exit code, and leaves the rest of the load intact."""
 
 import gzip
 import json
@@ -20,7 +20,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 
 
 class Bad(NamedTuple):
-    """One bad input: its bytes, the words of its reason, and the runs of it that are loaded all the same."""
+    """One bad input: its bytes, words of the reason, and the runs in it that are loaded."""
 
     name: str
     data: bytes
@@ -90,7 +90,7 @@ def test_a_bad_input_ends_as_a_reject_with_its_reason(bad: Bad, warehouse: Path,
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
 def test_a_reject_holds_the_text_whole(bad: Bad, warehouse: Path, pages: Path) -> None:
-    """What can't be decoded goes to `runmart.rejects` whole, so that nothing is lost."""
+    """A text that cannot be decoded is kept completely in `runmart.rejects`."""
     load(warehouse, write(pages / "bad.json", bad.data))
     for raw, encoding in query(warehouse, "select raw, raw_encoding from runmart.rejects"):
         assert encoding in {"utf-8", "base64", None}
@@ -122,7 +122,7 @@ def _nothing(_: Path) -> None:
 
 
 class Failure(NamedTuple):
-    """One call that can't be carried out: its arguments, the words of the message, the exit code, what comes before."""
+    """One call that fails: its arguments, words of the message, the exit code, and the set-up."""
 
     name: str
     arguments: list[str]
@@ -151,7 +151,7 @@ FAILURES = [
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.name)
 def test_what_cannot_be_done_is_said_in_a_sentence(failure: Failure, new_warehouse: Path, pages: Path) -> None:
-    """An error names what is wrong and what to do, on standard error, with its exit code."""
+    """An error on standard error names what is wrong and what to do; the exit code is that of its kind."""
     write(pages / "good.json", GOOD)
     failure.prepare(new_warehouse)
     arguments = [argument.replace("PAGES", str(pages)) for argument in failure.arguments]
@@ -162,14 +162,14 @@ def test_what_cannot_be_done_is_said_in_a_sentence(failure: Failure, new_warehou
 
 
 def test_an_empty_folder_is_no_error_but_is_said(warehouse: Path, pages: Path) -> None:
-    """A folder without files loads nothing, which is said."""
+    """A folder without files loads nothing, and a message says so."""
     done = command("ingest", pages, "--warehouse", warehouse)
     assert done.returncode == 0
     assert "no files to load" in done.stderr
 
 
 def test_error_responses_are_no_runs_and_no_rejects(warehouse: Path, pages: Path) -> None:
-    """A saved error response holds no run; it is skipped, and said."""
+    """A saved error response is skipped and counted."""
     write(pages / "error.json", b'{"error":{"message":"No such thread","type":"invalid_request_error"}}')
     done = command("ingest", pages, "--warehouse", warehouse)
     assert done.returncode == 0

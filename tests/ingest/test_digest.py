@@ -1,4 +1,4 @@
-"""Content digests: SHA-256 as text, and comparable with stored ones when another algorithm comes."""
+"""Content digests: SHA-256 as text, which stay comparable if a later version changes the algorithm."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from tests.support.warehouse import load, page, query, run, write
 
 
 def test_a_digest_is_sha_256_in_hexadecimal(tmp_path: Path) -> None:
-    """Digests of existing warehouses, exports and manifests stay as they are, whichever way they are made."""
+    """Digests in existing warehouses, exports and manifests stay valid, however they are computed."""
     data = os.urandom(100_000)
     expected = hashlib.sha256(data).hexdigest()
     hasher = Hasher()
@@ -26,7 +26,7 @@ def test_a_digest_is_sha_256_in_hexadecimal(tmp_path: Path) -> None:
 def test_a_stored_digest_of_another_algorithm_is_compared_by_that_algorithm(
     warehouse: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the algorithm of new digests changes, files that were loaded before are still known by their content."""
+    """After a change of algorithm, loaded files are still recognised by their old digest."""
     old, new = write(pages / "old.json", page(run("a"))), pages / "new.json"
     load(warehouse, pages)
     monkeypatch.setitem(digest.ALGORITHMS, "b2:", "blake2b")
@@ -48,5 +48,5 @@ def test_a_stored_digest_of_another_algorithm_is_compared_by_that_algorithm(
 
 
 def test_a_digest_of_an_unknown_algorithm_is_that_of_no_content() -> None:
-    """What a newer version has stored does not match, and is no error."""
+    """A digest of an unknown algorithm, from a newer version, matches nothing and is no error."""
     assert prefix_of("b9:00") == digest.CURRENT

@@ -40,7 +40,7 @@ def test_200_000_runs_load_below_700_megabytes(workers: str, warehouse: Path, ma
 def test_what_waits_in_memory_is_written_when_it_is_much(
     limit: str, value: int, warehouse: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Very many small inputs, and very much that is rejected, do not wait for a full batch of runs."""
+    """Many small inputs, or many rejected bytes, are committed before a batch of runs is full."""
     commits: list[int] = []
     commit = Load.commit
 

@@ -1,4 +1,4 @@
-"""Every recorded payload ends in the tables, or in rejects with a reason that a person understands."""
+"""Every recorded payload is stored in the tables, or in rejects with a clear reason."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.support.recorded import FILES, FOLDERS, RECORDED_HTTP, recorded
 
 
 class Held(NamedTuple):
-    """What a folder holds, counted by hand with Python's `json`, and what the tables make of it."""
+    """Expected numbers of a folder of payloads, counted with Python's `json`."""
 
     files: int
     pages: int
@@ -62,7 +62,7 @@ def _count(connection: DuckDBPyConnection, table: str) -> int:
 
 @pytest.mark.parametrize("folder", EXPECTED)
 def test_every_payload_ends_in_the_tables_or_in_rejects(folder: str, loaded: Loaded) -> None:
-    """Every payload with a run, of every kind and vendor, gives its numbers of runs, observations and rejects."""
+    """Every payload gives the expected numbers of runs, observations and rejects."""
     load, connection = loaded([str(REALDATA / folder)])
     totals = load.totals
     rows = [_count(connection, table) for table in ("runs", "usage", "tools", "errors")]
@@ -74,7 +74,7 @@ def test_every_payload_ends_in_the_tables_or_in_rejects(folder: str, loaded: Loa
 
 @pytest.mark.parametrize("folder", EXPECTED)
 def test_the_count_is_that_of_the_payloads(folder: str) -> None:
-    """The numbers above are what `json` finds in the files."""
+    """The expected numbers are those that Python's `json` finds in the files."""
     found = [recorded(file) for file in FILES if file.startswith(f"{folder}/")]
     assert EXPECTED[folder][0] == len(found)
     assert EXPECTED[folder][2:6] == (
@@ -92,14 +92,14 @@ def test_every_payload_is_counted() -> None:
 
 
 def test_no_recorded_response_is_rejected(loaded: Loaded) -> None:
-    """There is no reject among recorded HTTP responses."""
+    """No recorded HTTP response gives a reject."""
     load, _ = loaded([str(REALDATA / file) for file in RECORDED_HTTP])
     assert load.totals.inputs == len(RECORDED_HTTP) == 138
     assert load.totals.rejected == 0
 
 
 def test_the_rejects_are_damaged_as_published(loaded: Loaded) -> None:
-    """What is rejected is no JSON: events in a documentation with a brace too many, kept whole."""
+    """The rejects are events of a documentation with a surplus brace, kept completely."""
     _, connection = loaded(EVERYTHING)
     rejects = connection.execute("select input, reason, json_path, raw from runmart.rejects").fetchall()
     damaged = [text for file in FILES for text in recorded(file).damaged]
@@ -111,7 +111,7 @@ def test_the_rejects_are_damaged_as_published(loaded: Loaded) -> None:
 
 
 def test_all_folders_together_are_one_warehouse(loaded: Loaded) -> None:
-    """All payloads in one load, and again: the second time tells nothing new."""
+    """All payloads can be loaded together, and a second load changes nothing."""
     load, connection = loaded(EVERYTHING)
     runs = _count(connection, "main.runs")
     ids = {run["id"] for file in FILES for run in recorded(file).runs}

@@ -17,14 +17,14 @@ ENDED = {"completed", "failed", "cancelled", "expired", "incomplete"}
 
 
 def test_the_27_fields_are_compared() -> None:
-    """The fields that are rebuilt are those of the API."""
+    """The fields that are rebuilt are the 27 fields of the API."""
     assert len(set(FIELDS)) == 27
     assert set(FIELDS) == set(RunRecord.__struct_encode_fields__) - {"agent_id"}
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if recorded(file).runs])
 def test_an_observation_can_be_rebuilt_from_its_rows(file: str) -> None:
-    """What a server sent is what the rows say, apart from the documented normalisations."""
+    """A run as sent equals the run rebuilt from its rows, after the documented normalisations."""
     rows = decode((REALDATA / file).read_bytes()).rows
     found: list[RunObject] = []
     for number, row in enumerate(rows["runs"]):
@@ -42,7 +42,7 @@ def _rank(sent: RunObject) -> tuple[bool, float]:
 
 
 def test_a_stored_run_can_be_rebuilt_from_the_warehouse(tmp_path: Path) -> None:
-    """The stored run is the latest observation, whole: what is last of it in the record's own words."""
+    """The stored run is its latest observation, with all fields."""
     observed: dict[str, list[RunObject]] = {}
     for file in FILES:
         for sent in recorded(file).runs:

@@ -1,4 +1,4 @@
-"""A lake of one batch, and what is to be loaded into it."""
+"""Fixtures: a lake of one batch, and inputs for a second one."""
 
 import shutil
 from pathlib import Path
@@ -33,5 +33,5 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Before:
 
 @pytest.fixture(name="before")
 def _before(made: Before, tmp_path: Path) -> Before:
-    """A copy of that, to work with."""
+    """A copy of the lake, for one test."""
     return made._replace(lake=Path(shutil.copytree(made.lake, tmp_path / "lake")))

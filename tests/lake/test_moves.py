@@ -1,4 +1,4 @@
-"""Runs move between warehouses, exports and lakes, and come back as they were."""
+"""Runs can be moved between warehouses, exports and lakes without loss."""
 
 import shutil
 from pathlib import Path
@@ -24,7 +24,7 @@ RUNS = 2 * len(SOURCES) * len(MONTHS) + 1
 
 
 def _a_run(number: int, created_at: int | None, **fields: Any) -> dict[str, Any]:
-    """A run with children of each kind."""
+    """A run with child rows in each table."""
     return run(
         f"run_{number}",
         "failed",
@@ -50,7 +50,7 @@ def _load(warehouse: Path, *objects: dict[str, Any], source: str = "default", at
 
 @pytest.fixture(name="laptop", scope="module")
 def _laptop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A warehouse of all months and sources, beside its export."""
+    """A warehouse of several months and sources, and its export."""
     warehouse, number = tmp_path_factory.mktemp("laptop") / "runs.duckdb", 0
     for source in SOURCES:
         runs: list[dict[str, Any]] = []
@@ -67,13 +67,13 @@ def _laptop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(name="out")
 def _out(laptop: Path) -> Path:
-    """The export of that."""
+    """The export of that warehouse."""
     return laptop.with_name("out")
 
 
 @pytest.fixture(name="lake", scope="module")
 def _lake(laptop: Path) -> Path:
-    """A lake of one batch: that export."""
+    """A lake of one batch, loaded from that export."""
     lake = laptop.with_name("lake")
     outcome = engine.load(lake, [laptop.with_name("out")], source="", tasks=4, shards=2)
     assert (outcome.load["new_runs"], outcome.load["steps"]) == (RUNS, 12)
@@ -82,21 +82,21 @@ def _lake(laptop: Path) -> Path:
 
 
 def _imported(folder: Path, warehouse: Path) -> Rows:
-    """What a warehouse holds once a folder was imported."""
+    """The rows of a new warehouse after the import of a folder."""
     with open_for_writing(warehouse, 0) as writer:
         restore(writer, folder)
     return tables(rows(warehouse))
 
 
 def _exported(warehouse: Path, folder: Path) -> Path:
-    """The folder that a warehouse was exported to."""
+    """The folder to which a warehouse was exported."""
     with open_for_reading(warehouse, 0) as connection:
         export(connection, folder)
     return folder
 
 
 def test_a_warehouse_moves_into_a_lake(laptop: Path, lake: Path, out: Path) -> None:
-    """By its export: several sources with odd names, steps, runs that do not say when they were created."""
+    """An export loaded into a lake keeps sources with odd names, steps, and runs without a creation time."""
     assert tables(lake_rows(lake)) == tables(rows(laptop))
     assert {row[0] for row in query(opened(lake), "select distinct source from runs")} == set(SOURCES)
     again = shutil.copytree(lake, lake.with_name("again"))
@@ -107,7 +107,7 @@ def test_a_warehouse_moves_into_a_lake(laptop: Path, lake: Path, out: Path) -> N
 
 
 def test_a_lake_moves_into_a_warehouse(laptop: Path, lake: Path, tmp_path: Path) -> None:
-    """By `runmart import`; twice is as good as once."""
+    """`runmart import` of a lake gives all rows; a second import changes nothing."""
     done = command("import", lake, "-w", tmp_path / "back.duckdb")
     assert (done.returncode, done.stderr) == (0, "")
     assert tables(rows(tmp_path / "back.duckdb")) == tables(rows(laptop))
@@ -117,14 +117,14 @@ def test_a_lake_moves_into_a_warehouse(laptop: Path, lake: Path, tmp_path: Path)
 
 
 def test_a_window_is_exported_and_comes_back(laptop: Path, lake: Path, tmp_path: Path) -> None:
-    """As any warehouse is."""
+    """A view file can be exported as any warehouse, and the export imported."""
     done = command("export", "-w", opened(lake), "--to", tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, "")
     assert _imported(tmp_path / "out", tmp_path / "back.duckdb") == tables(rows(laptop))
 
 
 def test_a_lake_is_loaded_into_another(laptop: Path, lake: Path, tmp_path: Path) -> None:
-    """Over one shard instead of two, beside pages, in one batch; however few runs are sent at a time."""
+    """A lake can be loaded into one with another number of shards, together with pages, in chunks of any size."""
     pages = write(tmp_path / "pages.json", page(_a_run(10, MONTHS[0], model="newer"), run("new")), 1_900_000_000)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(convert, "_BYTES", 1)
@@ -137,7 +137,7 @@ def test_a_lake_is_loaded_into_another(laptop: Path, lake: Path, tmp_path: Path)
 
 
 def test_what_is_imported_meets_other_observations(laptop: Path, lake: Path, tmp_path: Path) -> None:
-    """The merge rule decides, whatever is there first: in a warehouse, and in a lake."""
+    """Imported runs are merged with stored ones by the merge rule, in a warehouse and in a lake."""
     changes = (
         ([_a_run(10, MONTHS[0], model="newer"), _a_run(11, MONTHS[1], model="moved")], 2 * 10**15),
         ([_a_run(20, MONTHS[1], model="older"), run("run_21", "queued", created_at=MONTHS[1])], 10**14),
@@ -170,7 +170,7 @@ def _damage(out: Path, how: str) -> None:
 
 
 def _begun(out: Path, lake: Path) -> None:
-    """A batch; an engine tells of the sources that cannot be listed as it likes."""
+    """Check the export, then load it as a batch; engines report unreadable sources each in their own way."""
     export_of(str(out))
     engine.load(lake, [out], shards=1)
 
@@ -184,7 +184,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("how", DAMAGES)
 def test_an_export_that_is_not_whole_is_not_loaded(laptop: Path, tmp_path: Path, how: str) -> None:
-    """The error names what is wrong, and the lake is not made."""
+    """The error names what is wrong with the export, and no lake is created."""
     out = Path(shutil.copytree(laptop.with_name("out"), tmp_path / "out"))
     _damage(out, how)
     with pytest.raises(ExportError, match=DAMAGES[how]) as raised:

@@ -1,4 +1,4 @@
-"""A view file of a lake: a DuckDB file that shows what is in the lake, to everything that reads a warehouse."""
+"""View files of lakes: DuckDB files whose views show a lake to everything that reads a warehouse."""
 
 import json
 import os
@@ -29,7 +29,7 @@ OF_THE_FILE = {"data_freshness", "load_history", "open_runs", "reject_summary"}
 
 
 class Both:
-    """The same real pages in a lake, and in a warehouse."""
+    """The same recorded pages in a lake and in a warehouse."""
 
     def __init__(self, folder: Path) -> None:
         self.lake, self.warehouse, self.view_file = folder / "lake", folder / "alone.duckdb", folder / "w.duckdb"
@@ -48,7 +48,7 @@ def _both(tmp_path_factory: pytest.TempPathFactory) -> Both:
 
 
 def shell(view_file: Path, text: str) -> list[dict[str, Any]]:
-    """What a query gives in DuckDB's shell, read-only."""
+    """The output of a query in DuckDB's shell, read-only."""
     done = subprocess.run(
         [SHELL, "-readonly", "-json", view_file, "-c", text], capture_output=True, text=True, timeout=60, check=True
     )
@@ -56,7 +56,7 @@ def shell(view_file: Path, text: str) -> list[dict[str, Any]]:
 
 
 def test_the_command_makes_a_file_that_shows_the_lake(both: Both) -> None:
-    """It tells how many runs there are; all tables are those of a warehouse that was loaded from the same inputs."""
+    """The command reports the number of runs, and all tables equal those of a warehouse of the same inputs."""
     [(count,)] = query(both.warehouse, "select count(*) from runs")
     assert both.done.returncode == 0, both.done.stderr
     assert both.done.stdout == f"{both.view_file}: shows {count:,} runs of {both.lake}\n"
@@ -65,7 +65,7 @@ def test_the_command_makes_a_file_that_shows_the_lake(both: Both) -> None:
 
 
 def test_the_shell_shows_tables_and_views_with_their_comments(both: Both) -> None:
-    """What a table and a view are for, and what each column means."""
+    """Tables, views and columns of a view file have their comments."""
     [latency] = shell(both.view_file, "select cast(sum(runs) as int) as runs from latency_by_model")
     assert [(latency["runs"],)] == query(both.warehouse, "select sum(runs) from latency_by_model")
     comments = {
@@ -83,7 +83,7 @@ def test_the_shell_shows_tables_and_views_with_their_comments(both: Both) -> Non
 
 
 def figures(warehouse: Warehouse) -> dict[str, list[tuple[Any, ...]]]:
-    """What all views give."""
+    """The rows of all views."""
     found = {view.name: warehouse.sql(f"select * from {view.name}").rows() for view in views()}
     return {name: sorted(map(_comparable, some)) for name, some in found.items() if name not in OF_THE_FILE}
 
@@ -93,7 +93,7 @@ def _comparable(row: tuple[Any, ...]) -> tuple[str, ...]:
 
 
 def test_all_views_give_what_they_give_on_a_warehouse(both: Both) -> None:
-    """Row by row, as the dashboards read them; those that tell when something was done have as many rows."""
+    """All views have the rows of a warehouse; those with times of loads have as many rows."""
     with connect(both.view_file) as view_file, connect(both.warehouse) as warehouse:
         found, expected = figures(view_file), figures(warehouse)
         assert found == expected
@@ -104,7 +104,7 @@ def test_all_views_give_what_they_give_on_a_warehouse(both: Both) -> None:
 
 
 def test_commands_that_read_do_so(both: Both, tmp_path: Path) -> None:
-    """check, status, views and rejects answer as on a warehouse."""
+    """check, status, views and rejects work on a view file."""
     view_file = ["-w", both.view_file]
     settings = tmp_path / "runmart.toml"
     settings.write_text("[checks]\nmax_rejects = 0\n")
@@ -128,7 +128,7 @@ def test_commands_that_read_do_so(both: Both, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_report_is_made_of_it(both: Both, tmp_path: Path) -> None:
-    """The overview, as of a warehouse."""
+    """A report of a view file is that of a warehouse."""
     done = command("report", "-w", both.view_file, "--to", tmp_path / "report.html")
     assert done.returncode == 0, done.stderr
     assert "<html" in (tmp_path / "report.html").read_text()
@@ -140,7 +140,7 @@ def test_a_report_is_made_of_it(both: Both, tmp_path: Path) -> None:
     ids=lambda arguments: arguments[0],
 )
 def test_commands_that_write_are_refused(both: Both, arguments: tuple[str, ...]) -> None:
-    """With what to do instead, and exit code 1; the view file is as it was."""
+    """Commands that write give exit code 1 and name the alternative; the view file stays as it was."""
     before = both.view_file.read_bytes()
     names = {"PAGES": both.sources[0], "LAKE": both.lake}
     done = command(*(names.get(argument, argument) for argument in arguments), "-w", both.view_file)
@@ -153,7 +153,7 @@ def test_commands_that_write_are_refused(both: Both, arguments: tuple[str, ...])
 
 
 def test_a_window_that_is_opened_again_shows_what_is_new_and_keeps_its_prices(before: Before) -> None:
-    """And aliases: they are its own. Until then it shows what the lake was."""
+    """Opening again shows new batches, and keeps the file's prices and aliases."""
     view_file = opened(before.lake)
     with duckdb.connect(view_file) as connection:
         connection.execute("insert into prices values ('me', 'mine', '2024-01-01', null, 1, null, 2, 'EUR', 'x')")
@@ -172,7 +172,7 @@ def test_a_window_that_is_opened_again_shows_what_is_new_and_keeps_its_prices(be
 
 
 def test_what_is_no_window_is_not_overwritten(before: Before, tmp_path: Path) -> None:
-    """A warehouse, a DuckDB file of somebody else's, any other file, a folder."""
+    """A warehouse, another DuckDB file, any other file, or a folder is not overwritten."""
     alone(tmp_path / "warehouse", before.second)
     duckdb.connect(tmp_path / "other").close()
     (tmp_path / "notes").write_text("x" * 9000)
@@ -187,7 +187,7 @@ def test_what_is_no_window_is_not_overwritten(before: Before, tmp_path: Path) ->
 
 
 def test_a_folder_that_is_no_lake_is_told_in_a_sentence(tmp_path: Path) -> None:
-    """With what to do; no file is made. A view file is a file of this machine, on a folder of it."""
+    """A folder that is no lake is refused with advice, and so is a DuckLake as the view file; no file is created."""
     done = command("lake", "open", tmp_path / "none", "-w", tmp_path / "w.duckdb")
     assert done.returncode == 1
     expected = f"there is no lake; make one with: runmart lake load {tmp_path / 'none'} PAGES\n"
@@ -201,7 +201,7 @@ def test_a_folder_that_is_no_lake_is_told_in_a_sentence(tmp_path: Path) -> None:
 def test_paths_may_be_relative_and_have_any_name(
     before: Before, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A view file is read from another folder, too; characters that stand for others in patterns are themselves."""
+    """A view file of a relative path works from other folders; glob characters in names are literal."""
     before.lake.rename(tmp_path / "it's [1]*?{a,b} ü")
     monkeypatch.chdir(tmp_path)
     engine.load(Path("it's [1]*?{a,b} ü"), [Path(os.path.relpath(before.second))])

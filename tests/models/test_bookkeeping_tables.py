@@ -21,6 +21,6 @@ def test_every_column_has_a_name_of_its_own_and_a_meaning(table: Table[Any]) -> 
 
 
 def test_a_column_without_a_getter_refuses_observations() -> None:
-    """A table whose rows do not come from observations cannot be filled from a batch by mistake."""
+    """A table whose rows do not come from observations cannot be filled from a batch."""
     with pytest.raises(TypeError, match=re.escape("do not come from observations")):
         BOOKKEEPING_TABLES[0].columns[0].getter([])

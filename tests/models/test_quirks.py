@@ -1,4 +1,4 @@
-"""Every rule of the table of normalisations, through the decoder."""
+"""Every normalisation rule, tested through the decoder."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ def _taken(data: bytes) -> Seen:
     ids=lambda of: getattr(of, "name", of),
 )
 def test_what_is_sent_is_stored_as_what_it_means(quirk: Quirk, field: str, frame: bytes) -> None:
-    """A quirk whose meaning is certain is normalised, in each field that the rule names."""
+    """Each rule normalises its example in each field that it names."""
     sent, stored = quirk.example
     assert quirk.sent(sent.encode())
     assert _taken(frame % _with(field, sent)).rows == _taken(frame % _with(field, stored)).rows
@@ -34,7 +34,7 @@ def test_what_is_sent_is_stored_as_what_it_means(quirk: Quirk, field: str, frame
 
 @pytest.mark.parametrize("quirk", QUIRKS, ids=lambda quirk: quirk.name)
 def test_the_meaning_is_not_what_nothing_means(quirk: Quirk) -> None:
-    """What is stored differs from an absent field, unless the quirk is a spelling of null."""
+    """The normalised value differs from a missing field, unless the rule is a spelling of null."""
     sent, stored = quirk.example
     field = quirk.fields[0]
     absent = _taken(b'{"id": "run_1", "object": "thread.run", "status": "queued"}').rows
@@ -43,7 +43,7 @@ def test_the_meaning_is_not_what_nothing_means(quirk: Quirk) -> None:
 
 @pytest.mark.parametrize("quirk", QUIRKS, ids=lambda quirk: quirk.name)
 def test_a_rule_explains_itself(quirk: Quirk) -> None:
-    """A rule names its fields, an example and a reason, for the documentation."""
+    """Each rule has fields, an example and a reason, for the documentation."""
     assert all([quirk.name, quirk.fields, quirk.why])
     assert quirk.example[0] != quirk.example[1]
 
@@ -67,7 +67,7 @@ OTHERS: dict[str, Any] = {
 
 @pytest.mark.parametrize(("sent", "counts_as"), [(sent, counts_as) for sent, counts_as, _ in RENAMED])
 def test_a_renamed_field_counts_as_the_known_one(sent: str, counts_as: str) -> None:
-    """A field that servers send under another name fills the same columns; `details` keeps the name it had."""
+    """A renamed field fills the same columns; `details` keeps the name as sent."""
     value = VALUES.get(counts_as, 5)
     renamed, known = (_taken(page(_run(path, value))).rows for path in (sent, counts_as))
     for rows in (renamed, known):
@@ -80,7 +80,7 @@ def test_a_renamed_field_counts_as_the_known_one(sent: str, counts_as: str) -> N
 
 @pytest.mark.parametrize(("sent", "counts_as"), [(sent, counts_as) for sent, counts_as, _ in RENAMED])
 def test_the_known_name_comes_first_and_the_other_is_kept(sent: str, counts_as: str) -> None:
-    """Where both names are there, the known one fills the column and the other is kept as JSON."""
+    """If both names are sent, the known one fills the column, and the other is kept as JSON."""
     value: Any = VALUES.get(counts_as, 5)
     other: Any = OTHERS.get(counts_as, 99)
     outer, _, known = counts_as.rpartition(".")
@@ -112,7 +112,7 @@ def test_the_known_name_comes_first_and_the_other_is_kept(sent: str, counts_as: 
     ],
 )
 def test_a_misfit_without_a_rule_is_rejected(field: str, value: str, reason: str) -> None:
-    """What no rule explains is rejected, with the reason and the JSON path, and kept."""
+    """A value without a rule is rejected with its reason, JSON path and text."""
     data = _with(field, value)
     seen = decode(data)
     assert seen.ids == []

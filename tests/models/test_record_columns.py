@@ -1,4 +1,4 @@
-"""Columns of records: what was sent, and what was not."""
+"""Record columns: sent and missing values."""
 
 import json
 from typing import Any
@@ -41,7 +41,7 @@ def _sent(groups: list[list[dict[str, Any]]], indent: int | None) -> tuple[Recor
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.lists(FIELDS, min_size=1, max_size=4), min_size=1, max_size=4), st.sampled_from([None, 1]))
 def test_columns_hold_what_was_sent(groups: list[list[dict[str, Any]]], indent: int | None) -> None:
-    """However records come, each column has a value for each: null where nothing was sent, JSON byte for byte."""
+    """Each column has a value per record: null where nothing was sent, JSON byte for byte."""
     sent, texts = _sent(groups, indent)
     runs = [run for group in groups for run in group]
     assert len(runs) == sent.count
@@ -59,7 +59,7 @@ def test_columns_hold_what_was_sent(groups: list[list[dict[str, Any]]], indent: 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.lists(FIELDS, min_size=1, max_size=4), min_size=1, max_size=3))
 def test_colons_are_all_explained(groups: list[list[dict[str, Any]]]) -> None:
-    """Behind keys, in JSON as it was sent, in texts: together all that the runs hold, unless one was escaped."""
+    """The colons behind keys, in JSON and in texts are all colons of the runs, unless one was escaped."""
     sent, texts = _sent(groups, None)
     assert not columns_may_repeat_key(texts, sent)
 
@@ -67,7 +67,7 @@ def test_colons_are_all_explained(groups: list[list[dict[str, Any]]]) -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.lists(FIELDS, min_size=1, max_size=5))
 def test_a_column_of_instants_is_one_of_microseconds(runs: list[dict[str, Any]]) -> None:
-    """By the rule for one instant: seconds or milliseconds, whole or not, 0 for nothing."""
+    """Instants are converted as single ones are: seconds or milliseconds, integer or float; 0 is null."""
     sent, _ = _sent([runs], None)
     for name in ("created_at", "started_at", "failed_at"):
         assert instants(sent, name).to_pylist() == [microseconds(run.get(name)) for run in runs]

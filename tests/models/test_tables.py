@@ -188,13 +188,13 @@ def _batches(*runs: dict[str, Any]) -> Batches:
 
 
 def test_every_column_holds_its_own_field() -> None:
-    """Every column of a run in which every field has a different value."""
+    """Each column holds the value of its own field, in a run whose values all differ."""
     batches = _batches(FULL)
     assert {name: batch.to_pylist() for name, batch in batches._asdict().items()} == EXPECTED
 
 
 def test_the_run_has_every_field() -> None:
-    """The populated run leaves none of the 27 fields out, and no two values are alike."""
+    """The populated run has all 27 fields, with different values."""
     assert set(FULL) - {"the-extra"} == set(RunRecord.__struct_encode_fields__) - {"agent_id"}
     assert len(FULL) - 1 == 27
     values = [value for row in EXPECTED["runs"] for value in row.values()]
@@ -202,7 +202,7 @@ def test_the_run_has_every_field() -> None:
 
 
 def test_a_column_exists_with_its_type_even_when_every_value_is_null() -> None:
-    """The batches have the declared columns and types, whatever was sent."""
+    """Batches have the declared columns and types, even if all values are null."""
     for batches in (_batches(FULL), _batches({"id": "a", "status": "b"})):
         for table, batch in zip(TABLES, batches, strict=True):
             assert batch.schema.names == [OBSERVATION, *(column.name for column in table.columns)]
@@ -210,7 +210,7 @@ def test_a_column_exists_with_its_type_even_when_every_value_is_null() -> None:
 
 
 def test_a_run_of_id_and_status_has_nothing_else() -> None:
-    """Only `id` and `status` are needed; every other field is null, and there are no rows beside the run's."""
+    """A run of `id` and `status` only has null in all other fields, and no child rows."""
     batches = _batches({"id": "a", "status": "b"})
     [row] = batches.runs.to_pylist()
     printed = {name for name, value in row.items() if value is not None}
@@ -221,7 +221,7 @@ def test_a_run_of_id_and_status_has_nothing_else() -> None:
 
 
 def test_every_row_knows_its_observation() -> None:
-    """Child rows belong to the observation that they came with, even if a run is there twice."""
+    """Child rows belong to the right observation, even if a run occurs twice in a batch."""
     batches = _batches({"id": "a", "status": "b"}, FULL, FULL)
     assert batches.runs.column(OBSERVATION).to_pylist() == [0, 1, 2]
     assert batches.usage.column(OBSERVATION).to_pylist() == [1, 2]
@@ -230,7 +230,7 @@ def test_every_row_knows_its_observation() -> None:
 
 
 def test_every_column_says_what_it_means() -> None:
-    """The tables of the contract, in its types: each table and column explains itself."""
+    """Each table and column has a description, and the types of the public schema."""
     assert [table.name for table in TABLES] == ["runs", "usage", "tools", "errors"]
     for table in TABLES:
         assert table.purpose

@@ -1,4 +1,4 @@
-"""The dashboards in a real browser: everything drawn, nothing fetched from elsewhere, filters that filter."""
+"""The dashboards in a real browser: all charts are drawn, nothing is fetched from elsewhere, filters work."""
 
 import os
 import re
@@ -41,7 +41,7 @@ LIVELY = """
 
 @pytest.fixture(scope="module", name="warehouse")
 def _warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some 40,000 realistic runs of eight weeks."""
+    """About 40,000 realistic runs of eight weeks."""
     folder = tmp_path_factory.mktemp("large")
     program = f"import generate; generate.SECONDS_BETWEEN = {SECONDS_BETWEEN}; generate.main()"
     generate = [sys.executable, "-c", program, folder / "pages", str(GENERATED)]
@@ -65,7 +65,7 @@ def _browser() -> Generator[Browser]:
 
 @pytest.fixture(name="opened")
 def _opened(browser: Browser) -> Generator[Callable[..., Page]]:
-    """Opens pages; at the end, none of them may have asked another host, nor failed."""
+    """Opens pages; at the end asserts that no page has failed or contacted another host."""
     contexts: list[Any] = []
     asked: list[str] = []
     failed: list[str] = []
@@ -95,7 +95,7 @@ def _opened(browser: Browser) -> Generator[Callable[..., Page]]:
 
 
 def assert_sound(page: Page) -> None:
-    """No cell failed, and nothing is wider than the window."""
+    """Assert that no cell failed and nothing is wider than the window."""
     text = page.inner_text("body")
     assert [words for words in BROKEN if words in text] == []
     assert page.evaluate(WIDTH) <= page.viewport_size["width"] + 1  # type: ignore[index]
@@ -109,7 +109,7 @@ def card(page: Page, label: str) -> str:
 
 @pytest.mark.parametrize("name", CHARTS_OF)
 def test_each_dashboard_is_drawn_whole(name: str, warehouse: Path, opened: Callable[..., Page]) -> None:
-    """All charts of eight weeks; a picture is left in build/pictures."""
+    """Each dashboard draws all charts; a screenshot is stored in build/pictures."""
     with served(warehouse) as address:
         page = opened(f"{address}/{name}/?since=2024-09-04", 1280)
         wait_for_charts(page, CHARTS_OF[name])
@@ -121,7 +121,7 @@ def test_each_dashboard_is_drawn_whole(name: str, warehouse: Path, opened: Calla
 
 
 def test_a_filter_changes_the_numbers_to_those_of_the_query(warehouse: Path, opened: Callable[..., Page]) -> None:
-    """A model is chosen, then a grain; the next dashboard keeps both."""
+    """The choice of a model and of a period changes the cards, and the next dashboard keeps both."""
     with served(warehouse) as address:
         page = opened(f"{address}/overview/?since=2024-08-10&until=2024-08-20")
         wait_for_charts(page, CHARTS_OF["overview"])
@@ -144,14 +144,14 @@ def test_a_filter_changes_the_numbers_to_those_of_the_query(warehouse: Path, ope
 
 
 def choose_model(page: Page, model: str) -> None:
-    """Choose a model as a person does."""
+    """Choose a model by mouse and keyboard."""
     page.locator("marimo-multiselect").nth(1).get_by_role("button").first.click()
     page.get_by_role("option", name=model, exact=True).click()
     page.keyboard.press("Escape")
 
 
 def expected(warehouse: Path, since: str, until: str, models: tuple[str, ...] = ()) -> dict[str, str]:
-    """What cards should say, asked of the tables."""
+    """The expected numbers of cards, queried from the tables."""
     chosen = f"and model in ({', '.join(map(repr, models))})" if models else ""
     with connect(warehouse) as reader:
         [(runs, rate, median)] = reader.sql(f"""
@@ -165,7 +165,7 @@ def expected(warehouse: Path, since: str, until: str, models: tuple[str, ...] = 
 
 
 def test_a_new_version_is_shown_without_a_restart(tmp_path: Path, opened: Callable[..., Page]) -> None:
-    """As soon as it is published; of a day that there was not before."""
+    """A newly published version is shown at once, also when it adds a day."""
     published = tmp_path / "published.duckdb"
 
     def load(number: int) -> None:
@@ -186,7 +186,7 @@ def test_a_new_version_is_shown_without_a_restart(tmp_path: Path, opened: Callab
 
 
 def test_the_warehouse_itself_is_left_to_loads(tmp_path: Path, opened: Callable[..., Page]) -> None:
-    """A dashboard that shows it does not hold it."""
+    """A dashboard that shows a warehouse does not block loads into it."""
     warehouse = tmp_path / "runs.duckdb"
     for number in range(2):
         write(tmp_path / f"{number}.json", page_of(run(f"run_{number}", created_at=1_754_870_400)))
@@ -202,7 +202,7 @@ T = 1_754_870_400
 
 
 def _odd(name: str) -> list[dict[str, Any]]:
-    """Runs that are hard to draw."""
+    """Sets of runs that are hard to draw: none, one, one model, a gap in time, or long names."""
     usage = {"prompt_tokens": 900, "completion_tokens": 100, "total_tokens": 1000}
     common = {"model": "gpt-4o", "assistant_id": "asst_1", "usage": usage, "metadata": {"team": "a"}}
 
@@ -234,7 +234,7 @@ def _odd(name: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", ["empty", "one", "one model", "gap", "long names"])
 def test_what_is_hard_to_draw_looks_right(name: str, tmp_path: Path, opened: Callable[..., Page]) -> None:
-    """On 900 pixels; what has most to show in the dark, too. Pictures of all are left."""
+    """Extreme values fit into 900 pixels; screenshots are stored, some in dark mode."""
     file = write(tmp_path / "1.json", page_of(*_odd(name)))
     assert command("ingest", file, "-w", tmp_path / "runs.duckdb").returncode == 0
     asked = "?since=2025-08-11&until=2025-11-30&grain=week" if name == "gap" else ""
@@ -254,7 +254,7 @@ def test_what_is_hard_to_draw_looks_right(name: str, tmp_path: Path, opened: Cal
 
 
 def test_the_token_opens_the_page_for_a_browser_too(tmp_path: Path, opened: Callable[..., Page]) -> None:
-    """The address that is printed, and from it the other dashboards, with their connections to the notebook."""
+    """The printed address with its token opens the dashboards, their links and their websockets."""
     file = write(tmp_path / "1.json", page_of(*_odd("one model")))
     assert command("ingest", file, "-w", tmp_path / "runs.duckdb").returncode == 0
     arguments = ["dashboard", "-w", tmp_path / "runs.duckdb", "--host", "0.0.0.0", "--port", "0", "--no-browser"]  # noqa: S104
@@ -274,7 +274,7 @@ def test_the_token_opens_the_page_for_a_browser_too(tmp_path: Path, opened: Call
 
 
 def test_a_selection_in_python_is_what_the_dashboard_shows(warehouse: Path) -> None:
-    """The same numbers, without a browser."""
+    """A selection in Python gives the numbers that a dashboard shows."""
     asked = Selection(
         datetime(2024, 8, 10, tzinfo=UTC), datetime(2024, 8, 21, tzinfo=UTC), models=("gpt-4o",), grain="all"
     )

@@ -1,4 +1,4 @@
-"""The notebooks, run as they are, over runs whose numbers can be checked by hand."""
+"""The notebooks, run over runs whose numbers can be checked by hand."""
 
 import importlib
 from pathlib import Path
@@ -100,7 +100,7 @@ def fill(path: Path, *runs: dict[str, Any]) -> None:
 
 
 def figures_of(name: str) -> Any:
-    """The figures of a notebook that is run from top to bottom."""
+    """The figures of a notebook after it was run from top to bottom."""
     app: Any = importlib.import_module(f"runmart.notebooks.{name}").app
     _, found = app.run()
     return found["figures"]
@@ -112,7 +112,7 @@ def values(cards: list[Card]) -> dict[str, Any]:
 
 
 def test_overview(warehouse: Path) -> None:
-    """Of all three days; Tuesday has no run."""
+    """The overview of three days, on the second of which there is no run."""
     assert warehouse.exists()
     found = figures_of("overview")
     assert values(found.cards) == {
@@ -131,7 +131,7 @@ def test_overview(warehouse: Path) -> None:
 
 
 def test_the_time_before_is_as_long(warehouse: Path) -> None:
-    """Three days, of which the first is cut off at the first run."""
+    """The previous period has the same length, three days, of which the first begins at the first run."""
     fill(warehouse, *BEFORE)
     from runmart.notebooks.filters_state import known, parse_filters
     from runmart.notebooks.query_cache import read
@@ -156,7 +156,7 @@ def test_the_time_before_is_as_long(warehouse: Path) -> None:
 
 
 def test_latency(warehouse: Path) -> None:
-    """Waits of 1 and 3 seconds, runs of 10 and 30."""
+    """Queue times of 1 and 3 seconds and run times of 10 and 30 give these figures."""
     assert warehouse.exists()
     found = figures_of("latency")
     assert values(found.cards) == {
@@ -181,7 +181,7 @@ def test_latency(warehouse: Path) -> None:
 
 
 def test_failures(warehouse: Path) -> None:
-    """One failed, one incomplete."""
+    """One failed and one incomplete run give these figures."""
     assert warehouse.exists()
     found = figures_of("failures")
     assert values(found.cards) == {"Failure rate": 0.5, "Failed": 1, "Expired": 0, "Incomplete": 1, "Cancelled": 0}
@@ -196,7 +196,7 @@ def test_failures(warehouse: Path) -> None:
 
 
 def test_costs(warehouse: Path) -> None:
-    """One run is priced, one is not."""
+    """A run with a price and a run without one give these figures."""
     assert warehouse.exists()
     found = figures_of("costs")
     assert values(found.cards) == {
@@ -212,7 +212,7 @@ def test_costs(warehouse: Path) -> None:
 
 
 def test_operations(warehouse: Path) -> None:
-    """What was loaded, and what is open."""
+    """Loads and open runs give these figures."""
     assert warehouse.exists()
     found = figures_of("operations")
     assert found.freshness.select("source", "runs", "open_runs").rows() == [("acme", 5, 1)]
@@ -225,7 +225,7 @@ def test_operations(warehouse: Path) -> None:
 def test_an_empty_warehouse_shows_nothing_and_no_error(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before the first load."""
+    """All notebooks work on an empty warehouse."""
     monkeypatch.setenv("RUNMART_WAREHOUSE", str(tmp_path / "empty.duckdb"))
     with open_for_writing(tmp_path / "empty.duckdb", 0) as writer:
         install(writer)
@@ -235,7 +235,7 @@ def test_an_empty_warehouse_shows_nothing_and_no_error(
 
 
 def test_costs_in_several_currencies_are_not_added(warehouse: Path) -> None:
-    """Neither in a card nor in a chart."""
+    """Costs in different currencies are neither added in a card nor in a chart."""
     from runmart.notebooks.figures import comparable
 
     with open_for_writing(warehouse, 0) as writer:
@@ -264,5 +264,5 @@ def test_costs_in_several_currencies_are_not_added(warehouse: Path) -> None:
     ],
 )
 def test_cards_tell_a_number_and_its_change(card: Card, text: str, printed: tuple[str, str]) -> None:
-    """In words, and whether that is good."""
+    """A card has its number and its change as text, and whether the change is good."""
     assert (written(card), change(card)) == (text, printed)

@@ -18,7 +18,7 @@ NOTEBOOK = ROOT / "notebooks" / "overview.ipynb"
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 50])
 def test_it_runs_from_top_to_bottom(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over runs, and over none; it is kept without outputs."""
+    """The notebook runs over runs and over an empty warehouse, and is committed without outputs."""
     runs = [run(f"run_{number}", created_at=1_754_870_400 + number, model="gpt-4o") for number in range(count)]
     file = write(tmp_path / "1.json", page_of(*runs))
     assert command("ingest", file, "-w", tmp_path / "runs.duckdb").returncode == 0

@@ -1,4 +1,4 @@
-"""A report is one file that shows itself."""
+"""Reports: self-contained HTML files."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def _warehouse(tmp_path: Path) -> Path:
 
 
 class _Elements(HTMLParser):
-    """The elements of a page, and what they refer to."""
+    """The elements of a page and the addresses that they refer to."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class _Elements(HTMLParser):
 
 
 def test_it_holds_all_it_needs_and_no_script(warehouse: Path, tmp_path: Path) -> None:
-    """Charts included; names are text, whatever they hold."""
+    """A report contains its charts, no script and no external reference; names are escaped."""
     file = tmp_path / "report.html"
     done = command("report", "-w", warehouse, "--to", file, "--json", "--title", "Runs of <Acme>")
     assert done.returncode == 0, done.stderr
@@ -71,7 +71,7 @@ def test_it_holds_all_it_needs_and_no_script(warehouse: Path, tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_it_is_about_what_is_asked_for(warehouse: Path, tmp_path: Path) -> None:
-    """Days, a model, an assistant; what is not there is refused with what is."""
+    """A report is limited to days, a model or an assistant; unknown values are refused with the known ones."""
     file = tmp_path / "report.html"
     asked = ["--since", "2025-08-11", "--until", "2025-08-12", "--model", "<b>model 0</b>", "--grain", "hour"]
     assert command("report", "-w", warehouse, "--to", file, *asked, "--assistant", NAME).returncode == 0
@@ -88,7 +88,7 @@ def test_it_is_about_what_is_asked_for(warehouse: Path, tmp_path: Path) -> None:
 
 
 def test_an_empty_warehouse_has_an_empty_report(tmp_path: Path) -> None:
-    """With a sentence in each place."""
+    """The report of an empty warehouse has a sentence in the place of each chart."""
     write(tmp_path / "1.json", page())
     assert command("ingest", tmp_path / "1.json", "-w", tmp_path / "w.duckdb").returncode == 0
     assert command("report", "-w", tmp_path / "w.duckdb", "--to", tmp_path / "report.html").returncode == 0
@@ -106,7 +106,7 @@ def test_an_empty_warehouse_has_an_empty_report(tmp_path: Path) -> None:
 def test_what_is_not_installed_is_named_with_how_to_install_it(
     missing: str, arguments: list[str], warehouse: Path
 ) -> None:
-    """Runmart alone brings none of what draws."""
+    """Without the packages for reports, the message names how to install them."""
     script = f"""
 import sys
 sys.modules[{missing!r}] = None

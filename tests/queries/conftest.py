@@ -1,4 +1,4 @@
-"""A warehouse without a loader: rows go straight into the four tables."""
+"""Fixtures: a warehouse whose rows are inserted directly into the tables."""
 
 import shutil
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.support.rows import Fill, Rows, insert
 
 @pytest.fixture(scope="session", name="empty")
 def _empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A warehouse with the views, to be copied: to make one takes longer than most of what is tested."""
+    """A warehouse with the views, to be copied, since creating one takes longer than most tests."""
     path = tmp_path_factory.mktemp("empty") / "runs.duckdb"
     with duckdb.connect(path, config={"storage_compatibility_version": STORAGE_VERSION}) as connection:
         connection.execute("set timezone = 'UTC'")
@@ -27,7 +27,7 @@ def _empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def filled(empty: Path, warehouse: Path) -> Iterator[Fill]:
-    """Makes a warehouse with the views over some rows."""
+    """Makes a warehouse with the views over given rows."""
     shutil.copy(empty, warehouse)
     with duckdb.connect(warehouse, config={"storage_compatibility_version": STORAGE_VERSION}) as connection:
         connection.execute("set timezone = 'UTC'")

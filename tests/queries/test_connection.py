@@ -1,4 +1,4 @@
-"""A warehouse in Python: frames, whatever happens to the file meanwhile."""
+"""Reading a warehouse in Python: frames, and changes of the file meanwhile."""
 
 import shutil
 import subprocess
@@ -16,13 +16,13 @@ from tests.support.rows import Fill
 
 @pytest.fixture(name="published")
 def _published(filled: Fill, warehouse: Path, tmp_path: Path) -> Path:
-    """A copy under another name."""
+    """A published copy at another path."""
     filled({"runs": [{"run_id": "a", "status": "completed", "model": "gpt-4o", "created_at": 1000}]}).close()
     return Path(shutil.copy(warehouse, tmp_path / "published.duckdb"))
 
 
 def _publish(warehouse: Path, published: Path, *, by_link: bool, run_id: str) -> None:
-    """A newer version of the warehouse takes the place of the published one."""
+    """Replace the published file by a newer version of the warehouse."""
     version = published.with_name(f"version-{run_id}.duckdb")
     shutil.copy(warehouse, version)
     with duckdb.connect(version) as connection:
@@ -36,12 +36,12 @@ def _publish(warehouse: Path, published: Path, *, by_link: bool, run_id: str) ->
 
 
 def test_each_view_has_a_name_that_a_checker_knows() -> None:
-    """The type holds all views, and no others."""
+    """The type ViewName lists exactly the views."""
     assert list(get_args(ViewName)) == sorted(view.name for view in views())
 
 
 def test_views_and_queries_are_frames(published: Path) -> None:
-    """With instants in UTC, and parameters."""
+    """Views and queries return frames with instants in UTC; queries take parameters."""
     with connect(str(published)) as warehouse:
         frame = warehouse.view("latency_by_model")
         assert (frame["model"].to_list(), frame["runs"].to_list()) == (["gpt-4o"], [1])
@@ -59,7 +59,7 @@ def test_views_and_queries_are_frames(published: Path) -> None:
 
 @pytest.mark.parametrize("by_link", [False, True])
 def test_a_published_file_may_be_replaced_at_any_time(published: Path, warehouse: Path, by_link: bool) -> None:
-    """What is open goes on with the old one; what is opened then, or refreshed, has the new one, here, too."""
+    """After a replacement, open readers stay at the old version until `refresh`; new readers get the new one."""
     count = "select count(*) as n from runs"
     opened = connect(published)
     _publish(warehouse, published, by_link=by_link, run_id="b")
@@ -79,7 +79,7 @@ def test_a_published_file_may_be_replaced_at_any_time(published: Path, warehouse
 
 
 def test_what_is_no_warehouse_is_said_so(tmp_path: Path, published: Path) -> None:
-    """No file, another file, somebody else's database, and one that is written to."""
+    """A missing file, another file, another DuckDB database and a locked warehouse have their own errors."""
     with pytest.raises(FileNotFoundError, match="no such warehouse"):
         connect(tmp_path / "none.duckdb")
     (tmp_path / "text").write_text("hello, this is no database at all\n" * 1000)
@@ -114,7 +114,7 @@ def _writer_gets_in(path: Path) -> bool:
 
 
 def test_what_one_reader_closes_stays_closed_to_writers_while_another_reads(published: Path) -> None:
-    """Locks belong to the process: the first that closes the file would end those of all others."""
+    """Closing one reader keeps the file locked against writers while another reader is open."""
     with connect(published) as opened:
         read(published, "run_facts")
         connect(published.resolve()).close()
@@ -124,7 +124,7 @@ def test_what_one_reader_closes_stays_closed_to_writers_while_another_reads(publ
 
 
 def test_readers_of_one_file_have_settings_and_tables_of_their_own(published: Path) -> None:
-    """What one of them makes for itself, another does not see."""
+    """Settings and temporary tables of one reader are invisible to others."""
     with connect(published) as one, connect(published) as other:
         one.sql("create temp table mine as select 1 as a")
         one.sql("set timezone = 'Asia/Tokyo'")
@@ -135,7 +135,7 @@ def test_readers_of_one_file_have_settings_and_tables_of_their_own(published: Pa
 
 
 def test_the_views_that_are_there_are_named(published: Path) -> None:
-    """All of runmart's, one's own too; one that an older runmart did not make is missing in a sentence."""
+    """`views` lists all views, the user's included; the error for a missing view says how to create it."""
     known = sorted(view.name for view in views())
     with connect(published) as warehouse:
         assert warehouse.views == known
@@ -149,7 +149,7 @@ def test_the_views_that_are_there_are_named(published: Path) -> None:
 
 @pytest.mark.parametrize("by_link", [False, True])
 def test_a_file_may_be_replaced_while_it_is_opened(published: Path, warehouse: Path, by_link: bool) -> None:
-    """Each time there is a whole warehouse, an old one or a new one, whoever publishes meanwhile."""
+    """While other processes publish, each opening gives a complete old or new warehouse."""
     program = """
 import os, pathlib, shutil, sys, time
 warehouse, published, by_link = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3] == "True"

@@ -1,4 +1,4 @@
-"""Each view over random rows, beside the same numbers computed in plain Python."""
+"""Each view over random rows equals the same numbers computed in plain Python."""
 
 import math
 import random
@@ -25,7 +25,7 @@ FAILURES = ("failed", "expired", "incomplete")
 
 
 def run_facts(tables: dict[str, list[Row]]) -> list[Row]:
-    """The contract's `run_facts`."""
+    """Expected rows of the view `run_facts`."""
     usage = {row["run_id"]: row for row in tables["usage"]}
     codes = {(row["run_id"], row["kind"]): row["code"] for row in tables["errors"]}
     facts: list[Row] = []
@@ -82,12 +82,12 @@ def present(rows: Iterable[Row], name: str) -> list[Any]:
 
 
 def total(values: Sequence[int]) -> int | None:
-    """The sum; None of nothing."""
+    """The sum of the values that are not null; None without any."""
     return sum(values) if values else None
 
 
 def grouped(facts: list[Row], key: str, summary: Callable[[list[Row]], Row | None]) -> list[Row]:
-    """One row per value of `key`, null last."""
+    """One row per value of `key`, with null last."""
     rows: list[Row] = []
     for value in sorted({row[key] for row in facts}, key=lambda value: (value is None, value)):
         found = summary([row for row in facts if row[key] == value])
@@ -126,7 +126,7 @@ def failure_rates(rows: list[Row]) -> Row:
 
 
 def token_usage(rows: list[Row]) -> Row:
-    """Sums, shares and averages of tokens."""
+    """Sums, shares and means of tokens."""
     names = ("prompt_tokens", "cached_prompt_tokens", "completion_tokens", "reasoning_tokens", "total_tokens")
     reporting = [row for row in rows if any(row[name] is not None for name in names)]
     timed = [
@@ -196,7 +196,7 @@ def period(rows: list[Row]) -> Row:
 
 
 def run_times(tables: dict[str, list[Row]], facts: list[Row]) -> list[Row]:
-    """Durations, beside the settings that were sent."""
+    """Durations, and the settings that were sent."""
     sent = {run["run_id"]: run for run in tables["runs"]}
     return [
         {
@@ -209,7 +209,7 @@ def run_times(tables: dict[str, list[Row]], facts: list[Row]) -> list[Row]:
 
 
 def with_costs(tables: dict[str, list[Row]], facts: list[Row]) -> dict[str, list[Row]]:
-    """The views of costs, and those that hold them."""
+    """Expected rows of the views of costs."""
     found = run_costs(tables)
     known = {row["run_id"]: row["cost"] for row in found}
     runs = [{**row, "cost": known.get(row["run_id"]), "has_usage": row["run_id"] in known} for row in facts]
@@ -236,7 +236,7 @@ def with_costs(tables: dict[str, list[Row]], facts: list[Row]) -> dict[str, list
 
 
 def of_activity(tables: dict[str, list[Row]], facts: list[Row]) -> dict[str, list[Row]]:
-    """The views of threads, tools, errors, open runs, periods and the bookkeeping."""
+    """Expected rows of the views of threads, tools, errors, open runs, periods and bookkeeping."""
     return {
         "error_summary": activity.error_summary(tables, facts),
         "open_runs": activity.open_runs(tables),
@@ -274,7 +274,7 @@ def test_every_view_gives_what_plain_python_gives(is_fixed: bool, daily_seed: in
 
 
 def test_every_view_is_recomputed() -> None:
-    """No view is left out here."""
+    """Every view has an expectation in this module."""
     tables = random_tables(random.Random(0), 30)
     facts = run_facts(tables)
     names = {*EXPECTED, "run_times", "step_latency", *with_costs(tables, facts), *of_activity(tables, facts)}

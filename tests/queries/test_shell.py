@@ -1,4 +1,4 @@
-"""The warehouse in the DuckDB shell of version 1.5.6, whatever version made it."""
+"""The warehouse in the DuckDB shell of version 1.5.6, whatever version of DuckDB has created it."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ def shell(warehouse: Path, query: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def closed(filled: Fill, warehouse: Path) -> Path:
-    """A warehouse with one run that nobody has open."""
+    """A warehouse with one run, which no process has open."""
     runs = [
         {
             "run_id": "a",
@@ -58,6 +58,6 @@ def test_the_shell_opens_the_file_and_runs_each_view(view: View, closed: Path) -
 
 
 def test_the_shell_computes_what_the_package_computes(closed: Path) -> None:
-    """The macros of the prelude are in the file."""
+    """The macros of the views are stored in the file, so that the shell returns the same rows."""
     rows = shell(closed, "select queue_seconds_p50, run_seconds_max from latency_by_model")
     assert rows == [{"queue_seconds_p50": 1.0, "run_seconds_max": 3.0}]

@@ -1,4 +1,4 @@
-"""Percentiles and intervals of the views, beside those of numpy and scipy."""
+"""Percentiles and confidence intervals of the views equal those of numpy and scipy."""
 
 import random
 from typing import Any
@@ -14,7 +14,7 @@ stats: Any = scipy_stats
 
 @pytest.mark.parametrize("count", [1, 2, 7, 100])
 def test_percentiles_are_those_of_numpy(filled: Fill, count: int) -> None:
-    """Linear interpolation."""
+    """Percentiles are linearly interpolated, as numpy's are by default."""
     random_ = random.Random(count)
     durations = [round(random_.lognormvariate(2, 1), 6) for _ in range(count)]
     runs = [
@@ -28,7 +28,7 @@ def test_percentiles_are_those_of_numpy(filled: Fill, count: int) -> None:
 
 @pytest.mark.parametrize(("failures", "ended"), [(0, 1), (1, 1), (3, 10), (0, 50), (37, 1000)])
 def test_intervals_are_the_wilson_intervals_of_scipy(filled: Fill, failures: int, ended: int) -> None:
-    """At 95 %."""
+    """Intervals of failure rates are the Wilson intervals at 95 %."""
     statuses = ["failed"] * failures + ["completed"] * (ended - failures)
     runs = [{"run_id": str(place), "status": status} for place, status in enumerate(statuses)]
     [row] = records(filled({"runs": runs}), "failure_rates_by_model", "model")

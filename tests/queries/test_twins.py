@@ -1,4 +1,4 @@
-"""Views that are the same per model and per assistant, or per day and per hour, stay the same."""
+"""Pairs of views (per model and assistant, per day and hour) have the same SQL apart from the names."""
 
 import re
 
@@ -32,7 +32,7 @@ def test_a_view_per_model_is_the_one_per_assistant(name: str) -> None:
 
 
 def test_each_view_per_assistant_has_one_per_model() -> None:
-    """And the other way round."""
+    """Each view per assistant has a view per model, and the other way round."""
     by_assistant = {view.name for view in views() if view.name.endswith("_by_assistant")}
     assert by_assistant == {name.replace("_by_model", "_by_assistant") for name in BY_MODEL}
     assert len(BY_MODEL) >= 6

@@ -82,10 +82,10 @@ def normalised(sent: RunObject) -> RunObject:
         if run.get(name) is not None:
             run[name] = without_absent(run[name])
     offered: list[dict[str, Any]] = run.get("tools") or []
-    run["tools"] = [_told_tool(tool) for tool in offered] or None
+    run["tools"] = [_tool_without_absent(tool) for tool in offered] or None
     return without_absent(run)
 
 
-def _told_tool(tool: dict[str, Any]) -> dict[str, Any]:
+def _tool_without_absent(tool: dict[str, Any]) -> dict[str, Any]:
     inner = DEFINED_IN.get(tool["type"])
     return without_absent({**tool, inner: without_absent(tool[inner])} if inner else tool)

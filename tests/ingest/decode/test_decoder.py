@@ -1,4 +1,4 @@
-"""Decoder: whole blocks and lenient decoding give the same, whatever was decoded before."""
+"""Decoder: whole-block and lenient decoding give the same results, whatever was decoded before."""
 
 import json
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def _seen(decoded: Decoded) -> Seen:
 
 
 class _Apart(Decoder):
-    """A decoder that takes every block apart."""
+    """A decoder that decodes every block leniently."""
 
     def _whole(self, block: Block) -> None:  # noqa: ARG002
         return None
@@ -50,7 +50,7 @@ def test_whole_blocks_give_what_lenient_decoding_gives(
 @QUICK
 @given(st.lists(inputs(st.one_of(runs(), runs(), others())), min_size=2, max_size=4), st.randoms())
 def test_the_order_of_inputs_does_not_matter(found: list[bytes], random: Random) -> None:
-    """What a decoder has learnt makes it faster and changes nothing."""
+    """Adopted fields make a decoder faster, and never change its results."""
     decoder = Decoder()
     expected = {data: decode(data) for data in found}
     random.shuffle(found)
@@ -79,7 +79,7 @@ def test_plain_pages_take_the_fast_way() -> None:
 
 
 def test_unknown_fields_of_a_page_do_not_matter() -> None:
-    """A page may have fields of its server's own; the runs in it count."""
+    """Unknown fields of a page are ignored; its runs are decoded."""
     decoder = Decoder()
     for number in range(100):
         seen = decode(page(run(number), **{f"field {number}": number, 'q": {': {"data": [1]}}), decoder=decoder)
@@ -87,7 +87,7 @@ def test_unknown_fields_of_a_page_do_not_matter() -> None:
 
 
 def test_a_thousand_unknown_names_are_all_kept() -> None:
-    """Names that are data, with quotes, colons and unicode in them, end in `extra` like any other."""
+    """Field names that are data, with quotes, colons and unicode, are kept in `extra` as any others."""
     names = [f"{kind}{number}" for number in range(250) for kind in ("plain", 'quote"', "colon:", "né\U0001f600")]
     decoder = Decoder()
     for start in range(0, 1000, 100):
@@ -109,7 +109,7 @@ def test_a_thousand_unknown_names_are_all_kept() -> None:
     ],
 )
 def test_a_page_may_lie(data: bytes, pages: int) -> None:
-    """Of a page only its runs count: the other fields may be missing, or lie."""
+    """Only the runs of a page are used: its other fields may be missing or wrong."""
     seen = decode(data)
     assert (seen.pages, seen.rejects, seen.ids) == (pages, [], ["run_1"] if b"run_1" in data else [])
 
@@ -117,7 +117,7 @@ def test_a_page_may_lie(data: bytes, pages: int) -> None:
 @pytest.mark.parametrize("number", [b"1.50", b"1e2", b"100000000000000000000001", b"-0.0", b"1e999"])
 @pytest.mark.parametrize("text", [rb'"\ud83d\ude00"', rb'"\u00e9\/"', '"é"'.encode()])
 def test_unknown_fields_are_kept_byte_for_byte(number: bytes, text: bytes) -> None:
-    """Number formats, escapes and whitespace of what is unknown stay as they were sent, either way of decoding."""
+    """Numbers, escapes and whitespace in unknown fields are kept as sent, by both ways of decoding."""
     value = b'{ "b" :%s,\n "a": [%s ] }' % (number, text)
     data = b'{"id": "run_1", "object": "thread.run", "status": "queued", "effort":  ' + value + b" }"
     for sent in (data, data.replace(b"queued", b"queued\\u003a")):
@@ -126,7 +126,7 @@ def test_unknown_fields_are_kept_byte_for_byte(number: bytes, text: bytes) -> No
 
 
 def test_any_depth_of_nesting_is_decoded_or_rejected() -> None:
-    """A block that is decoded with others, but not alone, where the stack is deeper, ends no load."""
+    """A block that exceeds the stack when it is decoded alone, after it fitted within a group, is decoded leniently."""
     bad = Block(json.dumps(run(2, x=1, last_error={"code": 5})).encode())
     accepted = set[int]()
     for depth in range(700, 1000):

@@ -1,4 +1,4 @@
-"""Columns in which few values differ."""
+"""Dictionary decoder of columns with few distinct values."""
 
 from runmart.ingest.decode import dictionary
 from runmart.ingest.decode.dictionary import DictionaryDecoder
@@ -13,7 +13,7 @@ def _encoded(*texts: bytes) -> DictionaryColumn:
 
 
 def test_each_text_is_parsed_once() -> None:
-    """In a batch, and in those that come later."""
+    """Each distinct text is parsed once, over all batches."""
     parsed: list[bytes] = []
 
     def parse(text: bytes) -> int:
@@ -29,7 +29,7 @@ def test_each_text_is_parsed_once() -> None:
 
 
 def test_not_more_than_some_megabytes_are_remembered() -> None:
-    """Texts that hardly repeat do not fill the memory; the answers stay the same."""
+    """The cache of a column without repetitions stays below its limit, and results are the same."""
     decoder = DictionaryDecoder(len)
     text = b"x" * (dictionary._MAX_BYTES // 4)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     for number in range(20):

@@ -1,4 +1,4 @@
-"""JSON that is put together in columns."""
+"""Columns of JSON texts that are built from parts."""
 
 import json
 
@@ -22,7 +22,7 @@ COLUMNS = st.integers(1, 5).flatmap(
 @settings(max_examples=200, deadline=None)
 @given(COLUMNS)
 def test_objects_in_columns_are_those_put_together_one_by_one(sent: tuple[int, dict[str, list[bytes | None]]]) -> None:
-    """A null is no member, an object without members is null, names are in order."""
+    """Objects built by column omit nulls, are null when empty, and have sorted names, as if built one by one."""
     count, columns = sent
     members = [Member(name, arrow.array(range(count)), values) for name, values in columns.items()]
     expected: list[str | None] = []
@@ -35,7 +35,7 @@ def test_objects_in_columns_are_those_put_together_one_by_one(sent: tuple[int, d
 
 @given(st.lists(st.sampled_from([b'{"a": 1}', b"[1,\n2]", b'"a: b, c"', b"1.50"]), max_size=5))
 def test_texts_are_joined_and_made_compact(found: list[bytes]) -> None:
-    """An array of all; whitespace that means nothing goes, everything else stays."""
+    """Texts are joined to one array; only insignificant whitespace is removed."""
     column = arrow.array(found, BINARY)
     assert json.loads(array_of(column)) == [json.loads(text) for text in found]
     assert compacted(column).to_pylist() == [compact(text) for text in found]

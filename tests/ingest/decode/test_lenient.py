@@ -1,4 +1,4 @@
-"""Bad input: a clear error, and nothing lost."""
+"""Lenient decoder: each bad item gives a clear reason, and nothing is lost."""
 
 import json
 from typing import Any
@@ -78,7 +78,7 @@ MISFITS: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize("what", MISFITS)
 def test_one_bad_run_does_not_lose_its_page(what: str) -> None:
-    """A run that cannot be stored is set aside with its reason, JSON path and text; the others load."""
+    """A run that cannot be stored is rejected with its reason, JSON path and text; the other runs are loaded."""
     field, reason, path = MISFITS[what]
     bad = '{"id": "run_2", "object": "thread.run", "status": "queued", ' + field + "}"
     data = page(run(1), run(2), run(3)).replace(json.dumps(run(2)).encode(), bad.encode())
@@ -104,7 +104,7 @@ def test_a_run_that_is_not_utf_8_is_kept_byte_for_byte() -> None:
     "data", [b'{"id": "run_1", "object": "\xff", "status": "queued"}', b'{"\xff": 1, "id": "run_1"}']
 )
 def test_a_key_that_is_not_utf_8_is_told(data: bytes) -> None:
-    """Invalid UTF-8 is rejected wherever it is."""
+    """Invalid UTF-8 is reported wherever it occurs."""
     assert reject_of(data).reason.startswith("not UTF-8 at byte ")
 
 
@@ -128,13 +128,13 @@ def test_a_key_that_is_not_utf_8_is_told(data: bytes) -> None:
     ],
 )
 def test_what_is_no_run_is_rejected_in_words_for_people(text: str, reason: str) -> None:
-    """A reject says what was expected and what was found."""
+    """The reason of a reject names what was expected and what was found."""
     reject = reject_of(text.encode())
     assert reject.reason == reason
 
 
 def test_pages_within_pages_are_not_followed_down() -> None:
-    """Nesting never ends in a traceback, whatever it is made of."""
+    """No nesting of pages, arrays and objects ends in a traceback."""
     data = b'{"data": [' * 200 + b'{"id": "run_1", "status": "queued"}' + b"]}" * 200
     assert reject_of(data).reason == "a page within the runs of a page"
 
@@ -152,7 +152,7 @@ def test_pages_within_pages_are_not_followed_down() -> None:
     ],
 )
 def test_other_objects_are_counted_and_skipped(item: dict[str, Any], kind: str) -> None:
-    """Steps, messages, threads and error responses are no runs: they are counted by kind."""
+    """Steps, messages, threads and error responses are skipped, and counted by kind."""
     seen = decode(page(run(1), item, run(2)))
     assert (seen.ids, seen.rejects, seen.skipped) == (["run_1", "run_2"], [], {kind: 1})
     assert decode(json.dumps(item).encode()).skipped == {kind: 1}
@@ -160,7 +160,7 @@ def test_other_objects_are_counted_and_skipped(item: dict[str, Any], kind: str) 
 
 @pytest.mark.parametrize("sent", ["run", "thread_run", None])
 def test_a_servers_own_word_for_a_run_is_a_run(sent: str | None) -> None:
-    """Only `id` and `status` are needed for a run to be stored."""
+    """An object with an unknown `object` is a run if it has an `id` and a `status`."""
     [row] = decode(
         page({"id": "run_1", "status": "queued", "object": sent} if sent else {"id": "run_1", "status": "x"})
     ).rows["runs"]
@@ -168,7 +168,7 @@ def test_a_servers_own_word_for_a_run_is_a_run(sent: str | None) -> None:
 
 
 def test_a_run_with_a_list_named_data_is_no_page() -> None:
-    """What says that it is a run is one, whatever else is in it."""
+    """An object whose `object` says that it is a run is one, even with a list in `data`."""
     [row] = decode(b'{"id": "run_1", "object": "thread.run", "status": "queued", "data": [{"a": 1}]}').rows["runs"]
     assert row["extra"] == '{"data":[{"a": 1}]}'
     seen = decode(b'{"id": "run_1", "status": "queued", "data": [{"id": "a", "object": "thread.run", "status": "b"}]}')
@@ -180,7 +180,7 @@ def test_a_run_with_a_list_named_data_is_no_page() -> None:
 
 
 def test_places_count_everything() -> None:
-    """A position is a place in the input: runs, rejected and skipped items all count; lines are numbered from 1."""
+    """Positions in an input count runs, rejects and skipped items; lines are numbered from 1."""
     items = [run(0), {"id": "x", "object": "thread.message"}, {"id": "bad"}, run(3), {"id": "bad"}]
     seen = decode("\n".join(map(json.dumps, items)).encode())
     assert [row["observed_position"] for row in seen.rows["runs"]] == [0, 3]

@@ -1,4 +1,4 @@
-"""The objects inside a run: usage, errors, truncation."""
+"""The objects within a run: usage, errors, truncation."""
 
 import json
 from typing import Any
@@ -29,14 +29,14 @@ def _row(table: str, **fields: Any) -> dict[str, Any]:
     ],
 )
 def test_tokens_have_columns(sent: dict[str, Any], expected: tuple[int | None, ...]) -> None:
-    """Tokens are found under the names of both generations of the API; today's name comes first."""
+    """Token counts are read under the names of both generations of the API; the present name takes precedence."""
     row = _row("usage", usage=sent)
     names = ("prompt_tokens", "cached_prompt_tokens", "completion_tokens", "reasoning_tokens", "total_tokens")
     assert tuple(row[name] for name in names) == expected
 
 
 def test_nothing_of_the_usage_is_lost() -> None:
-    """What has no column is in `details`, as sent: detail objects, unknown members, a count under a second name."""
+    """Parts of the usage without a column are kept in `details`, as sent."""
     sent = {
         "prompt_tokens": 1,
         "input_tokens": 2,
@@ -50,14 +50,14 @@ def test_nothing_of_the_usage_is_lost() -> None:
 
 @pytest.mark.parametrize("nothing", [None, {}, [], 0, False, "", "null"])
 def test_no_usage_is_no_row(nothing: object) -> None:
-    """One row per run that reports usage: a spelling of null reports none."""
+    """A run whose usage is a spelling of null has no row in `usage`."""
     assert decode(page(run(1, usage=nothing))).rows["usage"] == []
 
 
 @pytest.mark.parametrize("indent", [b"{ }", b"{\n  }", b"[\n\n]"])
 @pytest.mark.parametrize("extra", [b"", b', "top_p": "1"'])
 def test_whitespace_in_nothing_is_nothing(indent: bytes, extra: bytes) -> None:
-    """An empty object is empty however it was printed."""
+    """An empty object counts as null with any whitespace in it."""
     names = (b"usage", b"last_error", b"incomplete_details", b"truncation_strategy", b"required_action")
     fields = b", ".join(b'"%s": %s' % (name, indent) for name in names if indent != b"[\n\n]")
     fields += b'"tools": ' + indent if indent == b"[\n\n]" else b""
@@ -69,7 +69,7 @@ def test_whitespace_in_nothing_is_nothing(indent: bytes, extra: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["last_error", "incomplete_details", "truncation_strategy"])
 def test_unknown_members_stay(name: str) -> None:
-    """An object with unknown members is kept whole in `extra`, and fills its columns as well."""
+    """An object with unknown members is kept in `extra` as a whole, and also fills its columns."""
     sent = {"code": "x", "reason": "x", "type": "x", "param": {"a:b": [1.0]}}
     row = run_row(**{name: sent})
     assert json.loads(row["extra"]) == {name: sent}
@@ -77,7 +77,7 @@ def test_unknown_members_stay(name: str) -> None:
 
 
 def test_an_error_is_a_row() -> None:
-    """The code and message of the last error, and when the run failed."""
+    """The last error is a row with its code and message, and the time at which the run failed."""
     row = _row(
         "errors", last_error={"code": "server_error", "message": "Sorry"}, failed_at=1_700_000_000, completed_at=5
     )
@@ -86,7 +86,7 @@ def test_an_error_is_a_row() -> None:
 
 
 def test_incomplete_details_are_a_row() -> None:
-    """The reason of incomplete details is its code."""
+    """Incomplete details are a row, with their reason as its code."""
     row = _row("errors", incomplete_details={"reason": "max_prompt_tokens"}, completed_at=1_700_000_000)
     assert (row["kind"], row["code"], row["message"]) == ("incomplete_details", "max_prompt_tokens", None)
     assert row["occurred_at"].timestamp() == 1_700_000_000

@@ -1,4 +1,4 @@
-"""Steps of runs: real ones, quirks, and what is stored of them."""
+"""Run steps: recorded ones, quirks, and their rows."""
 
 import json
 from pathlib import Path
@@ -17,13 +17,13 @@ ORIGIN = Origin("s", 5, 1)
 
 
 def row(**fields: Any) -> dict[str, Any]:
-    """The row that a step makes."""
+    """The row of a step."""
     sent = {"id": "step_1", "object": "thread.run.step", "run_id": "run_1", "status": "completed", **fields}
     return batch([step(json.dumps(sent).encode(), ORIGIN, 3)]).to_pylist()[0]
 
 
 def recorded_steps() -> list[StepRow]:
-    """All that were recorded."""
+    """All recorded steps."""
     found: list[StepRow] = []
     for path in sorted(REALDATA.glob("*/*.json")):
         data: Any = json.loads(path.read_bytes())
@@ -34,7 +34,7 @@ def recorded_steps() -> list[StepRow]:
 
 
 def test_recorded_steps_are_stored_with_their_tools_and_tokens() -> None:
-    """Tool calls by kind, tokens, and instants, of steps that servers have sent."""
+    """Recorded steps are stored with the types of their tool calls, tokens and instants."""
     rows = batch(recorded_steps()).to_pylist()
     assert len(rows) > 15
     [searching] = [row for row in rows if row["step_id"] == "step_2w6GAqcNIcq3q53mgB2OjdOR" and row["total_tokens"]]
@@ -46,7 +46,7 @@ def test_recorded_steps_are_stored_with_their_tools_and_tokens() -> None:
 
 
 def test_all_columns_are_declared() -> None:
-    """The batch is the table."""
+    """The columns of the batch are those of the table."""
     assert list(row()) == [column.name for column in STEPS.columns]
     assert (row()["source"], row()["observed_position"], row()["load_id"]) == ("s", 3, 1)
 
@@ -76,7 +76,7 @@ def test_all_columns_are_declared() -> None:
     ],
 )
 def test_quirks_are_those_of_runs(fields: dict[str, Any], expected: dict[str, Any]) -> None:
-    """What servers send differently means the same in a step."""
+    """The quirks of runs are normalised in steps as well."""
     found = row(**fields)
     for name, value in expected.items():
         is_instant = hasattr(found[name], "timestamp")
@@ -88,12 +88,12 @@ def test_quirks_are_those_of_runs(fields: dict[str, Any], expected: dict[str, An
     [({"status": None}, "$.status"), ({"created_at": "soon"}, "$.created_at"), ({"step_details": 3}, "$.step_details")],
 )
 def test_what_does_not_fit_is_said(fields: dict[str, Any], path: str) -> None:
-    """A step that cannot be stored names the place."""
+    """The reject of a step names the JSON path of the bad value."""
     with pytest.raises(UnfitError) as caught:
         row(**fields)
     assert caught.value.json_path == path
 
 
 def test_the_manifest_has_step_pages() -> None:
-    """What this is tested with is there."""
+    """The recorded payloads include pages of steps."""
     assert "run_step_page" in (Path(REALDATA) / "MANIFEST.tsv").read_text()

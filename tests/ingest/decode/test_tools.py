@@ -72,7 +72,7 @@ def test_a_tool_is_a_row_and_nothing_of_it_is_lost(tool: dict[str, Any], expecte
 
 
 def test_tools_are_numbered_from_0_in_each_run() -> None:
-    """One row per tool offered to a run, in the run's order."""
+    """Each tool offered to a run is a row, in the run's order."""
     tools = [{"type": "code_interpreter"}, {"type": "function", "function": {"name": "f"}}]
     rows = decode(page(run(1, tools=tools), run(2), run(3, tools=tools[:1]))).rows["tools"]
     assert [(row["run_id"], row["position"], row["name"]) for row in rows] == [

@@ -1,4 +1,4 @@
-"""One writer at a time: what a second one does, and what an interrupted one leaves."""
+"""A warehouse has one writer at a time: waiting for it, and interrupting it."""
 
 import json
 import signal
@@ -23,7 +23,7 @@ time.sleep(float(sys.argv[2]))
 
 
 def hold(warehouse: Path, seconds: float) -> "subprocess.Popen[str]":
-    """Another process that has the warehouse open."""
+    """Another process that holds the warehouse open."""
     command_line = [sys.executable, "-c", HOLDER, warehouse, str(seconds)]
     holder = subprocess.Popen(command_line, stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
@@ -32,7 +32,7 @@ def hold(warehouse: Path, seconds: float) -> "subprocess.Popen[str]":
 
 
 def test_a_locked_warehouse_ends_with_5_and_names_the_holder(warehouse: Path, pages: Path) -> None:
-    """Wait up to --lock-timeout, then exit 5 naming the holder and what to do."""
+    """After --lock-timeout a load ends with exit code 5, and names the process that holds the warehouse."""
     write(pages / "1.json", page(run("a")))
     assert command("ingest", pages, "-w", warehouse).returncode == 0
     holder = hold(warehouse, 60)
@@ -50,7 +50,7 @@ def test_a_locked_warehouse_ends_with_5_and_names_the_holder(warehouse: Path, pa
 
 
 def test_a_lock_that_is_released_in_time_is_waited_for(warehouse: Path, pages: Path) -> None:
-    """The default waits 30 seconds."""
+    """By default a load waits up to 30 seconds for the warehouse."""
     write(pages / "1.json", page(run("a")))
     command("ingest", pages, "-w", warehouse)
     write(pages / "2.json", page(run("b")))
@@ -62,7 +62,7 @@ def test_a_lock_that_is_released_in_time_is_waited_for(warehouse: Path, pages: P
 
 
 def wait_for_batch(warehouse: Path, process: "subprocess.Popen[str]") -> None:
-    """Until the first batch is on its way into the file."""
+    """Wait until the first batch is being written to the file."""
     until = time.monotonic() + 60
     wal = warehouse.with_name(warehouse.name + ".wal")
     while time.monotonic() < until and process.poll() is None:
@@ -75,7 +75,7 @@ def wait_for_batch(warehouse: Path, process: "subprocess.Popen[str]") -> None:
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tables]:
-    """Pages that take a while, and the tables that they make when nothing disturbs."""
+    """Pages that take some seconds to load, and the tables after an uninterrupted load of them."""
     folder = tmp_path_factory.mktemp("many")
     generate = BENCHMARKS / "generate.py"
     subprocess.run([sys.executable, generate, folder / "pages", str(MANY_RUNS)], check=True)
@@ -88,7 +88,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tables]:
 def test_an_interrupted_load_ends_with_130_and_whole_batches(
     number: signal.Signals, workers: int, new_warehouse: Path, many: tuple[Path, Tables]
 ) -> None:
-    """Ctrl-C and a scheduler's SIGTERM: 130, no half batch, no stray process; the same command completes the load."""
+    """Ctrl-C or SIGTERM: exit code 130, whole batches only, no stray process; the same command completes the load."""
     pages, calm = many
     load = [sys.executable, "-c", SMALL_BATCHES, "ingest", pages, "-w", new_warehouse, "--workers", str(workers)]
     process = subprocess.Popen(load, stderr=subprocess.PIPE, text=True)
@@ -140,7 +140,7 @@ main()
 
 
 def test_an_interrupt_that_gets_lost_on_the_way_still_ends_the_load(warehouse: Path, pages: Path) -> None:
-    """A library may swallow it: it is remembered."""
+    """A KeyboardInterrupt that a library swallows still ends the load."""
     for number in range(3):
         write(pages / f"{number}.json", page(run(str(number))))
     load = [sys.executable, "-c", LOSING, "ingest", pages, "-w", warehouse, "--workers", "0"]

@@ -1,4 +1,4 @@
-"""A load that is killed at any moment, and run again."""
+"""A load that is killed at random moments, and then repeated."""
 
 import random
 import subprocess
@@ -28,7 +28,7 @@ with open_for_writing(Path(sys.argv[1]), 10) as writer:
 
 
 def start(warehouse: Path, pages: Path) -> "subprocess.Popen[bytes]":
-    """Begin to load."""
+    """Start a load."""
     return subprocess.Popen([sys.executable, "-c", CHILD, warehouse, pages])
 
 

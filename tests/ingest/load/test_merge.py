@@ -1,4 +1,4 @@
-"""The merge rule, of runs and of steps: any order, any split, any number of times gives the same tables."""
+"""The merge rule for runs and steps: any order, split or repetition of inputs gives the same tables."""
 
 import json
 import random
@@ -93,7 +93,7 @@ def _total_tokens(content: dict[str, Any]) -> int | None:
 
 
 def precedence(file: File, position: int, content: dict[str, Any]) -> tuple[Any, ...]:
-    """Rules 1 to 4 of the contract."""
+    """The sort key of rules 1 to 4 of the merge precedence."""
     instants = [value for name in LIFECYCLE_INSTANTS if (value := content.get(name)) is not None]
     return (content["status"] in TERMINAL_STATUSES, max(instants, default=0), file.modified_at, position)
 
@@ -101,7 +101,7 @@ def precedence(file: File, position: int, content: dict[str, Any]) -> tuple[Any,
 @settings(max_examples=12, deadline=None)
 @given(FILES)
 def test_the_stored_observation_is_the_one_that_the_contract_names(files: list[File]) -> None:
-    """Terminal beats open; then the later instant of the record, of the observation, the later place; then content."""
+    """Terminal before open; then later instant of the run, of observation, later position; then content."""
     seen: dict[str, list[tuple[tuple[Any, ...], str, dict[str, Any]]]] = {}
     for file in files:
         for position, content in enumerate(file.runs):
@@ -122,7 +122,7 @@ def test_the_stored_observation_is_the_one_that_the_contract_names(files: list[F
 
 
 def test_an_edit_after_the_end_is_stored_with_its_children(tmp_path: Path) -> None:
-    """A stored terminal run is still updated by a newer terminal observation; child rows go with their run."""
+    """A newer terminal observation replaces a terminal run together with its child rows."""
     warehouse = tmp_path / "w.duckdb"
     first = run("a", metadata={"v": "1"}, tools=[{"type": "mcp"}, {"type": "file_search"}], usage={"total_tokens": 1})
     load(warehouse, write(tmp_path / "1.json", page(first), 1_800_000_000))
@@ -136,7 +136,7 @@ def test_an_edit_after_the_end_is_stored_with_its_children(tmp_path: Path) -> No
 
 
 def test_an_older_or_open_observation_changes_nothing(tmp_path: Path) -> None:
-    """Terminal beats open, whatever the time of observation."""
+    """A stored terminal run is not changed by an older or an open observation."""
     warehouse = tmp_path / "w.duckdb"
     load(warehouse, write(tmp_path / "1.json", page(run("a", "failed", failed_at=5)), 1_800_000_000))
     before = tables(warehouse)
@@ -146,7 +146,7 @@ def test_an_older_or_open_observation_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_seeing_the_same_again_later_is_unchanged_but_dated(tmp_path: Path) -> None:
-    """The latest observation is stored even if it says the same: observed_at tells when the run was last seen so."""
+    """A later observation without a difference counts as unchanged, and updates `observed_at`."""
     warehouse = tmp_path / "w.duckdb"
     load(warehouse, write(tmp_path / "1.json", page(run("a", "queued")), 1_800_000_000))
     done = load(warehouse, write(tmp_path / "2.json", page(run("b"), run("a", "queued")), 1_800_000_007))
@@ -156,7 +156,7 @@ def test_seeing_the_same_again_later_is_unchanged_but_dated(tmp_path: Path) -> N
 
 
 def test_the_counts_of_a_load_add_up(tmp_path: Path) -> None:
-    """Observations = new + updated + unchanged, over batches, too."""
+    """Over all batches, observations = new + updated + unchanged."""
     warehouse = tmp_path / "w.duckdb"
     runs = [run(f"r{number % 7}", status) for number, status in enumerate(["queued", "in_progress", "completed"] * 9)]
     with pytest.MonkeyPatch.context() as patch:
@@ -190,7 +190,7 @@ TIED_FILES = st.lists(
 @settings(max_examples=12, deadline=None)
 @given(TIED_FILES, st.randoms(use_true_random=False))
 def test_where_all_else_is_equal_the_content_decides(files: list[File], random_: random.Random) -> None:
-    """Rule 5: a fixed tie-break on content, so that even files of the same second can be loaded in any order."""
+    """The last tie-break is the larger content hash, so that files of the same second can be loaded in any order."""
     with tempfile.TemporaryDirectory() as name:
         expected = tables(load_files(Path(name), files, [0] * len(files)))
         shuffled = random_.sample(files, len(files))
@@ -203,7 +203,7 @@ def step(step_id: str, status: str = "completed", **fields: Any) -> dict[str, An
 
 
 def test_steps_are_loaded_in_any_order_with_the_same_end(pages: Path, tmp_path: Path) -> None:
-    """The precedence is that of runs; a second load changes nothing."""
+    """Steps have the same merge precedence as runs; a second load changes nothing."""
     random_ = random.Random(1)
     files: list[Path] = []
     for number in range(60):
@@ -228,7 +228,7 @@ def test_steps_are_loaded_in_any_order_with_the_same_end(pages: Path, tmp_path: 
 
 
 def test_steps_do_not_count_as_skipped_nor_as_runs(pages: Path, warehouse: Path) -> None:
-    """Steps are counted, and a bad one is a reject."""
+    """Steps have a count of their own, and a step that cannot be decoded is a reject."""
     write(pages / "1.json", page(step("step_1"), step("step_2", created_at="soon"), run("run_1")))
     done = command("ingest", pages, "-w", warehouse, "--json")
     printed = json.loads(done.stdout)

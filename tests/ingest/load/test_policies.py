@@ -1,4 +1,4 @@
-"""`--content`: what is dropped or hashed is nowhere in what a load writes."""
+"""`--content`: dropped or hashed content is in nothing that a load writes."""
 
 import json
 import os
@@ -18,7 +18,7 @@ KEY = {"RUNMART_CONTENT_KEY": "0123456789abcdef"}
 
 @pytest.fixture(name="secretive")
 def _secretive(pages: Path) -> Path:
-    """Runs, a step and rejects, with a word in each place where content may be."""
+    """Runs, a step and rejects, with a recognisable word in each field that may hold content."""
     step = {"id": "step_1", "object": "thread.run.step", "status": "failed", "run_id": "run_1"}
     step |= {"last_error": {"code": "x", "message": SECRET}, "step_details": {"type": "tool_calls", "output": SECRET}}
     write(pages / "a.json", page(*(run(f"run_{number}", **SECRETIVE) for number in range(30))))
@@ -34,7 +34,7 @@ def _secretive(pages: Path) -> Path:
 def test_nothing_of_it_is_in_the_file_its_wal_and_what_is_told(
     secretive: Path, warehouse: Path, rule: Rule, workers: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Not a byte; what is kept is found by the same search."""
+    """No redacted word is in the file, its log or the output; the same search finds the kept ones."""
     content = RedactionPolicy(dict.fromkeys(CONTENT_FIELDS, rule), KEY["RUNMART_CONTENT_KEY"].encode())
     with open_for_writing(warehouse, 0) as writer:
         writer.connection.execute("set checkpoint_threshold = '1GB'")
@@ -55,7 +55,7 @@ def test_nothing_of_it_is_in_the_file_its_wal_and_what_is_told(
 
 
 def test_the_warehouse_remembers_its_rules(secretive: Path, warehouse: Path) -> None:
-    """A later load that does not name them follows them; they say since when they hold."""
+    """Later loads without --content apply the stored rules, which are recorded with their start."""
     first = command("ingest", secretive / "a.json", "-w", warehouse, "--content", "drop,metadata=keep")
     assert first.returncode == 0, first.stderr
     again = command("ingest", secretive, "-w", warehouse, "--log-format", "json")
@@ -77,7 +77,7 @@ def test_the_warehouse_remembers_its_rules(secretive: Path, warehouse: Path) -> 
 
 
 def test_hashes_need_their_key(secretive: Path, new_warehouse: Path, tmp_path: Path) -> None:
-    """None, a short one and another one are refused before anything is written; equal texts are equal."""
+    """A missing, short or different key is refused before anything is written; equal texts have equal hashes."""
     page_of_runs = secretive / "a.json"
     missing = command("ingest", page_of_runs, "-w", new_warehouse, "--content", "hash")
     assert missing.returncode == 2
@@ -105,14 +105,14 @@ def test_hashes_need_their_key(secretive: Path, new_warehouse: Path, tmp_path: P
 
 @pytest.mark.parametrize("words", ["shred", "instructions", "instruction=drop", "metadata=metrics-only", "=drop"])
 def test_rules_that_are_none_are_refused(words: str, warehouse: Path, pages: Path) -> None:
-    """With what is expected, and exit code 2."""
+    """An unknown rule gives exit code 2 and a message with the known ones."""
     done = command("ingest", pages, "-w", warehouse, "--content", words)
     assert done.returncode == 2
     assert "expected keep, hash, drop or metrics-only" in done.stderr
 
 
 def test_metrics_only_keeps_the_numbers(secretive: Path, warehouse: Path, tmp_path: Path) -> None:
-    """All measures of the views are those of a warehouse that keeps everything; the environment can ask, too."""
+    """With metrics-only, here set in the environment, views have the same measures as without redaction."""
     plain = tmp_path / "plain.duckdb"
     assert command("ingest", secretive, "-w", plain).returncode == 3
     asked = {**os.environ, "RUNMART_CONTENT": "metrics-only"}

@@ -1,4 +1,4 @@
-"""The transaction of a load: what was merged and its bookkeeping are committed together, or not at all."""
+"""The transaction of a load: merged observations and their bookkeeping are committed together, or not at all."""
 
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from tests.support.warehouse import page, query, run
 
 
 def converted(load: Load, *names: str) -> Converted:
-    """A page of runs."""
+    """The rows of a page of runs."""
     block = Block(page(*(run(name) for name in names)))
     return Converter().convert([(block, Origin("default", 0, load.load_id))], load.admission)
 
 
 def test_a_commit_that_fails_stores_nothing(warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Observations that were merged before are rolled back with a batch that cannot be written."""
+    """If a batch cannot be written, the observations that were merged before in its transaction are rolled back."""
     monkeypatch.setattr("runmart.ingest.load.loader.MERGE_OBSERVATIONS", 2)
     with open_for_writing(warehouse, 1) as writer:
         load = Load(writer, "ingest", "default")
@@ -37,7 +37,7 @@ def test_a_commit_that_fails_stores_nothing(warehouse: Path, monkeypatch: pytest
 
 
 def test_a_failed_load_keeps_its_committed_batches(warehouse: Path) -> None:
-    """What was committed stays, what was not is dropped, and the record says how the load ended."""
+    """After a failure, committed batches stay, others are rolled back, and the record of the load has its state."""
     with open_for_writing(warehouse, 1) as writer:
         load = Load(writer, "ingest", "default")
         load.add(converted(load, "a"), [("page", 0)])

@@ -1,4 +1,4 @@
-"""A warehouse, and the name for its readers."""
+"""Fixtures: a warehouse, and the path at which it is published."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`runmart prune`: old runs, or their content, go with all that belongs to them, and stay away."""
+"""`runmart prune`: old runs, or their content, are deleted with all child rows, and later loads skip them."""
 
 import json
 import subprocess
@@ -38,7 +38,7 @@ def _warehouse(new_warehouse: Path) -> Path:
 
 @pytest.fixture(name="loaded")
 def _loaded(pages: Path, warehouse: Path) -> Path:
-    """Old and new runs, some rejects and a step; a view of the user's own."""
+    """A warehouse with old and new runs, rejects, a step, and a view of the user."""
     step = {"id": "step_1", "object": "thread.run.step", "status": "failed", "run_id": f"run_{CUT - DAY}_0"}
     step |= {"created_at": CUT - DAY, "last_error": {"code": "x", "message": SECRET}}
     write(pages / "old.json", page(*_runs(2000, CUT - DAY, model=SECRET), step), CUT - DAY)
@@ -60,7 +60,7 @@ def _prune(warehouse: Path, *more: str) -> dict[str, Any]:
 
 
 def test_old_runs_go_with_all_that_belongs_to_them(loaded: Path, pages: Path, tmp_path: Path) -> None:
-    """What is left is what a warehouse has that never saw them; the file is smaller, and nothing of them is in it."""
+    """After a prune the tables are those of a warehouse without the old runs, and the file holds nothing of them."""
     shown = command("prune", "-w", loaded, "--older-than", "2023-11-14T22:13:20", "--dry-run")
     assert "2,003 runs created before 2023-11-14 22:13 (UTC)" in shown.stdout
     before = loaded.stat().st_size
@@ -86,7 +86,7 @@ def test_old_runs_go_with_all_that_belongs_to_them(loaded: Path, pages: Path, tm
 
 
 def test_what_was_pruned_stays_out_until_that_is_lifted(loaded: Path, pages: Path) -> None:
-    """Later loads count what they leave out, and are no failures for that."""
+    """Later loads count and skip pruned runs, and succeed; after --lift they load them."""
     before = tables(loaded)
     _prune(loaded)
     pruned = tables(loaded)
@@ -103,7 +103,7 @@ def test_what_was_pruned_stays_out_until_that_is_lifted(loaded: Path, pages: Pat
 
 
 def test_content_goes_and_measures_stay(loaded: Path, pages: Path) -> None:
-    """Of old runs; nothing of it is in the file, and it does not come back."""
+    """--content-only redacts old runs in the tables and the file, also in later loads, and keeps all measures."""
     measures = "select cast(v as varchar) from run_facts as v where model <> 'Zanzibar' order by 1"
     before, new = query(loaded, measures), "select cast(r as varchar) from runs as r where created_at >= '2023-11-15'"
     kept = query(loaded, new)
@@ -124,7 +124,7 @@ def test_content_goes_and_measures_stay(loaded: Path, pages: Path) -> None:
 
 
 def test_content_of_a_file_without_new_runs_is_nowhere_in_its_bytes(pages: Path, warehouse: Path) -> None:
-    """The old blocks of the file are gone, too."""
+    """Redacted content is not in freed blocks of the file either."""
     write(pages / "old.json", page(*_runs(3000, CUT - DAY)))
     load(warehouse, pages)
     assert SECRET.encode() in warehouse.read_bytes()
@@ -134,7 +134,7 @@ def test_content_of_a_file_without_new_runs_is_nowhere_in_its_bytes(pages: Path,
 
 
 def test_nothing_goes_without_a_word(loaded: Path) -> None:
-    """Where nobody can be asked, --yes must be given; which runs, must be said."""
+    """A prune needs --older-than and, without a terminal, --yes; else it changes nothing."""
     before = tables(loaded)
     for arguments, said in (
         (["--older-than", "90d"], "--yes"),
@@ -151,7 +151,7 @@ def test_nothing_goes_without_a_word(loaded: Path) -> None:
 
 
 def test_an_error_changes_nothing(loaded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A prune is one transaction."""
+    """A prune that fails is rolled back as a whole."""
     before = tables(loaded)
     monkeypatch.setattr("runmart.ingest.maintenance.prune._DELETED", {"main.usage": "true", "main.none": "true"})
     with open_for_writing(loaded, 0) as writer, pytest.raises(duckdb.CatalogException):
@@ -161,7 +161,7 @@ def test_an_error_changes_nothing(loaded: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.slow
 def test_loads_that_wait_while_the_file_is_rewritten_lose_nothing(loaded: Path, tmp_path: Path) -> None:
-    """They go on with the new file."""
+    """Loads that wait while a prune rewrites the file write to the new file."""
     codes: list[int] = []
 
     def load_some() -> None:
@@ -183,7 +183,7 @@ def test_loads_that_wait_while_the_file_is_rewritten_lose_nothing(loaded: Path, 
 
 
 def test_runs_before_the_cut_never_come_in_whatever_the_order(pages: Path, warehouse: Path, tmp_path: Path) -> None:
-    """To load and prune gives the same tables as to prune and load."""
+    """Loading and then pruning gives the same tables as pruning and then loading."""
     files = [write(pages / f"{n}.json", page(*_runs(3, CUT - 5 + n)), CUT + n) for n in range(10)]
     other = tmp_path / "other.duckdb"
     for path, steps in ((warehouse, ("load", "prune")), (other, ("prune", "load"))):
@@ -199,7 +199,7 @@ def test_runs_before_the_cut_never_come_in_whatever_the_order(pages: Path, wareh
 
 
 def test_a_write_that_was_cut_short_is_not_lost_to_a_smaller_file(loaded: Path, tmp_path: Path) -> None:
-    """Its log belongs to the file that is there; the next command that writes takes it in."""
+    """A file whose log holds a killed process's write is not compacted before the log is applied."""
     linked = tmp_path / "link.duckdb"
     linked.symlink_to(loaded)
     program = f"""if True:

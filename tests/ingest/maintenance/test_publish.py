@@ -1,4 +1,4 @@
-"""Publishing: readers get whole copies under a name that never changes, and are in nobody's way."""
+"""Publishing: readers get complete snapshots behind a stable symlink, and do not block writers."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ BIN = Path(sys.executable).parent
 
 
 def test_a_reader_keeps_what_it_opened_and_a_new_one_sees_the_new(warehouse: Path, published: Path) -> None:
-    """Under the same name; in this process and in others."""
+    """Open readers stay at their version, and new readers get the new one, in the same and other processes."""
     assert publish(warehouse, published, 0).how in {"copied", "cloned"}
     with connect(published) as reader, duckdb.connect(published, read_only=True) as other:
         add(warehouse, "b")
@@ -38,7 +38,7 @@ def test_a_reader_keeps_what_it_opened_and_a_new_one_sees_the_new(warehouse: Pat
 
 
 def test_an_open_shell_does_not_hold_up_a_load_nor_the_load_the_shell(warehouse: Path, published: Path) -> None:
-    """The analyst's shell is open on the published copy while the job loads and publishes."""
+    """Loads and publishing work while a shell reads the published copy, and the other way round."""
     publish(warehouse, published, 0)
     shell = subprocess.Popen(
         [BIN / "duckdb", "-readonly", published, "-csv", "-noheader"],
@@ -62,7 +62,7 @@ def test_an_open_shell_does_not_hold_up_a_load_nor_the_load_the_shell(warehouse:
 
 
 def test_what_was_written_to_an_old_version_never_meets_the_new_one(warehouse: Path, published: Path) -> None:
-    """Whoever may write to anything, such as root, leaves a log beside the version that the name led to."""
+    """A log that root has written beside a version is not applied to later versions."""
     publish(warehouse, published, 0)
     script = """
 import duckdb, os, sys
@@ -82,7 +82,7 @@ os._exit(0)
 
 
 def test_the_same_state_is_not_copied_again(warehouse: Path, published: Path) -> None:
-    """The name leads to it already."""
+    """Publishing an unchanged warehouse copies nothing."""
     first = publish(warehouse, published, 0)
     again = publish(warehouse, published, 0)
     assert (again.how, again.version) == ("unchanged", first.version)
@@ -92,7 +92,7 @@ def test_the_same_state_is_not_copied_again(warehouse: Path, published: Path) ->
 def test_old_versions_go_but_the_one_before_and_those_of_a_moment_ago(
     warehouse: Path, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody may have followed the link, and be about to open it; one that is still open can be read."""
+    """Only the current and the previous version remain after GRACE_SECONDS; open readers of others still work."""
     first = publish(warehouse, published, 0).version
     with duckdb.connect(first, read_only=True) as reader:
         for number in range(3):
@@ -107,7 +107,7 @@ def test_old_versions_go_but_the_one_before_and_those_of_a_moment_ago(
 
 
 def test_a_version_is_kept_from_the_moment_on_that_it_was_replaced(warehouse: Path, published: Path) -> None:
-    """However old it is."""
+    """The grace period of a version begins when it is replaced, whatever its modification time was."""
     old = [publish(warehouse, published, 0).version]
     for run_id in ("b", "c"):
         for version in old:
@@ -139,7 +139,7 @@ publishing.publish(Path(sys.argv[1]), Path(sys.argv[2]), 0)
 
 @pytest.mark.parametrize("where", ["_cloned", "sync", "_switch", "replace the link", "_remove_old"])
 def test_a_crash_leaves_a_whole_version_published(where: str, warehouse: Path, published: Path) -> None:
-    """Before, in and after the switch; the next one cleans up."""
+    """After a crash before, in or after the switch a complete version is published; the next publish cleans up."""
     publish(warehouse, published, 0)
     add(warehouse, "b")
     killed = subprocess.run([sys.executable, "-c", KILLED, warehouse, published, where], check=False)
@@ -152,7 +152,7 @@ def test_a_crash_leaves_a_whole_version_published(where: str, warehouse: Path, p
 
 
 def test_what_a_killed_load_has_left_in_the_log_is_published(warehouse: Path, published: Path) -> None:
-    """The file alone would lack it."""
+    """Commits that a killed load has left in the log are published as well."""
     script = """
 import duckdb, os, sys
 connection = duckdb.connect(sys.argv[1])
@@ -166,7 +166,7 @@ os._exit(0)
 
 
 def test_nobody_writes_while_it_is_copied(warehouse: Path, published: Path) -> None:
-    """A writer that holds the file is waited for, then reported with exit code 5."""
+    """Publishing waits for a writer that holds the file, and after the time-out names it."""
     script = "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print(flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", script, warehouse], stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
@@ -197,14 +197,14 @@ publish(Path(sys.argv[1]), Path(sys.argv[2]), 0)
 
 
 def test_nobody_begins_to_write_while_it_is_copied(warehouse: Path, published: Path) -> None:
-    """Though DuckDB has had the file open in this process, and has closed it."""
+    """No writer can open the file during the copy, even if this process had it open in DuckDB and closed it."""
     subprocess.run([sys.executable, "-c", WRITING, warehouse, published], check=True)
     assert count(published) == 1
 
 
 @pytest.mark.slow
 def test_two_publishers_wait_for_each_other(warehouse: Path, published: Path) -> None:
-    """Both end well, and nothing of them is left but versions."""
+    """Two concurrent publishers both succeed, and leave versions only."""
     script = """
 import os, sys
 from pathlib import Path
@@ -221,7 +221,7 @@ for _ in range(20):
 
 
 def test_much_free_space_is_left_behind(warehouse: Path, published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The copy is written anew when a quarter of the file holds nothing; with comments, and views that work."""
+    """A copy of a file with more than a quarter of free space is rewritten, with comments and working views."""
     with duckdb.connect(warehouse) as connection:
         for name in ("large", "last"):
             connection.execute(

@@ -1,4 +1,4 @@
-"""Disks that are full, and such as can clone: real ones, in memory or in a file, where they can be mounted."""
+"""Publishing on full disks and on file systems that can clone files: real ones, where they can be mounted."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ from tests.support.warehouse import page, run, write
 
 
 def mounted(*command: str | Path) -> None:
-    """Run what only some may, or skip the test."""
+    """Run a command that needs root, such as mount, or skip the test."""
     try:
         subprocess.run(command, check=True, capture_output=True)
     except (FileNotFoundError, subprocess.CalledProcessError) as error:
@@ -36,12 +36,12 @@ def _small(tmp_path: Path) -> Iterator[Path]:
 
 
 def partial(published: Path) -> list[Path]:
-    """What is left of copies that came to nothing."""
+    """Files that unfinished copies have left."""
     return list(versions_folder(published).glob("*.partial*"))
 
 
 def test_a_disk_that_is_full_beforehand(warehouse: Path, small: Path) -> None:
-    """The version before stays, and the file system is not filled."""
+    """Without room for a copy the previous version stays, and the disk is not filled up."""
     published = small / "published.duckdb"
     publish(warehouse, published, 0)
     add(warehouse, "b")
@@ -77,7 +77,7 @@ sys.exit(run(["ingest", sys.argv[1], "-w", sys.argv[2], "--publish", sys.argv[3]
 
 @pytest.mark.parametrize(("how", "reason"), [("copied", "there is no room for it"), ("rewritten", "be rewritten")])
 def test_a_disk_that_becomes_full(how: str, reason: str, warehouse: Path, published: Path) -> None:
-    """The load is committed, its exit code 1 with a sentence; the version before stays, and nothing beside it."""
+    """If the disk fills during the copy, the load is committed, exit code 1, and the previous version stays."""
     publish(warehouse, published, 0)
     file = write(warehouse.with_name("b.json"), page(run("b")))
     arguments = [sys.executable, "-c", LIMITED, file, warehouse, published, how]
@@ -91,7 +91,7 @@ def test_a_disk_that_becomes_full(how: str, reason: str, warehouse: Path, publis
 
 
 def test_a_file_system_that_can_clone_does(tmp_path: Path) -> None:
-    """XFS, in a file of its own, where that can be mounted."""
+    """On XFS, in a mounted image file, a version shares its blocks with the warehouse."""
     image, folder = tmp_path / "xfs", tmp_path / "mounted"
     folder.mkdir()
     with image.open("wb") as file:

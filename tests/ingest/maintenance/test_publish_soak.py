@@ -1,4 +1,4 @@
-"""Readers and a writer for half a minute: nobody is in anybody's way, and nobody ever sees a part of a load."""
+"""Half a minute of concurrent reads and loads: none fails, and no reader sees a part of a load."""
 
 import subprocess
 import sys
@@ -93,7 +93,7 @@ print(reads, seen)
 
 @pytest.mark.slow
 def test_readers_see_whole_loads_only_and_nobody_fails(tmp_path: Path) -> None:
-    """One writer that loads and publishes every second; in Python, in the shell, opened anew, and in a dashboard."""
+    """While a writer publishes every second, readers in Python, shells and a dashboard see whole loads only."""
     warehouse, published, inputs = tmp_path / "runs.duckdb", tmp_path / "published.duckdb", tmp_path / "pages"
     inputs.mkdir()
     loads = 0

@@ -1,4 +1,4 @@
-"""Blocks: a stream gives the same, however it is chunked and cut."""
+"""Blocks: the results do not depend on how a stream is chunked and cut."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def test_any_chunks_and_any_blocks_give_the_same(data: bytes, block: int, chunk:
 def test_damage_to_one_run_costs_that_run_only(
     found: list[dict[str, object]], victim: int, data: st.DataObject, block: int
 ) -> None:
-    """One bad run does not lose its page: all others are found, and the bad one is in the rejects, whole."""
+    """Damage to one run of a page makes one reject with its whole text; all other runs are found."""
     for number, item in enumerate(found):
         item["id"] = f"run_{number}"
     texts = [json.dumps(item).encode() for item in found]
@@ -60,14 +60,14 @@ def test_damage_to_one_run_costs_that_run_only(
 
 
 def _letters(text: bytes) -> bytes:
-    """A text without what stands between values."""
+    """A text without the whitespace and commas between values."""
     return re.sub(rb"[\s,]", b"", text)
 
 
 @QUICK
 @given(inputs(st.one_of(runs(), others())), st.binary(max_size=5), st.data(), st.integers(1, 500))
 def test_no_damage_ends_in_a_traceback(data: bytes, inserted: bytes, choice: st.DataObject, block: int) -> None:
-    """Whatever happened to an input, it ends in observations and rejects that say why."""
+    """Any damage to an input gives observations and rejects with reasons, never an exception."""
     start = choice.draw(st.integers(0, len(data)))
     end = choice.draw(st.integers(start, min(len(data), start + 20)))
     seen = decode(data[:start] + inserted + data[end:], block=block)
@@ -96,7 +96,7 @@ def test_a_truncated_page_gives_the_runs_before_the_cut(block: int, cut: bytes, 
 
 @pytest.mark.parametrize("block", [60, 1 << 20])
 def test_lines_that_were_cut_cost_themselves_only(block: int) -> None:
-    """One bad line does not lose its file, even if it ends where a list would go on."""
+    """A bad line does not affect the other lines, even if it ends where a list would continue."""
     lines = [b'{"id": "run_1", "status": "queued",', *(json.dumps(run(number)).encode() for number in (2, 3))]
     seen = decode(b"\n".join([*lines, b'{"id": "run_4", "status": "qu', lines[1]]), block=block)
     assert seen.ids == ["run_2", "run_3", "run_2"]
@@ -108,7 +108,7 @@ def test_lines_that_were_cut_cost_themselves_only(block: int) -> None:
 
 @pytest.mark.parametrize("block", [60, 1 << 20])
 def test_damage_behind_the_runs_of_a_page_is_told(block: int) -> None:
-    """A page without its runs is a reject if it is damaged; the next document is read."""
+    """Damage behind the runs of a page is a reject, and the next document is read."""
     damaged = page(run(1), run(2)).replace(b"false", b"fa\xffse!")
     seen = decode(damaged + b"\n" + page(run(3)), block=block)
     assert seen.ids == ["run_1", "run_2", "run_3"]
@@ -117,7 +117,7 @@ def test_damage_behind_the_runs_of_a_page_is_told(block: int) -> None:
 
 @pytest.mark.parametrize("block", [60, 1 << 20])
 def test_elements_at_the_start_of_lines_are_no_documents(block: int) -> None:
-    """Runs of a damaged page are not read twice where each begins on a line of its own."""
+    """Runs of a damaged page that begin on lines of their own are not read twice."""
     lines = [json.dumps(run(number)).encode() for number in (1, 2, 3)]
     seen = decode(b'{"data":[\n' + b",\n".join(lines)[:-5], block=block)
     assert seen.ids == ["run_1", "run_2"]
@@ -126,13 +126,13 @@ def test_elements_at_the_start_of_lines_are_no_documents(block: int) -> None:
 
 @pytest.mark.parametrize("block", [60, 1 << 20])
 def test_a_byte_order_mark_is_no_part_of_the_text(block: int) -> None:
-    """UTF-8 with a byte order mark is UTF-8."""
+    """A byte order mark of UTF-8 is skipped."""
     assert decode(b"\xef\xbb\xbf" + page(run(1)), block=block) == decode(page(run(1)))
 
 
 @pytest.mark.parametrize("text", [b"", b" \n\t ", b"\n" * 5000])
 def test_an_input_without_text_has_nothing_in_it(text: bytes) -> None:
-    """An empty input holds neither runs nor rejects."""
+    """An empty input gives neither runs nor rejects."""
     seen = decode(text, block=100)
     assert (seen.ids, seen.rejects, seen.skipped, seen.pages) == ([], [], {}, 0)
 

@@ -1,4 +1,4 @@
-"""A second input format, declared here: three functions and a place in a list are all that reading it needs."""
+"""An additional input format, declared here: three functions and an entry in the list of formats are enough."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def _log(count: int) -> bytes:
 
 @pytest.mark.parametrize("size", [200, 1000, 1 << 20])
 def test_an_input_of_another_format_is_read(size: int) -> None:
-    """Its items are cut, decoded, skipped and rejected as events are, however the input is cut."""
+    """Items of another format are decoded, skipped and rejected as events are, however the input is cut."""
     decoder, ids, rejects, skipped = Decoder(formats=ALL), list[str](), list[tuple[int, str]](), 0
     for block in blocks(pieces(_log(50), 70), size, ALL):
         assert block.format == "log"
@@ -52,7 +52,7 @@ def test_an_input_of_another_format_is_read(size: int) -> None:
 
 
 def test_an_input_is_cut_behind_whole_items() -> None:
-    """Memory does not grow with an input of any format."""
+    """An input of any format is cut between items, so that memory does not grow with its size."""
     cut = list(blocks(pieces(_log(200), 1000), 2000, ALL))
     assert len(cut) > 5
     assert b"".join(block.data for block in cut) == _log(200)
@@ -60,7 +60,7 @@ def test_an_input_is_cut_behind_whole_items() -> None:
 
 
 def test_an_item_larger_than_anything_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit of a single value holds for items, too."""
+    """The size limit of a value holds for items of any format."""
     monkeypatch.setattr(blocks_module, "MAX_VALUE_BYTES", 1 << 20)
     endless = (b"[12:00:00] run " if number == 0 else b"x" * (1 << 16) for number in range(100))
     with pytest.raises(InputError, match=r"line 1 begins a single value of more than 1 MiB"):
@@ -71,12 +71,12 @@ def test_an_item_larger_than_anything_is_not_read(monkeypatch: pytest.MonkeyPatc
     ("start", "name"), [(b"event: done\n", "events"), (b"[12:00:00] run {}", "log"), (b"[1, 2]", None), (b"{}", None)]
 )
 def test_the_first_bytes_tell_the_format(start: bytes, name: str | None) -> None:
-    """JSON is what none of the formats claims."""
+    """An input that no other format recognises by its first bytes is JSON."""
     found = format_of(start, ALL)
     assert (None if found is None else found.name) == name
     assert next(blocks([start], 1 << 20, ALL)).format == (name or "json")
 
 
 def test_an_unlisted_format_is_json() -> None:
-    """Without its place in the list an input is taken for JSON."""
+    """An input of a format that is not in the list is read as JSON."""
     assert next(blocks([_log(1)])) == Block(_log(1))

@@ -1,4 +1,4 @@
-"""JSON objects: all members are found, and a key that is sent twice is rejected with its name."""
+"""JSON objects: all members are found, and a repeated key is an error that names it."""
 
 import json
 from copy import copy
@@ -40,7 +40,7 @@ PLACES: dict[str, tuple[str | int, ...]] = {
 
 
 def _with_twice(value: Any, place: tuple[str | int, ...], key: str, again: str, at: int) -> str:
-    """JSON of `value`, with `key` once more among the members of the object at `place`."""
+    """The JSON of `value`, with `key` repeated in the object at `place`."""
     if not place:
         members = [f"{json.dumps(name)}: {json.dumps(member)}" for name, member in value.items()]
         members.insert(at, f"{json.dumps(key)}: {again}")
@@ -55,7 +55,7 @@ def _with_twice(value: Any, place: tuple[str | int, ...], key: str, again: str, 
 @settings(max_examples=100, deadline=None)
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=5), st.booleans())
 def test_members_are_kept_as_sent(sent: dict[str, str], ascii_only: bool) -> None:
-    """Names to values, the values byte for byte; put together again they are the same object, in order of names."""
+    """Members keep their bytes, and can be put together to the same object with sorted names."""
     found = object_members(json.dumps(sent, ensure_ascii=ascii_only).encode())
     assert {name: bytes(value) for name, value in found.items()} == {
         name: json.dumps(value, ensure_ascii=ascii_only).encode() for name, value in sent.items()
@@ -66,7 +66,7 @@ def test_members_are_kept_as_sent(sent: dict[str, str], ascii_only: bool) -> Non
 
 @pytest.mark.parametrize("text", [b'{"a": 1, "a": 1}', b'{"a": 1, "\\u0061": 2}', b'{"a:b": 1, "a:b": ":"}'])
 def test_a_name_that_is_there_twice_is_refused(text: bytes) -> None:
-    """One of its values would be lost."""
+    """A repeated name is refused, since one of its values would be lost."""
     with pytest.raises(UnfitError, match="is there twice, and only one of its values could be kept") as refused:
         object_members(text, "$.usage")
     assert refused.value.json_path == "$.usage"
@@ -74,7 +74,7 @@ def test_a_name_that_is_there_twice_is_refused(text: bytes) -> None:
 
 @pytest.mark.parametrize("text", [b"[]", b"1", b'"a"', b"null"])
 def test_only_objects_have_members(text: bytes) -> None:
-    """Anything else is refused."""
+    """JSON other than an object is refused."""
     with pytest.raises(DecodeError):
         object_members(text)
 
@@ -88,7 +88,7 @@ def test_only_objects_have_members(text: bytes) -> None:
     st.sampled_from(["{}", "[{}]", '{{"object": "list", "data": [{}]}}']),
 )
 def test_a_key_that_is_there_twice_is_rejected(path: str, data: st.DataObject, again: str, at: int, frame: str) -> None:
-    """Of two values only one could be kept: a run with a key twice is rejected, and the reason names the key."""
+    """A run with a repeated key is rejected, and the reason names the key."""
     inner: Any = FULL
     for step in PLACES[path]:
         inner = inner[step]
@@ -102,7 +102,7 @@ def test_a_key_that_is_there_twice_is_rejected(path: str, data: st.DataObject, a
 
 @pytest.mark.parametrize("key", ["object", "data", "first_id", "has_more", "more"])
 def test_a_page_that_has_a_key_twice_is_rejected_whole(key: str) -> None:
-    """A page with `data` twice, or another key, is kept whole as a reject."""
+    """A page with a repeated key, `data` or another, becomes one reject."""
     text = '{"object": "list", "data": [], "first_id": "a", "has_more": true, "more": 1, "KEY": []}'.replace("KEY", key)
     reject = reject_of(text.encode())
     assert reject.raw == text.encode()
@@ -110,7 +110,7 @@ def test_a_page_that_has_a_key_twice_is_rejected_whole(key: str) -> None:
 
 
 def test_what_is_skipped_has_no_key_twice() -> None:
-    """A key that is there twice can't make a run look like a message."""
+    """A run with a repeated `object` key is not skipped as a message."""
     reject = reject_of(b'{"id": "run_1", "object": "thread.run", "status": "queued", "object": "thread.message"}')
     assert reject.reason == "the key `object` is there twice, and only one of its values could be kept"
 
@@ -135,7 +135,7 @@ def test_metadata_is_kept_as_it_was_sent() -> None:
     ],
 )
 def test_the_ledger_balances_when_nothing_was_lost(text: bytes, balances: bool) -> None:
-    """Each colon of the text is one that the records explain; an escaped one is not counted, but looked at."""
+    """No key can be repeated if the records explain all colons of the text."""
     records = msgspec.json.decode(text, type=list[LastError])
     sent = RecordColumns(LastError)
     sent.add(records)

@@ -1,4 +1,4 @@
-"""Where JSON values begin and end."""
+"""JSON scanner: the bounds of values in a buffer."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def _until_incomplete(found: Iterator[Piece]) -> Iterator[Piece]:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.dictionaries(st.text(max_size=3), st.integers(), max_size=3), min_size=1, max_size=4), st.data())
 def test_documents_end_where_they_end(found: list[dict[str, int]], data: st.DataObject) -> None:
-    """JSON documents may follow one another with or without whitespace; none is seen before it is whole."""
+    """Documents may follow one another with or without whitespace, and are found once they are complete."""
     texts = [json.dumps(value).encode() for value in found]
     buffer = data.draw(st.sampled_from([b"", b" ", b"\n", b"\r\n\t"])).join(texts)
     assert [buffer[piece.start : piece.end].strip() for piece in json_scanner.documents(buffer)] == texts
@@ -32,7 +32,7 @@ def test_documents_end_where_they_end(found: list[dict[str, int]], data: st.Data
 
 @pytest.mark.parametrize("text", [b'{"a": [1', b'"text', b"12", b"tru", b"-", b'{"a": 1', b"[1, 2", b'{"a": "\\ud83d'])
 def test_what_may_go_on_is_waited_for(text: bytes) -> None:
-    """A value that ends with the buffer is no value yet where more is to come, unless it was closed."""
+    """A value that ends with the buffer, such as a number, is incomplete unless its bracket was closed."""
     with pytest.raises(IncompleteError):
         json_scanner.value(text, 0, final=False)
     assert json_scanner.value(b'{"a": 1}', 0, final=False) == Piece(0, 8)
@@ -50,7 +50,7 @@ def test_what_may_go_on_is_waited_for(text: bytes) -> None:
     ],
 )
 def test_a_damaged_document_ends_where_the_next_begins(buffer: bytes, end: int) -> None:
-    """The next document begins on a line that starts with a bracket and goes on with no list."""
+    """After damage, the next document begins at a line that starts with a bracket and continues no list."""
     piece = json_scanner.value(buffer, 0)
     assert piece.problem
     assert piece.end == end
@@ -67,14 +67,14 @@ def test_a_damaged_document_ends_where_the_next_begins(buffer: bytes, end: int) 
     ],
 )
 def test_a_damaged_run_ends_where_its_brackets_close_or_the_next_begins(buffer: bytes, end: int) -> None:
-    """A damaged run costs no more than it must."""
+    """A damaged run ends at its closing bracket, or where the next run begins."""
     piece = json_scanner.value(buffer, 0, in_list=True)
     assert piece.problem
     assert piece.end == end
 
 
 def test_the_runs_of_a_page_are_found_before_the_page_ends() -> None:
-    """A page is one as soon as its `data` opens."""
+    """An object is recognised as a page as soon as its list `data` begins."""
     assert json_scanner.list_of_page(b'{"object": "list", "first_id": {"data": [1]}, "data": [', 0, final=False) == 55
     for text in (
         b'{"object": "list"',
@@ -88,7 +88,7 @@ def test_the_runs_of_a_page_are_found_before_the_page_ends() -> None:
 
 
 def test_members_are_named_in_order() -> None:
-    """Names are read as JSON reads them."""
+    """Members are found in order, with their names unescaped."""
     assert list(json_scanner.members(b' {"a" : 1, "\\u0062": [{}],"c":"}" }', 1)) == [("a", 8), ("b", 21), ("c", 30)]
     assert list(json_scanner.members(b"{}", 0)) == []
     with pytest.raises(DecodeError):

@@ -1,4 +1,4 @@
-"""Record types that adopt the unknown fields that servers send."""
+"""Record types that adopt the unknown fields of a server."""
 
 import msgspec
 import pytest
@@ -17,7 +17,7 @@ def _page(name: str) -> bytes:
 
 
 def test_an_unknown_field_becomes_a_field() -> None:
-    """A field that a server sends and the API does not know is learnt, and kept as raw JSON."""
+    """An unknown field that a server sends is adopted as a raw-JSON field."""
     types = RecordTypes()
     assert types.adopt(_unknown(types, _page("effort")), in_page=True)
     [record] = types.pages.decode(_page("effort")).data
@@ -26,7 +26,7 @@ def test_an_unknown_field_becomes_a_field() -> None:
 
 
 def test_an_unknown_field_of_a_page_is_one_of_the_page() -> None:
-    """What stands beside the runs is no field of a run."""
+    """An unknown field of a page is adopted by the type of the page, not of the run."""
     types = RecordTypes()
     text = b'{"data": [], "next": 1}'
     assert types.adopt(_unknown(types, text), in_page=True)
@@ -35,13 +35,13 @@ def test_an_unknown_field_of_a_page_is_one_of_the_page() -> None:
 
 @pytest.mark.parametrize("name", ["a:b", 'a\\"b', "a`b", "\\u00e9`", "a\\nb", ""])
 def test_names_that_need_care_are_not_learnt(name: str) -> None:
-    """A name with a colon or an escape is left to the lenient decoder."""
+    """A name with a colon or an escape is not adopted, but left to the lenient decoder."""
     types = RecordTypes()
     assert not types.adopt(_unknown(types, _page(name)), in_page=True)
 
 
 def test_names_that_are_data_are_not_learnt() -> None:
-    """No more than a server's handful of fields is learnt."""
+    """At most MAX_ADOPTED unknown fields are adopted."""
     types = RecordTypes()
     for number in range(MAX_ADOPTED):
         assert types.adopt(_unknown(types, _page(f"field_{number}")), in_page=True)
@@ -49,6 +49,6 @@ def test_names_that_are_data_are_not_learnt() -> None:
 
 
 def test_other_errors_teach_nothing() -> None:
-    """Only an unknown field is learnt."""
+    """An error other than an unknown field adopts nothing."""
     types = RecordTypes()
     assert not types.adopt(_unknown(types, b'{"data": [{"id": 1}]}'), in_page=True)

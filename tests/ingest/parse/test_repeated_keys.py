@@ -1,4 +1,4 @@
-"""The proof that no key is repeated: never wrong, and seldom without a result."""
+"""The proof that no key is repeated: never wrong, and rarely inconclusive."""
 
 import msgspec
 import pytest
@@ -27,12 +27,12 @@ from tests.support.recorded import FILES
     ],
 )
 def test_a_repeated_key_is_suspected(text: bytes, may_repeat: bool) -> None:
-    """Each repeated key is, an escaped colon makes up for none; other escapes are no reason for doubt."""
+    """Each repeated key is suspected, even if an escaped colon would balance the count."""
     assert may_repeat_key(text, msgspec.json.decode(text, type=dict[str, Raw])) is may_repeat
 
 
 def test_no_recorded_payload_is_suspected() -> None:
-    """Nulls, unset and unknown fields, nested JSON, names of other vendors: none of them is a reason for doubt."""
+    """The proof succeeds for all recorded payloads: nulls, missing and unknown fields, nested JSON."""
     decoder, builder, whole = WholeDecoder(RUN, Classifier()), ObservationBuilder(), 0
     for file in (file for file in FILES if not file.endswith(".sse")):
         data = (REALDATA / file).read_bytes()

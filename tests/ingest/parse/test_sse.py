@@ -37,19 +37,19 @@ def test_run_events_are_observations_in_order(end: bytes, block: int) -> None:
 
 
 def test_a_stream_without_names_is_read_by_content() -> None:
-    """An event without a name is what its data is."""
+    """An event without a name is classified by its data."""
     seen = decode(b"data: " + RUN + b'\n\ndata: {"id": "msg_1", "object": "thread.message"}\n\ndata: [DONE]\n\n')
     assert (seen.ids, seen.rejects, seen.skipped) == (["run_1"], [], {"thread.message": 1, "done": 1})
 
 
 def test_a_run_under_another_name_is_a_run() -> None:
-    """An event whose name the API does not know is a run if it holds one, and is skipped if not."""
+    """An event with an unknown name is a run if its data are one, and is skipped otherwise."""
     seen = decode(_event("message", RUN) + _event("ping", b'{"type": "ping"}') + _event("error", b"{"))
     assert (seen.ids, seen.rejects, seen.skipped) == (["run_1"], [], {"ping": 1, "error": 1})
 
 
 def test_a_truncated_stream_ends_in_a_reject() -> None:
-    """A stream that breaks off within a run is a reject; what came before counts."""
+    """A stream that ends within a run gives a reject; the events before it are loaded."""
     whole = _event("thread.run.created", RUN)
     seen = decode(whole + whole[:50])
     assert seen.ids == ["run_1"]
@@ -66,21 +66,21 @@ def test_a_truncated_stream_ends_in_a_reject() -> None:
 
 @pytest.mark.parametrize("data", [RUN[:-1] + b"}}", RUN.replace(b"run_1", b"run_\xff"), DEEP, b"nothing"])
 def test_a_damaged_event_costs_itself_only(data: bytes) -> None:
-    """One bad event does not lose its stream, and is kept whole."""
+    """A bad event becomes a reject with its whole text; all other events are loaded."""
     seen = decode(_event("thread.run.created", data) + _event("thread.run.completed", RUN))
     assert seen.ids == ["run_1"]
     assert [reject.raw for reject in seen.rejects] == [data]
 
 
 def test_lines_whose_prefix_was_forgotten_are_data() -> None:
-    """The API's documentation has events without `data:`, and events folded over several lines."""
+    """Events without `data:`, or folded over several lines, are read, as the API's documentation has them."""
     folded = json.dumps(run(1), indent=2).encode()
     seen = decode(b"event: thread.run.created\n" + RUN + b"\n\nevent: thread.run.completed\ndata: " + folded + b"\n\n")
     assert (seen.ids, seen.rejects) == (["run_1", "run_1"], [])
 
 
 def test_the_standard_is_kept() -> None:
-    """Comments, ids and retries are no data; several data lines are joined; an event may go unclosed."""
+    """Comments, ids and retries are ignored, data lines are joined, and the last event may be unclosed."""
     stream = b": hi\nevent: a\nid: 1\nretry: 2\ndata: x\ndata: y\n: z\n\n\n\ndata:z"
     assert list(events(stream)) == [Event("a", b"x\ny", 4), Event("", b"z", 10)]
 
@@ -94,7 +94,7 @@ def test_a_stream_is_recognised_by_its_content(start: bytes) -> None:
 
 
 def test_whole_events_end_at_empty_lines() -> None:
-    """What may go on in the next chunk is left for it."""
+    """The last complete event of a buffer ends at its last empty line."""
     assert last_end(b"data: a\n\ndata: b") == 9
     assert last_end(b"data: a\r\n\r\ndata: b\r\n\r") == 11
     assert last_end(b"data: a\n") == 0

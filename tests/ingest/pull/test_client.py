@@ -1,4 +1,4 @@
-"""Requests: what each kind of server is asked, how patiently, and that the key goes nowhere else."""
+"""The HTTP client: requests per vendor, retries, rate limits, and that the key is sent to one host only."""
 
 import asyncio
 import socket
@@ -35,7 +35,7 @@ BASES: dict[str, tuple[str, ProfileName, str | None]] = {
 def test_each_kind_of_server_is_asked_in_its_own_way(
     server: TestServer, warehouse: Path, tmp_path: Path, base: tuple[str, ProfileName, str | None]
 ) -> None:
-    """Paths, headers and versions; the server refuses what is missing."""
+    """Requests have the paths, headers and API version of the vendor; the server refuses any other."""
     path, profile, version = base
     server.world(threads=4, runs=150)
     names = {run["thread_id"] for run in server.truth()}
@@ -50,14 +50,14 @@ def test_each_kind_of_server_is_asked_in_its_own_way(
 
 
 def test_a_server_that_lists_no_threads_says_so(server: TestServer, warehouse: Path) -> None:
-    """With what to do."""
+    """A server without a list of threads ends the pull with a message that names the options for threads."""
     server.world(threads=1, runs=1, lists_threads=False)
     with pytest.raises(SettingsError, match=r"lists no threads .404.*--threads-sql"):
         pulled(server, warehouse)
 
 
 def test_a_refused_key_stops_at_once_and_names_the_setting(server: TestServer, warehouse: Path) -> None:
-    """One request, no retry."""
+    """A refused key ends the pull after one request, with a message that names its setting."""
     server.world(threads=5, runs=10)
     wrong = Key("$WRONG_KEY (--api-key-env)", lambda: ("sk-wrong-0123456789", None))
     with pytest.raises(PullError, match=r"401: .* refused the key from \$WRONG_KEY \(--api-key-env\)") as caught:
@@ -69,7 +69,7 @@ def test_a_refused_key_stops_at_once_and_names_the_setting(server: TestServer, w
 
 
 def test_a_key_that_was_changed_meanwhile_is_read_again(server: TestServer, warehouse: Path, tmp_path: Path) -> None:
-    """A file or a command may give another one."""
+    """After status 401 a key from a file or a command is read once more."""
     server.world(threads=2, runs=10)
     (tmp_path / "key").write_text("old\n")
     key = from_file(tmp_path / "key")
@@ -82,7 +82,7 @@ def test_a_key_that_was_changed_meanwhile_is_read_again(server: TestServer, ware
     "location", ["http://localhost:{port}", "http://127.0.0.1:{other}", "https://127.0.0.1:{port}"]
 )
 def test_redirects_to_another_host_never_carry_the_key(server: TestServer, warehouse: Path, location: str) -> None:
-    """Nor are they followed: the message says where they lead."""
+    """Redirects to another host are not followed, and the message names the target."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = server.url.rpartition(":")[2]
         target = location.format(port=port, other=other.getsockname()[1])
@@ -107,7 +107,7 @@ def _client(server: TestServer, patience: Patience = HURRIED) -> Client:
 
 @pytest.mark.parametrize(("after", "status"), [("1", 429), ("date", 429), ("1.2", 503)])
 def test_retry_after_is_waited_for(server: TestServer, after: str, status: int) -> None:
-    """Seconds and dates, with status 429 and 503; a date by the server's own clock, however wrong."""
+    """Retry-After holds for status 429 and 503, in seconds or as a date by the server's clock."""
     clock_offset = -86_400 if after == "date" else 0
     server.world(threads=1, runs=1, storm=1, storm_status=status, retry_after=after, clock_offset=clock_offset)
     client = _client(server)
@@ -118,7 +118,7 @@ def test_retry_after_is_waited_for(server: TestServer, after: str, status: int) 
 
 
 def test_a_pause_holds_for_all_requests(server: TestServer) -> None:
-    """While the server wants one, nobody asks."""
+    """During a back-off that the server asks for, no request is sent."""
     server.world(threads=1, runs=1, storm=1, retry_after="1")
 
     async def ask() -> None:
@@ -135,7 +135,7 @@ def test_a_pause_holds_for_all_requests(server: TestServer) -> None:
 
 
 def test_a_server_that_asks_for_hours_is_left_alone(server: TestServer) -> None:
-    """The next pull goes on."""
+    """A longer back-off than the limit ends the pull; the next pull continues it."""
     server.world(threads=1, runs=1, storm=1, retry_after="7200")
     with pytest.raises(PullError, match="come back in 7200 s"):
         asyncio.run(_get(_client(server)))
@@ -155,7 +155,7 @@ def test_a_server_that_asks_for_hours_is_left_alone(server: TestServer) -> None:
     ],
 )
 def test_what_servers_write_into_retry_after(headers: dict[str, str], expected: float | None) -> None:
-    """Numbers, dates, and nonsense."""
+    """Retry-After is read as seconds or a date; other values are ignored."""
     assert client_module._retry_after(headers) == expected  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
@@ -163,7 +163,7 @@ def test_what_servers_write_into_retry_after(headers: dict[str, str], expected: 
     ("text", "seconds"), [("1s", 1), ("6m0s", 360), ("20ms", 0.02), ("2", 2), ("1h2m", 3720), ("", None)]
 )
 def test_what_servers_write_into_rate_limits(text: str, seconds: float | None) -> None:
-    """Durations as OpenAI writes them."""
+    """Reset times of rate limits are read in the form in which OpenAI writes durations."""
     found = client_module._duration(text)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     assert found == (None if seconds is None else pytest.approx(seconds))
 
@@ -178,7 +178,7 @@ def test_what_servers_write_into_rate_limits(text: str, seconds: float | None) -
     ],
 )
 def test_what_does_not_pass_is_an_error(server: TestServer, settings: dict[str, Any], error: type[Exception]) -> None:
-    """After as many attempts as it is worth."""
+    """Transient failures are an error after the last attempt, other failures after the first."""
     server.world(threads=1, runs=1, **settings)
     with pytest.raises(error):
         asyncio.run(_get(_client(server)))
@@ -186,7 +186,7 @@ def test_what_does_not_pass_is_an_error(server: TestServer, settings: dict[str, 
 
 
 def test_an_answer_that_takes_for_ever_is_given_up(server: TestServer) -> None:
-    """A total time, not one per byte."""
+    """The time-out holds for the whole response, however steadily bytes arrive."""
     server.world(threads=1, runs=1, delay_seconds=5)
     patience = Patience(attempts=2, first_pause_seconds=0.01, answer_seconds=0.3)
     with pytest.raises(PullError, match=r"no whole answer within 0.3 s"):
@@ -194,7 +194,7 @@ def test_an_answer_that_takes_for_ever_is_given_up(server: TestServer) -> None:
 
 
 def test_a_server_that_is_down_ends_the_pull(new_warehouse: Path) -> None:
-    """Not each of its threads."""
+    """A server that is down ends the pull, without a try for each thread."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     nowhere = TestServer(port)
@@ -204,7 +204,7 @@ def test_a_server_that_is_down_ends_the_pull(new_warehouse: Path) -> None:
 
 
 def test_certificates_are_always_verified(warehouse: Path, tmp_path: Path) -> None:
-    """A self-signed one is refused before anything is sent."""
+    """A self-signed certificate is refused before a request is sent."""
     import threading
 
     certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
@@ -234,7 +234,7 @@ def test_certificates_are_always_verified(warehouse: Path, tmp_path: Path) -> No
 
 
 def test_keys_come_from_the_environment_a_file_or_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is wrong with one is said without showing it."""
+    """Keys are read from each source, and errors do not show them."""
     monkeypatch.setenv("SOME_KEY", " secret-1 \n")
     assert from_environment("SOME_KEY").value() == "secret-1"
     assert from_command("printf secret-2").value() == "secret-2"
@@ -261,14 +261,14 @@ def test_keys_come_from_the_environment_a_file_or_a_command(tmp_path: Path, monk
     ],
 )
 def test_a_base_url_is_an_address_and_nothing_else(base: str, words: str) -> None:
-    """A secret in it is not repeated."""
+    """A base URL with a password or a query is refused by a message that does not repeat it."""
     with pytest.raises(SettingsError, match=words) as caught:
         Server(base, "openai")
     assert "secret" not in str(caught.value)
 
 
 def test_ids_are_quoted_in_addresses(server: TestServer, warehouse: Path) -> None:
-    """A thread id from anywhere cannot lead to another path."""
+    """Thread ids are percent-encoded, so that none can change the path of a request."""
     server.world(threads=1, runs=1)
     outcome = pulled(server, warehouse, selection=Selection(["../_admin/truth", "a/b?c#d"]), list_threads=False)
     assert outcome.failures.total() == 2
@@ -277,7 +277,7 @@ def test_ids_are_quoted_in_addresses(server: TestServer, warehouse: Path) -> Non
 
 
 def test_the_official_client_sees_the_same_runs(server: TestServer, warehouse: Path) -> None:
-    """It keeps the test server honest."""
+    """The official client reads the same runs from the test server, which shows that the server is realistic."""
     import warnings
 
     import openai

@@ -1,4 +1,4 @@
-"""A large server: 2,000 threads and 20,000 runs that advance while they are pulled, with faults of all kinds."""
+"""A large test server: 2,000 threads and 20,000 runs that change during pulls, with all kinds of faults."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ LISTS = THREADS // 100
 
 @pytest.mark.slow
 def test_thousands_of_threads_that_go_on_meanwhile(server: TestServer, warehouse: Path, tmp_path: Path) -> None:
-    """After a few pulls, and one when the server is quiet, the warehouse is the server's truth."""
+    """After some pulls, and one when runs no longer change, the warehouse holds the state of the server."""
     faults = {
         "throttled": 0.01,
         "broken": 0.01,

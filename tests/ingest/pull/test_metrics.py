@@ -1,4 +1,4 @@
-"""The file of metrics, without a server."""
+"""The metrics file of pulls."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ from runmart.ingest.pull.runner import Outcome
 
 
 def values(path: Path, metric: str) -> dict[str, float]:
-    """A metric by source."""
+    """The values of a metric by source."""
     families = text_string_to_metric_families(path.read_text("utf-8"))
     samples = [sample for family in families for sample in family.samples]
     return {sample.labels["source"]: sample.value for sample in samples if sample.name == f"runmart_pull_{metric}"}
 
 
 def test_the_last_success_of_each_source_is_kept(tmp_path: Path) -> None:
-    """Whatever characters its label has; the file is replaced in one step, and nothing else is left in the folder."""
+    """A failed pull keeps its source's last success, whatever its label; the file is replaced atomically."""
     path, odd = tmp_path / "pull.prom", 'a"b\\c\nd\\n é'
     write(path, {odd: Pulled(Outcome(), 100.5), "late": Pulled(Outcome(deadline_reached=True), 100.5)})
     assert values(path, "success") == {odd: 1, "late": 0}
@@ -30,7 +30,7 @@ def test_the_last_success_of_each_source_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("found", [b"\xff\x00", b"runmart_pull_last_success_timestamp_seconds{", b"a 1\n", b"{}"])
 def test_a_file_that_is_not_ours_is_replaced(tmp_path: Path, found: bytes) -> None:
-    """What the file held before may be anything."""
+    """A file with any other content is replaced."""
     path = tmp_path / "pull.prom"
     path.write_bytes(found)
     write(path, {"a": Pulled(Outcome(), 1.0)})
@@ -38,6 +38,6 @@ def test_a_file_that_is_not_ours_is_replaced(tmp_path: Path, found: bytes) -> No
 
 
 def test_a_file_that_cannot_be_written_is_an_os_error(tmp_path: Path) -> None:
-    """The command warns then, and goes on."""
+    """A file that cannot be written raises OSError, for which the command prints a warning."""
     with pytest.raises(FileNotFoundError):
         write(tmp_path / "missing" / "pull.prom", {"a": Pulled(Outcome(), 1.0)})

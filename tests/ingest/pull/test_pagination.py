@@ -1,4 +1,4 @@
-"""Pagination: whatever a server says of its pages, nothing is left out and nothing goes on for ever."""
+"""Pagination: whatever a server claims about its pages, no item is missed and no loop is endless."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ from runmart.ingest.pull.responses import Page, page
 
 
 class Lists:
-    """A list of items, newest first, with the faults of servers."""
+    """A list of items, newest first, with typical faults of servers."""
 
     def __init__(self, created: list[float], size: int, seed: int, **faults: float) -> None:
         self.items = [{"id": f"run_{place}", "created_at": when} for place, when in enumerate(created)]
@@ -46,7 +46,7 @@ class Lists:
 
 
 def walked(lists: Lists, watermark: Watermark) -> list[str]:
-    """The ids that a walk gives."""
+    """The ids of all pages from pagination."""
 
     async def collect() -> list[str]:
         return [item.id async for one in paginate(lists.get, watermark) for item in one.items]
@@ -61,7 +61,7 @@ instants = st.lists(st.integers(1_000_000_000, 1_000_100_000), max_size=60)
 def test_everything_is_found_whatever_is_said_of_more(
     created: list[int], size: int, seed: int, denies: float, claims: float
 ) -> None:
-    """`has_more` may be false with more to come, and true at the end; the order may be any."""
+    """All items are found though `has_more` is false with more to come, or true at the end, in any order of items."""
     lists = Lists([float(when) for when in created], size, seed, denies=denies, claims=claims)
     assert set(walked(lists, Watermark())) == {item["id"] for item in lists.items}
     assert lists.requests <= 3 * (len(created) // size + 2)
@@ -69,14 +69,14 @@ def test_everything_is_found_whatever_is_said_of_more(
 
 @given(instants, st.integers(1, 20), st.integers(0, 99))
 def test_a_page_that_is_repeated_at_times_loses_nothing(created: list[int], size: int, seed: int) -> None:
-    """A repeated page is asked for again; where that does not help, it is an error, not an end."""
+    """A repeated page is requested again; if it stays the same, that is an error and not the end."""
     lists = Lists([float(when) for when in sorted(created, reverse=True)], size, seed, repeats=0.2)
     with suppress(ThreadError):
         assert set(walked(lists, Watermark())) == {item["id"] for item in lists.items}
 
 
 def test_a_server_that_repeats_for_ever_is_an_error() -> None:
-    """It does not loop."""
+    """A server that always repeats a page raises an error instead of a loop."""
     lists = Lists([float(100 - place) for place in range(10)], 3, 0, repeats=1.0)
     with pytest.raises(ThreadError, match="again and again"):
         walked(lists, Watermark())
@@ -85,7 +85,7 @@ def test_a_server_that_repeats_for_ever_is_an_error() -> None:
 
 @given(st.integers(1, 80), st.integers(0, 80), st.integers(1, 20), st.integers(0, 99), st.floats(0, 1))
 def test_what_is_newer_than_known_ground_is_found(count: int, new: int, size: int, seed: int, denies: float) -> None:
-    """However many are new, and whatever is said of more; clocks may differ by less than the overlap."""
+    """All items newer than the watermark are found, whatever `has_more` says, even if clocks differ by the overlap."""
     new = min(new, count)
     jitter = random.Random(seed)
     created = [2e9 - 50 * place + jitter.uniform(-0.49, 0.49) * OVERLAP_SECONDS for place in range(count)]
@@ -97,27 +97,27 @@ def test_what_is_newer_than_known_ground_is_found(count: int, new: int, size: in
 
 
 def test_a_quiet_list_is_one_page() -> None:
-    """What is known is not walked through."""
+    """A list without new items costs one request."""
     lists = Lists([2e9 - 3600 * place for place in range(1000)], 100, 0)
     assert len(walked(lists, Watermark("run_0", 2e9))) == 100
     assert lists.requests == 1
 
 
 def test_since_bounds_a_walk() -> None:
-    """Pages that hold nothing younger are not asked for."""
+    """Pages behind the first one that ends before `since` are not requested."""
     lists = Lists([2e9 - 3600 * place for place in range(1000)], 100, 0)
     assert len(walked(lists, Watermark(since=2e9 - 3600 * 150))) == 200
     assert lists.requests == 2
 
 
 def test_an_ascending_list_is_walked_to_its_end() -> None:
-    """A server that ignores the order has its newest items last: stored runs at the beginning prove nothing."""
+    """A list in ascending order is read to its end, since its newest items are last."""
     lists = Lists([1e9 + 3600 * place for place in range(100)], 30, 0)
     assert len(walked(lists, Watermark("run_50", 1e9 + 3600 * 50))) == 100
 
 
 def test_a_page_that_is_repeated_once_is_asked_for_again() -> None:
-    """That is no error, and no end."""
+    """A page that is repeated once is requested again, and is neither an error nor the end."""
     lists = Lists([2e9 - place for place in range(10)], 3, 0)
     get, asked = lists.get, list[str | None]()
 

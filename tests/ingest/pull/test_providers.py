@@ -1,4 +1,4 @@
-"""Where each vendor's API is: addresses and query parameters, without a server."""
+"""Provider profiles: addresses and query parameters of each vendor."""
 
 from typing import get_args
 
@@ -26,7 +26,7 @@ HOST = "https://host.example"
 def test_each_vendor_has_its_addresses(
     name: ProfileName, base: str, version: str | None, threads: str, parameters: dict[str, str]
 ) -> None:
-    """With or without the part of the path that users copy along; ids are escaped."""
+    """Addresses are right with and without the part of the path that users copy along; ids are escaped."""
     server = Server(base, name, version)
     assert server.threads == HOST + threads
     assert server.parameters == parameters
@@ -34,5 +34,5 @@ def test_each_vendor_has_its_addresses(
 
 
 def test_each_vendor_that_can_be_named_has_a_profile() -> None:
-    """A new vendor is a name and a row of the table."""
+    """Each name of a profile has a row in the table."""
     assert set(PROFILES) == set(get_args(ProfileName))

@@ -1,4 +1,4 @@
-"""Pull: the warehouse equals the server, whatever happens on the way."""
+"""Pulls: the warehouse holds the state of the server, whatever fails on the way."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ def test_all_runs_of_all_threads_are_there(server: TestServer, warehouse: Path, 
 
 
 def test_a_second_pull_asks_once_per_thread_and_writes_nothing(server: TestServer, warehouse: Path) -> None:
-    """Nothing new: one request per thread, and one for the list; the file stays as it is, byte for byte."""
+    """Without new runs a pull costs one request per thread and one for the list, and changes no byte of the file."""
     server.world(threads=30, runs=900)
     pulled(server, warehouse)
     server.requests()
@@ -67,7 +67,7 @@ QUICK = ("throttled", "lying", "repeated", "all")
 def test_the_warehouse_equals_the_server_once_it_is_quiet(
     server: TestServer, warehouse: Path, tmp_path: Path, faults: dict[str, Any]
 ) -> None:
-    """Runs advance while they are pulled, and everything that can go wrong does."""
+    """Runs change during pulls with all kinds of faults; after a last pull the warehouse equals the server."""
     server.world(threads=12, runs=800, seed=3, advance_every=5, **faults)
     for _ in range(4):
         pulled(server, warehouse)

@@ -1,4 +1,4 @@
-"""What a pull knows of threads: gaps, open runs, quiet and forgotten threads."""
+"""The stored state of threads: gaps, open runs, idle threads and deleted ones."""
 
 import asyncio
 import time
@@ -20,14 +20,14 @@ from tests.support.warehouse import query
 
 @pytest.fixture(name="_at_once")
 def _at_once_fixture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each page is stored as it comes."""
+    """Each page is stored as soon as it is received."""
     monkeypatch.setattr(runner, "STORED_BYTES", 0)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_at_once")
 def test_an_interrupted_walk_goes_on_where_it_was(server: TestServer, warehouse: Path, tmp_path: Path) -> None:
-    """Pages that were stored are not asked for again, new runs come first, nothing is missing at the end."""
+    """After an interrupted pull the next one reads new runs, then the gap, and no stored page again."""
     server.world(threads=1, runs=3000, delay_seconds=0.05)
 
     async def interrupted() -> None:
@@ -56,7 +56,7 @@ def test_an_interrupted_walk_goes_on_where_it_was(server: TestServer, warehouse:
 
 @pytest.mark.usefixtures("_at_once")
 def test_a_gap_whose_first_run_was_deleted_is_filled(server: TestServer, warehouse: Path) -> None:
-    """The walk begins anew where the server does not know the run to go on from."""
+    """If the run at the backfill cursor was deleted, the gap is read from the newest run on."""
     server.world(threads=1, runs=500)
     pulled(server, warehouse)
     newest = server.truth()[-1]
@@ -70,7 +70,7 @@ def test_a_gap_whose_first_run_was_deleted_is_filled(server: TestServer, warehou
 
 
 def test_an_open_run_is_looked_up_until_it_ends(server: TestServer, warehouse: Path) -> None:
-    """Even when hundreds of newer ones have ended since."""
+    """An open run is looked up until it ends, even after hundreds of newer runs."""
     server.world(threads=1)
     old = server.steer("run", thread_id="thread_000000")
     for _ in range(250):
@@ -89,7 +89,7 @@ def test_an_open_run_is_looked_up_until_it_ends(server: TestServer, warehouse: P
 def test_an_open_run_is_given_up_long_after_it_expired(
     server: TestServer, warehouse: Path, *, is_on_first_page: bool
 ) -> None:
-    """With a mark; a full pull looks again."""
+    """A stale open run is recorded in given_up_runs and not looked up again, except by --full."""
     server.world(threads=1)
     now = int(time.time())
     old = server.steer("run", thread_id="thread_000000", created_at=now - 200_000, expires_at=now - 100_000)
@@ -111,7 +111,7 @@ def test_an_open_run_is_given_up_long_after_it_expired(
 
 
 def test_a_run_that_the_server_forgot_is_given_up(server: TestServer, warehouse: Path) -> None:
-    """It is not asked for again, and stays as it was."""
+    """An open run that the server has deleted stays as stored, and is not looked up again."""
     server.world(threads=1)
     run = server.steer("run", thread_id="thread_000000")
     pulled(server, warehouse)
@@ -122,7 +122,7 @@ def test_a_run_that_the_server_forgot_is_given_up(server: TestServer, warehouse:
 
 @pytest.mark.slow
 def test_since_bounds_a_backfill_and_can_be_taken_back(server: TestServer, warehouse: Path) -> None:
-    """A later pull without it, or with an earlier one, loads what was left out."""
+    """A pull without `since`, or with an earlier one, loads the runs that were not requested before."""
     server.world(threads=1)
     now = int(time.time())
     for days in range(300, 0, -1):
@@ -145,7 +145,7 @@ def _plan(warehouse: Path, now: float, *, full: bool = False) -> tuple[list[str]
 
 
 def test_quiet_threads_are_asked_for_more_and_more_rarely(server: TestServer, warehouse: Path) -> None:
-    """After a tenth of the time in which nothing has happened, at most a week; with --full always."""
+    """An idle thread is read after a tenth of its idle time, at most a week; with --full always."""
     server.world(threads=10, runs=0)
     for number in range(10):
         server.steer("run", thread_id=f"thread_{number:06}", status="completed")
@@ -170,7 +170,7 @@ def test_quiet_threads_are_asked_for_more_and_more_rarely(server: TestServer, wa
 
 
 def test_a_quiet_thread_that_was_asked_for_is_not_due_again(server: TestServer, warehouse: Path) -> None:
-    """That it was asked for is worth a row when it has been quiet for a day."""
+    """The check of a thread that is idle for a day or more is stored, so that it is not due again at once."""
     server.world(threads=1)
     now = int(time.time())
     server.steer("run", thread_id="thread_000000", status="completed", created_at=now - 40 * 86_400)
@@ -183,7 +183,7 @@ def test_a_quiet_thread_that_was_asked_for_is_not_due_again(server: TestServer, 
 
 
 def test_forgotten_and_forbidden_threads_do_not_stop_the_others(server: TestServer, warehouse: Path) -> None:
-    """Each is recorded; a thread that the server forgot is reported once."""
+    """Unknown and forbidden threads are recorded with their error; unknown ones are reported once."""
     names: dict[str, Any] = {
         "missing": ["thread_000001"],
         "forbidden": ["thread_000002"],
@@ -206,7 +206,7 @@ def test_forgotten_and_forbidden_threads_do_not_stop_the_others(server: TestServ
 
 
 def test_threads_come_from_lists_queries_and_the_warehouse(server: TestServer, warehouse: Path, tmp_path: Path) -> None:
-    """They add up, and each is asked for once."""
+    """Threads from all selections are added up, and each is read once."""
     server.world(threads=9, runs=90)
     parquet = tmp_path / "app.parquet"
     duckdb.sql(f"copy (select 'thread_00000' || i as id, i from range(3, 6) as t(i)) to '{parquet}'")
@@ -220,7 +220,7 @@ def test_threads_come_from_lists_queries_and_the_warehouse(server: TestServer, w
 
 
 def test_the_deadline_stops_a_pull_and_the_next_one_goes_on(server: TestServer, warehouse: Path) -> None:
-    """What was found is stored."""
+    """A pull that reaches its deadline stores its results; the next one continues."""
     server.world(threads=300, runs=500, delay_seconds=0.05)
     outcome = pulled(server, warehouse, deadline_seconds=3, concurrency=2)
     assert outcome.deadline_reached
@@ -232,7 +232,7 @@ def test_the_deadline_stops_a_pull_and_the_next_one_goes_on(server: TestServer, 
 
 
 def test_listed_threads_that_were_not_reached_are_not_forgotten(server: TestServer, warehouse: Path) -> None:
-    """Though the list is not read again behind what is known."""
+    """Listed threads that a pull did not reach are stored, and the next pull reads them without the whole list."""
     server.world(threads=300, runs=600, delay_seconds=0.05)
     assert pulled(server, warehouse, deadline_seconds=3, concurrency=2).deadline_reached
     counts = dict(query(warehouse, "select state, count(*) from runmart.threads group by all"))
@@ -247,7 +247,7 @@ def test_listed_threads_that_were_not_reached_are_not_forgotten(server: TestServ
 
 @pytest.mark.slow
 def test_a_list_that_breaks_off_is_read_again(server: TestServer, warehouse: Path) -> None:
-    """A part of it does not pass for the whole."""
+    """A list of threads that was read in part only is read again by the next pull."""
     server.world(threads=250, runs=500, seed=2, truncated=0.5)
     for _ in range(6):
         pulled(server, warehouse)
@@ -258,7 +258,7 @@ def test_a_list_that_breaks_off_is_read_again(server: TestServer, warehouse: Pat
 
 
 def test_rate_limit_headers_hold_requests_back(server: TestServer, warehouse: Path) -> None:
-    """When nothing is left, all wait until there is again."""
+    """When the rate limit is used up, all requests wait until it is reset."""
     server.world(threads=3, runs=9, spent=True)
     started = time.monotonic()
     pulled(server, warehouse, concurrency=1, patience=Patience())
@@ -270,7 +270,7 @@ def test_rate_limit_headers_hold_requests_back(server: TestServer, warehouse: Pa
 def test_a_server_that_gives_no_thread_is_not_asked_for_all(
     server: TestServer, warehouse: Path, fault: str, words: str
 ) -> None:
-    """Fifty in a row are enough; what was found before is stored."""
+    """After fifty unreadable threads in a row the pull ends, and stores the results before."""
     faults: dict[str, Any] = {fault: [f"thread_{number:06}" for number in range(10, 500)]}
     server.world(threads=500, runs=1000, **faults)
     with pytest.raises(PullError, match=f"50 threads in a row could not be read.*{words}"):

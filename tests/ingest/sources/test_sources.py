@@ -1,4 +1,4 @@
-"""Sources: what the command line names, and what is read of it."""
+"""Inputs: how sources are discovered and read."""
 
 import gzip
 import http.server
@@ -21,7 +21,7 @@ from tests.support.warehouse import load, page, query, run, write
 
 
 def stored(warehouse: Path) -> list[str]:
-    """The runs in a warehouse."""
+    """The ids of the runs in a warehouse."""
     return [row[0] for row in query(warehouse, "select run_id from runs order by all")]
 
 
@@ -70,7 +70,7 @@ def test_standard_input_is_a_source(warehouse: Path, pages: Path) -> None:
 
 
 def test_a_pipe_with_a_name_is_read_once(warehouse: Path, pages: Path) -> None:
-    """`<(zcat pages.gz)` works."""
+    """A named pipe, as in `<(zcat pages.gz)`, is read."""
     pipe = pages / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=lambda: pipe.write_bytes(page(run("a"))))
@@ -101,10 +101,10 @@ def test_unchanged_inputs_are_skipped_and_counted(warehouse: Path, pages: Path) 
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    """Serves one page; `/secret` needs its query, `/short` breaks off, everything else is not there."""
+    """A web server: serves one page; `/secret` needs its query, `/short` breaks off, any other path is 404."""
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Respond to a request."""
         body = page(run("a"))
         if not self.path.startswith(("/page", "/short", "/secret?sig=hush")):
             self.send_error(404)
@@ -115,7 +115,7 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_a_page_behind_a_url_is_read(server: str, warehouse: Path) -> None:
 
 @pytest.mark.parametrize(("path", "reason"), [("nowhere", "404"), ("short", "broke off")])
 def test_a_url_that_fails_is_a_reject(path: str, reason: str, server: str, warehouse: Path) -> None:
-    """An input that cannot be read is named with its reason, and the load goes on."""
+    """A URL that cannot be fetched is a reject with its reason, and the load continues."""
     done = command("ingest", f"http://{server}/{path}", f"http://{server}/page", "-w", warehouse)
     assert done.returncode == 3
     assert stored(warehouse) == ["a"]
@@ -162,7 +162,7 @@ def test_secrets_of_a_url_reach_nothing(server: str, warehouse: Path) -> None:
 
 @pytest.fixture
 def bucket() -> Iterator[dict[str, str]]:
-    """The environment to reach an S3 server with an empty bucket."""
+    """Environment variables to connect to an S3 server with an empty bucket."""
     with buckets.serving() as environment:
         yield environment
 
@@ -187,7 +187,7 @@ def test_pages_in_a_bucket_are_read(bucket: dict[str, str], warehouse: Path) -> 
 def test_what_was_read_long_ago_is_not_read_again(
     warehouse: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Size and time tell that a file is the same; its bytes are read only where the time may be wrong."""
+    """A file of the same size and time is skipped without reading it, unless it may have changed while it was read."""
     read: list[str] = []
 
     def recorded(item: Input, prefix: str) -> str:

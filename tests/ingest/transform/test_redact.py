@@ -1,4 +1,4 @@
-"""Content is hidden alike in what servers send and in the columns made of it, and nothing of it is left."""
+"""Redaction: responses and columns are redacted alike, and nothing of the content is left."""
 
 import json
 from typing import Any
@@ -43,7 +43,7 @@ def _rows(data: bytes, admission: AdmissionFilter | None = None) -> Rows:
 
 
 def test_each_column_of_texts_is_content_or_not() -> None:
-    """A new column has to be thought of."""
+    """Each text column is declared as content or as no content, so that a new one has to be decided."""
     for table in ALL_TABLES:
         texts = {column.name for column in table.columns if column.type in {VARCHAR, JSON}}
         content = {column for name, column in (*TEXTS, *JSONS) if name == table.name}
@@ -52,7 +52,7 @@ def test_each_column_of_texts_is_content_or_not() -> None:
 
 @pytest.mark.parametrize("rule", ["hash", "drop"])
 def test_nothing_of_the_content_is_left(rule: Rule) -> None:
-    """Neither in the columns nor in what is saved; what is no content stays."""
+    """No content is left in columns and in saved responses; everything else stays."""
     admission = AdmissionFilter(RedactionPolicy(_rules(rule), KEY))
     sent = page(run(1, **SECRETIVE))
     rows = _rows(sent, admission)
@@ -71,7 +71,7 @@ def test_nothing_of_the_content_is_left(rule: Rule) -> None:
 
 @pytest.mark.parametrize("field", CONTENT_FIELDS)
 def test_a_field_is_hidden_alone(field: ContentField) -> None:
-    """What is asked for one field leaves the others as they are."""
+    """The rule of one field leaves all other fields as they are."""
     plain, redacted = (
         _rows(page(run(1, **SECRETIVE)), admission)
         for admission in (None, AdmissionFilter(RedactionPolicy({field: "drop"})))
@@ -100,7 +100,7 @@ def test_a_field_is_hidden_alone(field: ContentField) -> None:
 def test_what_is_saved_gives_the_tables_that_were_loaded(
     found: list[dict[str, Any]], rules: dict[ContentField, Rule], write: Writer
 ) -> None:
-    """Answers are hidden as columns are: to load them from the archive gives the same, again and again."""
+    """Loading a redacted response gives the redacted columns, any number of times."""
     admission = AdmissionFilter(RedactionPolicy(rules, KEY))
     sent = write(as_page(found))
     assume(b"Infinity" not in sent)  # which is no JSON
@@ -112,7 +112,7 @@ def test_what_is_saved_gives_the_tables_that_were_loaded(
 
 
 def test_equal_texts_have_equal_hashes_and_another_key_has_others() -> None:
-    """They can be grouped; nobody can guess them who does not have the key."""
+    """Equal texts have equal hashes under one key, and different ones under another."""
     content, other = RedactionPolicy(_rules("hash"), KEY), RedactionPolicy(_rules("hash"), KEY[::-1])
     first, again = (Redactor(content).text("instructions", "You are kind.") for _ in range(2))
     assert first == again
@@ -125,7 +125,7 @@ def test_equal_texts_have_equal_hashes_and_another_key_has_others() -> None:
 
 
 def test_a_reject_keeps_no_content() -> None:
-    """Its text is redacted, or withheld where its texts cannot be identified; its reason quotes nothing."""
+    """The text of a reject is redacted, or discarded if it cannot be parsed; its reason quotes nothing."""
     bad = run(1, created_at="soon", instructions=SECRET, metadata=SECRET)
     admission = AdmissionFilter(RedactionPolicy(_rules("hash"), KEY))
     data = b"\n".join([json.dumps(bad).encode(), b'{"id":"run_2","instructions":"%s' % SECRET.encode()])
@@ -139,7 +139,7 @@ def test_a_reject_keeps_no_content() -> None:
 
 
 def test_pruned_runs_and_old_content_stay_out() -> None:
-    """What was created before is left out with its children, and counted; the rest is numbered anew."""
+    """Pruned runs are removed from a batch with their child rows, and counted; observations are renumbered."""
     old, new = run(1, created_at=1_000, **SECRETIVE), run(2, created_at=3_000, **SECRETIVE)
     unknown = run(3, created_at=None, **SECRETIVE)
     found = _converted(page(old, new, unknown), AdmissionFilter(runs_from=2_000_000_000))
@@ -159,7 +159,7 @@ def _placeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _parsed(rows: Rows) -> Rows:
-    """Rows with their JSON parsed: whitespace and escapes do not count, and so digests of texts neither."""
+    """Rows with their JSON parsed, without digests of texts, which depend on whitespace and escapes."""
     for row in rows["runs"]:
         row["tools_digest"] = row["tools_digest"] is not None
     for table, column in JSONS:

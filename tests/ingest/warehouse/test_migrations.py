@@ -1,4 +1,4 @@
-"""The file: its storage version, its schema, its migrations."""
+"""The warehouse file: its storage version, schema and migrations."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,18 +23,18 @@ NEXT = len(MIGRATIONS) + 1
 
 
 def add_column(connection: "DuckDBPyConnection") -> None:
-    """A change of the schema."""
+    """A migration that adds a column."""
     connection.execute("alter table main.runs add column later VARCHAR")
 
 
 def fail(connection: "DuckDBPyConnection") -> None:
-    """A change of the schema that breaks off in the middle."""
+    """A migration that fails after a change."""
     connection.execute("alter table main.runs add column half VARCHAR")
     raise OSError("the disk is full")
 
 
 def test_a_warehouse_of_an_older_schema_can_be_read(pages: Path, warehouse: Path, tmp_path: Path) -> None:
-    """Commands that only read work before the next load brings it up to date."""
+    """Commands that only read work on a warehouse of an older schema."""
     write(pages / "page.json", page(run("run_1", created_at=1_700_000_000)))
     load(warehouse, pages)
     with duckdb.connect(warehouse) as connection:
@@ -57,7 +57,7 @@ def test_every_shell_since_1_4_opens_the_file(warehouse: Path, pages: Path) -> N
 
 
 def test_tables_have_the_declared_columns_and_comments(warehouse: Path) -> None:
-    """Each column is declared once; its type and its meaning end up in the database."""
+    """The tables in the database have the declared types and comments."""
     load(warehouse)
     found = query(
         warehouse,
@@ -92,13 +92,13 @@ def test_a_migration_and_its_record_are_one_transaction(warehouse: Path) -> None
 
 
 def test_the_first_migration_creates_the_declared_tables() -> None:
-    """A warehouse is made by its migrations, from the first on."""
+    """The first migration creates the tables, and migrations are numbered from 1 without gaps."""
     assert MIGRATIONS[0].apply is create_tables
     assert [migration.version for migration in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
 
 
 def test_a_warehouse_of_the_first_schema_is_brought_up_to_date(warehouse: Path, pages: Path) -> None:
-    """Columns that came later are filled from what is there; the next load goes on as if they had always been."""
+    """Added columns are computed from the stored rows; the next load works."""
     tools: list[dict[str, Any]] = [
         {"type": "function", "function": {"name": "f", "strict": True, "parameters": {}}},
         {"type": "mcp", "x": 1},

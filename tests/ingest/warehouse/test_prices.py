@@ -1,4 +1,4 @@
-"""Prices: those that come along, those that are imported, aliases, and what they do to costs."""
+"""Prices: the bundled and the imported price list, aliases, and the costs that follow from them."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ OCTOBER_2 = 1_727_827_200
 
 @pytest.fixture(name="loaded")
 def _loaded(pages: Path, warehouse: Path) -> Path:
-    """Two runs, a second before and at the change of the price of gpt-4o, and one of a model of the house."""
+    """Two runs of gpt-4o, one second before and at its price change, and a run of a model without a price."""
     usage = {"prompt_tokens": 1_000_000, "completion_tokens": 100_000, "total_tokens": 1_100_000}
     runs = [
         run(f"run_{place}", model=model, created_at=created, usage=usage)
@@ -34,7 +34,7 @@ def _loaded(pages: Path, warehouse: Path) -> Path:
 
 
 def test_the_prices_that_come_along_are_dated_and_sourced() -> None:
-    """Each has a public source; none overlaps with the next of its model."""
+    """Each bundled price has a public source, and no two periods of a model overlap."""
     found = prices.seed()
     assert len(found) > 25
     assert all(price.source.startswith("https://") and price.currency == "USD" for price in found)
@@ -46,7 +46,7 @@ def test_the_prices_that_come_along_are_dated_and_sourced() -> None:
 
 
 def test_a_price_change_in_the_middle_of_a_month_is_right_to_the_cent(loaded: Path) -> None:
-    """1,000,000 x 5 + 100,000 x 15 = 6.50 on the first of October, 1,000,000 x 2.5 + 100,000 x 10 = 3.50 then."""
+    """Costs before the change: 1,000,000 x 5 + 100,000 x 15 = 6.50; after it 1,000,000 x 2.5 + 100,000 x 10 = 3.50."""
     rows = query(loaded, "select cast(day as varchar), cost, unpriced_runs from costs_daily order by all")
     assert rows == [("2024-10-01", 6.5, 0), ("2024-10-02", 3.5, 0), ("2024-10-02", None, 1)]
     rows = query(loaded, "select runs, unpriced_runs, round(cost, 2) from cost_by_model where currency is not null")
@@ -54,7 +54,7 @@ def test_a_price_change_in_the_middle_of_a_month_is_right_to_the_cent(loaded: Pa
 
 
 def test_aliases_price_deployments(loaded: Path) -> None:
-    """From one label; what remains unpriced is said."""
+    """An alias prices a deployment in one source; models that remain without a price are reported."""
     listed = json.loads(command("prices", "-w", loaded, "--json").stdout)
     assert {"gpt-4o", "o3-mini%"} <= {row["model"] for row in listed}
     done = command("prices", "alias", "our-deployment", "gpt-4o-mini", "--source", "elsewhere", "-w", loaded)
@@ -66,7 +66,7 @@ def test_aliases_price_deployments(loaded: Path) -> None:
 
 
 def test_imported_prices_are_added_and_replaced(loaded: Path, tmp_path: Path) -> None:
-    """Of the same provider, model and beginning; a later one ends an earlier one."""
+    """A price of the same provider, model and start is replaced; a later one ends the earlier one."""
     file = tmp_path / "prices.csv"
     for amount in (1, 2):
         file.write_text(HEADER + f"openai,our-%,2024-10-01,,{amount},,1,EUR,contract\n")
@@ -93,13 +93,13 @@ def test_imported_prices_are_added_and_replaced(loaded: Path, tmp_path: Path) ->
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(text: str, words: str) -> None:
-    """With the line."""
+    """An error in a price file names the line."""
     with pytest.raises(PriceError, match=words):
         prices.parsed(csv.DictReader(text.splitlines()), "prices.csv")
 
 
 def test_todays_prices_do_not_price_history(pages: Path, warehouse: Path) -> None:
-    """Of models without one, from today on, or from the date that the package gives."""
+    """`prices update` adds prices that begin today, or at the date that the package gives."""
     now = datetime.now(UTC)
     runs = [run("old", model="o4-mini", created_at=1_750_000_000), run("odd", model="no-such-model")]
     write(pages / "1.json", page(*runs))
@@ -115,7 +115,7 @@ def test_todays_prices_do_not_price_history(pages: Path, warehouse: Path) -> Non
 
 
 def test_dated_prices_keep_their_dates(pages: Path, warehouse: Path) -> None:
-    """What the package dates holds from then on."""
+    """A price with a date in the package begins at that date."""
     write(pages / "1.json", page(run("a", model="o3")))
     assert command("ingest", pages, "-w", warehouse).returncode == 0
     with open_for_writing(warehouse, 0) as writer:
@@ -124,6 +124,6 @@ def test_dated_prices_keep_their_dates(pages: Path, warehouse: Path) -> None:
 
 
 def test_wrong_usage_of_prices_is_2(warehouse: Path) -> None:
-    """With the argument that is missing."""
+    """A missing argument gives exit code 2 and a message that names it."""
     done = command("prices", "import", "-w", warehouse)
     assert (done.returncode, "FILE" in done.stderr) == (2, True)

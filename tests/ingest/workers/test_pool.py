@@ -1,4 +1,4 @@
-"""Workers: the same tables as without, and a clear end when one of them dies."""
+"""Worker processes: the same tables as without them, and a clear error when one of them dies."""
 
 import gzip
 import json
@@ -33,7 +33,7 @@ from tests.support.warehouse import Tables, assert_sound, load, page, query, run
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers start with the first input, and get every group that there is."""
+    """Workers start with the first input, and are ready before it is converted."""
     monkeypatch.setattr(pool, "START_BYTES", 0)
     monkeypatch.setattr(pipeline, "GROUP_BYTES", 2000)
     start = pool.Workers.start
@@ -47,7 +47,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(name="here")
 def _here(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many blocks this process converts itself, in each call."""
+    """The number of blocks in each conversion by this process."""
     convert, calls = Converter.convert, list[int]()
 
     def counted(converter: Converter, blocks: Sequence[tuple[Block, Origin]], admission: AdmissionFilter) -> Converted:
@@ -59,7 +59,7 @@ def _here(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def _observations(count: int) -> list[bytes]:
-    """Pages in which runs are seen again and again, some of them bad."""
+    """Pages with repeated observations of the same runs, some of them bad."""
     random_ = random.Random(7)
     pages = [
         page(
@@ -84,7 +84,7 @@ def _observations(count: int) -> list[bytes]:
 def test_workers_give_the_tables_that_one_process_gives(
     pages: Path, tmp_path: Path, batch: int, here: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Any order of the inputs, with and without workers: the same tables, rejects and bookkeeping."""
+    """Tables, rejects and bookkeeping are the same with and without workers, in any order of inputs."""
     for number, data in enumerate(_observations(150)):
         write(pages / f"{number:03}.json", data, 1_700_000_000 + number % 7)
     monkeypatch.setattr(load_module, "BATCH_OBSERVATIONS", batch)
@@ -110,7 +110,7 @@ def test_workers_give_the_tables_that_one_process_gives(
 
 
 def test_parts_of_a_large_input_keep_their_places(pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Positions, lines and counts do not depend on who converts the parts of a file."""
+    """Positions, lines and counts do not depend on which process converts a part of a file."""
     monkeypatch.setattr(pipeline, "BLOCK_BYTES", 3000)
     data = b"\n".join([*_observations(0), *(page(run(f"run_{number}"), {"id": 1}) for number in range(400))])
     write(pages / "large.jsonl", data)
@@ -128,7 +128,7 @@ def test_parts_of_a_large_input_keep_their_places(pages: Path, tmp_path: Path, m
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_a_small_file_that_is_large_when_decompressed_is_loaded_once(pages: Path, warehouse: Path, count: int) -> None:
-    """It is handed back by the process that met it, and read in blocks; a bad run in it keeps its place."""
+    """A small compressed file with several blocks is loaded once, with right positions of rejects."""
     lines = [json.dumps(run(f"run_{number}", instructions="x" * 4000)) for number in range(2500)]
     lines.insert(2400, "{broken")
     write(pages / "large.jsonl.gz", gzip.compress("\n".join(lines).encode()))
@@ -143,12 +143,12 @@ def test_a_small_file_that_is_large_when_decompressed_is_loaded_once(pages: Path
 
 
 def _written(pid: int) -> int:
-    """Bytes that a process has written."""
+    """The number of bytes that a process has written."""
     return int(Path(f"/proc/{pid}/io").read_text().partition("wchar: ")[2].split()[0])
 
 
 def test_a_killed_worker_ends_the_load_and_leaves_the_warehouse_unharmed(tmp_path: Path, pages: Path) -> None:
-    """A clear error and exit 1; what was committed before stays; the same command completes the load."""
+    """A killed worker: exit code 1 and a clear error, committed batches stay; the same command completes the load."""
     generate = BENCHMARKS / "generate.py"
     subprocess.run([sys.executable, generate, pages, str(MANY_RUNS)], check=True)
     warehouse = tmp_path / "killed.duckdb"
@@ -171,7 +171,7 @@ def test_a_killed_worker_ends_the_load_and_leaves_the_warehouse_unharmed(tmp_pat
 def test_workers_that_do_not_start_are_not_needed(
     pages: Path, warehouse: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no process can be started that imports runmart, this one does the work."""
+    """If no worker can start, this process converts everything."""
     monkeypatch.undo()
     monkeypatch.setattr(pool, "START_BYTES", 0)
     monkeypatch.setattr(pool, "_PROGRAM", "raise SystemExit(3)")
@@ -191,7 +191,7 @@ def test_workers_do_not_import_pandas(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_an_error_within_a_worker_is_one_of_the_load() -> None:
-    """What a worker could not foresee is raised by the load, as it would be without workers."""
+    """An exception in a worker is raised by the load, as without workers."""
     with pool.Workers(1) as converting:
         converting.submit(Task([]), 0)
         with pytest.raises(AttributeError):

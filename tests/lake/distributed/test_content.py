@@ -1,4 +1,4 @@
-"""Rules of content: what a lake drops or hashes is in none of its files, whoever loads into it later."""
+"""Redaction in lakes: dropped or hashed content is in no file, also after later batches."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ EVENTS = b'event: thread.run.created\ndata: {"id": "run_x", "instructions": "'
 
 
 def _inputs(folder: Path, name: str) -> Path:
-    """Runs, a step and rejects, with a word in each place where content may be."""
+    """Runs, a step and rejects, with a recognisable word in each field that may hold content."""
     folder = folder / name
     folder.mkdir()
     step = {"id": f"step_{name}", "object": "thread.run.step", "status": "failed", "run_id": "run_1"}
@@ -59,7 +59,7 @@ def _is_told(lake: Path) -> bool:
 def test_nothing_of_it_is_in_any_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: Rule, *, is_cut: bool
 ) -> None:
-    """Rejects included, of a later batch that names no rules, too; what is kept is found by the same search."""
+    """No redacted word is in any file, also after a batch without rules; the same search finds kept words."""
     if is_cut:
         monkeypatch.setattr(split, "UNSPLIT_BYTES", 1)
     lake, warehouse = tmp_path / "lake", tmp_path / "alone.duckdb"
@@ -76,7 +76,7 @@ def test_nothing_of_it_is_in_any_file(
 
 
 def test_an_export_passes_the_rules_of_the_lake_too(tmp_path: Path) -> None:
-    """What its warehouse has kept is dropped on the way."""
+    """Runs of an export are redacted by the rules of the lake."""
     warehouse, out, lake = tmp_path / "runs.duckdb", tmp_path / "out", tmp_path / "lake"
     first, second = _inputs(tmp_path, "first"), _inputs(tmp_path, "second")
     alone(warehouse, first)
@@ -92,7 +92,7 @@ def test_an_export_passes_the_rules_of_the_lake_too(tmp_path: Path) -> None:
 
 
 def test_a_batch_may_change_the_rules(tmp_path: Path) -> None:
-    """From then on they hold; fields that it does not name have those of the lake."""
+    """New rules hold from their batch on, and other fields keep the rules of the lake."""
     lake = tmp_path / "lake"
     engine.load(lake, [_inputs(tmp_path, "first")], shards=1, content=_content("drop"))
     engine.load(lake, [_inputs(tmp_path, "second")], content=RedactionPolicy({"instructions": "keep"}))
@@ -105,7 +105,7 @@ def test_a_batch_may_change_the_rules(tmp_path: Path) -> None:
 
 
 def test_hashes_need_their_key(tmp_path: Path) -> None:
-    """None, and another one, are refused before anything is read; equal texts of all batches are equal."""
+    """A missing or different key is refused before anything is read; equal texts of all batches have equal hashes."""
     lake = tmp_path / "lake"
     first, second = _inputs(tmp_path, "first"), _inputs(tmp_path, "second")
     with pytest.raises(WarehouseError, match="the key of the hashes is missing: set RUNMART_CONTENT_KEY"):
@@ -123,14 +123,14 @@ def test_hashes_need_their_key(tmp_path: Path) -> None:
 
 
 def test_the_key_is_not_shown(tmp_path: Path) -> None:
-    """What is carried to other machines may end in their logs."""
+    """The representation of a job, which other machines may log, does not show the key."""
     todo = begin(str(tmp_path / "lake"), [str(tmp_path)], source="x", content=_content("hash"))
     assert todo.admission.content.key == KEY
     assert KEY.decode() not in repr(todo)
 
 
 def test_a_lake_that_is_copied_keeps_its_rules(tmp_path: Path) -> None:
-    """They are in it, not beside it."""
+    """The rules are stored in the lake's manifest, so that a copy has them."""
     engine.load(tmp_path / "lake", [_inputs(tmp_path, "first")], shards=1, content=_content("drop"))
     copy = Path(shutil.move(tmp_path / "lake", tmp_path / "copy"))
     engine.load(copy, [_inputs(tmp_path, "second")])

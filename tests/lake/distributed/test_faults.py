@@ -1,4 +1,4 @@
-"""Whatever goes wrong in a batch, the lake is as it was, and another try gives what an undisturbed one gives."""
+"""Failures of a batch leave the lake unchanged, and a retry gives the same lake as an undisturbed load."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -23,7 +23,7 @@ STAGES: dict[str, Any] = {"listed": discover, "marked": discover, "splits": spli
 def test_a_stage_that_fails_leaves_the_lake_as_it_was(
     before: Before, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
-    """A task has done something by then; the same command completes the batch."""
+    """A stage that fails after some tasks leaves the lake unchanged; the same command completes the batch."""
     whole = getattr(STAGES[stage], stage)
 
     def fails(job: Job, rows: Iterable[Any]) -> Iterator[Any]:
@@ -39,7 +39,7 @@ def test_a_stage_that_fails_leaves_the_lake_as_it_was(
 
 
 def _stop_at(monkeypatch: pytest.MonkeyPatch, before: Before, number: int, *, is_written: bool) -> bool:
-    """A batch that ends at a file that it puts into the lake, once that is there or before; False if it has no such."""
+    """Load a batch that stops before or after it puts a certain file into the lake; False if it has no such file."""
     put, left = Storage.put, number
 
     def stops(self: Storage, file: Path, name: str) -> None:
@@ -67,7 +67,7 @@ def _stop_at(monkeypatch: pytest.MonkeyPatch, before: Before, number: int, *, is
 def test_a_crash_at_any_file_leaves_the_lake_as_it_was(
     before: Before, monkeypatch: pytest.MonkeyPatch, *, is_written: bool
 ) -> None:
-    """One crash after another, each some files later; then the batch is loaded, and nothing is left of them."""
+    """After crashes at one file after another the batch can be loaded, and no unreferenced file is left."""
     for number in range(is_written, 99, 3):
         if not _stop_at(monkeypatch, before, number, is_written=is_written):
             break
@@ -85,7 +85,7 @@ def _interrupt(*_: object) -> None:
 
 
 def _stop_at_manifest(monkeypatch: pytest.MonkeyPatch, before: Before) -> None:
-    """A batch that ends when all its files are there, and the next manifest beside the old one."""
+    """Load a batch that stops when the next manifest is written and not yet renamed."""
     rename = lake_storage.rename
 
     def stops(aside: Path, path: Path) -> None:
@@ -102,7 +102,7 @@ def _stop_at_manifest(monkeypatch: pytest.MonkeyPatch, before: Before) -> None:
 def test_a_crash_before_the_manifest_is_in_its_place_leaves_the_lake_as_it_was(
     before: Before, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until then, nothing of the batch is part of it."""
+    """A crash before the manifest is renamed leaves the lake unchanged."""
     _stop_at_manifest(monkeypatch, before)
     assert before.is_as_it_was()
     assert lake_rows(before.lake) == before.rows
@@ -112,7 +112,7 @@ def test_a_crash_before_the_manifest_is_in_its_place_leaves_the_lake_as_it_was(
 def test_a_crash_once_the_manifest_is_in_its_place_leaves_the_whole_batch(
     before: Before, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is left to do is to remove files; the next batch does that."""
+    """After the manifest is renamed the batch is committed; the next batch removes the leftovers."""
     with monkeypatch.context() as patched:
         patched.setattr(commit, "_clean", _interrupt)
         with pytest.raises(KeyboardInterrupt):
@@ -125,7 +125,7 @@ def test_a_crash_once_the_manifest_is_in_its_place_leaves_the_whole_batch(
 
 
 def test_what_cannot_be_listed_does_not_undo_a_batch(before: Before, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The batch is part of the lake by then: it must not be called a failure."""
+    """A failure to list files for clean-up does not fail a committed batch."""
 
     def fails(*_: object) -> list[str]:
         raise ExportError("access denied")
@@ -136,7 +136,7 @@ def test_what_cannot_be_listed_does_not_undo_a_batch(before: Before, monkeypatch
 
 
 def test_the_first_batch_may_fail_too(before: Before, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it leaves in the folder is known for what it is, and removed by the next."""
+    """The leftovers of a failed first batch are recognised, and removed by the next one."""
     new = before._replace(lake=tmp_path / "new")
     assert _stop_at(monkeypatch, new, 3, is_written=False)
     _stop_at_manifest(monkeypatch, new)
@@ -152,7 +152,7 @@ def test_the_first_batch_may_fail_too(before: Before, tmp_path: Path, monkeypatc
 def test_a_task_that_is_done_twice_changes_nothing(
     before: Before, monkeypatch: pytest.MonkeyPatch, stage: str, kept: str
 ) -> None:
-    """An engine that tries again, or that has the same done by two machines, keeps the result of one of them."""
+    """If an engine runs a task twice, one of the results is used."""
     whole: Callable[[Job, Iterable[Any]], Iterator[Any]] = getattr(STAGES[stage], stage)
     attempts = 0
 

@@ -1,4 +1,4 @@
-"""Batches of a lake: what they leave in it is what one load leaves in a warehouse, and they write no more than that."""
+"""Batches of a lake: the same rows as one load into a warehouse, and only files that change are written."""
 
 import json
 import random
@@ -62,7 +62,7 @@ DAMAGED = st.sampled_from([{"id": "run_a", "status": "completed", "created_at": 
 
 
 class File(NamedTuple):
-    """One input: what is in it, its time, its label."""
+    """One input: its contents, its time, its label."""
 
     items: Sequence[dict[str, Any]]
     modified_at: int
@@ -86,7 +86,7 @@ FILES = st.lists(
 def test_any_order_any_split_any_spread_gives_what_one_load_gives(
     files: list[File], random_: random.Random, shards: int
 ) -> None:
-    """The same inputs in any order, in any batches, over any tasks and shards, any number of times: the same tables."""
+    """Any order, batches, tasks, shards and repetitions of the same inputs give the same tables."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = [
@@ -124,7 +124,7 @@ LOSES: list[dict[str, Any]] = [{"usage": {"total_tokens": 1}, "tools": [{"type":
 
 
 def test_a_run_that_changes_its_month_or_source_is_in_one_place(tmp_path: Path) -> None:
-    """Its observations come in different batches: it leaves the old partition, with all that belongs to it."""
+    """A run that changes its month or source leaves its old partition, with all child rows."""
     lake, warehouse = tmp_path / "lake", tmp_path / "alone.duckdb"
     for number in range(3):
         for source in ("acme", "bolt"):
@@ -149,7 +149,7 @@ def test_a_run_that_changes_its_month_or_source_is_in_one_place(tmp_path: Path) 
 
 
 def test_a_later_batch_rewrites_only_what_it_touches(tmp_path: Path) -> None:
-    """Files of other months and of other shards keep their names and times; what it replaced stays for one batch."""
+    """Files of other months and shards stay as they are; replaced files are kept for one batch."""
     lake = tmp_path / "lake"
     runs = [run(f"run_{n}", created_at=(NOVEMBER, DECEMBER)[n % 2], usage={"total_tokens": n}) for n in range(40)]
     engine.load(lake, [write(tmp_path / "1.json", page(*runs), BEFORE)], shards=3)
@@ -176,7 +176,7 @@ def test_a_later_batch_rewrites_only_what_it_touches(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("reload", [False, True])
 def test_a_batch_that_is_repeated_writes_nothing(tmp_path: Path, *, reload: bool) -> None:
-    """No file of the lake is another; its loads tell that there was nothing new, or that all of it was known."""
+    """A repeated batch changes no file; its load counts all as known or, with `reload`, as unchanged."""
     lake, bad = tmp_path / "lake", {"id": "bad", "status": "completed", "created_at": "soon"}
     path = write(tmp_path / "1.json", page(run("a", created_at=NOVEMBER), run("b"), bad), BEFORE)
     engine.load(lake, [path], shards=2)
@@ -191,7 +191,7 @@ def test_a_batch_that_is_repeated_writes_nothing(tmp_path: Path, *, reload: bool
 
 
 def test_loads_tell_what_batches_did(tmp_path: Path) -> None:
-    """Of each batch, what a load of the same inputs tells: new, updated, unchanged, inputs, pages, steps, rejects."""
+    """The load of a batch has the counts that a load of the same inputs into a warehouse has."""
     lake, warehouse = tmp_path / "lake", tmp_path / "alone.duckdb"
     step = {"id": "step_1", "object": "thread.run.step", "status": "completed", "run_id": "run_1"}
     message = {"id": "msg_1", "object": "thread.message"}

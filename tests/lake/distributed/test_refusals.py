@@ -1,4 +1,4 @@
-"""Two batches at once, and folders that are no lake: sentences, and nothing is written."""
+"""Concurrent batches, and folders that are no lake, are refused with a sentence, and nothing is written."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ from tests.support.warehouse import page, query, run, write
 def test_of_two_batches_at_once_the_first_to_finish_is_loaded(
     before: Before, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    """The other ends with a sentence, however late it meets the first; it can be run again."""
+    """Of two concurrent batches the first to commit wins; the other ends with a sentence, and can be repeated."""
     other = write(tmp_path / "other.json", page(run("other", created_at=1_703_000_000)))
     module: Any = {"merged": merge, "put": Storage, "finish": commit, "commit": manifests}[moment]
     whole = getattr(module, moment)
@@ -50,7 +50,7 @@ def test_of_two_batches_at_once_the_first_to_finish_is_loaded(
 
 
 def test_a_lake_that_somebody_writes_to_is_not_written_to(before: Before) -> None:
-    """Two that write the manifest in the same moment: one of them, with a sentence for the other."""
+    """If two processes replace the manifest at once, one of them ends with a sentence."""
     with held(before.lake, for_writing=True), pytest.raises(ExportError, match="uses it; try again later"):
         before.load()
     assert before.is_as_it_was()
@@ -82,7 +82,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("how", REFUSALS)
 def test_what_is_no_lake_is_refused_and_left_alone(before: Before, how: str) -> None:
-    """A folder with other things in it, a damaged lake, one of a newer runmart, an export."""
+    """A folder with other files, a damaged lake, a newer lake and an export are refused and not changed."""
     _spoil(before.lake, how)
     files = {path: path.read_bytes() for path in before.lake.rglob("*") if path.is_file()}
     with pytest.raises(ExportError, match=REFUSALS[how]):
@@ -94,7 +94,7 @@ def test_what_is_no_lake_is_refused_and_left_alone(before: Before, how: str) -> 
 
 
 def test_a_lake_that_lacks_a_file_is_told_in_a_sentence(before: Before) -> None:
-    """The view file that was there is still there, and nothing beside it."""
+    """A missing file ends in a sentence; the existing view file stays, without leftovers beside it."""
     view_file = opened(before.lake)
     text = view_file.read_bytes()
     path = next((before.lake / "runs").rglob("*.parquet"))
@@ -106,7 +106,7 @@ def test_a_lake_that_lacks_a_file_is_told_in_a_sentence(before: Before) -> None:
 
 
 def test_a_shell_that_was_killed_does_not_spoil_a_window(before: Before) -> None:
-    """What it had written is kept; the log that it left is of the old file, and must not meet the new one."""
+    """The log that a killed shell has left of an old view file is not applied to the new one."""
     view_file = opened(before.lake)
     dies = "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute(sys.argv[2]); os._exit(9)"
     alias = "insert into model_aliases values ('default', 'deployed', null, 'mine')"

@@ -1,4 +1,4 @@
-"""Large inputs are cut, and the pieces together give what the whole gives."""
+"""Large inputs are split, and the results are those of the whole input."""
 
 import gzip
 import json
@@ -31,7 +31,7 @@ def _a_run(of: str, number: int) -> dict[str, Any]:
 
 
 def _items(of: str) -> list[dict[str, Any]]:
-    """Runs, and some that are damaged, and steps, between them."""
+    """Runs, some of them damaged, with steps between them."""
     items: list[dict[str, Any]] = []
     for number in range(RUNS):
         items.append(_a_run(of, number))
@@ -93,7 +93,7 @@ def _small_blocks(chunks: Iterable[bytes], _size: int = 0) -> Iterator[Block]:
 
 @pytest.fixture(name="is_cut", autouse=True)
 def _is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An input of more than 100 bytes is large; it is read some runs at a time, whole or not; some make a piece."""
+    """Makes inputs of more than 100 bytes large, and blocks and splits small."""
     monkeypatch.setattr(split, "UNSPLIT_BYTES", 100)
     monkeypatch.setattr(split, "SPLIT_BYTES", 2000)
     monkeypatch.setattr(split, "blocks", _small_blocks)
@@ -122,7 +122,7 @@ def _sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 
 def test_large_inputs_give_what_they_give_whole(tmp_path: Path, sent: list[tuple[str, int]]) -> None:
-    """Their tables, their inputs, their rejects with places and lines, and the counts of the load."""
+    """A split input gives the same tables, bookkeeping, positions of rejects and counts as an unsplit one."""
     texts = {**{name: text(name) for name, text in INPUTS.items()}, **HOLD_NOTHING}
     paths = {name: write(tmp_path / name, text) for name, text in texts.items()}
     outcome = engine.load(tmp_path / "lake", list(paths.values()), tasks=4, shards=2)
@@ -140,7 +140,7 @@ def test_large_inputs_give_what_they_give_whole(tmp_path: Path, sent: list[tuple
 
 
 def test_large_inputs_are_put_together_each_by_itself(tmp_path: Path, sent: list[tuple[str, int]]) -> None:
-    """Two large ones, and small ones beside them, in one batch; each of them is recorded once."""
+    """Two large inputs and small ones in one batch are recorded as one input each."""
     items = _items("run")
     paths = [
         write(tmp_path / "1.json", page(*items[:40])),

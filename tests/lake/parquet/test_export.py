@@ -1,4 +1,4 @@
-"""An export gives back what it was made of, and writes only what has changed."""
+"""An export can be imported without loss, and a later one writes only the partitions that have changed."""
 
 import json
 import shutil
@@ -38,7 +38,7 @@ SOURCES = ("default", "a/b=ü %", "..")
 
 
 def a_run(number: int, created_at: int | None, **fields: Any) -> dict[str, Any]:
-    """A run with children of each kind."""
+    """A run with child rows in each table."""
     return {
         "id": f"run_{number}",
         "object": "thread.run",
@@ -70,7 +70,7 @@ def load(warehouse: Path, folder: Path, *objects: dict[str, Any], source: str = 
 
 
 def contents(warehouse: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows but for the load that brought them."""
+    """All rows without `load_id`."""
     with duckdb.connect(warehouse, read_only=True) as connection:
         connection.execute("set timezone = 'UTC'")
         found: dict[str, list[tuple[Any, ...]]] = {}
@@ -82,13 +82,13 @@ def contents(warehouse: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def exported(warehouse: Path, folder: Path, *, full: bool = False) -> Outcome:
-    """An export."""
+    """Export, and return the outcome."""
     with open_for_reading(warehouse, 0) as connection:
         return export(connection, folder, full=full)
 
 
 def restored(warehouse: Path, folder: Path) -> Any:
-    """An import."""
+    """Import, and return the load."""
     with open_for_writing(warehouse, 0) as writer:
         install(writer)
         return restore(writer, folder).totals
@@ -96,7 +96,7 @@ def restored(warehouse: Path, folder: Path) -> Any:
 
 @pytest.fixture(name="built", scope="module")
 def _built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs of all months and sources."""
+    """A warehouse of runs of several months and sources."""
     folder = tmp_path_factory.mktemp("built")
     warehouse = folder / "runs.duckdb"
     number = 0
@@ -111,12 +111,12 @@ def _built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(name="loaded")
 def _loaded(built: Path, tmp_path: Path) -> Path:
-    """A copy of that, to work with."""
+    """A copy of that warehouse, for one test."""
     return Path(shutil.copy(built, tmp_path / "runs.duckdb"))
 
 
 def test_an_export_comes_back_as_it_was(loaded: Path, tmp_path: Path) -> None:
-    """All tables, but for which load brought a row; a second import changes nothing."""
+    """An import gives all rows except `load_id`; a second import changes nothing."""
     outcome = exported(loaded, tmp_path / "out")
     assert (outcome.written, outcome.unchanged, outcome.removed) == (15, 0, 0)
     assert (outcome.rows["runs"], outcome.rows["tools"], outcome.rows["steps"]) == (46, 90, 15)
@@ -142,7 +142,7 @@ def test_an_export_comes_back_as_it_was(loaded: Path, tmp_path: Path) -> None:
 def test_any_warehouse_comes_back(
     seen: list[tuple[int, int | None, str, int]], cut: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Runs that change month, source and content between two exports; two halves imported over each other."""
+    """Exports of random warehouses, whose runs change month, source and content, can be imported over each other."""
     folder = tmp_path_factory.mktemp("any")
     warehouse, again = folder / "w.duckdb", folder / "again.duckdb"
     for place, (number, created_at, source, at) in enumerate(seen):
@@ -160,7 +160,7 @@ def test_any_warehouse_comes_back(
 
 
 def test_only_what_has_changed_is_written(loaded: Path, tmp_path: Path) -> None:
-    """A new run, a changed one, a new step, pruned content and pruned runs: their partitions, and no others."""
+    """New and changed runs, new steps, and prunes write their partitions, and no others."""
     out = tmp_path / "out"
     exported(loaded, out)
 
@@ -198,14 +198,14 @@ def test_only_what_has_changed_is_written(loaded: Path, tmp_path: Path) -> None:
 
 
 def contents_of_export(out: Path, folder: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """What an export holds, by way of a new warehouse."""
+    """The rows of an export, read through a new warehouse."""
     warehouse = folder / "from_export.duckdb"
     restored(warehouse, out)
     return contents(warehouse)
 
 
 def test_everything_reads_it(loaded: Path, tmp_path: Path) -> None:
-    """DuckDB, polars and Arrow find the rows, their types and their partitions."""
+    """DuckDB, polars and Arrow read the rows, types and partitions."""
     out = tmp_path / "out"
     exported(loaded, out)
     count = "select source, month, count(*) from read_parquet(?, hive_partitioning = true) group by all order by all"
@@ -227,7 +227,7 @@ def test_everything_reads_it(loaded: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_with_something_else_is_left_alone(loaded: Path, tmp_path: Path) -> None:
-    """And so is the export of another warehouse."""
+    """A folder with other files, or with the export of another warehouse, is refused and not changed."""
     out = tmp_path / "out"
     out.mkdir()
     (out / "thesis.txt").write_text("x")
@@ -251,7 +251,7 @@ def test_a_folder_with_something_else_is_left_alone(loaded: Path, tmp_path: Path
 
 
 def _damage(out: Path, path: Path, damage: str) -> None:
-    """Do something to a file of an export; columns are left out as an older runmart would."""
+    """Damage one file of an export, or remove columns as an older runmart would not have them."""
     text = bytearray(path.read_bytes())
     if damage == "missing":
         path.unlink()
@@ -272,7 +272,7 @@ def _damage(out: Path, path: Path, damage: str) -> None:
 @pytest.mark.parametrize("name", ["runs/source=default/month=2023-12", "tools/source=../month=2024-12", "prices"])
 @pytest.mark.parametrize("damage", ["missing", "cut", "flipped", "columns"])
 def test_a_damaged_export_is_not_loaded(loaded: Path, tmp_path: Path, name: str, damage: str) -> None:
-    """The error names the file; nothing of the export is in the warehouse, not even a load."""
+    """The error names the damaged file, and nothing is imported, not even a load."""
     out = tmp_path / "out"
     exported(loaded, out)
     path = out / name / "data.parquet"
@@ -287,14 +287,14 @@ def test_a_damaged_export_is_not_loaded(loaded: Path, tmp_path: Path, name: str,
 
 
 def test_a_manifest_of_a_newer_runmart_is_not_read(tmp_path: Path) -> None:
-    """Whatever else is in it."""
+    """A manifest of a newer format is refused, whatever else it holds."""
     (tmp_path / MANIFEST).write_text('{"format": 99, "something": "new"}')
     with pytest.raises(ExportError, match=r"format 99.*upgrade"):
         read_manifest(tmp_path)
 
 
 def test_an_export_that_was_cut_short_is_completed(loaded: Path, tmp_path: Path) -> None:
-    """What was written is known; the rest is written the next time."""
+    """The next export after an interrupted one writes only what is missing."""
     out = tmp_path / "out"
     written = 0
 
@@ -318,7 +318,7 @@ def test_an_export_that_was_cut_short_is_completed(loaded: Path, tmp_path: Path)
 
 
 def _crash(monkeypatch: pytest.MonkeyPatch, loaded: Path, out: Path, after: int) -> None:
-    """An export that ends when `after` files are in place, and the next is written but not renamed yet."""
+    """An export that stops with `after` files in place, before it renames the next one."""
     left = after
 
     def put(aside: Path, path: Path) -> None:
@@ -338,7 +338,7 @@ def _crash(monkeypatch: pytest.MonkeyPatch, loaded: Path, out: Path, after: int)
 def test_a_crash_leaves_what_everything_reads(
     loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    """Twice, and in a second export, too; the next completes it, and only then is it loaded."""
+    """After crashes of a first and a later export, files are readable; only a completed export is imported."""
     out = tmp_path / "out"
     arrow: Any = pyarrow.dataset
     for _ in range(2):
@@ -359,7 +359,7 @@ def test_a_crash_leaves_what_everything_reads(
 def test_what_a_crash_left_of_a_partition_that_is_gone_is_removed(
     loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was being written for the first time, and its only run is in another month by now."""
+    """The next export removes files of a partition that no longer has runs when a crash left them."""
     out = tmp_path / "out"
     exported(loaded, out)
     load(loaded, tmp_path, a_run(700, 1_600_000_000, status="in_progress"))
@@ -374,14 +374,14 @@ def test_what_a_crash_left_of_a_partition_that_is_gone_is_removed(
 def test_an_upgrade_that_adds_a_column_writes_everything(
     loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else old partitions would lack it."""
+    """After an upgrade that adds a column all partitions are written again."""
     exported(loaded, tmp_path / "out")
     monkeypatch.setattr(export_module, "_columns_digest", lambda: "others")
     assert exported(loaded, tmp_path / "out").unchanged == 0
 
 
 def test_only_one_is_at_work_in_an_export(loaded: Path, tmp_path: Path) -> None:
-    """A second export would write into the files of the first; several may read it."""
+    """A second concurrent export is refused, while several processes may read."""
     out = tmp_path / "out"
     exported(loaded, out)
     with held(out, for_writing=True):
@@ -394,7 +394,7 @@ def test_only_one_is_at_work_in_an_export(loaded: Path, tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
-    """Whoever writes, runmart its manifest or DuckDB a table; and the next export goes on."""
+    """A full disk ends in a sentence, for the manifest and for tables; the next export completes."""
     warehouse, out = tmp_path / "runs.duckdb", tmp_path / "out"
     load(warehouse, tmp_path, a_run(1, None))
     for kilobytes in (0, 2):
@@ -408,7 +408,7 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
 
 
 def test_what_is_newer_stays(loaded: Path, tmp_path: Path) -> None:
-    """Observations, prices and aliases that a warehouse has of its own; others come in, once."""
+    """An import keeps newer observations and existing prices and aliases, and adds missing ones."""
     user = "insert into prices values ('me', 'mine', '2024-01-01', null, ?, null, 2, 'EUR', 'x')"
     alias = "insert into model_aliases values ('default', 'deployed', null, ?)"
     with duckdb.connect(loaded) as connection:
@@ -429,14 +429,14 @@ def test_what_is_newer_stays(loaded: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_may_have_any_name(loaded: Path, tmp_path: Path) -> None:
-    """Characters that stand for others in patterns are themselves."""
+    """Glob characters in the name of a folder are taken literally."""
     out = tmp_path / "it's [1]*?{a,b}"
     exported(loaded, out)
     assert contents_of_export(out, tmp_path) == contents(loaded)
 
 
 def test_the_commands_tell_what_they_did(loaded: Path, tmp_path: Path) -> None:
-    """In words and in JSON; an import is a load with its name."""
+    """Export and import report in words and in JSON; an import is recorded as a load."""
     out, again = tmp_path / "out", tmp_path / "again.duckdb"
 
     def output_of(*arguments: str | Path) -> str:

@@ -1,4 +1,4 @@
-"""A Spark of two machines, as far as a process of its own is one."""
+"""Fixtures: a Spark cluster of two workers."""
 
 import os
 from collections.abc import Generator
@@ -17,7 +17,7 @@ ZONE = "America/St_Johns"
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Generator["SparkSession"]:
-    """A session of a cluster for all tests: a master, and two workers with a process each, that share only the disk."""
+    """A session of a cluster for all tests: a master and two workers in processes of their own."""
     from pyspark.sql import SparkSession
 
     folder = tmp_path_factory.mktemp("spark")

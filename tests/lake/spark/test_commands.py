@@ -1,4 +1,4 @@
-"""`runmart lake load` as it is run: by spark-submit, on a server of Spark Connect, with files in S3."""
+"""`runmart lake load` with spark-submit, with a server of Spark Connect, and with files in S3."""
 
 import json
 import os
@@ -32,14 +32,14 @@ SOURCES = [ROOT / "cli" / "demo" / "pages", ROOT / "tests" / "data" / "realdata"
 
 @pytest.fixture(name="alone", scope="module")
 def _alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A warehouse that one machine has loaded."""
+    """A warehouse of the same inputs, loaded by one process."""
     warehouse = tmp_path_factory.mktemp("alone") / "alone.duckdb"
     assert command("ingest", *SOURCES, "-w", warehouse).returncode == 3
     return warehouse
 
 
 def execute(*words: str | Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command of Spark's, or one that uses it."""
+    """Run a command that uses Spark."""
     variables = {**os.environ, **ENVIRONMENT, **environment}
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=300, env=variables)
 
@@ -47,14 +47,14 @@ def execute(*words: str | Path, environment: Mapping[str, str]) -> subprocess.Co
 def submit(
     folder: Path, *words: str | Path, master: str = MASTER, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """`spark-submit`, whose executors have the same environment."""
+    """Run `spark-submit` with executors in the same environment."""
     given = options(folder, {f"spark.executorEnv.{name}": value for name, value in environment.items()}, master)
     variables = {"SPARK_WORKER_DIR": str(folder / "work"), **environment}
     return execute(home() / "bin" / "spark-submit", *given, submitted.__file__, *words, environment=variables)
 
 
 def test_spark_submit_loads_what_one_machine_does(alone: Path, tmp_path: Path) -> None:
-    """Exit codes and the summary are those of the command."""
+    """spark-submit loads the same rows, with the command's exit codes and summary."""
     lake = tmp_path / "lake"
     done = submit(tmp_path, lake, *SOURCES, "--shards", "2", "--json")
     assert done.returncode == 3, done.stderr
@@ -68,7 +68,7 @@ def test_spark_submit_loads_what_one_machine_does(alone: Path, tmp_path: Path) -
 
 
 def test_a_server_of_spark_connect_loads_and_has_the_views(alone: Path, tmp_path: Path) -> None:
-    """The client needs no Java, and says nothing but what it did; views give what they give in DuckDB."""
+    """Load and views work over Spark Connect, with a client without Java and without other output."""
     lake, view_file, given = tmp_path / "lake", tmp_path / "view_file.duckdb", tmp_path / "views"
     given.mkdir()
     with connect_server(tmp_path) as address:
@@ -89,7 +89,7 @@ def test_a_server_of_spark_connect_loads_and_has_the_views(alone: Path, tmp_path
 
 
 def test_lakes_and_inputs_are_in_object_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batch after batch; a copy of the lake on a disk holds what a warehouse does."""
+    """A lake in S3 loaded in batches from S3 holds, copied to a disk, the same rows as a warehouse."""
     at, copied = ["--observed-at", "2026-01-01"], tmp_path / "lake"
     with buckets.serving() as environment:
         for name, value in environment.items():

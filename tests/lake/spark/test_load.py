@@ -1,4 +1,4 @@
-"""Batches on a cluster: what they leave in the lake is what one machine would have."""
+"""Batches on a Spark cluster give the same rows as a load by one process."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ TASKS, SHARDS = 12, 3
 
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """All real payloads, a thousand pages of generated runs, and one large file beside them."""
+    """All recorded payloads, a thousand generated pages, and one large file."""
     folder = tmp_path_factory.mktemp("pages")
     generate = [sys.executable, ROOT / "benchmarks" / "generate.py"]
     subprocess.run([*generate, folder / "generated", str(PAGED_RUNS), "--page", "20"], check=True)
@@ -50,7 +50,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def alone(pages: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A warehouse that one machine has loaded."""
+    """A warehouse of the same inputs, loaded by one process."""
     warehouse = tmp_path_factory.mktemp("alone") / "alone.duckdb"
     with open_for_writing(warehouse, 0) as writer:
         install(writer)
@@ -60,7 +60,7 @@ def alone(pages: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(name="lake", scope="module")
 def _lake(spark: "SparkSession", pages: list[Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
-    """A lake that a cluster has loaded, and what that batch did."""
+    """A lake loaded by a cluster, and the outcome of its batch."""
     from runmart.lake.spark.load import load
 
     lake = tmp_path_factory.mktemp("cluster") / "lake"
@@ -68,14 +68,14 @@ def _lake(spark: "SparkSession", pages: list[Path], tmp_path_factory: pytest.Tem
 
 
 def test_a_cluster_loads_what_one_machine_does(lake: tuple[Path, Outcome], alone: Path) -> None:
-    """All tables, the inputs and the rejects are equal."""
+    """All tables, inputs and rejects equal those of a warehouse."""
     assert_equal(lake[0], alone)
 
 
 def test_the_same_batch_again_changes_nothing(
     spark: "SparkSession", pages: list[Path], lake: tuple[Path, Outcome]
 ) -> None:
-    """Inputs are known; when they are read all the same, no file is written."""
+    """Known inputs are skipped; with `reload` they are read, and no file is written."""
     from runmart.lake.spark.load import load
 
     folder, done = lake
@@ -106,14 +106,14 @@ def _engines(
 def test_every_view_over_a_lake_gives_the_same_in_both_engines(
     view: View, engines: tuple["SparkSession", duckdb.DuckDBPyConnection]
 ) -> None:
-    """Real payloads and tens of thousands of runs, as a cluster has loaded them."""
+    """Every view over the lake returns the same rows in Spark and in DuckDB."""
     spark, duck = engines
     expected = duck.sql(f"from {view.name}").to_arrow_table()
     assert differences(view, spark.table(view.name).toArrow(), expected) == []
 
 
 def test_two_batches_end_as_one(spark: "SparkSession", pages: list[Path], alone: Path, tmp_path: Path) -> None:
-    """Runs whose observations come in different batches are at their latest one."""
+    """Runs with observations in two batches are stored at the latest one."""
     from runmart.lake.spark.load import load
 
     lake = tmp_path / "lake"
@@ -123,7 +123,7 @@ def test_two_batches_end_as_one(spark: "SparkSession", pages: list[Path], alone:
 
 
 def executors() -> Iterator[int]:
-    """The processes that are executors of a cluster in this one."""
+    """The executor processes of a cluster."""
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             try:
@@ -137,7 +137,7 @@ def executors() -> Iterator[int]:
 def test_an_executor_that_is_killed_is_made_good(
     tasks: int, spark: "SparkSession", pages: list[Path], alone: Path, tmp_path: Path
 ) -> None:
-    """`kill -9` while inputs are read, or while shards are written: nothing is lost, nothing is there twice."""
+    """If an executor is killed while inputs are read or shards written, no row is lost or duplicated."""
     from runmart.lake.spark.load import load
 
     lake, killed = tmp_path / "lake", list[int]()
@@ -171,7 +171,7 @@ def test_an_executor_that_is_killed_is_made_good(
 
 
 def test_a_source_that_is_not_there_is_a_sentence(spark: "SparkSession", tmp_path: Path) -> None:
-    """The lake is not made."""
+    """A missing source ends in a sentence, and no lake is created."""
     from runmart.lake.spark.load import load
 
     with pytest.raises(SourceError, match="no such file or folder"):

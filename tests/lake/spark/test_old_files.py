@@ -1,4 +1,4 @@
-"""Files of older schemas in Spark: typed nulls and defaults, as DuckDB reads them."""
+"""Files of older schemas in Spark: missing columns hold typed nulls or defaults, as in DuckDB."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,13 +20,13 @@ COLUMNS = ["run_id", "source", "model", "tool_count", "tools_digest"]
 
 
 def found(session: "SparkSession", columns: list[str]) -> list[tuple[object, ...]]:
-    """Columns of the table `runs`, by id."""
+    """Columns of the table `runs`, sorted by id."""
     rows = session.table("runs").select(*columns).toArrow().to_pylist()
     return sorted(tuple(row.values()) for row in rows)
 
 
 def test_an_export_without_sums_of_tools_has_them(spark: "SparkSession", tmp_path: Path) -> None:
-    """They are computed from the rows in tools, and are what a warehouse has."""
+    """The columns computed from tools, which old files lack, have the values of a warehouse."""
     session = spark.newSession()
     register(session, kept("export-format1-schema7", tmp_path))
     complete = kept("warehouse-schema8", tmp_path)
@@ -34,7 +34,7 @@ def test_an_export_without_sums_of_tools_has_them(spark: "SparkSession", tmp_pat
 
 
 def test_files_of_two_schemas_are_one_table(spark: "SparkSession", tmp_path: Path) -> None:
-    """A lake of old files and of new ones: as its view file shows it, and the views answer."""
+    """A lake of old and new files gives the same rows as its view file, and the views work."""
     lake, session = kept(LAKES[0], tmp_path), spark.newSession()
     with added_columns():
         batch_engine.load(lake, [later_page(tmp_path)], source="acme")

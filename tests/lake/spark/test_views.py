@@ -1,4 +1,4 @@
-"""All views over the same data in DuckDB and in Spark: the same rows, value by value."""
+"""All views over the same data return the same rows in DuckDB and in Spark, value by value."""
 
 import json
 import shutil
@@ -57,7 +57,7 @@ ODD_SOURCES = ("a/b=ü %", "007", "..", "")
 
 
 def _odd(number: int) -> dict[str, Any]:
-    """A run as servers hardly send one."""
+    """A run with unusual values."""
     created_at = INSTANTS[number % len(INSTANTS)]
     return {
         "id": f"odd_{number}",
@@ -76,7 +76,7 @@ def _odd(number: int) -> dict[str, Any]:
 
 @pytest.fixture(name="warehouse", scope="module")
 def _warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All recorded pages and those of the demo, generated runs, and odd ones."""
+    """A warehouse of all recorded and demo pages, generated runs, and unusual ones."""
     folder = tmp_path_factory.mktemp("warehouse")
     warehouse, page = folder / "runs.duckdb", folder / "page.json"
     subprocess.run([sys.executable, ROOT / "benchmarks" / "generate.py", folder / "pages", str(GENERATED)], check=True)
@@ -106,7 +106,7 @@ def _warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(name="exported", scope="module")
 def _exported(warehouse: Path) -> Path:
-    """The export of that, beside things that are none of it."""
+    """An export of it, in a folder with unrelated files."""
     folder = warehouse.parent / "it's [1]*?{a,b} %20 ü"
     with open_for_reading(warehouse, 0) as connection:
         export(connection, folder)
@@ -127,7 +127,7 @@ def _duck(warehouse: Path) -> Generator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture(name="registered", scope="module")
 def _registered(spark: "SparkSession", exported: Path, duck: duckdb.DuckDBPyConnection) -> "SparkSession":
-    """Spark with the views; bookkeeping, which an export does not hold, is that of the warehouse."""
+    """Spark with the views; bookkeeping tables, which an export lacks, come from the warehouse."""
     session = spark.newSession()
     register(session, exported)
     for table in (LOADS, REJECTS):
@@ -140,14 +140,14 @@ def _registered(spark: "SparkSession", exported: Path, duck: duckdb.DuckDBPyConn
 def test_a_view_gives_the_same_in_both_engines(
     view: View, registered: "SparkSession", duck: duckdb.DuckDBPyConnection
 ) -> None:
-    """Every row and every value; floats to nine digits, instants to the microsecond."""
+    """Every view has the same rows; floats are equal to nine digits, instants to the microsecond."""
     expected = duck.sql(f"from {view.name}").to_arrow_table()
     assert expected.num_rows > 0
     assert differences(view, registered.table(view.name).toArrow(), expected) == []
 
 
 def _other(value: Any) -> Any:
-    """The next value."""
+    """A different value of the same type."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, float):
@@ -158,7 +158,7 @@ def _other(value: Any) -> Any:
 
 
 def _changed(table: Any, column: str, change: Callable[[Any], Any]) -> Any:
-    """The same table with another value in the first row that has one, and not zero."""
+    """The same table with another value in its first row that has a value other than null and zero."""
     values = table.column(column).to_pylist()
     place = next(place for place, one in enumerate(values) if one)
     values[place] = change(values[place])
@@ -175,7 +175,7 @@ def _null(_: object) -> None:
 
 
 def test_the_comparison_sees_every_change(duck: duckdb.DuckDBPyConnection) -> None:
-    """One value of one row is enough; so is a row, a name or a type; what is within nine digits is none."""
+    """One changed value, row, name or type is reported; a difference beyond nine digits is not."""
     view, rows = find("run_facts"), duck.sql("from run_facts").to_arrow_table()
     assert differences(view, rows, rows) == []
     assert differences(view, _changed(rows, "run_seconds", _slightly), rows) == []
@@ -188,7 +188,7 @@ def test_the_comparison_sees_every_change(duck: duckdb.DuckDBPyConnection) -> No
 
 
 def test_a_view_that_is_wrong_in_spark_is_found(registered: "SparkSession", duck: duckdb.DuckDBPyConnection) -> None:
-    """Were a day that of the session's time zone, the comparison would see it."""
+    """A view whose days follow the session's time zone is reported as different."""
     view = find("costs_daily")
     assert "utc_day(created_at)" in view.sql
     wrong = view.sql.replace("utc_day(created_at)", "cast(created_at as date)")
@@ -199,7 +199,7 @@ def test_a_view_that_is_wrong_in_spark_is_found(registered: "SparkSession", duck
 def test_what_the_session_is_set_to_does_not_matter(
     spark: "SparkSession", exported: Path, duck: duckdb.DuckDBPyConnection
 ) -> None:
-    """Neither its time zone, nor what it takes a timestamp for, nor how it treats errors."""
+    """Results do not depend on the session's time zone, timestamp type or ANSI mode."""
     session = spark.newSession()
     session.conf.set("spark.sql.session.timeZone", "Asia/Kathmandu")
     session.conf.set("spark.sql.timestampType", "TIMESTAMP_NTZ")
@@ -211,7 +211,7 @@ def test_what_the_session_is_set_to_does_not_matter(
 
 
 def test_an_export_in_which_nothing_is_has_all_views(spark: "SparkSession", tmp_path: Path) -> None:
-    """Tables without a file have their columns; prices are there."""
+    """In an empty export, tables without files have their columns, and bundled prices are there."""
     with open_for_writing(tmp_path / "runs.duckdb", 0) as writer:
         install(writer)
         export(writer.connection, tmp_path / "out")
@@ -224,7 +224,7 @@ def test_an_export_in_which_nothing_is_has_all_views(spark: "SparkSession", tmp_
 
 
 def test_what_was_exported_later_is_seen_once_it_is_registered(spark: "SparkSession", tmp_path: Path) -> None:
-    """In the same session."""
+    """After a later export, `register` in the same session shows the new rows."""
     page, session = tmp_path / "page.json", spark.newSession()
     for count in (1, 2):
         page.write_text(json.dumps({"object": "list", "data": [_odd(number) for number in range(count)]}))
@@ -239,7 +239,7 @@ def test_what_was_exported_later_is_seen_once_it_is_registered(spark: "SparkSess
 def test_the_bookkeeping_and_the_prices_of_a_lake_are_those_that_it_has(
     spark: "SparkSession", exported: Path, tmp_path: Path, duck: duckdb.DuckDBPyConnection
 ) -> None:
-    """Loads are in the manifest, rejects in files; prices are those that come with runmart."""
+    """Loads of a lake come from its manifest, rejects from files, prices from the bundled list."""
     folder = tmp_path / "lake"
     shutil.copytree(exported, folder)
     manifest = read_manifest(folder)
@@ -261,7 +261,7 @@ def test_the_bookkeeping_and_the_prices_of_a_lake_are_those_that_it_has(
 
 @pytest.mark.parametrize("prefix", ["", "file:"])
 def test_what_is_no_whole_export_is_told_in_a_sentence(spark: "SparkSession", tmp_path: Path, prefix: str) -> None:
-    """No manifest, one of an export that was cut short, a damaged one, a file that is missing."""
+    """A missing manifest or file, a damaged manifest and an interrupted export end in a sentence."""
     out, session = tmp_path / "out", spark.newSession()
     with pytest.raises(ExportError, match=r"no export of runmart, and no lake"):
         register(session, f"{prefix}{out}")
