@@ -156,7 +156,7 @@ def decompressed(path: Path) -> bytes:
     return pa.CompressedInputStream(pa.BufferReader(path.read_bytes()), "zstd").read()
 
 
-def test_hidden_content_is_in_no_saved_answer(server: TestServer, new_warehouse: Path, tmp_path: Path) -> None:
+def test_redacted_content_is_in_no_saved_response(server: TestServer, new_warehouse: Path, tmp_path: Path) -> None:
     """Redacted content is neither in the warehouse nor in the archive, and both hold the same runs."""
     server.world(threads=4, runs=150)
     server.steer("advance", steps=60)

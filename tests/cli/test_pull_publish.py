@@ -19,7 +19,7 @@ def _published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "published.duckdb"
 
 
-def test_a_quiet_pull_publishes_nothing(server: TestServer, warehouse: Path, published: Path) -> None:
+def test_a_pull_without_new_runs_publishes_nothing(server: TestServer, warehouse: Path, published: Path) -> None:
     """A pull without new runs leaves the published version as it is, and reports it as unchanged."""
     server.world(threads=3, runs=30)
     arguments = given(server, "-w", warehouse, "--publish", published)

@@ -221,7 +221,7 @@ def test_what_is_pruned_while_a_load_goes_on_stays_out(content_only: bool, lake:
     assert query(lake.location, "select run_id, instructions from runs") == expected
 
 
-def test_who_waits_too_long_is_told_for_whom(lake: Bare, tmp_path: Path) -> None:
+def test_a_lock_timeout_names_the_holder(lake: Bare, tmp_path: Path) -> None:
     """A lock time-out gives exit code 5 and names the program, machine and process that hold the lock."""
     file = write(tmp_path / "1.json", page(run("a")))
     with open_for_writing(lake.location, 30) as writer:

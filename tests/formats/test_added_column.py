@@ -131,7 +131,7 @@ def test_what_is_written_with_it_is_refused_without_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["export-format1-schema7", "export-format2-schema8", LAKES[0]])
-def test_spark_is_told_the_same_defaults(name: str, tmp_path: Path) -> None:
+def test_spark_gets_the_same_defaults(name: str, tmp_path: Path) -> None:
     """The default expressions for Spark give the same values in DuckDB, after replacing quotes and one function."""
     folder = kept(name, tmp_path)
     manifest = read_manifest(folder)

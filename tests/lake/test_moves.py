@@ -116,7 +116,7 @@ def test_a_lake_moves_into_a_warehouse(laptop: Path, lake: Path, tmp_path: Path)
     assert loads == [("import", RUNS, 0), ("import", 0, RUNS)]
 
 
-def test_a_window_is_exported_and_comes_back(laptop: Path, lake: Path, tmp_path: Path) -> None:
+def test_a_view_file_is_exported_and_comes_back(laptop: Path, lake: Path, tmp_path: Path) -> None:
     """A view file can be exported as any warehouse, and the export imported."""
     done = command("export", "-w", opened(lake), "--to", tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, "")

@@ -152,7 +152,7 @@ def test_commands_that_write_are_refused(both: Both, arguments: tuple[str, ...])
     assert both.view_file.read_bytes() == before
 
 
-def test_a_window_that_is_opened_again_shows_what_is_new_and_keeps_its_prices(before: Before) -> None:
+def test_a_view_file_that_is_opened_again_shows_what_is_new_and_keeps_its_prices(before: Before) -> None:
     """Opening again shows new batches, and keeps the file's prices and aliases."""
     view_file = opened(before.lake)
     with duckdb.connect(view_file) as connection:
@@ -171,7 +171,7 @@ def test_a_window_that_is_opened_again_shows_what_is_new_and_keeps_its_prices(be
     assert sorted(path.name for path in view_file.parent.iterdir()) == sorted([before.lake.name, view_file.name])
 
 
-def test_what_is_no_window_is_not_overwritten(before: Before, tmp_path: Path) -> None:
+def test_what_is_no_view_file_is_not_overwritten(before: Before, tmp_path: Path) -> None:
     """A warehouse, another DuckDB file, any other file, or a folder is not overwritten."""
     alone(tmp_path / "warehouse", before.second)
     duckdb.connect(tmp_path / "other").close()
@@ -186,7 +186,7 @@ def test_what_is_no_window_is_not_overwritten(before: Before, tmp_path: Path) ->
     assert {path.name for path in tmp_path.iterdir()} == {"warehouse", "other", "notes", "folder", "lake"}
 
 
-def test_a_folder_that_is_no_lake_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_lake_is_refused_in_a_sentence(tmp_path: Path) -> None:
     """A folder that is no lake is refused with advice, and so is a DuckLake as the view file; no file is created."""
     done = command("lake", "open", tmp_path / "none", "-w", tmp_path / "w.duckdb")
     assert done.returncode == 1

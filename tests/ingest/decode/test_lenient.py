@@ -103,7 +103,7 @@ def test_a_run_that_is_not_utf_8_is_kept_byte_for_byte() -> None:
 @pytest.mark.parametrize(
     "data", [b'{"id": "run_1", "object": "\xff", "status": "queued"}', b'{"\xff": 1, "id": "run_1"}']
 )
-def test_a_key_that_is_not_utf_8_is_told(data: bytes) -> None:
+def test_a_key_that_is_not_utf_8_is_reported(data: bytes) -> None:
     """Invalid UTF-8 is reported wherever it occurs."""
     assert reject_of(data).reason.startswith("not UTF-8 at byte ")
 

@@ -31,7 +31,7 @@ def _secretive(pages: Path) -> Path:
 
 @pytest.mark.parametrize("rule", ["keep", "hash", "drop"])
 @pytest.mark.parametrize("workers", [0, 1])
-def test_nothing_of_it_is_in_the_file_its_wal_and_what_is_told(
+def test_nothing_of_it_is_in_the_file_its_wal_and_the_output(
     secretive: Path, warehouse: Path, rule: Rule, workers: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """No redacted word is in the file, its log or the output; the same search finds the kept ones."""

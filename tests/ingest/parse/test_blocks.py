@@ -107,7 +107,7 @@ def test_lines_that_were_cut_cost_themselves_only(block: int) -> None:
 
 
 @pytest.mark.parametrize("block", [60, 1 << 20])
-def test_damage_behind_the_runs_of_a_page_is_told(block: int) -> None:
+def test_damage_behind_the_runs_of_a_page_is_reported(block: int) -> None:
     """Damage behind the runs of a page is a reject, and the next document is read."""
     damaged = page(run(1), run(2)).replace(b"false", b"fa\xffse!")
     seen = decode(damaged + b"\n" + page(run(3)), block=block)

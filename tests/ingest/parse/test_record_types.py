@@ -34,13 +34,13 @@ def test_an_unknown_field_of_a_page_is_one_of_the_page() -> None:
 
 
 @pytest.mark.parametrize("name", ["a:b", 'a\\"b', "a`b", "\\u00e9`", "a\\nb", ""])
-def test_names_that_need_care_are_not_learnt(name: str) -> None:
+def test_names_with_colons_or_escapes_are_not_adopted(name: str) -> None:
     """A name with a colon or an escape is not adopted, but left to the lenient decoder."""
     types = RecordTypes()
     assert not types.adopt(_unknown(types, _page(name)), in_page=True)
 
 
-def test_names_that_are_data_are_not_learnt() -> None:
+def test_names_that_are_data_are_not_adopted() -> None:
     """At most MAX_ADOPTED unknown fields are adopted."""
     types = RecordTypes()
     for number in range(MAX_ADOPTED):
@@ -48,7 +48,7 @@ def test_names_that_are_data_are_not_learnt() -> None:
     assert not types.adopt(_unknown(types, _page("one_more")), in_page=True)
 
 
-def test_other_errors_teach_nothing() -> None:
+def test_other_errors_adopt_nothing() -> None:
     """An error other than an unknown field adopts nothing."""
     types = RecordTypes()
     assert not types.adopt(_unknown(types, b'{"data": [{"id": 1}]}'), in_page=True)

@@ -45,7 +45,7 @@ class Lists:
         return page(Response("http://server/runs", body, 0))
 
 
-def walked(lists: Lists, watermark: Watermark) -> list[str]:
+def paged_ids(lists: Lists, watermark: Watermark) -> list[str]:
     """The ids of all pages from pagination."""
 
     async def collect() -> list[str]:
@@ -63,7 +63,7 @@ def test_everything_is_found_whatever_is_said_of_more(
 ) -> None:
     """All items are found though `has_more` is false with more to come, or true at the end, in any order of items."""
     lists = Lists([float(when) for when in created], size, seed, denies=denies, claims=claims)
-    assert set(walked(lists, Watermark())) == {item["id"] for item in lists.items}
+    assert set(paged_ids(lists, Watermark())) == {item["id"] for item in lists.items}
     assert lists.requests <= 3 * (len(created) // size + 2)
 
 
@@ -72,19 +72,19 @@ def test_a_page_that_is_repeated_at_times_loses_nothing(created: list[int], size
     """A repeated page is requested again; if it stays the same, that is an error and not the end."""
     lists = Lists([float(when) for when in sorted(created, reverse=True)], size, seed, repeats=0.2)
     with suppress(ThreadError):
-        assert set(walked(lists, Watermark())) == {item["id"] for item in lists.items}
+        assert set(paged_ids(lists, Watermark())) == {item["id"] for item in lists.items}
 
 
 def test_a_server_that_repeats_for_ever_is_an_error() -> None:
     """A server that always repeats a page raises an error instead of a loop."""
     lists = Lists([float(100 - place) for place in range(10)], 3, 0, repeats=1.0)
     with pytest.raises(ThreadError, match="again and again"):
-        walked(lists, Watermark())
+        paged_ids(lists, Watermark())
     assert lists.requests < 10
 
 
 @given(st.integers(1, 80), st.integers(0, 80), st.integers(1, 20), st.integers(0, 99), st.floats(0, 1))
-def test_what_is_newer_than_known_ground_is_found(count: int, new: int, size: int, seed: int, denies: float) -> None:
+def test_what_is_newer_than_the_watermark_is_found(count: int, new: int, size: int, seed: int, denies: float) -> None:
     """All items newer than the watermark are found, whatever `has_more` says, even if clocks differ by the overlap."""
     new = min(new, count)
     jitter = random.Random(seed)
@@ -93,27 +93,27 @@ def test_what_is_newer_than_known_ground_is_found(count: int, new: int, size: in
     known = lists.items[new:]
     newest = max(known, key=lambda item: item["created_at"], default=None)
     watermark = Watermark(str(newest["id"]), float(newest["created_at"])) if newest else Watermark()
-    assert {item["id"] for item in lists.items[:new]} <= set(walked(lists, watermark))
+    assert {item["id"] for item in lists.items[:new]} <= set(paged_ids(lists, watermark))
 
 
-def test_a_quiet_list_is_one_page() -> None:
+def test_a_list_without_new_items_is_one_page() -> None:
     """A list without new items costs one request."""
     lists = Lists([2e9 - 3600 * place for place in range(1000)], 100, 0)
-    assert len(walked(lists, Watermark("run_0", 2e9))) == 100
+    assert len(paged_ids(lists, Watermark("run_0", 2e9))) == 100
     assert lists.requests == 1
 
 
-def test_since_bounds_a_walk() -> None:
+def test_since_bounds_the_pages() -> None:
     """Pages behind the first one that ends before `since` are not requested."""
     lists = Lists([2e9 - 3600 * place for place in range(1000)], 100, 0)
-    assert len(walked(lists, Watermark(since=2e9 - 3600 * 150))) == 200
+    assert len(paged_ids(lists, Watermark(since=2e9 - 3600 * 150))) == 200
     assert lists.requests == 2
 
 
-def test_an_ascending_list_is_walked_to_its_end() -> None:
+def test_an_ascending_list_is_read_to_its_end() -> None:
     """A list in ascending order is read to its end, since its newest items are last."""
     lists = Lists([1e9 + 3600 * place for place in range(100)], 30, 0)
-    assert len(walked(lists, Watermark("run_50", 1e9 + 3600 * 50))) == 100
+    assert len(paged_ids(lists, Watermark("run_50", 1e9 + 3600 * 50))) == 100
 
 
 def test_a_page_that_is_repeated_once_is_asked_for_again() -> None:
@@ -126,5 +126,5 @@ def test_a_page_that_is_repeated_once_is_asked_for_again() -> None:
         return await get(None if asked == [None, "run_2"] else after)
 
     lists.get = repeating
-    assert walked(lists, Watermark()) == [f"run_{place}" for place in range(10)]
+    assert paged_ids(lists, Watermark()) == [f"run_{place}" for place in range(10)]
     assert asked[:3] == [None, "run_2", "run_2"]

@@ -26,7 +26,7 @@ def _at_once_fixture(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_at_once")
-def test_an_interrupted_walk_goes_on_where_it_was(server: TestServer, warehouse: Path, tmp_path: Path) -> None:
+def test_an_interrupted_pull_goes_on_where_it_was(server: TestServer, warehouse: Path, tmp_path: Path) -> None:
     """After an interrupted pull the next one reads new runs, then the gap, and no stored page again."""
     server.world(threads=1, runs=3000, delay_seconds=0.05)
 
@@ -144,7 +144,7 @@ def _plan(warehouse: Path, now: float, *, full: bool = False) -> tuple[list[str]
     return ids, plan
 
 
-def test_quiet_threads_are_asked_for_more_and_more_rarely(server: TestServer, warehouse: Path) -> None:
+def test_idle_threads_are_read_more_and_more_rarely(server: TestServer, warehouse: Path) -> None:
     """An idle thread is read after a tenth of its idle time, at most a week; with --full always."""
     server.world(threads=10, runs=0)
     for number in range(10):
@@ -169,7 +169,7 @@ def test_quiet_threads_are_asked_for_more_and_more_rarely(server: TestServer, wa
     assert len(_plan(warehouse, now, full=True)[0]) == 10
 
 
-def test_a_quiet_thread_that_was_asked_for_is_not_due_again(server: TestServer, warehouse: Path) -> None:
+def test_an_idle_thread_that_was_read_is_not_due_again(server: TestServer, warehouse: Path) -> None:
     """The check of a thread that is idle for a day or more is stored, so that it is not due again at once."""
     server.world(threads=1)
     now = int(time.time())

@@ -70,7 +70,7 @@ def test_nothing_of_the_content_is_left(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("field", CONTENT_FIELDS)
-def test_a_field_is_hidden_alone(field: ContentField) -> None:
+def test_a_field_is_redacted_alone(field: ContentField) -> None:
     """The rule of one field leaves all other fields as they are."""
     plain, redacted = (
         _rows(page(run(1, **SECRETIVE)), admission)

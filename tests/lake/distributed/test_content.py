@@ -41,7 +41,7 @@ def _content(rule: Rule, key: bytes | None = KEY) -> RedactionPolicy:
     return RedactionPolicy(dict.fromkeys(CONTENT_FIELDS, rule), key)
 
 
-def _is_told(lake: Path) -> bool:
+def _is_in_a_file(lake: Path) -> bool:
     """Whether the word is in some file of a lake, compressed or not."""
     for path in (path for path in lake.rglob("*") if path.is_file()):
         text = path.read_bytes()
@@ -67,7 +67,7 @@ def test_nothing_of_it_is_in_any_file(
     outcome = engine.load(lake, [first], shards=1, content=_content(rule))
     assert (outcome.load["new_runs"], outcome.load["rejected"], outcome.load["steps"]) == (12, 5, 1)
     engine.load(lake, [second], content=RedactionPolicy(key=KEY))
-    assert _is_told(lake) is (rule == "keep")
+    assert _is_in_a_file(lake) is (rule == "keep")
     alone(warehouse, first, content=_content(rule))
     alone(warehouse, second, content=RedactionPolicy(key=KEY))
     assert lake_rows(lake) == rows(warehouse)
@@ -81,10 +81,10 @@ def test_an_export_passes_the_rules_of_the_lake_too(tmp_path: Path) -> None:
     first, second = _inputs(tmp_path, "first"), _inputs(tmp_path, "second")
     alone(warehouse, first)
     assert command("export", "-w", warehouse, "--to", out).returncode == 0
-    assert _is_told(out)
+    assert _is_in_a_file(out)
     engine.load(lake, [second], shards=1, content=_content("drop"))
     engine.load(lake, [out])
-    assert not _is_told(lake)
+    assert not _is_in_a_file(lake)
     expected = tmp_path / "expected.duckdb"
     for inputs in (first, second):
         alone(expected, inputs, content=_content("drop"))
@@ -134,5 +134,5 @@ def test_a_lake_that_is_copied_keeps_its_rules(tmp_path: Path) -> None:
     engine.load(tmp_path / "lake", [_inputs(tmp_path, "first")], shards=1, content=_content("drop"))
     copy = Path(shutil.move(tmp_path / "lake", tmp_path / "copy"))
     engine.load(copy, [_inputs(tmp_path, "second")])
-    assert not _is_told(copy)
+    assert not _is_in_a_file(copy)
     assert query(opened(copy), "select count(*) from runs") == [(24,)]

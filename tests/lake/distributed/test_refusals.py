@@ -93,7 +93,7 @@ def test_what_is_no_lake_is_refused_and_left_alone(before: Before, how: str) -> 
     assert {path: path.read_bytes() for path in before.lake.rglob("*") if path.is_file()} == files
 
 
-def test_a_lake_that_lacks_a_file_is_told_in_a_sentence(before: Before) -> None:
+def test_a_missing_file_of_a_lake_is_reported_in_a_sentence(before: Before) -> None:
     """A missing file ends in a sentence; the existing view file stays, without leftovers beside it."""
     view_file = opened(before.lake)
     text = view_file.read_bytes()
@@ -105,7 +105,7 @@ def test_a_lake_that_lacks_a_file_is_told_in_a_sentence(before: Before) -> None:
     assert {found.name for found in view_file.parent.iterdir()} == {before.lake.name, view_file.name}
 
 
-def test_a_shell_that_was_killed_does_not_spoil_a_window(before: Before) -> None:
+def test_a_shell_that_was_killed_does_not_spoil_a_view_file(before: Before) -> None:
     """The log that a killed shell has left of an old view file is not applied to the new one."""
     view_file = opened(before.lake)
     dies = "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute(sys.argv[2]); os._exit(9)"

@@ -393,7 +393,7 @@ def test_only_one_is_at_work_in_an_export(loaded: Path, tmp_path: Path) -> None:
         restored(tmp_path / "again.duckdb", out)
 
 
-def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_a_sentence(tmp_path: Path) -> None:
     """A full disk ends in a sentence, for the manifest and for tables; the next export completes."""
     warehouse, out = tmp_path / "runs.duckdb", tmp_path / "out"
     load(warehouse, tmp_path, a_run(1, None))

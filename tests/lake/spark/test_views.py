@@ -260,7 +260,7 @@ def test_the_bookkeeping_and_the_prices_of_a_lake_are_those_that_it_has(
 
 
 @pytest.mark.parametrize("prefix", ["", "file:"])
-def test_what_is_no_whole_export_is_told_in_a_sentence(spark: "SparkSession", tmp_path: Path, prefix: str) -> None:
+def test_an_incomplete_export_is_refused_in_a_sentence(spark: "SparkSession", tmp_path: Path, prefix: str) -> None:
     """A missing manifest or file, a damaged manifest and an interrupted export end in a sentence."""
     out, session = tmp_path / "out", spark.newSession()
     with pytest.raises(ExportError, match=r"no export of runmart, and no lake"):
