@@ -65,5 +65,5 @@ select
     name,
     json_text(json_text(tool_call, 'function'), 'arguments') as arguments
 from named_calls
--- What names neither itself nor a function is no call.
+-- An element without an id and without a function is not a call.
 where tool_call_id is not null or name is not null
