@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from runmart.ingest.errors import WarehouseError
+from runmart.ingest.sql_text import quoted
 from runmart.ingest.warehouse.file_backend import FileWriter, viewed_lake
 from runmart.ingest.warehouse.file_copy import STORAGE_VERSION
 from runmart.ingest.warehouse.migrations import migrate
 from runmart.lake.distributed import manifests
 from runmart.lake.distributed.lake_storage import Storage
-from runmart.lake.distributed.shards import BOOKKEEPING, quoted
+from runmart.lake.distributed.shards import BOOKKEEPING
 from runmart.lake.parquet import schema
 from runmart.lake.parquet.manifest import ExportError, File, Manifest
 from runmart.models.columns import Table

@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from runmart.ingest.digest import content_digest
+from runmart.ingest.sql_text import quoted
 from runmart.queries.catalog import prelude, views
 
 if TYPE_CHECKING:
@@ -54,10 +55,10 @@ def _install(writer: "Writer") -> None:
         connection.execute(prelude("duckdb"))
         for view in views():
             connection.execute(f"create or replace view {view.name} as {view.sql}")
-            comments = [f"comment on view {view.name} is {_quoted(view.comment)}"]
+            comments = [f"comment on view {view.name} is {quoted(view.comment)}"]
             if writer.has_column_comments:
                 comments += [
-                    f"comment on column {view.name}.{column.name} is {_quoted(column.meaning)}"
+                    f"comment on column {view.name}.{column.name} is {quoted(column.meaning)}"
                     for column in view.columns
                 ]
             connection.execute(";".join(comments))
@@ -75,7 +76,3 @@ def _installed_digest(writer: "Writer") -> str:
     texts += map(repr, writer.connection.execute(_FOUND, names).fetchall())
     texts += ["without comments on columns"] * (not writer.has_column_comments)
     return content_digest("\0".join(texts).encode())
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from runmart.ingest.sql_text import quoted
 from runmart.models.instants import epoch_microseconds
 from runmart.queries.catalog import prelude, views
 
@@ -96,7 +97,7 @@ def _times(selection: Selection, column: str) -> list[str]:
 
 def _values(selection: Selection) -> list[str]:
     asked = {"source": selection.sources, "model": selection.models, "assistant_id": selection.assistants}
-    return [f"{column} in ({', '.join(map(_quoted, values))})" for column, values in asked.items() if values]
+    return [f"{column} in ({', '.join(map(quoted, values))})" for column, values in asked.items() if values]
 
 
 def _where(conditions: Sequence[str]) -> str:
@@ -106,8 +107,4 @@ def _where(conditions: Sequence[str]) -> str:
 def _period(grain: Grain) -> str:
     if grain == "all":
         return "cast(if(instant is null, null, null) as timestamp)"
-    return f"date_trunc({_quoted(grain)}, make_timestamp(epoch_us(instant)))"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return f"date_trunc({quoted(grain)}, make_timestamp(epoch_us(instant)))"

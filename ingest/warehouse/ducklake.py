@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from weakref import finalize
 
 from runmart.ingest.errors import WarehouseError
+from runmart.ingest.sql_text import quoted
 from runmart.ingest.warehouse.backend import NAME
 from runmart.ingest.warehouse.ducklake_address import DuckLakeAddress, connection_error, is_remote, without_password
 
@@ -80,8 +81,8 @@ def create(lake: DuckLakeAddress, memory: str | None) -> "DuckDBPyConnection":
     connection = _prepared(memory)
     try:
         _reach(connection, lake.data)
-        options = f"data_path {_quoted(lake.data)}, data_inlining_row_limit {INLINED_ROWS}"
-        connection.execute(f"attach {_quoted(lake.address)} as {NAME} ({options})")
+        options = f"data_path {quoted(lake.data)}, data_inlining_row_limit {INLINED_ROWS}"
+        connection.execute(f"attach {quoted(lake.address)} as {NAME} ({options})")
         # For those who write from a shell, too. Later, with views in the lake, DuckLake 1.5 would crash over this.
         connection.execute(f"call {NAME}.set_option('data_inlining_row_limit', {INLINED_ROWS})")
         return _in_use(connection, lake)
@@ -157,7 +158,7 @@ def _ways(name: str) -> list[str]:
     """Statements that load an extension, the quickest first."""
     ways = [f"load {name}"]
     if path := _from_package(name):
-        ways.append(f"load {_quoted(str(path))}")
+        ways.append(f"load {quoted(str(path))}")
     return [*ways, f"install {name}; load {name}"]
 
 
@@ -182,7 +183,7 @@ def _attached(
     options = ["create_if_not_exists false", f"data_inlining_row_limit {INLINED_ROWS}"]
     options += ["read_only"] * read_only
     options += [] if version is None else [f"snapshot_version {version}"]
-    statement = f"attach {_quoted(lake.address)} as {NAME} ({', '.join(options)})"
+    statement = f"attach {quoted(lake.address)} as {NAME} ({', '.join(options)})"
     try:
         try:
             connection.execute(statement)
@@ -257,7 +258,7 @@ def _sign_in(connection: "DuckDBPyConnection") -> None:
         parts = urlsplit(url)
         found |= {"endpoint": parts.netloc, "url_style": "path", "use_ssl": str(parts.scheme == "https").lower()}
     if found:
-        options = ", ".join(f"{option} {_quoted(value)}" for option, value in found.items())
+        options = ", ".join(f"{option} {quoted(value)}" for option, value in found.items())
         connection.execute(f"create or replace temporary secret runmart (type s3, {options})")
 
 
@@ -266,7 +267,3 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WarehouseError(f"{folder} (--data) cannot be made: {error.strerror or error}") from None
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

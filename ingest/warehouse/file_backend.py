@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Never
 
 from runmart.ingest.errors import LockedError, WarehouseError
+from runmart.ingest.sql_text import quoted
 from runmart.ingest.warehouse import file_copy
 from runmart.ingest.warehouse.backend import (
     NAME,
@@ -192,8 +193,7 @@ class DuckDBFile(Backend):
             raise FileNotFoundError(f"{self}: no such warehouse")
         connection = duckdb.connect()
         try:
-            name = str(self.path.resolve()).replace("'", "''")
-            connection.execute(f"attach '{name}' as {NAME} (read_only)")
+            connection.execute(f"attach {quoted(self.path.resolve())} as {NAME} (read_only)")
             is_warehouse = has_bookkeeping(connection)
         except duckdb.Error as error:
             connection.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
 from runmart.ingest.errors import WarehouseError
+from runmart.ingest.sql_text import quoted
 from runmart.ingest.warehouse.file_lock import no_writers
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def rewrite(path: Path, copy: Path) -> None:
     copy.unlink(missing_ok=True)
     try:
         with duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": f"{copy}.tmp"}) as connection:
-            connection.execute(f"attach {_quoted(path)} as old (read_only)")
+            connection.execute(f"attach {quoted(path)} as old (read_only)")
             copy_database(connection, "old", copy)
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
@@ -79,13 +80,9 @@ def copy_database(connection: "DuckDBPyConnection", database: str, copy: Path) -
     Raises:
         duckdb.Error: It could not be written.
     """
-    connection.execute(f"attach {_quoted(copy)} as compacted (storage_version '{STORAGE_VERSION}')")
+    connection.execute(f"attach {quoted(copy)} as compacted (storage_version '{STORAGE_VERSION}')")
     connection.execute(f"copy from database {database} to compacted")
     connection.execute("detach compacted")
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
 
 
 def sync(path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runmart.ingest.errors import WarehouseError
+from runmart.ingest.sql_text import quoted
 from runmart.ingest.version import VERSION
 from runmart.ingest.warehouse import backfill, prices
 from runmart.models.columns import Table
@@ -72,13 +73,9 @@ def _create_table(
 ) -> None:
     name = f"{schema}.{table.name}"
     columns = ", ".join(f"{column.name} {column.duckdb_type}" for column in table.columns)
-    comments = [f"comment on table {name} is {_quoted(f'{table.purpose} Grain: {table.grain}.')}"]
-    comments += [f"comment on column {name}.{column.name} is {_quoted(column.meaning)}" for column in table.columns]
+    comments = [f"comment on table {name} is {quoted(f'{table.purpose} Grain: {table.grain}.')}"]
+    comments += [f"comment on column {name}.{column.name} is {quoted(column.meaning)}" for column in table.columns]
     connection.execute(";".join([f"create table if not exists {name} ({columns})", *comments * has_comments]))
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def add_run_created_at(connection: "DuckDBPyConnection") -> None:
@@ -91,7 +88,7 @@ def add_run_created_at(connection: "DuckDBPyConnection") -> None:
         connection.execute(f"""
             update {name} set run_created_at = runs.created_at
             from main.runs where runs.run_id = {table.name}.run_id""")
-        connection.execute(f"comment on column {name}.run_created_at is {_quoted(RUN_CREATED_AT.meaning)}")
+        connection.execute(f"comment on column {name}.run_created_at is {quoted(RUN_CREATED_AT.meaning)}")
 
 
 def add_installed_views(connection: "DuckDBPyConnection") -> None:
@@ -117,7 +114,7 @@ def _add_count(connection: "DuckDBPyConnection", column: str) -> None:
     columns = {column for column, *_ in connection.execute(f"describe {name}").fetchall()}
     if column not in columns:
         connection.execute(f"alter table {name} add column {column} {added.duckdb_type} default 0")
-        connection.execute(f"comment on column {name}.{column} is {_quoted(added.meaning)}")
+        connection.execute(f"comment on column {name}.{column} is {quoted(added.meaning)}")
 
 
 def add_prices(connection: "DuckDBPyConnection") -> None:
@@ -164,7 +161,7 @@ def _add_column(connection: "DuckDBPyConnection", column: AddedColumn) -> None:
     connection.execute(f"alter table {name} add column if not exists {column.name} {declared.duckdb_type}")
     if column.default != "null":
         connection.execute(f"update {name} set {column.name} = {column.default}")
-    connection.execute(f"comment on column {name}.{column.name} is {_quoted(declared.meaning)}")
+    connection.execute(f"comment on column {name}.{column.name} is {quoted(declared.meaning)}")
 
 
 TOOL_SUMS = (

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from runmart.ingest.sql_text import quoted
 from runmart.ingest.warehouse.file_backend import FileWriter
 from runmart.ingest.warehouse.migrations import create_tables
 from runmart.lake.distributed import manifests
@@ -226,8 +227,3 @@ def _order(partition: Partition) -> tuple[str, str]:
 def _plain(batches: Iterable[Any]) -> Iterator[Any]:
     for batch in batches:
         yield arrow.record_batch([batch.column(0).cast(VARCHAR)], batch.schema.names)
-
-
-def quoted(text: str) -> str:
-    """An SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"

@@ -10,6 +10,7 @@ import duckdb
 from runmart.ingest.digest import file_digest, short_digest
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.load import policies
+from runmart.ingest.sql_text import quoted
 from runmart.ingest.version import VERSION
 from runmart.ingest.warehouse.migrations import schema_version
 from runmart.lake.parquet import schema
@@ -239,7 +240,7 @@ def _condition(table: str, partition: Partition, *, is_only_source: bool) -> str
         of_month = f"{created} >= {start} and {created} < {start} + interval 1 month"
     if is_only_source:
         return of_month
-    of_source = f"coalesce(source, '') = {_quoted(partition.source)}"
+    of_source = f"coalesce(source, '') = {quoted(partition.source)}"
     if table in _CHILDREN:
         of_runs = _condition("runs", partition, is_only_source=False)
         return f"{of_month} and run_id in (select run_id from main.runs where {of_runs})"
@@ -263,7 +264,7 @@ def _copy(connection: "DuckDBPyConnection", query: str, folder: Path, name: str)
 def copy(connection: "DuckDBPyConnection", query: str, path: Path, name: str) -> File:
     """Write the rows of a query into a Parquet file; returns its manifest entry, under the path `name`."""
     [(count,)] = connection.execute(
-        f"copy ({query}) to {_quoted(str(path))} (format parquet, compression zstd, use_tmp_file false)"
+        f"copy ({query}) to {quoted(str(path))} (format parquet, compression zstd, use_tmp_file false)"
     ).fetchall()
     return File(name, count, path.stat().st_size, file_digest(path), schema.current())
 
@@ -281,7 +282,3 @@ def _remove_empty(path: Path, folder: Path) -> None:
     while path != folder and path.exists() and not any(path.iterdir()):
         path.rmdir()
         path = path.parent
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from runmart.ingest.errors import RunmartError
+from runmart.ingest.warehouse.file_copy import sync
 from runmart.lake.parquet import schema
 
 MANIFEST = "runmart-export.json"
@@ -231,17 +232,9 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def put_in_place(aside: Path, path: Path) -> None:
     """Replace a file atomically by another one, which is synced to the disk first."""
-    _sync(aside)
+    sync(aside)
     aside.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path.parent)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from runmart.ingest.digest import file_digest
 from runmart.ingest.load.buffer import ReadInput
 from runmart.ingest.load.loader import Load
 from runmart.ingest.pipeline import loading
+from runmart.ingest.sql_text import quoted
 from runmart.ingest.transform.convert import Converted, admit
 from runmart.lake.parquet import schema
 from runmart.lake.parquet.manifest import (
@@ -148,7 +149,7 @@ def _relation(folder: Path, one: Written, table: str, options: str = "", *also: 
 
 
 def _source(path: Path, options: str = "") -> str:
-    return f"read_parquet({_quoted(path)}, hive_partitioning = false{options})"
+    return f"read_parquet({quoted(path)}, hive_partitioning = false{options})"
 
 
 def _batches(reader: "DuckDBPyConnection", folder: Path, one: Written, load_id: int) -> Iterator[Batches]:
@@ -214,7 +215,3 @@ def _add_missing(connection: "DuckDBPyConnection", folder: Path, table: str, fil
         insert into main.{table} ({columns})
         select {columns} from {schema.relation(table, file.schema, _source(folder / file.path))} as new
         where not exists (select 1 from main.{table} as old where {same})""")
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
