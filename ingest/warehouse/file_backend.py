@@ -31,6 +31,9 @@ WRITER_MEMORY = "256MB"
 FREE_SHARE, FREE_BYTES = 0.25, 64 << 20
 """A file of which as much is free space is rewritten: the copy is as small as it can be, but takes longer."""
 
+_NO_DATABASE = "it is not a valid DuckDB database file; name another one with --warehouse"
+"""DuckDB opens a path such as `:memory:`, and files of JSON, CSV or Parquet, as a database that it keeps nowhere."""
+
 _RETRY_SECONDS = 0.1
 _VERSIONS = ".versions"
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
@@ -151,13 +154,21 @@ class DuckDBFile(Backend):
         deadline = time.monotonic() + lock_timeout_seconds
         while True:
             try:
-                return duckdb.connect(self.path, read_only=read_only, config=config)
+                connection = duckdb.connect(self.path, read_only=read_only, config=config)
+                break
+            except duckdb.CatalogException as error:
+                raise WarehouseError(_NO_DATABASE) from error
             except duckdb.IOException as error:
                 if "Could not set lock" not in str(error):
                     raise
                 if time.monotonic() >= deadline:
                     raise LockedError(_locked(str(error), lock_timeout_seconds)) from None
             time.sleep(_RETRY_SECONDS)
+        opened = "select count(path) from duckdb_databases() where database_name = current_database()"
+        if connection.execute(opened).fetchall() == [(0,)]:
+            connection.close()
+            raise WarehouseError(_NO_DATABASE)
+        return connection
 
     def exists(self) -> bool:
         """See `Backend.exists`."""
