@@ -8,8 +8,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
+
+from runmart.models.records import RunRecord
+from runmart.models.spellings import Spellings, leaf
 
 INSTANTS = ("created_at", "started_at", "expires_at", "completed_at", "failed_at", "cancelled_at")
 OBJECTS = ("required_action", "last_error", "incomplete_details", "usage", "truncation_strategy")
@@ -185,6 +189,23 @@ RENAMED: tuple[tuple[str, str, str], ...] = (
     ("usage.output_tokens_details", "usage.completion_tokens_details", "the Responses API's word"),
 )
 """Fields that some servers rename: name as sent, name that it stands for (unless that is sent as well), origin."""
+
+_FIELDS = Spellings(RunRecord.__struct_fields__)
+_JSON_FIELDS = frozenset((*OBJECTS, *CHOICES, "metadata", "tools"))
+
+
+@lru_cache(4096)
+def field_of(name: str) -> str | None:
+    """The field of a run (one of its 27, or `agent_id`) that the name of a member stands for; None for other names.
+
+    A name stands for the field that it is a spelling of, or, as a flattened column, for the object that it is cut from.
+    """
+    if known := _FIELDS.known(name):
+        return known
+    column = leaf(name)
+    field = _FIELDS.known(column[0]) if column else None
+    return field if column and (field in _JSON_FIELDS or column[1][:1] == "$") else None
+
 
 _BY_FIELD: dict[str, tuple[Quirk, ...]] = {
     field: tuple(quirk for quirk in QUIRKS if field in quirk.fields)
