@@ -8,6 +8,11 @@ from runmart.models.record_spec import SPECS
 TERMINAL_STATUSES = tuple(dict.fromkeys(status for spec in SPECS for status in spec.terminal_statuses))
 """Statuses of runs that have ended. A run of an unknown status, which is stored as sent, counts as open."""
 
+OPEN_STATUSES = ("queued", "in_progress", "requires_action", "cancelling")
+
+RUN_STATUSES = frozenset((*OPEN_STATUSES, *TERMINAL_STATUSES))
+"""All statuses that are known."""
+
 LIFECYCLE_INSTANTS = ("created_at", "started_at", "completed_at", "failed_at", "cancelled_at")
 """Instants at which the state of a run changed; `expires_at` is set at creation, and is none of them."""
 

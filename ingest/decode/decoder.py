@@ -15,7 +15,7 @@ from runmart.ingest.decode.result import BlockCounts, Decoded, LenientResult
 from runmart.ingest.decode.whole import WholeBlock, WholeDecoder, is_utf8
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.parse.classify import Classifier
-from runmart.ingest.parse.formats import FORMATS, JSON, Format
+from runmart.ingest.parse.formats import FORMATS, Format
 from runmart.ingest.parse.json_object import UnfitError
 from runmart.ingest.parse.repeated_keys import columns_may_repeat_key
 from runmart.models.observations import Observations, Origin
@@ -56,7 +56,7 @@ class Decoder:
 
     def __init__(self, specs: Sequence[RecordSpec] = SPECS, formats: Sequence[Format] = FORMATS) -> None:
         self._classifier = Classifier(specs)
-        self._formats = {one.name: one for one in formats}
+        self._formats = formats
         self._builders = {spec.object: ObservationBuilder(spec) for spec in specs}
         self._whole_decoders = [WholeDecoder(spec, self._classifier) for spec in specs]
 
@@ -89,10 +89,11 @@ class Decoder:
 
     def _whole(self, block: Block) -> WholeBlock | None:
         """The records of a block by one call; None where that is not possible."""
-        if block.format != JSON or block.problem or not is_utf8(block.data):
+        if block.content not in {"documents", "elements"} or not is_utf8(block.data):
             return None
+        text = block.text
         for decoder in self._whole_decoders:
-            found = decoder.decode(block.data)
+            found = decoder.decode(text)
             if found is not None:
                 self._whole_decoders.remove(decoder)
                 self._whole_decoders.insert(0, decoder)  # most inputs hold the kind of the one before
@@ -121,10 +122,12 @@ class Decoder:
         parts = [(number, origin, self._lenient(block, origin)) for number, block, origin in blocks]
         for number, _, found in parts:
             result.pages += found.pages
-            result.rejects[number] = found.rejects
+            result.rejects[number] = found.all_rejects()
             result.skipped += found.skipped
             result.steps += found.steps
-            result.counts[number] = BlockCounts(len(found.records), len(found.rejects), found.items)
+            result.counts[number] = BlockCounts(
+                len(found.records), found.rejected, found.items, len(found.steps), found.skipped
+            )
         for builder in self._builders.values():
             found = [(origin, [one for one in part.records if one.spec is builder.spec]) for _, origin, part in parts]
             records = list(chain.from_iterable(some for _, some in found))
@@ -136,26 +139,6 @@ class Decoder:
                 result.observations.append(builder.build(columns, origins, positions, extras=extras))
 
     def _lenient(self, block: Block, origin: Origin) -> LenientResult:
-        decoder = LenientDecoder(self._classifier, self._builders, origin)
-        if block.format != JSON:
-            self._decode_items(block, decoder)
-        elif block.data.strip():
-            decoder.decode(block)
+        decoder = LenientDecoder(self._classifier, self._builders, origin, self._formats)
+        decoder.decode(block)
         return decoder.result
-
-    def _decode_items(self, block: Block, decoder: LenientDecoder) -> None:
-        for name, data, number in self._formats[block.format].items(block.data):
-            line = block.line + number
-            spec = self._classifier.spec_of_event(name)
-            if spec is not None and not data:
-                decoder.reject(b"event: " + name.encode(), "the event has no data: a truncated stream?", "$", line)
-            elif spec is not None:
-                decoder.item(data, "$", line, spec.event_member)
-            elif data.strip() == b"[DONE]" or (name and not self._is_record_of(name, data)):
-                decoder.skip(name or "done")
-            else:
-                decoder.item(data, "$", line)
-
-    def _is_record_of(self, name: str, data: bytes) -> bool:
-        """Whether an event of a name that the API does not know carries a record."""
-        return not name.startswith("thread.") and self._classifier.is_record(data)

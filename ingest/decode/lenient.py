@@ -1,140 +1,450 @@
-"""Lenient decoder: decodes a block record by record, so that a bad one is rejected alone."""
+"""Lenient decoder: decodes a text piece by piece, so that a bad piece is rejected alone, and accounts for each byte.
 
-from collections.abc import Mapping
-from typing import NamedTuple
+Objects that hold runs (a saved log, an index's hits, an object by id) give them up, wherever in it they are.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
+from msgspec import Raw
 
+from runmart.ingest.decode.ledger import Ledger
 from runmart.ingest.decode.observations import ObservationBuilder
 from runmart.ingest.decode.result import LenientRecord, LenientResult
 from runmart.ingest.decode.steps import step
-from runmart.ingest.parse import classify, json_scanner
+from runmart.ingest.parse import reasons
 from runmart.ingest.parse.blocks import Block, Lines
-from runmart.ingest.parse.classify import Classifier
-from runmart.ingest.parse.json_object import UnfitError, object_members
+from runmart.ingest.parse.classify import MAY_HOLD_RUN, UNKNOWN, Classifier
+from runmart.ingest.parse.formats import FORMATS, Format, Item, format_at
+from runmart.ingest.parse.json_object import Members, UnfitError, object_members
+from runmart.ingest.parse.json_scanner import Member, elements, list_of_page, members, skip_separator, value_end
+from runmart.ingest.parse.pieces import OpenList, Piece, PieceScanner
 from runmart.models.observations import Origin, Reject
 from runmart.models.record_spec import RecordSpec
 from runmart.models.statuses import STEP_OBJECT
 
-_MAX_PAGE_DEPTH = 2
-"""Pages are looked for in an array, and a page among the runs of a page is rejected: deeper nesting means nothing."""
+MAX_DEPTH = 128
+"""Levels of objects and arrays in which runs are looked for."""
+
+MAX_TEXTS = 4
+"""Levels of texts within texts that are read as JSON."""
+
+_DONE = b"[DONE]"
+_MEMBERS: msgspec.json.Decoder[Members] = msgspec.json.Decoder(Members)
+_LIST: msgspec.json.Decoder[list[Raw]] = msgspec.json.Decoder(list[Raw])
+_TEXT = msgspec.json.Decoder(str)
 
 
-class _Value(NamedTuple):
-    """One JSON value or damaged text, and its position."""
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """The event that a value belongs to."""
 
-    text: bytes
-    line: int
-    path: str
-    problem: str | None = None
+    name: str = ""
+    spec: RecordSpec | None = None
+    """The kind of record that its name promises."""
+
+
+_NO_EVENT = _Event()
 
 
 class LenientDecoder:
     """Decodes one block."""
 
-    def __init__(self, classifier: Classifier, builders: Mapping[str, ObservationBuilder], origin: Origin) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        builders: Mapping[str, ObservationBuilder],
+        origin: Origin,
+        formats: Sequence[Format] = FORMATS,
+    ) -> None:
         """Nothing is decoded yet; `builders` are those of each kind of record, by its `object`."""
-        self._classifier = classifier
-        self._builders = builders
-        self._origin = origin
+        self.classifier = classifier
+        self.builders = builders
+        self.origin = origin
+        self.formats = formats
         self.result = LenientResult()
 
     def decode(self, block: Block) -> None:
-        """Add the contents of a block of JSON to the result, in order."""
-        if block.problem is not None:
-            path = f"{block.path}[{block.index}]"
-            self._value(_Value(block.data.rstrip(), block.line, path, block.problem), depth=1)
-        elif block.holds_elements:
-            self._elements(_Value(block.data, block.line, block.path), 1, block.index, depth=1)
+        """Add the contents of a block to the result, in order."""
+        text = _Text(self, block.data, block.line, block.path)
+        if block.content == "documents":
+            text.read(PieceScanner(self.formats))
+        elif block.content == "elements":
+            text.read_elements(PieceScanner(self.formats, [OpenList(block.path, b"[", index=block.index)]))
+        elif block.content == "opening":
+            self.result.pages += _is_page(block.path, block.data)
+        elif block.content == "closing":
+            start = skip_separator(block.data, 0)
+            frame = OpenList(block.path, block.opening, block.opening_line)
+            text.frame(frame, block.data[start:], block.problem)
         else:
-            lines = Lines(block.data, block.line)
-            for start, end, problem in json_scanner.documents(block.data):
-                value = _Value(block.data[start:end].rstrip(), lines.line(start), "$", problem)
-                if value.text[:1] == b"[":
-                    self._list(value, 1, depth=1)
-                else:
-                    self._value(value)
+            start = skip_separator(block.data, 0) if block.content == "damaged" else 0
+            text.reject(start, len(block.data), block.problem or reasons.UNEXPLAINED)
 
-    def _value(self, value: _Value, depth: int = 0) -> None:
-        """A page or a record."""
-        start = self._list_of_page(value) if depth < _MAX_PAGE_DEPTH else None
-        if start is not None:
-            self.result.pages += 1
-            self._list(value._replace(path=value.path + ".data"), start, depth + 1)
-        elif value.problem is not None:
-            self.reject(value.text, value.problem, value.path, value.line)
+    def within(self, found: LenientResult) -> "LenientDecoder":
+        """A decoder with the same settings and another result."""
+        decoder = LenientDecoder(self.classifier, self.builders, self.origin, self.formats)
+        decoder.result = found
+        return decoder
+
+
+def _is_page(path: str, opening: bytes) -> bool:
+    return path.endswith(".data") and opening.lstrip()[:1] == b"{"
+
+
+class _Text:
+    """One text: a block, or a text that is a value in another one."""
+
+    def __init__(
+        self,
+        decoder: LenientDecoder,
+        data: bytes,
+        line: int,
+        path: str,
+        event: _Event = _NO_EVENT,
+        level: int = 0,
+    ) -> None:
+        """`path` is that of the text, `event` the event whose data it is, `level` the number of texts around it."""
+        self._decoder = decoder
+        self._classifier = decoder.classifier
+        self._result = decoder.result
+        self._data = data
+        self._lines = Lines(data, line)
+        self._path = path
+        self._event = event
+        self._level = level
+        self._ledger = Ledger(data)
+
+    def read(self, scanner: PieceScanner) -> None:
+        """Decode all pieces of the text."""
+        at = 0
+        while (piece := scanner.next(self._data, at, final=True)) is not None:
+            self._piece(scanner, piece)
+            at = piece.end
+        self._reject_rest()
+
+    def read_elements(self, scanner: PieceScanner) -> None:
+        """Decode the elements of a list that the text holds, without its frame."""
+        at = 0
+        while skip_separator(self._data, at) < len(self._data):
+            piece = scanner.next(self._data, at, final=True)
+            if piece is None or piece.role == "closing":
+                break
+            self._piece(scanner, piece)
+            at = piece.end
+        self._reject_rest()
+
+    def _reject_rest(self) -> None:
+        """Reject what is not accounted for."""
+        for start, end in list(self._ledger.unexplained()):
+            self.reject(start, end, reasons.UNEXPLAINED)
+
+    def _piece(self, scanner: PieceScanner, piece: Piece) -> None:
+        path = self._path + scanner.path[1:]
+        line = self._lines.line(piece.start)
+        if piece.role == "value":
+            self._value(piece.start, piece.end, path)
+        elif piece.role == "damaged":
+            self.reject(piece.start, piece.end, piece.problem or reasons.UNEXPLAINED, path)
+        elif piece.role == "text":
+            self._formatted(piece.start, piece.end, path)
+        elif piece.role == "opening":
+            self._ledger.claim(piece.start, piece.end)
         else:
-            self.item(value.text, value.path, value.line)
+            frame = scanner.lists[-1]
+            self._ledger.claim(piece.start, piece.end)
+            self.frame(frame, self._data[piece.start : piece.end], piece.problem)
+        scanner.advance(self._data, piece, line)
+        if piece.role == "opening":
+            opened = scanner.lists[-1]
+            self._result.pages += _is_page(opened.path, opened.opening)
 
-    def _list(self, value: _Value, start: int, depth: int) -> None:
-        """An array, or the records of a page, that begin at `start`; then the frame around them, if it is damaged."""
-        end, is_damaged = self._elements(value, start, 0, depth)
-        end = json_scanner.skip_separator(value.text, end)
-        is_closed = value.text[end : end + 1] == b"]"
-        if value.problem is None or (is_damaged and not is_closed):
+    # values
+
+    def _value(self, start: int, end: int, path: str) -> None:
+        """A valid value where a run, a page or an array of them may be."""
+        first = self._data[start : start + 1]
+        if first == b"{":
+            self._object(start, end, path)
+        elif first == b"[":
+            self._array(start, end, path)
+        elif first == b'"' and self._json_text(start, end, path, keeps_skipped=True):
             return
-        frame = value.text[:start] + value.text[end:]
-        problem = json_scanner.value(frame, 0).problem
-        if problem is not None:
-            self.reject(frame, problem, value.path.removesuffix(".data"), value.line)
+        else:
+            self.reject(start, end, reasons.not_json(self._data[start:end]), path)
 
-    def _elements(self, value: _Value, start: int, index: int, depth: int) -> tuple[int, bool]:
-        """Elements from `start` on. Returns where they end, and whether the last one is damaged."""
-        text, end, problem = value.text, start, None
-        lines = Lines(text, value.line)
-        while (piece := json_scanner.next_element(text, end, is_first=end == start)) is not None:
-            begin, end, problem = piece
-            path = f"{value.path}[{index}]"
-            self._value(_Value(text[begin:end].rstrip(), lines.line(begin), path, problem), depth)
-            index += 1
-        return end, problem is not None
+    def _array(self, start: int, end: int, path: str) -> None:
+        found = list(elements(self._data, start, end))
+        if name := self._tuple_event(found):
+            self._ledger.claim(start, found[1][0])
+            self._item(Item(self._data[slice(*found[1])], 0, name), found[1][0], path + "[1]")
+            self._ledger.claim(found[1][0], end)
+            return
+        for index, (begin, stop) in enumerate(found):
+            self._value(begin, stop, f"{path}[{index}]")
 
-    def item(self, text: bytes, path: str, line: int, member: str | None = None) -> None:
-        """Decode one JSON value, or the value of its `member`: a record, another object, or neither."""
+    def _tuple_event(self, found: Sequence[tuple[int, int]]) -> str:
+        """The name of the event that an array is, such as `["thread.run.created", {…}, null]`; else empty."""
+        if len(found) not in {2, 3} or self._data[found[1][0] : found[1][0] + 1] != b"{":
+            return ""
+        first = self._data[slice(*found[0])]
+        return _text(first) if first[:1] == b'"' else ""
+
+    def _object(self, start: int, end: int, path: str) -> None:
+        text = self._data[start:end]
+        line = self._lines.line(start)
+        page = list_of_page(text, 0)
+        if page is not None:
+            self._page(start, start + page.start, end, f"{path}.{page.name}")
+            return
         try:
             text.decode()
-            inner = object_members(text).get(member) if member else None
-            if inner is not None:
-                text, path = bytes(inner), f"{path}.{member}"
-            self._object(text)
+            kind = self._classifier.kind(text, self._event.spec)
+            if isinstance(kind, RecordSpec):
+                self._record(kind, text)
+                self._ledger.claim(start, end)
+            else:
+                self._other(start, end, path, kind)
         except UnfitError as error:
-            self.reject(text, error.reason, path + error.json_path.removeprefix("$"), line)
+            self.reject(start, end, error.reason, path + error.json_path.removeprefix("$"), line)
         except UnicodeDecodeError as error:
-            self.reject(text, f"not UTF-8 at byte {error.start}: {error.reason}", path, line)
+            self.reject(start, end, f"not UTF-8 at byte {error.start}: {error.reason}", path, line)
         except msgspec.DecodeError as error:
-            self.reject(text, json_scanner.explain(str(error), text), path, line)
+            self.reject(start, end, reasons.explain(str(error), text), path, line)
         except RecursionError:
-            self.reject(text, json_scanner.TOO_DEEP, path, line)
+            self.reject(start, end, reasons.TOO_DEEP, path, line)
 
-    def _object(self, text: bytes) -> None:
-        position, kind = self.result.items, self._classifier.kind(text)
-        if isinstance(kind, RecordSpec):
-            record, extra = self._builders[kind.object].check(text)
-            self.result.records.append(LenientRecord(kind, position, record, extra))
-        elif kind == STEP_OBJECT:
-            self.result.steps.append(step(text, self._origin, position))
+    def _record(self, kind: RecordSpec, text: bytes) -> None:
+        position = self._result.items
+        record, extra = self._decoder.builders[kind.object].check(text)
+        self._result.records.append(LenientRecord(kind, position, record, extra))
+
+    def _page(self, start: int, list_start: int, end: int, path: str) -> None:
+        """A page: its elements, then its frame."""
+        line = self._lines.line(start)
+        list_end = value_end(self._data, list_start - 1)
+        self._result.pages += 1
+        self._ledger.claim(start, list_start)
+        for index, (begin, stop) in enumerate(elements(self._data, list_start - 1, list_end)):
+            self._value(begin, stop, f"{path}[{index}]")
+        self._ledger.claim(list_end - 1, end)
+        self.frame(OpenList(path, self._data[start:list_start], line), self._data[list_end - 1 : end], None)
+
+    def frame(self, opened: OpenList, closing: bytes, problem: str | None) -> None:
+        """The frame of a list, without its elements; the caller accounts for its bytes."""
+        text = opened.opening.lstrip() + closing
+        path = opened.path.rpartition(".")[0] if opened.is_page else opened.path
+        if problem is None and opened.is_page and closing:
+            try:
+                problem = self._problem_of_frame(text, path, opened.line)
+            except UnicodeDecodeError as error:
+                problem = f"not UTF-8 at byte {error.start}: {error.reason}"
+            except (msgspec.DecodeError, RecursionError, UnfitError) as error:
+                problem = error.reason if isinstance(error, UnfitError) else reasons.problem(text)
+        if problem is not None:
+            self._reject_text(text, problem, path, opened.line)
+
+    def _problem_of_frame(self, text: bytes, path: str, line: int) -> str | None:
+        """What is wrong with the frame of a page; runs in it, beside the list, are taken."""
+        text.decode()
+        names = object_members(text)
+        if names.keys() & {"id", "status"} and isinstance(self._classifier.kind_of_members(names), RecordSpec):
+            return "a run that is a page, too, with a list `data` before its id and status"
+        rest = {name: value for name, value in names.items() if bytes(value)[:1] in {b"{", b"["}}
+        if any(self._holds_run(bytes(value), reads_texts=False) for value in rest.values()):
+            _Text(self._decoder, text, line, path, level=self._level).wrapping()
+        return None
+
+    # objects that are no records
+
+    def _other(self, start: int, end: int, path: str, kind: str) -> None:
+        """A step, an event, or an object that is skipped; runs in it are taken."""
+        text = self._data[start:end]
+        names = object_members(text)
+        event = names.get("event", names.get("type"))
+        if kind == UNKNOWN and event is not None and "data" in names and bytes(event)[:1] == b'"':
+            self._event_object(start, end, path, _text(bytes(event)))
+            return
+        if kind == STEP_OBJECT and (self._event.name == "" or "step_details" in names or "run_id" in names):
+            self._result.steps.append(step(text, self._decoder.origin, self._result.items))
         else:
-            object_members(text)
-            self.skip(kind)
+            self.skip(self._event.name or kind)
+        reads_texts = kind == UNKNOWN and not self._event.name
+        if any(self._holds_run(bytes(value), reads_texts=reads_texts) for value in names.values()):
+            self._wrapping(start, end, path, reads_texts=reads_texts)
+        else:
+            self._ledger.claim(start, end)
 
-    def reject(self, text: bytes, reason: str, path: str, line: int) -> None:
-        """Reject a text that cannot be stored."""
-        position = self.result.items
-        self.result.rejects.append(Reject(self._origin, position, line, reason, path, text))
+    def _event_object(self, start: int, end: int, path: str, name: str) -> None:
+        """An object such as `{"event": "thread.run.created", "data": {…}}`."""
+        for member in self._members(start, end):
+            if member.name == "data":
+                data = self._data[member.start : member.end]
+                if data[:1] == b'"':
+                    data = _text(data).encode(errors="replace")
+                item = Item(b"" if data == b"null" else data, 0, name)
+                self._item(item, member.start, f"{path}.data")
+            self._ledger.claim(member.start, member.end)
+
+    def _members(self, start: int, end: int) -> Iterator[Member]:
+        """The members of a valid object; all but their values is accounted for."""
+        at = start
+        for member in members(self._data, start):
+            self._ledger.claim(at, member.start)
+            yield member
+            at = member.end
+        self._ledger.claim(at, end)
+
+    def wrapping(self) -> None:
+        """Take the runs in the text, which is a valid object."""
+        self._wrapping(0, len(self._data), self._path, reads_texts=False)
+
+    def _wrapping(self, start: int, end: int, path: str, *, reads_texts: bool) -> None:
+        """Take the runs in the members of an object, at any depth; the rest of it is counted already."""
+        for member in self._members(start, end):
+            self._inner(member.start, member.end, f"{path}.{member.name}", reads_texts=reads_texts)
+
+    def _inner(self, start: int, end: int, path: str, *, reads_texts: bool) -> None:
+        """A value within an object that is no record: take the runs in it."""
+        text = self._data[start:end]
+        if not self._holds_run(text, reads_texts=reads_texts):
+            self._ledger.claim(start, end)
+        elif text[:1] == b'"':
+            self._json_text(start, end, path, keeps_skipped=False)
+            self._ledger.claim(start, end)
+        elif text[:1] == b"[":
+            self._inner_list(start, end, path, reads_texts=reads_texts)
+        elif self._classifier.is_whole(_MEMBERS.decode(text)):
+            self._object(start, end, path)
+        else:
+            self._wrapping(start, end, path, reads_texts=reads_texts)
+
+    def _inner_list(self, start: int, end: int, path: str, *, reads_texts: bool) -> None:
+        """A list with runs in it: where elements are runs, each object in it should be one, or say what it is."""
+        found = list(elements(self._data, start, end))
+        objects = [bounds for bounds in found if self._data[bounds[0] : bounds[0] + 1] == b"{"]
+        is_list_of_runs = any(
+            self._classifier.is_whole(_MEMBERS.decode(self._data[begin:stop])) for begin, stop in objects
+        )
+        for index, (begin, stop) in enumerate(found):
+            if is_list_of_runs and self._data[begin : begin + 1] == b"{":
+                self._object(begin, stop, f"{path}[{index}]")
+            else:
+                self._inner(begin, stop, f"{path}[{index}]", reads_texts=reads_texts)
+
+    def _holds_run(self, raw: bytes, *, reads_texts: bool, depth: int = 0) -> bool:
+        """Whether there is a run in a value, at any depth.
+
+        Raises:
+            UnfitError: It is nested too deep.
+        """
+        first = raw[:1]
+        if first not in {b"{", b"[", b'"'} or not MAY_HOLD_RUN.search(raw):
+            return False
+        if depth > MAX_DEPTH:
+            raise UnfitError(reasons.TOO_DEEP)
+        if first == b'"':
+            return reads_texts and self._text_holds_run(raw)
+        if first == b"[":
+            inner = _LIST.decode(raw)
+        else:
+            names = _MEMBERS.decode(raw)
+            if self._classifier.is_whole(names):
+                return True
+            inner = names.values()
+        return any(self._holds_run(bytes(one), reads_texts=reads_texts, depth=depth + 1) for one in inner)
+
+    # texts that hold JSON
+
+    def _text_holds_run(self, raw: bytes) -> bool:
+        """Whether there is a run in the JSON in a text, such as the body of a response."""
+        inner = _text(raw).encode(errors="replace")
+        if b"{" not in inner or self._level >= MAX_TEXTS:
+            return False
+        found = LenientResult()
+        _Text(self._decoder.within(found), inner, 1, "$", level=self._level + 1).read(
+            PieceScanner(self._decoder.formats)
+        )
+        return bool(found.records)
+
+    def _json_text(self, start: int, end: int, path: str, *, keeps_skipped: bool) -> bool:
+        """Take what is in the JSON in a text; False where there is none.
+
+        Args:
+            start: Where the text begins.
+            end: Where it ends.
+            path: Its JSON path.
+            keeps_skipped: Whether it may hold nothing but objects that are skipped.
+        """
+        inner = _text(self._data[start:end]).encode(errors="replace")
+        found = LenientResult()
+        if self._level < MAX_TEXTS and inner.lstrip()[:1] in {b"{", b"[", b'"'} | (
+            set() if keeps_skipped else {inner.lstrip()[:1]}
+        ):
+            decoder = self._decoder.within(found)
+            line = self._lines.line(start)
+            _Text(decoder, inner, line, path, self._event, self._level + 1).read(PieceScanner(self._decoder.formats))
+        if not (found.records or found.steps or (keeps_skipped and found.skipped)):
+            return False
+        self._ledger.claim(start, end)
+        self._result.add(found)
+        return True
+
+    def _formatted(self, start: int, end: int, path: str) -> None:
+        """A text of one of the formats; what its items do not hold is framing."""
+        text = self._data[start:end]
+        items = [Item(*one) for one in format_at(text, 0, self._decoder.formats).items(text)]
+        if not items:
+            self.reject(start, end, reasons.not_json(text.strip()), path)
+            return
+        self._ledger.claim(start, end)
+        for item in items:
+            if item.skipped:
+                self.skip(item.skipped)
+            else:
+                self._item(item, start, path)
+
+    def _item(self, item: Item, at: int, path: str) -> None:
+        """The data of an event, or a value in a line of a log."""
+        line = self._lines.line(at) + item.line
+        data, spec = item.data.strip(), self._classifier.spec_of_event(item.event)
+        if data == _DONE:
+            self.skip(item.event or "done")
+        elif not data and spec is not None:
+            self._reject_text(b"event: " + item.event.encode(), reasons.NO_DATA, path, line)
+        elif item.event and spec is None and not _may_hold_run(data):
+            self.skip(item.event)
+        elif self._level >= MAX_TEXTS or (self._level and not item.event and data == self._data.strip()):
+            self._reject_text(data, reasons.not_json(data), path, line)
+        else:
+            event = _Event(item.event, spec)
+            _Text(self._decoder, data, line, path, event, self._level + 1).read(PieceScanner(self._decoder.formats))
+
+    # results
+
+    def reject(self, start: int, end: int, reason: str, path: str | None = None, line: int | None = None) -> None:
+        """Reject a part of the text, whole."""
+        text = self._data[start:end]
+        self._ledger.claim(start, end)
+        self._reject_text(text, reason, self._path if path is None else path, line or self._lines.line(start))
+
+    def _reject_text(self, text: bytes, reason: str, path: str, line: int) -> None:
+        self._result.reject(Reject(self._decoder.origin, self._result.items, line, reason, path, text))
 
     def skip(self, kind: str) -> None:
         """Count an object of a kind that is not stored."""
-        self.result.skipped[kind] += 1
+        self._result.skipped[kind] += 1
 
-    def _list_of_page(self, value: _Value) -> int | None:
-        """Where the records of a page begin; None when the object is no page, or has a repeated key."""
-        if value.text[:1] != b"{":
-            return None
-        if value.problem is None:
-            try:
-                if not self._classifier.is_page(classify.PEEK.decode(value.text)):
-                    return None
-                object_members(value.text)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UnfitError):
-                return None
-        return json_scanner.list_of_page(value.text, 0)
+
+def _may_hold_run(data: bytes) -> bool:
+    return b"{" in data and MAY_HOLD_RUN.search(data) is not None
+
+
+def _text(raw: bytes) -> str:
+    """The text that some JSON is.
+
+    Raises:
+        UnicodeDecodeError: It is not UTF-8.
+    """
+    return _TEXT.decode(raw)

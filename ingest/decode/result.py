@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from runmart.ingest.parse.reject_kinds import MAX_REJECTS, kind
 from runmart.models.observations import Observations, Reject
 from runmart.models.record_spec import RecordSpec
 from runmart.models.tables.steps import StepRow
@@ -30,15 +31,73 @@ class LenientResult:
 
     records: list[LenientRecord] = field(default_factory=list[LenientRecord])
     rejects: list[Reject] = field(default_factory=list[Reject])
+    """The first of them one by one, then one of each kind: see `reject`."""
+    rejected: int = 0
+    """The number of rejected items."""
     skipped: Counter[str] = field(default_factory=Counter[str])
     """Objects that are no records, by kind."""
     steps: list[StepRow] = field(default_factory=list[StepRow])
     pages: int = 0
+    _packs: dict[str, "_Pack"] = field(default_factory=dict[str, "_Pack"])
 
     @property
     def items(self) -> int:
         """The number of places in its input that the block took so far."""
-        return len(self.records) + len(self.rejects) + len(self.steps) + self.skipped.total()
+        return len(self.records) + self.rejected + len(self.steps) + self.skipped.total()
+
+    def reject(self, reject: Reject) -> None:
+        """Add a reject; beyond `MAX_REJECTS` of them, those of one kind are kept as one."""
+        self.rejected += reject.count
+        if len(self.rejects) < MAX_REJECTS:
+            self.rejects.append(reject)
+            return
+        name = kind(reject.reason)
+        if name not in self._packs:
+            self._packs[name] = _Pack(reject)
+        self._packs[name].add(reject)
+
+    def all_rejects(self) -> list[Reject]:
+        """All rejects, in order of their positions."""
+        return self.rejects + [pack.reject() for pack in self._packs.values()]
+
+    def add(self, other: "LenientResult") -> None:
+        """Add the contents of a part of the block, whose positions are within that part."""
+        before = self.items
+        self.records += [one._replace(position=one.position + before) for one in other.records]
+        self.steps += [one._replace(position=one.position + before) for one in other.steps]
+        for one in other.all_rejects():
+            last = one.last_position if one.count == 1 else one.last_position + before
+            self.reject(one._replace(position=one.position + before, last_position=last))
+        self.skipped += other.skipped
+        self.pages += other.pages
+
+
+class _Pack:
+    """Rejects of one kind."""
+
+    def __init__(self, first: Reject) -> None:
+        self._first = first
+        self._raw = bytearray()
+        self._count = 0
+        self._last = first
+
+    def add(self, reject: Reject) -> None:
+        """Add one, behind all others."""
+        self._raw += reject.raw + b"\n"
+        self._count += reject.count
+        self._last = reject
+
+    def reject(self) -> Reject:
+        """All of them as one."""
+        last = self._last
+        if self._count == 1:
+            return self._first
+        return self._first._replace(
+            raw=bytes(self._raw[:-1]),
+            count=self._count,
+            last_position=last.position if last.count == 1 else last.last_position,
+            last_line=last.line if last.count == 1 else last.last_line,
+        )
 
 
 class BlockCounts(NamedTuple):
@@ -48,6 +107,9 @@ class BlockCounts(NamedTuple):
     rejected: int
     items: int
     """Records, steps, rejected and skipped items: the number of places in its input that the block took."""
+    steps: int = 0
+    skipped: Counter[str] | None = None
+    """Objects that are no records, by kind; None where there are none, or nobody has counted them."""
 
 
 @dataclass(slots=True)

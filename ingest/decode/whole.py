@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-from runmart.ingest.parse import classify
-from runmart.ingest.parse.classify import Classifier
+from runmart.ingest.parse.classify import MAY_HOLD_RUN, Classifier
+from runmart.ingest.parse.json_object import Members
 from runmart.ingest.parse.record_types import RecordTypes
 from runmart.models import arrow
 from runmart.models.columns import VARCHAR
@@ -45,7 +45,7 @@ class WholeDecoder:
                 found = self._decode(shape, data)
             except (msgspec.DecodeError, RecursionError):
                 continue
-            if any(self._classifier.spec_of(name) is not self._spec for name in {one.object for one in found.records}):
+            if not self._classifier.are_records(found.records, self._spec):
                 return None
             self._shapes.remove(shape)
             self._shapes.insert(0, shape)  # most inputs have the shape of the one before
@@ -64,8 +64,10 @@ class WholeDecoder:
 
     def _page(self, data: bytes) -> WholeBlock:
         page = self._types.pages.decode(data)
-        if self._classifier.says_record(page.object):
-            raise msgspec.ValidationError("a record that has a list `data`")
+        for name in (*_FRAME, *self._types.adopted_by_pages):
+            sent = bytes(getattr(page, name, b""))
+            if sent[:1] in {b"{", b"["} and MAY_HOLD_RUN.search(sent):
+                raise msgspec.ValidationError("runs may be beside the list of a page")
         records, page.data = page.data, []
         return WholeBlock(self._types, self._types.record, records, page)
 
@@ -79,15 +81,26 @@ class WholeDecoder:
         """Whether the objects in a text are records of this kind: the fields of others are not worth adopting."""
         try:
             if in_page:
-                page = classify.PEEK.decode(data)
-                peeks = classify.PEEKS.decode(page.data) if self._classifier.is_page(page) else []
+                objects = _OBJECTS.decode(_PAGE.decode(data).data)
             elif data.lstrip()[:1] == b"[":
-                peeks = classify.PEEKS.decode(data)
+                objects = _OBJECTS.decode(data)
             else:
-                peeks = classify.PEEK.decode_lines(data)
+                objects = _OBJECT.decode_lines(data)
         except (msgspec.DecodeError, RecursionError):
             return False
-        return bool(peeks) and all(self._classifier.record_spec(peek) is self._spec for peek in peeks)
+        return bool(objects) and all(self._classifier.kind_of_members(one) is self._spec for one in objects)
+
+
+_FRAME = ("object", "first_id", "last_id", "has_more")
+
+
+class _Page(Struct):
+    data: Raw
+
+
+_PAGE = msgspec.json.Decoder(_Page)
+_OBJECT: msgspec.json.Decoder[Members] = msgspec.json.Decoder(Members)
+_OBJECTS: msgspec.json.Decoder[list[Members]] = msgspec.json.Decoder(list[Members])
 
 
 def is_utf8(data: bytes) -> bool:

@@ -1,26 +1,26 @@
 """Blocks: a stream of bytes of any length, cut into texts that can be decoded alone.
 
-A small input is one block. A larger one is cut between documents, between the items of its format, or between the
-elements of an array or a page too large for one block; so memory does not grow with the input.
+A small input is one block. A larger one is cut between its pieces, so that memory does not grow with the input: between
+documents, or between the elements of an array or a page too large for one block. All blocks of a stream, one after
+another, are the stream, byte for byte.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from runmart.ingest.errors import InputError
-from runmart.ingest.parse import json_scanner
-from runmart.ingest.parse.formats import FORMATS, JSON, Format, format_of
-from runmart.ingest.parse.json_scanner import IncompleteError, Piece
+from runmart.ingest.parse.formats import FORMATS, Format
+from runmart.ingest.parse.json_scanner import IncompleteError, skip_brackets
+from runmart.ingest.parse.oversize import ValueEnd
+from runmart.ingest.parse.pieces import Piece, PieceScanner
 
 BLOCK_BYTES = 8 << 20
 MAX_VALUE_BYTES = 64 << 20
-"""A single record, or a single item, larger than this is not read."""
+"""A value larger than this is not read, but rejected in parts of `BLOCK_BYTES`."""
 
-_SNIFFED_BYTES = 100
-"""The first bytes of an input, which tell its format."""
+Content = Literal["documents", "elements", "damaged", "part", "opening", "closing"]
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_STRIPPED = b" \t\r\n,"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +30,24 @@ class Block:
     data: bytes
     line: int = 1
     """The line of the input on which it begins, from 1."""
+    content: Content = "documents"
+    """Whole documents; elements of a list; one damaged value; a part of a value that is too large; or the frame of a
+    list, before or behind its elements."""
     path: str = "$"
-    """JSON path of the array whose elements the block holds; `$` for documents."""
+    """JSON path of the list that it belongs to, or of the damaged value; `$` for documents."""
     index: int = 0
     """The index of the first element."""
-    format: str = JSON
-    """The name of its format."""
+    opening: bytes = b""
+    """The frame of the list up to its elements, for what lies behind them."""
+    opening_line: int = 1
+    """The line on which that frame begins."""
     problem: str | None = None
-    """What is wrong with the one damaged element that the block is; None for all other blocks."""
+    """What is wrong with a damaged value or frame."""
 
     @property
-    def holds_elements(self) -> bool:
-        """Whether the block is a part of a large array."""
-        return self.index > 0 or self.path != "$" or self.problem is not None
+    def text(self) -> bytes:
+        """One JSON text of documents, or an array of elements."""
+        return b"[" + self.data.strip(_STRIPPED) + b"]" if self.content == "elements" else self.data
 
 
 class Lines:
@@ -82,142 +87,109 @@ class _Buffer:
                 length += len(chunk)
         self.data = b"".join(parts)
 
-    def more(self) -> None:
-        """Read on because a value does not end within the buffer.
-
-        Raises:
-            InputError: The value is larger than `MAX_VALUE_BYTES`.
-        """
-        if len(self.data) >= MAX_VALUE_BYTES:
-            raise InputError(f"line {self.line} begins a single value of more than {MAX_VALUE_BYTES >> 20} MiB")
-        self.fill(len(self.data) + self._size)
-
-    def drop(self, count: int) -> None:
-        """Discard the first `count` bytes and fill up."""
-        self.line += self.data.count(b"\n", 0, count)
+    def drop(self, count: int) -> bytes:
+        """Take the first `count` bytes out, and fill up."""
+        taken = self.data[:count]
+        self.line += taken.count(b"\n")
         self.data = self.data[count:]
         self.fill(self._size)
+        return taken
 
 
 def blocks(chunks: Iterable[bytes], size: int = BLOCK_BYTES, formats: Sequence[Format] = FORMATS) -> Iterator[Block]:
-    """The blocks of a stream, of about `size` bytes each.
-
-    Raises:
-        InputError: One value is larger than `MAX_VALUE_BYTES`.
-    """
+    """The blocks of a stream, of about `size` bytes each."""
     buffer = _Buffer(chunks, size)
-    buffer.fill(max(size, _SNIFFED_BYTES))
-    if buffer.data.startswith(_BYTE_ORDER_MARK):
-        buffer.drop(len(_BYTE_ORDER_MARK))
-    found = format_of(buffer.data[:_SNIFFED_BYTES], formats)
+    buffer.fill(size)
     if buffer.final:
-        yield Block(buffer.data, format=JSON if found is None else found.name)
-    elif found is None:
-        yield from _document_blocks(buffer)
+        yield Block(buffer.data)
     else:
-        yield from _item_blocks(buffer, found)
+        yield from _Cutter(buffer, size, PieceScanner(formats)).blocks()
 
 
-def _item_blocks(buffer: _Buffer, of: Format) -> Iterator[Block]:
-    while not buffer.final:
-        end = of.last_end(buffer.data)
-        if end:
-            yield Block(buffer.data[:end], buffer.line, format=of.name)
-            buffer.drop(end)
-        else:
-            buffer.more()
-    if buffer.data:
-        yield Block(buffer.data, buffer.line, format=of.name)
+class _Cutter:
+    """Cuts a stream that is larger than a block."""
 
+    def __init__(self, buffer: _Buffer, size: int, scanner: PieceScanner) -> None:
+        self._buffer = buffer
+        self._size = size
+        self._scanner = scanner
 
-def _document_blocks(buffer: _Buffer) -> Iterator[Block]:
-    while buffer.data:
-        end = 0
+    def blocks(self) -> Iterator[Block]:
+        """The blocks."""
+        while self._buffer.data:
+            lists = self._scanner.lists
+            context: tuple[Content, str, int] = (
+                ("elements", lists[-1].path, lists[-1].index) if lists else ("documents", "$", 0)
+            )
+            line = self._buffer.line
+            try:
+                end, piece = self._together()
+            except IncompleteError:
+                yield from self._more()
+                continue
+            if piece is not None and not end:
+                yield self._alone(piece)
+            else:  # without any pieces, only separators are left
+                yield Block(self._buffer.drop(end or len(self._buffer.data)), line, *context)
+
+    def _together(self) -> tuple[int, Piece | None]:
+        """Where the pieces in the buffer end that make one block, and the piece behind them that does not.
+
+        Raises:
+            IncompleteError: There are none, and the first piece may go on behind the buffer.
+        """
+        buffer, end = self._buffer, 0
         try:
-            for piece in json_scanner.documents(buffer.data, final=buffer.final):
+            while (piece := self._scanner.next(buffer.data, end, final=buffer.final)) is not None:
+                if piece.role not in {"value", "text"}:
+                    return end, piece
+                self._scanner.advance(buffer.data, piece)
                 end = piece.end
         except IncompleteError:
-            pass
-        if end:
-            yield Block(buffer.data[:end], buffer.line)
-            buffer.drop(end)
-        elif buffer.final:
-            return  # only whitespace is left
-        else:
-            yield from _large_document(buffer)
+            if not end:
+                raise
+        return end, None
 
+    def _alone(self, piece: Piece) -> Block:
+        """The block of a damaged value, or of the frame of a list."""
+        buffer, scanner = self._buffer, self._scanner
+        block = Block(b"", buffer.line, "opening", scanner.path)
+        if piece.role == "damaged":
+            block = replace(block, content="damaged", problem=piece.problem)
+        elif piece.role == "closing":
+            frame = scanner.lists[-1]
+            block = Block(b"", buffer.line, "closing", frame.path, 0, frame.opening, frame.line, piece.problem)
+        line = buffer.line + buffer.data.count(b"\n", 0, piece.start)
+        scanner.advance(buffer.data, piece, line)
+        return replace(block, data=buffer.drop(piece.end))
 
-def _large_document(buffer: _Buffer) -> Iterator[Block]:
-    """Parts of an array or a page that does not end within the buffer; reads on where it is neither."""
-    buffer.drop(json_scanner.skip_space(buffer.data, 0))
-    start, path = 1, "$"
-    if buffer.data[:1] == b"{":
-        start, path = json_scanner.list_of_page(buffer.data, 0, final=buffer.final) or 0, "$.data"
-    if start == 0 or buffer.data[:1] not in {b"[", b"{"}:
-        buffer.more()
-        return
-    opening, line = buffer.data[:start], buffer.line
-    buffer.drop(start)
-    is_damaged = yield from _element_blocks(buffer, path)
-    yield _frame(buffer, opening, line, is_damaged=is_damaged)
-
-
-def _element_blocks(buffer: _Buffer, path: str) -> Generator[Block, None, bool]:
-    """The elements of the list behind whose `[` the buffer begins. Returns whether the last one was damaged."""
-    index, is_damaged, is_over = 0, False, False
-    while not is_over:
-        pieces, is_over = _pieces(buffer, is_first=index == 0)
-        lines = Lines(buffer.data, buffer.line)
-        for is_damaged, group in groupby(pieces, lambda piece: piece.problem is not None):
-            elements = list(group)
-            if is_damaged:
-                yield from _damaged_blocks(buffer.data, elements, lines, path, index)
-            else:
-                text = b"[" + buffer.data[elements[0].start : elements[-1].end] + b"]"
-                yield Block(text, lines.line(elements[0].start), path, index)
-            index += len(elements)
-        if pieces:
-            buffer.drop(pieces[-1].end)
-        elif not is_over:
-            buffer.more()
-    return is_damaged
-
-
-def _damaged_blocks(data: bytes, elements: list[Piece], lines: Lines, path: str, index: int) -> Iterator[Block]:
-    for place, (start, end, problem) in enumerate(elements, index):
-        yield Block(data[start:end], lines.line(start), path, place, problem=problem)
-
-
-def _pieces(buffer: _Buffer, *, is_first: bool) -> tuple[list[Piece], bool]:
-    """The elements in the buffer, and whether the list ends behind them."""
-    pieces: list[Piece] = []
-    end = 0
-    try:
-        while (
-            piece := json_scanner.next_element(buffer.data, end, is_first=is_first and not pieces, final=buffer.final)
-        ) is not None:
-            pieces.append(piece)
-            end = piece.end
-    except IncompleteError:
-        return pieces, False
-    return pieces, True
-
-
-def _frame(buffer: _Buffer, opening: bytes, line: int, *, is_damaged: bool) -> Block:
-    """The array or page without its elements: a document that shows whether it ends as it should.
-
-    Where its last element is damaged up to the end of the text, that was reported with the element.
-    """
-    buffer.drop(json_scanner.skip_separator(buffer.data, 0))
-    if buffer.data[:1] != b"]":
-        closing = b"]}" if opening[:1] == b"{" else b"]"
-        return Block(opening + closing * is_damaged, line)
-    while True:
-        data = opening + buffer.data
+    def _more(self) -> Iterator[Block]:
+        """Read on, since a value does not end within the buffer; where it is a list, open it."""
+        buffer = self._buffer
+        is_huge = len(buffer.data) >= MAX_VALUE_BYTES
         try:
-            end = json_scanner.value(data, 0, final=buffer.final).end
+            piece = self._scanner.next(buffer.data, 0, final=buffer.final, is_large=True, is_huge=is_huge)
         except IncompleteError:
-            buffer.more()
+            piece = None
+        if piece is not None:
+            yield self._alone(piece)
+        elif is_huge:
+            yield from self._parts()
         else:
-            buffer.drop(end - len(opening))
-            return Block(data[:end], line)
+            buffer.fill(len(buffer.data) + self._size)
+
+    def _parts(self) -> Iterator[Block]:
+        """A value that is too large, as damaged values of `BLOCK_BYTES`."""
+        buffer, path = self._buffer, self._scanner.path
+        if start := skip_brackets(buffer.data, 0):
+            yield Block(buffer.data[:start], buffer.line)
+            buffer.drop(start)
+        end, part, found = ValueEnd(buffer.data[:1]), 0, None
+        while buffer.data and found is None:
+            part += 1
+            stop = min(len(buffer.data), BLOCK_BYTES)
+            found = end.feed(buffer.data[:stop])
+            problem = f"a single value of more than {MAX_VALUE_BYTES >> 20} MiB: its part {part}"
+            line = buffer.line
+            yield Block(buffer.drop(stop if found is None else found), line, "part", path, problem=problem)
+        self._scanner.advance(b"", Piece(0, 0, "damaged"))

@@ -1,36 +1,63 @@
-"""What kind of object a text holds: a record of a known kind, a page, or another object of the same APIs."""
+"""What kind of object a text holds: a record of a known kind, or another object. Decided by evidence in it.
 
-from collections.abc import Sequence
+A run is an object that says `thread.run`; or that says nothing, or a server's own word, and shows what only runs have:
+
+* a value in `assistant_id` or `agent_id`, in `started_at` or `expires_at`, or in `thread_id`;
+* the member `required_action`, even as null;
+* an id that begins `run_`;
+* or an id and a status of runs, and no member that runs do not have.
+
+An object that refers to a run (`run_id`), or has a `role` or `step_details`, is no run but a part of one, unless it says
+`thread.run` or its id begins `run_`. Names count in any spelling (see `quirks.field_of`).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct
 
-from runmart.ingest.parse.json_object import UnfitError, object_members
+from runmart.ingest.parse.json_object import Members
+from runmart.models.quirks import NULL_WORDS, field_of
 from runmart.models.record_spec import SPECS, RecordSpec
 from runmart.models.records import ABSENT
+from runmart.models.statuses import RUN_STATUSES, STEP_OBJECT
 
 OTHER_OBJECTS = frozenset(
-    {"assistant", "batch", "chat.completion", "conversation", "file", "fine_tuning.job", "model", "project"}
-    | {"response", "thread", "upload", "vector_store", "vector_store.file"}
+    {"assistant", "batch", "chat.completion", "container", "conversation", "eval", "file", "fine_tuning.job", "list"}
+    | {"model", "page", "project", "response", "thread", "upload", "vector_store"}
 )
-"""Objects of the same APIs that are no runs, though some have an id and a status. So are all that begin with `thread.`,
-such as steps and messages; a server's own word for a run is taken for one. Kinds that have a spec may be among them."""
+"""Families of objects of the same APIs that are no runs, though some have an id and a status; so are objects whose name
+goes on behind a dot, such as `eval.run` and `thread.message`. Kinds that have a spec may be among them."""
 
 API_ERROR = "error"
+ITEM = "conversation.item"
+UNKNOWN = "unknown"
+
+_ITEM_TYPES = re.compile(r"message|reasoning|compaction|item_reference|\w+_call(?:_output)?|mcp_\w+|\w+_output")
+_SHOWN_BY_VALUE = ("assistant_id", "agent_id", "started_at", "expires_at", "thread_id")
+_PARTS_OF_RUNS = frozenset({"runid", "role", "stepdetails"})
+_NOT_LETTERS = re.compile(r"[\W_]")
+_LONGEST_NAME = 100
+
+MAY_HOLD_RUN = re.compile(
+    rb"thread.run|\"run_|status|(?:assistant|agent|thread).?id|required.?action|(?:started|expires).?at|\\u00",
+    re.IGNORECASE,
+)
+"""What each text matches in which there is a run."""
 
 
 class Peek(Struct):
-    """The members that tell the kind."""
+    """The members that tell the kind of most objects."""
 
     object: Raw = ABSENT
     id: Raw = ABSENT
     status: Raw = ABSENT
-    data: Raw = ABSENT
-    error: Raw = ABSENT
 
 
 PEEK = msgspec.json.Decoder(Peek)
-PEEKS = msgspec.json.Decoder(list[Peek])
+_MEMBERS: msgspec.json.Decoder[Members] = msgspec.json.Decoder(Members)
 
 
 class Classifier:
@@ -39,65 +66,98 @@ class Classifier:
     def __init__(self, specs: Sequence[RecordSpec] = SPECS) -> None:
         self._specs = specs
         self._spec_by_object = {spec.object: spec for spec in specs}
-        self._encoded_object_names = frozenset(map(msgspec.json.encode, self._spec_by_object))
-
-    def spec_of(self, name: str | UnsetType | None) -> RecordSpec | None:
-        """The kind of a record that says that it is a `name`, or says nothing; None when it is no record."""
-        if name is None or name is UNSET:
-            return self._specs[0]
-        if name in self._spec_by_object:
-            return self._spec_by_object[name]
-        return None if name.startswith("thread.") or name in OTHER_OBJECTS else self._specs[0]
+        self._spec_by_json = {msgspec.json.encode(spec.object): spec for spec in specs}
 
     def spec_of_event(self, name: str) -> RecordSpec | None:
         """The kind of the record that an event of a stream carries; None when its name promises none."""
         return next((spec for spec in self._specs if spec.events.match(name)), None)
 
-    def says_record(self, sent: Raw) -> bool:
-        """Whether the `object` member of something says that it is a record of a known kind."""
-        return bytes(sent) in self._encoded_object_names
+    def kind(self, text: bytes, expected: RecordSpec | None = None) -> RecordSpec | str:
+        """What a JSON object is: a record of a known kind, or the name of another kind of object.
 
-    def is_page(self, peek: Peek) -> bool:
-        """Whether the object is a page: a list under `data`, and no record around it."""
-        return bytes(peek.data)[:1] == b"[" and peek.status is ABSENT and not self.says_record(peek.object)
-
-    def kind(self, text: bytes) -> RecordSpec | str:
-        """What a JSON object that is no page is: a record of a known kind, or the name of another kind of object.
+        Args:
+            text: The object.
+            expected: The kind of record that it is said to be, if it does not say so itself.
 
         Raises:
-            UnfitError: It is neither, or has a repeated key.
-            msgspec.DecodeError: `text` is no JSON object.
+            msgspec.DecodeError: It is no JSON object.
         """
-        peek = PEEK.decode(text)
-        found = self._kind(peek)
-        if isinstance(found, RecordSpec) and peek.id is ABSENT and peek.status is ABSENT:
-            object_members(text)
-            raise UnfitError(
-                "a page within the runs of a page"
-                if self.is_page(peek)
-                else "neither a run nor a page: it has no `id` and no `status`, and no list `data`"
-            )
-        return found
+        said = self._spec_by_json.get(bytes(PEEK.decode(text).object))
+        return said or self.kind_of_members(_MEMBERS.decode(text), expected)
 
-    def record_spec(self, peek: Peek) -> RecordSpec | None:
-        """The kind of an object that is a record without any doubt; None when it is not."""
-        found = self._kind(peek)
-        has_both = peek.id is not ABSENT and peek.status is not ABSENT
-        return found if has_both and isinstance(found, RecordSpec) else None
-
-    def is_record(self, text: bytes) -> bool:
-        """Whether `text` is a record without any doubt."""
-        try:
-            return self.record_spec(PEEK.decode(text)) is not None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return False
-
-    def _kind(self, peek: Peek) -> RecordSpec | str:
-        sent = peek.object
-        name = msgspec.json.decode(sent, type=str) if bytes(sent)[:1] == b'"' else None
-        spec = self.spec_of(name)
-        if spec is None:
-            return name or ""
-        if peek.id is ABSENT and peek.status is ABSENT and bytes(peek.error)[:1] in {b"{", b'"'}:
+    def kind_of_members(self, members: Mapping[str, Any], expected: RecordSpec | None = None) -> RecordSpec | str:
+        """As `kind`, of an object's members: name to value as sent."""
+        name = _text(members.get("object"))
+        if name in self._spec_by_object:
+            return self._spec_by_object[name]
+        if name and _is_other(name):
+            return name[:_LONGEST_NAME]
+        if expected is not None and not name:
+            return expected
+        named = {field_of(one) or one: value for one, value in members.items()}
+        if not (named.keys() & {"id", "status"}) and bytes(named.get("error", b""))[:1] in {b"{", b'"'}:
             return API_ERROR
-        return spec
+        if self._shows_run(named):
+            return self._specs[0]
+        if "step_details" in named:
+            return STEP_OBJECT
+        if (of := _text(named.get("type"))) and _ITEM_TYPES.fullmatch(of):
+            return ITEM
+        return (name or UNKNOWN)[:_LONGEST_NAME]
+
+    def is_whole(self, members: Members) -> bool:
+        """Whether members show a record that has both an id and a status, which are texts."""
+        named = {field_of(one): value for one, value in members.items()}
+        return all(_text(named.get(one)) for one in ("id", "status")) and isinstance(
+            self.kind_of_members(members), RecordSpec
+        )
+
+    def are_records(self, records: Sequence[Struct], spec: RecordSpec) -> bool:
+        """Whether records that were decoded as of a kind are of that kind."""
+        return all(
+            one.object == spec.object or self.kind_of_members(_members(one)) is spec  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+            for one in records
+        )
+
+    @staticmethod
+    def _shows_run(named: Mapping[str, Any]) -> bool:
+        name = _text(named.get("id"))
+        if name.startswith("run_"):
+            return True
+        parts = {one: value for one, value in named.items() if _NOT_LETTERS.sub("", one).lower() in _PARTS_OF_RUNS}
+        if any(bytes(value) != bytes(named.get("id", b"")) and not _is_null(value) for value in parts.values()):
+            return False
+        if "required_action" in named or not all(_is_null(named.get(one)) for one in _SHOWN_BY_VALUE):
+            return True
+        has_status = _text(named.get("status")) in RUN_STATUSES
+        return bool(name) and has_status and all(field_of(one) for one in named)
+
+
+def _is_other(name: str) -> bool:
+    return name in OTHER_OBJECTS or name.partition(".")[0] in OTHER_OBJECTS
+
+
+def _is_null(value: Any) -> bool:
+    return value is None or not bytes(value) or bytes(value) in NULL_WORDS
+
+
+def _text(sent: Any) -> str:
+    """A text, or one in a list of one; empty for all else."""
+    raw = b"" if sent is None else bytes(sent)
+    if raw[:1] == b"[" and raw[-2:] == b'"]':
+        raw = raw[1:-1].strip()
+    try:
+        return msgspec.json.decode(raw, type=str) if raw[:1] == b'"' else ""
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+def _members(record: Struct) -> dict[str, bytes]:
+    """The members of a record as sent."""
+    names = [one.encode_name for one in msgspec.structs.fields(type(record))]
+    pairs = zip(names, msgspec.structs.astuple(record), strict=True)
+    return {
+        name: bytes(value) if isinstance(value, Raw) else msgspec.json.encode(value)
+        for name, value in pairs
+        if value is not UNSET and value != ABSENT
+    }

@@ -43,6 +43,11 @@ class RecordTypes:
         """Name as sent and name of the attribute of each adopted field of a record, by name as sent."""
         return sorted(self._record_fields.items())
 
+    @property
+    def adopted_by_pages(self) -> list[str]:
+        """The attributes of the adopted fields of a page."""
+        return list(self._page_fields.values())
+
     def adopt(self, error: msgspec.ValidationError, *, in_page: bool) -> bool:
         """Adopt the unknown field that `error` reports. Returns False when it reports none, or one too many."""
         match = _UNKNOWN.match(str(error))
@@ -50,6 +55,8 @@ class RecordTypes:
             return False
         fields = self._page_fields if in_page and (match[2] or "$") == "$" else self._record_fields
         name = match[1]
+        if fields is self._page_fields and name in {"id", "status"}:
+            return False  # before the list they tell that the object is no page
         if len(fields) >= MAX_ADOPTED or name in fields or not _PLAIN.match(name):
             return False
         fields[name] = f"extra_{len(fields)}"

@@ -1,53 +1,94 @@
 """Server-sent events: transcripts of assistant streams.
 
-Source: the HTML standard, "Server-sent events", section "Interpreting an event stream". Two deviations, for the API's
-own documentation: a line that begins with a brace is data without its prefix, and so is a line after data that names no
-field.
+Source: the HTML standard, "Server-sent events", section "Interpreting an event stream". Deviations, for transcripts as
+people save them: a line that begins with a brace is data without its prefix, and so is one that continues an unfinished
+value (the API's own documentation has both); an `event:` line after another or after data begins a new event, and so do
+data after a whole value (tools that drop empty lines).
 """
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
-_FIRST_LINE = re.compile(rb"\s*(?:event|data|id|retry)?:")
-_FIELD = re.compile(rb"(?:event|data|id|retry)?:")
-_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+from runmart.ingest.parse.json_scanner import IncompleteError
 
+_FIELD = re.compile(rb"(data):[ \t]?|(event|id|retry):[^{\r\n]*(?=[\r\n]|\Z)")
+_COMMENT = re.compile(rb':[^"{\[\r\n]*(?=[\r\n]|\Z)')
+"""A comment that looks like a piece of JSON is none."""
 
-class Event(NamedTuple):
-    """One event: its name (empty when it has none), its data, and the line on which these begin, from 0."""
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+"|[\[\]{}]')
+_MAX_TEXT_BYTES = 1 << 20
+"""Data that are no JSON go on for at most so many bytes."""
 
-    name: str
-    data: bytes
-    line: int
-
-
-def is_event_stream(start: bytes) -> bool:
-    """Whether a text that begins with `start` is a transcript of events."""
-    return _FIRST_LINE.match(start) is not None
+COMMENT = "comment"
 
 
-def last_end(buffer: bytes) -> int:
-    """Index behind the last event that is whole in `buffer`; 0 when none is."""
-    end = 0
-    for match in _END.finditer(buffer):
-        end = match.end()
-    return end
+def is_event(buffer: bytes, at: int) -> bool:
+    """Whether an event, or a comment beside events, begins at an index."""
+    return _FIELD.match(buffer, at) is not None or _COMMENT.match(buffer, at) is not None
 
 
-def events(buffer: bytes) -> Iterator[Event]:
-    """The events in `buffer`; the last one counts even if no blank line closes it."""
-    name, data, first = "", list[bytes](), 0
-    for number, line in enumerate([*buffer.splitlines(), b""]):
+class _Lines:
+    """The lines of one event, from the first on: what they have said so far."""
+
+    def __init__(self) -> None:
+        self.event: bytes | None = None
+        self.data: list[bytes] = []
+        self.depth = 0
+        """Brackets that the data have opened and not closed."""
+
+    def take(self, line: bytes) -> bool:
+        """Add a line; False when it belongs to no event, or to the next one."""
+        field = _FIELD.match(line)
+        if field is None:
+            is_data = self.depth > 0 or (line[:1] == b"{" and self.event is not None and not self.data)
+            return self._add(line) if is_data else _COMMENT.match(line) is not None
+        if field[1]:
+            return self._add(line[field.end() :])
+        if field[2] == b"event":
+            if self.event is not None or self.data:
+                return False
+            self.event = line.partition(b":")[2].strip()
+        return True
+
+    def _add(self, data: bytes) -> bool:
+        if self.depth <= 0 and self.data and self.data[0][:1] in {b"{", b"["}:
+            return False  # a whole value was there
+        self.data.append(data.strip())
+        self.depth += sum((token[0] in b"{[") - (token[0] in b"}]") for token in _TOKEN.finditer(data))
+        return True
+
+
+def event_end(buffer: bytes, at: int, final: bool) -> int:  # noqa: FBT001 - see `Format.end`
+    """The index behind the event that begins at an index, and behind the empty line that closes it.
+
+    Raises:
+        IncompleteError: The event may go on behind the buffer; never when `final`.
+    """
+    lines, start = _Lines(), at
+    while at < len(buffer):
+        found = _LINE_END.search(buffer, at)
+        if not final and (found is None or found.end() == len(buffer)):
+            raise IncompleteError
+        end, following = (found.start(), found.end()) if found else (len(buffer), len(buffer))
+        line = buffer[at:end]
         if not line.strip():
-            if name or data:
-                yield Event(name, b"\n".join(data), first)
-            name, data = "", []
-        elif line.startswith(b"event:"):
-            name = line[6:].strip().decode("utf-8", "replace")
-        elif line.startswith((b"data:", b"{")):
-            if not data:
-                first = number
-            data.append(line[5:].strip() if line.startswith(b"data:") else line)
-        elif data and not _FIELD.match(line):
-            data.append(line)
+            return following
+        if not lines.take(line) or (lines.depth <= 0 and at - start > _MAX_TEXT_BYTES):
+            return at
+        at = following
+    return at
+
+
+def items(text: bytes) -> Iterator[tuple[bytes, int, str, str]]:
+    """The data of an event, with its name, and the comments beside it; see `Format.items`."""
+    lines, first = _Lines(), 0
+    for number, line in enumerate(_LINE_END.split(text)):
+        had_data = bool(lines.data)
+        if _COMMENT.match(line) and lines.depth <= 0:
+            yield b"", number, "", COMMENT
+        elif line.strip() and not lines.take(line):
+            yield line, number, "", ""
+        first = first if had_data else number
+    if lines.event is not None or lines.data:
+        yield b"\n".join(lines.data), first, (lines.event or b"").decode("utf-8", "replace"), ""
