@@ -4,7 +4,7 @@ Objects that hold runs (a saved log, an index's hits, an object by id) give them
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 from msgspec import Raw
@@ -16,7 +16,7 @@ from runmart.ingest.decode.steps import step
 from runmart.ingest.parse import reasons
 from runmart.ingest.parse.blocks import Block, Lines
 from runmart.ingest.parse.classify import MAY_HOLD_RUN, UNKNOWN, Classifier
-from runmart.ingest.parse.formats import FORMATS, Format, Item, format_at
+from runmart.ingest.parse.formats import FORMATS, Format, Item, format_named
 from runmart.ingest.parse.json_object import Members, UnfitError, object_members
 from runmart.ingest.parse.json_scanner import Member, elements, list_of_page, members, skip_separator, value_end
 from runmart.ingest.parse.pieces import OpenList, Piece, PieceScanner
@@ -43,6 +43,8 @@ class _Event:
     name: str = ""
     spec: RecordSpec | None = None
     """The kind of record that its name promises."""
+    member: str | None = None
+    """The member of its data that holds the record; None where the data are the record."""
 
 
 _NO_EVENT = _Event()
@@ -67,20 +69,21 @@ class LenientDecoder:
 
     def decode(self, block: Block) -> None:
         """Add the contents of a block to the result, in order."""
-        text = _Text(self, block.data, block.line, block.path)
+        has_path = block.content not in {"documents", "elements"}
+        text = _Text(self, block.data, block.line, block.path if has_path else "$")
         if block.content == "documents":
             text.read(PieceScanner(self.formats))
         elif block.content == "elements":
             text.read_elements(PieceScanner(self.formats, [OpenList(block.path, b"[", index=block.index)]))
         elif block.content == "opening":
-            self.result.pages += _is_page(block.path, block.data)
+            self.result.pages += _is_page(block.path, block.data[block.start :])
         elif block.content == "closing":
-            start = skip_separator(block.data, 0)
             frame = OpenList(block.path, block.opening, block.opening_line)
-            text.frame(frame, block.data[start:], block.problem)
+            text.frame(frame, block.data[block.start :], block.problem)
+        elif block.content == "text":
+            text.formatted(block.start, len(block.data), "$", block.format)
         else:
-            start = skip_separator(block.data, 0) if block.content == "damaged" else 0
-            text.reject(start, len(block.data), block.problem or reasons.UNEXPLAINED)
+            text.reject(block.start, len(block.data), block.problem or reasons.UNEXPLAINED)
 
     def within(self, found: LenientResult) -> "LenientDecoder":
         """A decoder with the same settings and another result."""
@@ -90,7 +93,7 @@ class LenientDecoder:
 
 
 def _is_page(path: str, opening: bytes) -> bool:
-    return path.endswith(".data") and opening.lstrip()[:1] == b"{"
+    return path.endswith(".data") and opening[:1] == b"{"
 
 
 class _Text:
@@ -114,6 +117,7 @@ class _Text:
         self._path = path
         self._event = event
         self._level = level
+        self._depth = 0
         self._ledger = Ledger(data)
 
     def read(self, scanner: PieceScanner) -> None:
@@ -148,7 +152,7 @@ class _Text:
         elif piece.role == "damaged":
             self.reject(piece.start, piece.end, piece.problem or reasons.UNEXPLAINED, path)
         elif piece.role == "text":
-            self._formatted(piece.start, piece.end, path)
+            self.formatted(piece.start, piece.end, path, piece.name)
         elif piece.role == "opening":
             self._ledger.claim(piece.start, piece.end)
         else:
@@ -165,14 +169,18 @@ class _Text:
     def _value(self, start: int, end: int, path: str) -> None:
         """A valid value where a run, a page or an array of them may be."""
         first = self._data[start : start + 1]
-        if first == b"{":
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            self.reject(start, end, reasons.TOO_DEEP, path)
+        elif first == b"{":
             self._object(start, end, path)
         elif first == b"[":
             self._array(start, end, path)
         elif first == b'"' and self._json_text(start, end, path, keeps_skipped=True):
-            return
+            pass
         else:
             self.reject(start, end, reasons.not_json(self._data[start:end]), path)
+        self._depth -= 1
 
     def _array(self, start: int, end: int, path: str) -> None:
         found = list(elements(self._data, start, end))
@@ -200,6 +208,8 @@ class _Text:
             return
         try:
             text.decode()
+            if self._is_event_with_record(start, end, path):
+                return
             kind = self._classifier.kind(text, self._event.spec)
             if isinstance(kind, RecordSpec):
                 self._record(kind, text)
@@ -214,6 +224,19 @@ class _Text:
             self.reject(start, end, reasons.explain(str(error), text), path, line)
         except RecursionError:
             self.reject(start, end, reasons.TOO_DEEP, path, line)
+
+    def _is_event_with_record(self, start: int, end: int, path: str) -> bool:
+        """Take the record in a member of an event's data; False when it is in none."""
+        event = self._event
+        if event.member is None or event.member not in object_members(self._data[start:end]):
+            return False
+        self._event = replace(event, member=None)
+        for member in self._members(start, end):
+            if member.name == event.member:
+                self._value(member.start, member.end, f"{path}.{member.name}")
+            self._ledger.claim(member.start, member.end)
+        self._event = event
+        return True
 
     def _record(self, kind: RecordSpec, text: bytes) -> None:
         position = self._result.items
@@ -233,7 +256,7 @@ class _Text:
 
     def frame(self, opened: OpenList, closing: bytes, problem: str | None) -> None:
         """The frame of a list, without its elements; the caller accounts for its bytes."""
-        text = opened.opening.lstrip() + closing
+        text = opened.opening + closing
         path = opened.path.rpartition(".")[0] if opened.is_page else opened.path
         if problem is None and opened.is_page and closing:
             try:
@@ -266,12 +289,13 @@ class _Text:
         if kind == UNKNOWN and event is not None and "data" in names and bytes(event)[:1] == b'"':
             self._event_object(start, end, path, _text(bytes(event)))
             return
-        if kind == STEP_OBJECT and (self._event.name == "" or "step_details" in names or "run_id" in names):
+        if kind == STEP_OBJECT:
             self._result.steps.append(step(text, self._decoder.origin, self._result.items))
-        else:
-            self.skip(self._event.name or kind)
         reads_texts = kind == UNKNOWN and not self._event.name
-        if any(self._holds_run(bytes(value), reads_texts=reads_texts) for value in names.values()):
+        holds_runs = any(self._holds_run(bytes(value), reads_texts=reads_texts) for value in names.values())
+        if kind != STEP_OBJECT and not (holds_runs and kind == UNKNOWN):
+            self.skip(self._event.name or kind)
+        if holds_runs:
             self._wrapping(start, end, path, reads_texts=reads_texts)
         else:
             self._ledger.claim(start, end)
@@ -391,10 +415,10 @@ class _Text:
         self._result.add(found)
         return True
 
-    def _formatted(self, start: int, end: int, path: str) -> None:
-        """A text of one of the formats; what its items do not hold is framing."""
+    def formatted(self, start: int, end: int, path: str, name: str) -> None:
+        """A text of the format of a name; what its items do not hold is framing."""
         text = self._data[start:end]
-        items = [Item(*one) for one in format_at(text, 0, self._decoder.formats).items(text)]
+        items = [Item(*one) for one in format_named(name, self._decoder.formats).items(text)]
         if not items:
             self.reject(start, end, reasons.not_json(text.strip()), path)
             return
@@ -418,7 +442,7 @@ class _Text:
         elif self._level >= MAX_TEXTS or (self._level and not item.event and data == self._data.strip()):
             self._reject_text(data, reasons.not_json(data), path, line)
         else:
-            event = _Event(item.event, spec)
+            event = _Event(item.event, spec, spec.event_member if spec else None)
             _Text(self._decoder, data, line, path, event, self._level + 1).read(PieceScanner(self._decoder.formats))
 
     # results
@@ -442,9 +466,8 @@ def _may_hold_run(data: bytes) -> bool:
 
 
 def _text(raw: bytes) -> str:
-    """The text that some JSON is.
-
-    Raises:
-        UnicodeDecodeError: It is not UTF-8.
-    """
-    return _TEXT.decode(raw)
+    """The text that some JSON is; empty when it is not UTF-8."""
+    try:
+        return _TEXT.decode(raw)
+    except UnicodeDecodeError:
+        return ""

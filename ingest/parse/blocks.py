@@ -18,7 +18,7 @@ BLOCK_BYTES = 8 << 20
 MAX_VALUE_BYTES = 64 << 20
 """A value larger than this is not read, but rejected in parts of `BLOCK_BYTES`."""
 
-Content = Literal["documents", "elements", "damaged", "part", "opening", "closing"]
+Content = Literal["documents", "elements", "damaged", "part", "text", "opening", "closing"]
 
 _STRIPPED = b" \t\r\n,"
 
@@ -31,12 +31,16 @@ class Block:
     line: int = 1
     """The line of the input on which it begins, from 1."""
     content: Content = "documents"
-    """Whole documents; elements of a list; one damaged value; a part of a value that is too large; or the frame of a
-    list, before or behind its elements."""
+    """Whole documents; elements of a list; one damaged value; a part of a value that is too large; a text that ends
+    amid a line; or the frame of a list, before or behind its elements."""
     path: str = "$"
     """JSON path of the list that it belongs to, or of the damaged value; `$` for documents."""
     index: int = 0
     """The index of the first element."""
+    format: str = ""
+    """The format of a text that ends amid a line."""
+    start: int = 0
+    """Where a damaged value, or a frame, begins in `data`, behind separators."""
     opening: bytes = b""
     """The frame of the list up to its elements, for what lies behind them."""
     opening_line: int = 1
@@ -116,7 +120,7 @@ class _Cutter:
 
     def blocks(self) -> Iterator[Block]:
         """The blocks."""
-        while self._buffer.data:
+        while self._buffer.data or self._scanner.lists:
             lists = self._scanner.lists
             context: tuple[Content, str, int] = (
                 ("elements", lists[-1].path, lists[-1].index) if lists else ("documents", "$", 0)
@@ -141,7 +145,7 @@ class _Cutter:
         buffer, end = self._buffer, 0
         try:
             while (piece := self._scanner.next(buffer.data, end, final=buffer.final)) is not None:
-                if piece.role not in {"value", "text"}:
+                if piece.role not in {"value", "text"} or _ends_amid_line(buffer.data, piece):
                     return end, piece
                 self._scanner.advance(buffer.data, piece)
                 end = piece.end
@@ -153,15 +157,25 @@ class _Cutter:
     def _alone(self, piece: Piece) -> Block:
         """The block of a damaged value, or of the frame of a list."""
         buffer, scanner = self._buffer, self._scanner
-        block = Block(b"", buffer.line, "opening", scanner.path)
+        block = Block(b"", buffer.line, "opening", scanner.path + (f".{piece.name}" if piece.name else ""))
         if piece.role == "damaged":
             block = replace(block, content="damaged", problem=piece.problem)
+        elif piece.role == "text":
+            block = replace(block, content="text", path="$", format=piece.name)
         elif piece.role == "closing":
             frame = scanner.lists[-1]
-            block = Block(b"", buffer.line, "closing", frame.path, 0, frame.opening, frame.line, piece.problem)
+            block = Block(
+                b"",
+                buffer.line,
+                "closing",
+                frame.path,
+                opening=frame.opening,
+                opening_line=frame.line,
+                problem=piece.problem,
+            )
         line = buffer.line + buffer.data.count(b"\n", 0, piece.start)
         scanner.advance(buffer.data, piece, line)
-        return replace(block, data=buffer.drop(piece.end))
+        return replace(block, data=buffer.drop(piece.end), start=piece.start)
 
     def _more(self) -> Iterator[Block]:
         """Read on, since a value does not end within the buffer; where it is a list, open it."""
@@ -193,3 +207,9 @@ class _Cutter:
             line = buffer.line
             yield Block(buffer.drop(stop if found is None else found), line, "part", path, problem=problem)
         self._scanner.advance(b"", Piece(0, 0, "damaged"))
+
+
+def _ends_amid_line(buffer: bytes, piece: Piece) -> bool:
+    """Whether a text is followed by something else on its line: alone, it would be read in another way."""
+    at = piece.end
+    return piece.role == "text" and at < len(buffer) and buffer[at] not in b"\r\n" and buffer[at - 1] not in b"\r\n"

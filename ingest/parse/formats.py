@@ -49,3 +49,8 @@ FORMATS: tuple[Format, ...] = (
 def format_at(buffer: bytes, at: int, formats: Sequence[Format] = FORMATS) -> Format:
     """The format of the text that begins at an index and is not JSON."""
     return next(one for one in formats if one.matches(buffer, at))
+
+
+def format_named(name: str, formats: Sequence[Format] = FORMATS) -> Format:
+    """The format of a name."""
+    return next(one for one in formats if one.name == name)

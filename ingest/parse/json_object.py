@@ -37,10 +37,11 @@ def object_members(raw: bytes, path: str = "$") -> Members:
 
 def _refuse_repeated(raw: bytes, path: str) -> None:
     seen: set[str] = set()
-    for name, _ in members(raw, skip_space(raw, 0)):
-        if name in seen:
-            raise UnfitError(f"the key `{name}` is there twice, and only one of its values could be kept", path)
-        seen.add(name)
+    for member in members(raw, skip_space(raw, 0)):
+        if member.name in seen:
+            reason = f"the key `{member.name}` is there twice, and only one of its values could be kept"
+            raise UnfitError(reason, path)
+        seen.add(member.name)
 
 
 def json_object(values: Sequence[tuple[str, bytes]]) -> bytes | None:

@@ -71,8 +71,12 @@ def value_end(buffer: bytes, start: int) -> int:
         trailing = _TRAILING.search(str(error))
         if trailing is None:
             raise
-        return start + int(trailing[1]) - 1
-    return len(buffer)
+        end = start + int(trailing[1]) - 1
+    else:
+        end = len(buffer)
+    while buffer[end - 1] in b" \t\r\n":  # the decoder skips whitespace behind the value
+        end -= 1
+    return end
 
 
 def is_truncated(error: Exception) -> bool:

@@ -21,7 +21,6 @@ from runmart.ingest.parse.json_scanner import (
     members,
     skip_brackets,
     skip_separator,
-    skip_space,
     value_end,
 )
 from runmart.ingest.parse.reasons import TRUNCATED, not_json, problem
@@ -43,7 +42,7 @@ class Piece(NamedTuple):
     problem: str | None = None
     """What is wrong with a damaged value or frame."""
     name: str = ""
-    """The name of the list that is opened; empty for an array."""
+    """The name of the list that is opened, empty for an array; or of the format of a text."""
 
 
 @dataclass(slots=True)
@@ -67,15 +66,17 @@ class OpenList:
         return self.opening[:1] == b"{"
 
 
-_ARRAY = re.compile(rb'\[\s*(?:[{\["\]]|\Z)')
-_OBJECT = re.compile(rb'\{\s*(?:["}]|\Z)')
-_TEXT = re.compile(rb'"\s*(?:[{\[\\]|\Z)')
+_ARRAY = re.compile(rb'\[[ \t]*(?:[{\["\]\r\n]|\Z)')
+_OBJECTS = re.compile(rb"\[\s*[{\[]")
+_OBJECT = re.compile(rb'\{[ \t]*(?:["}\r\n]|\Z)')
+_TEXT = re.compile(rb'"[ \t]*(?:[{\[\\]|\Z)')
 """Texts that may hold JSON; others are read as lines."""
 
 _DOCUMENTS = {b"{": _OBJECT, b"[": _ARRAY, b'"': _TEXT}
 _SHORTEST = 8
 """Bytes that tell what begins: the longest name of a field of an event."""
 
+_COLON = re.compile(rb"[ \t]*(:?)")
 _NEW_LINE = re.compile(rb"\s*\n(?=[{\[])")
 _JUNK = re.compile(rb"[,\[\]{}\n]")
 
@@ -154,16 +155,16 @@ class PieceScanner:
                 return self._text(buffer, start, final=final)
             return self._broken(buffer, start, error, final=final)
         if first == b'"':
-            behind = skip_space(buffer, end)
-            if behind == len(buffer) and not final:
+            behind = _COLON.match(buffer, end)
+            if not final and (behind.end() if behind else end) == len(buffer):
                 raise IncompleteError
-            if buffer[behind : behind + 1] == b":":  # a member of an object, not a document
+            if behind and behind[1]:  # a member of an object, not a document
                 return self._text(buffer, start, final=final)
         return Piece(start, end, "value")
 
     def _text(self, buffer: bytes, start: int, *, final: bool) -> Piece:
-        end = format_at(buffer, start, self._formats).end(buffer, start, final)
-        return Piece(start, max(end, start + 1), "text")
+        found = format_at(buffer, start, self._formats)
+        return Piece(start, max(found.end(buffer, start, final), start + 1), "text", name=found.name)
 
     def _broken(self, buffer: bytes, start: int, error: Exception, *, final: bool) -> Piece:
         """A value that is no JSON as far as it is known."""
@@ -184,7 +185,7 @@ class PieceScanner:
         if len(self.lists) >= MAX_OPEN_LISTS:
             return None
         if buffer[start : start + 1] == b"[":
-            return ListOfPage("", start + 1)
+            return ListOfPage("", start + 1) if _OBJECTS.match(buffer, start) else None
         return list_of_page(buffer, start, final=final, any_name=any_name)
 
     def _in_list(self, buffer: bytes, at: int, *, final: bool) -> Piece:
