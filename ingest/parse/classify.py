@@ -112,12 +112,11 @@ class Classifier:
             self.kind_of_members(members), RecordSpec
         )
 
-    def are_records(self, records: Sequence[Struct], spec: RecordSpec) -> bool:
+    def are_records(self, records: Sequence[Any], spec: RecordSpec) -> bool:
         """Whether records that were decoded as of a kind are of that kind."""
-        return all(
-            one.object == spec.object or self.kind_of_members(_members(one)) is spec  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
-            for one in records
-        )
+        if {one.object for one in records} <= {spec.object}:
+            return True
+        return all(self.kind_of_members(_members(one)) is spec for one in records)
 
     @staticmethod
     def _shows_run(named: Mapping[str, Any]) -> bool:

@@ -17,7 +17,7 @@ _RUN = rb'\{\s*"(?:id"\s*:\s*"run_|object"\s*:\s*"thread\.run")'
 _NEXT_RUN = rb"(?<=[}\]])\s*(?:,\s*)?(?=" + _RUN + rb")|,(?=\s*" + _RUN + rb")"
 """An object that begins as a run does, behind a comma or a bracket."""
 
-_NEXT_DOCUMENT = rb"(?<=[^\s,:\[{])\s*\n(?=[{\[])"
+_NEXT_DOCUMENT = rb"(?<=[^\s,:\[])\s*\n(?=[{\[])"
 """A line that begins with a bracket and does not continue a list."""
 
 _NEAR = 1 << 16
@@ -64,7 +64,7 @@ def _following(same: bytes | None, *, in_list: bool) -> re.Pattern[bytes]:
     """Where a run, a document, or a value that begins as the damaged one does, may begin behind it."""
     places = [_NEXT_DOCUMENT, _NEXT_RUN]
     if same:
-        places.append((rb",(?=\s*" if in_list else rb"(?<=\S)\s*\n(?=") + same + rb")")
+        places.append((rb",(?=\s*" if in_list else rb"(?<=\S)\s*\n(?=") + same + rb"(?!\s*\"call_))")
     return re.compile(b"|".join(places))
 
 

@@ -2,16 +2,17 @@
 
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runmart.ingest.errors import InputError
+from runmart.ingest.decode.decoder import Decoder
 from runmart.ingest.parse import blocks as blocks_module
 from runmart.ingest.parse.blocks import blocks
 from tests.support.generated import as_page, inputs, others, plain_runs, runs
-from tests.support.payloads import decode, page, pieces, run
+from tests.support.payloads import ORIGIN, decode, page, pieces, run
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -60,8 +61,8 @@ def test_damage_to_one_run_costs_that_run_only(
 
 
 def _letters(text: bytes) -> bytes:
-    """A text without the whitespace and commas between values."""
-    return re.sub(rb"[\s,]", b"", text)
+    """A text without whitespace, commas and brackets, which mean nothing between values."""
+    return re.sub(rb"[\s,{}\[\]]", b"", text)
 
 
 @QUICK
@@ -101,7 +102,7 @@ def test_lines_that_were_cut_cost_themselves_only(block: int) -> None:
     seen = decode(b"\n".join([*lines, b'{"id": "run_4", "status": "qu', lines[1]]), block=block)
     assert seen.ids == ["run_2", "run_3", "run_2"]
     assert [(reject.line, reject.raw) for reject in seen.rejects] == [
-        (1, lines[0]),
+        (1, lines[0][:-1]),
         (4, b'{"id": "run_4", "status": "qu'),
     ]
 
@@ -145,9 +146,47 @@ def test_memory_does_not_grow_with_a_page() -> None:
     assert max(len(block.data) for block in cut) < 3 * 4096
 
 
-def test_a_value_larger_than_anything_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A 2 GB value is an error that names the line and the limit, before memory ends."""
+def _endless(first: bytes, last: bytes) -> Iterator[bytes]:
+    yield first
+    for number in range(100):
+        yield b"%07d\n" % number * (1 << 13)
+    yield last
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (b'{"id":"', b'"}\n'),
+        (b'{"a":[', b"]}\n"),
+    ],
+)
+def test_a_value_larger_than_anything_costs_itself_only(
+    first: bytes, last: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A value beyond the limit is rejected in parts, whole, in bounded memory; what is around it is read."""
     monkeypatch.setattr(blocks_module, "MAX_VALUE_BYTES", 1 << 20)
-    endless = (b'{"id":"' if number == 0 else b"x" * (1 << 16) for number in range(100))
-    with pytest.raises(InputError, match=r"line 1 begins a single value of more than 1 MiB"):
-        list(blocks(endless, 1 << 16))
+    monkeypatch.setattr(blocks_module, "BLOCK_BYTES", 1 << 19)
+    before, behind = json.dumps(run(1)).encode() + b"\n", json.dumps(run(2)).encode()
+    large = b"".join(_endless(first, last)).replace(b"\n", b" ") + b"\n"
+    found = list(blocks(pieces(before + large + behind, 1 << 16), 1 << 16))
+    assert b"".join(block.data for block in found) == before + large + behind
+    assert max(len(block.data) for block in found) <= 1 << 19
+    parts = [block for block in found if block.content == "part"]
+    assert b"".join(block.data for block in parts) == large.strip()
+    assert parts[1].problem == "a single value of more than 1 MiB: its part 2"
+    decoded = [Decoder().decode([(block, ORIGIN)]) for block in found]
+    assert [name for one in decoded for some in one.observations for name in some.columns.values("id")] == [
+        "run_1",
+        "run_2",
+    ]
+
+
+@QUICK
+@given(inputs(st.one_of(runs(), others())), st.binary(max_size=8), st.integers(1, 300), st.integers(1, 100), st.data())
+def test_the_blocks_of_a_stream_are_the_stream(
+    data: bytes, inserted: bytes, block: int, chunk: int, choice: st.DataObject
+) -> None:
+    """No byte of a stream is in no block, or in two."""
+    at = choice.draw(st.integers(0, len(data)))
+    whole = data[:at] + inserted + data[at:]
+    assert b"".join(one.data for one in blocks(pieces(whole, chunk), block)) == whole

@@ -1,8 +1,6 @@
-"""JSON scanner: the bounds of values in a buffer."""
+"""JSON scanner: the bounds of values, members and elements in a buffer."""
 
 import json
-from collections.abc import Iterator
-from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -10,86 +8,78 @@ from hypothesis import strategies as st
 from msgspec import DecodeError
 
 from runmart.ingest.parse import json_scanner
-from runmart.ingest.parse.json_scanner import IncompleteError, Piece
+from runmart.ingest.parse.json_scanner import ListOfPage
 
-
-def _until_incomplete(found: Iterator[Piece]) -> Iterator[Piece]:
-    with suppress(IncompleteError):
-        yield from found
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)),
+    max_leaves=6,
+)
+SPACE = st.sampled_from([b"", b" ", b"\n", b"\r\n\t"])
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.dictionaries(st.text(max_size=3), st.integers(), max_size=3), min_size=1, max_size=4), st.data())
-def test_documents_end_where_they_end(found: list[dict[str, int]], data: st.DataObject) -> None:
-    """Documents may follow one another with or without whitespace, and are found once they are complete."""
-    texts = [json.dumps(value).encode() for value in found]
-    buffer = data.draw(st.sampled_from([b"", b" ", b"\n", b"\r\n\t"])).join(texts)
-    assert [buffer[piece.start : piece.end].strip() for piece in json_scanner.documents(buffer)] == texts
-    cut = data.draw(st.integers(0, len(buffer) - 1))
-    whole = list(_until_incomplete(json_scanner.documents(buffer[:cut], final=False)))
-    assert [buffer[piece.start : piece.end].strip() for piece in whole] == texts[: len(whole)]
+@given(st.one_of(st.lists(VALUES), st.dictionaries(st.text(), VALUES), st.text()), SPACE, st.sampled_from([b"{", b"x", b""]))
+def test_a_value_ends_where_it_ends(found: object, space: bytes, behind: bytes) -> None:
+    """A value ends at its last byte, whatever follows."""
+    text = json.dumps(found).encode()
+    assert json_scanner.value_end(b"[," + text + space + behind, 2) == len(text) + 2
 
 
-@pytest.mark.parametrize("text", [b'{"a": [1', b'"text', b"12", b"tru", b"-", b'{"a": 1', b"[1, 2", b'{"a": "\\ud83d'])
-def test_what_may_go_on_is_waited_for(text: bytes) -> None:
-    """A value that ends with the buffer, such as a number, is incomplete unless its bracket was closed."""
-    with pytest.raises(IncompleteError):
-        json_scanner.value(text, 0, final=False)
-    assert json_scanner.value(b'{"a": 1}', 0, final=False) == Piece(0, 8)
+@pytest.mark.parametrize("text", [b'{"a": [1', b'"text', b"tru", b'{"a": NaN}', b'{"a": "\\ud83d"}', b""])
+def test_what_is_no_value_has_no_end(text: bytes) -> None:
+    """Damaged and truncated values are errors."""
+    with pytest.raises(DecodeError):
+        json_scanner.value_end(text, 0)
 
 
-@pytest.mark.parametrize(
-    ("buffer", "end"),
-    [
-        (b'{"a": NaN}\n{"b": 1}', 10),
-        (b'{"a": "x\n{"b": 1}', 8),
-        (b'{"a": NaN,\n{"b": 1}', 19),
-        (b'{"a": 1,\n{"a": 2}', 8),
-        (b'{"data": [NaN,\n{"b": 1}]}', 25),
-        (b'[NaN,\n{"b": 1}\n]\n\n{"c": 1}', 16),
-    ],
-)
-def test_a_damaged_document_ends_where_the_next_begins(buffer: bytes, end: int) -> None:
-    """After damage, the next document begins at a line that starts with a bracket and continues no list."""
-    piece = json_scanner.value(buffer, 0)
-    assert piece.problem
-    assert piece.end == end
+@settings(max_examples=100, deadline=None)
+@given(st.lists(VALUES, max_size=5), st.sampled_from([None, 1]))
+def test_elements_are_found_in_order(found: list[object], indent: int | None) -> None:
+    """The elements of an array, by their bounds."""
+    text = b" " + json.dumps(found, indent=indent).encode() + b"x"
+    bounds = list(json_scanner.elements(text, 1, len(text) - 1))
+    assert [json.loads(text[start:end]) for start, end in bounds] == found
 
 
-@pytest.mark.parametrize(
-    ("buffer", "end"),
-    [
-        (b'{"id": "a", "x": NaN}, {"id": "b"}]', 21),
-        (b'{"id": "a", "x": {"id": NaN}}]', 29),
-        (b'{"id": "a", "x": ", {"id": "b"}]', 18),
-        (b'{"id": "a", "x": [{"id": "call_1"}, {"id": "call_2"}, {"object": "thread.run"}]', 52),
-        (b'{"created_at": NaN, "x": [}, {"created_at": 1}]', 47),
-    ],
-)
-def test_a_damaged_run_ends_where_its_brackets_close_or_the_next_begins(buffer: bytes, end: int) -> None:
-    """A damaged run ends at its closing bracket, or where the next run begins."""
-    piece = json_scanner.value(buffer, 0, in_list=True)
-    assert piece.problem
-    assert piece.end == end
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(st.text(), VALUES, max_size=5), st.sampled_from([None, 1]))
+def test_members_are_found_in_order(found: dict[str, object], indent: int | None) -> None:
+    """The members of an object: names, unescaped, and the bounds of values."""
+    text = b"{" + json.dumps(found, indent=indent).encode() + b"x"
+    seen = list(json_scanner.members(text, 1))
+    assert {one.name: json.loads(text[one.start : one.end]) for one in seen} == found
+    assert all(text[one.name_start : one.name_start + 1] == b'"' for one in seen)
+
+
+def test_members_of_something_else_are_an_error() -> None:
+    """What is no object has no members."""
+    for text in (b'{"a": 1, 2}', b'{"a" 1}', b'{"a": 1', b'{"\xff": 1}'):
+        with pytest.raises(DecodeError):
+            list(json_scanner.members(text, 0))
 
 
 def test_the_runs_of_a_page_are_found_before_the_page_ends() -> None:
     """An object is recognised as a page as soon as its list `data` begins."""
-    assert json_scanner.list_of_page(b'{"object": "list", "first_id": {"data": [1]}, "data": [', 0, final=False) == 55
+    text = b'{"object": "list", "first_id": {"data": [1]}, "data": ['
+    assert json_scanner.list_of_page(text, 0, final=False) == ListOfPage("data", 55)
     for text in (
         b'{"object": "list"',
         b'{"data": {',
         b'{"status": "x", "data": [',
+        b'{"id": "x", "data": [',
         b"[",
         b'{"a": NaN, "data": [',
         b'{"\xff": 1',
+        b'{"runs": [{',
     ):
         assert json_scanner.list_of_page(text, 0, final=False) is None
+    assert json_scanner.list_of_page(b'{"a": [1], "runs": [ {', 0, any_name=True) == ListOfPage("runs", 20)
 
 
-def test_members_are_named_in_order() -> None:
-    """Members are found in order, with their names unescaped."""
-    assert list(json_scanner.members(b' {"a" : 1, "\\u0062": [{}],"c":"}" }', 1)) == [("a", 8), ("b", 21), ("c", 30)]
-    assert list(json_scanner.members(b"{}", 0)) == []
-    with pytest.raises(DecodeError):
-        list(json_scanner.members(b'{"a": 1, 2}', 0))
+@pytest.mark.parametrize("text", [b" \n,", b"\xef\xbb\xbf,\x1e\t"])
+def test_separators_mean_nothing(text: bytes) -> None:
+    """Whitespace, commas, record separators and byte order marks stand between values; brackets outside of lists, too."""
+    assert json_scanner.skip_separator(text + b"{", 0) == len(text)
+    assert json_scanner.skip_brackets(text + b"]}" + text + b"{", 0) == 2 * len(text) + 2
+    assert json_scanner.skip_separator(text + b"}", 0) == len(text)
