@@ -289,11 +289,12 @@ class _Text:
         if kind == UNKNOWN and event is not None and "data" in names and bytes(event)[:1] == b'"':
             self._event_object(start, end, path, _text(bytes(event)))
             return
-        if kind == STEP_OBJECT:
+        is_step = kind == STEP_OBJECT and not self._event.name
+        if is_step:
             self._result.steps.append(step(text, self._decoder.origin, self._result.items))
         reads_texts = kind == UNKNOWN and not self._event.name
         holds_runs = any(self._holds_run(bytes(value), reads_texts=reads_texts) for value in names.values())
-        if kind != STEP_OBJECT and not (holds_runs and kind == UNKNOWN):
+        if not is_step and not (holds_runs and kind == UNKNOWN):
             self.skip(self._event.name or kind)
         if holds_runs:
             self._wrapping(start, end, path, reads_texts=reads_texts)
@@ -420,7 +421,8 @@ class _Text:
         text = self._data[start:end]
         items = [Item(*one) for one in format_named(name, self._decoder.formats).items(text)]
         if not items:
-            self.reject(start, end, reasons.not_json(text.strip()), path)
+            begin = start + len(text) - len(text.lstrip())
+            self.reject(begin, start + len(text.rstrip()), reasons.not_json(text.strip()), path)
             return
         self._ledger.claim(start, end)
         for item in items:

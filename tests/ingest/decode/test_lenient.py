@@ -11,8 +11,13 @@ DEEP = "[" * 10_000 + "]" * 10_000
 
 MISFITS: dict[str, tuple[str, str, str]] = {
     # what: (the bad run's field as sent, reason, JSON path behind the run's)
-    "NaN": ('"temperature": NaN', "not JSON: invalid character (byte 75)", ""),
-    "an unknown word": ('"model": yes', "not JSON: invalid character (byte 69)", ""),
+    "NaN": (
+        '"temperature": NaN',
+        "not JSON: NaN at byte 75, as pandas and Python's json write a missing number; write null instead (pandas: "
+        "`to_json`, or `where(frame.notna(), None)`)",
+        "",
+    ),
+    "an unknown word": ('"model": yes', "not JSON: invalid character `yes}` (byte 69)", ""),
     "half a surrogate pair": (
         r'"model": "\ud83d!"',
         "not JSON: half of a surrogate pair (such as \\ud83d without its other half)",
@@ -111,17 +116,15 @@ def test_a_key_that_is_not_utf_8_is_reported(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('{"status": "queued"}', "Object missing required field `id`"),
+        ('{"status": "queued", "assistant_id": "a"}', "Object missing required field `id`"),
         ('{"id": "run_1"}', "Object missing required field `status`"),
-        ('{"id": null, "status": "queued"}', "Expected `str`, got `null`"),
-        ('{"id": "", "status": "queued"}', "Expected `str` of length >= 1"),
-        ('{"a": 1}', "neither a run nor a page: it has no `id` and no `status`, and no list `data`"),
-        ("{}", "neither a run nor a page: it has no `id` and no `status`, and no list `data`"),
-        ('{"data": {"id": "run_1"}}', "neither a run nor a page: it has no `id` and no `status`, and no list `data`"),
+        ('{"object": "thread.run"}', "Object missing required field `id`"),
+        ('{"id": null, "status": "queued", "required_action": null}', "Expected `str`, got `null`"),
+        ('{"id": "", "status": "queued", "agent_id": "a"}', "Expected `str` of length >= 1"),
         ("12", "expected a run or a page, that is a JSON object, got `12`"),
         ("hello, world", "expected a run or a page, that is a JSON object, got `hello, world`"),
-        ("\x89PNG\x00", "expected a run or a page, that is a JSON object, got `\x89PNG\x00`"),
-        ('[["run_1"]]', 'expected a run or a page, that is a JSON object, got `["run_1"]`'),
+        ("\x89PNG\x00", "expected a run or a page, that is a JSON object, got `\\x89PNG\\x00`"),
+        ('[["run_1"]]', 'expected a run or a page, that is a JSON object, got `"run_1"`'),
         ('{"id": "run_1", "stat', "the text ends in the middle of a value: a truncated download?"),
         ('{"a": ' + DEEP + "}", "nested too deep, more than several hundred levels"),
         (DEEP, "nested too deep, more than several hundred levels"),
@@ -133,10 +136,15 @@ def test_what_is_no_run_is_rejected_in_words_for_people(text: str, reason: str) 
     assert reject.reason == reason
 
 
-def test_pages_within_pages_are_not_followed_down() -> None:
-    """No nesting of pages, arrays and objects ends in a traceback."""
-    data = b'{"data": [' * 200 + b'{"id": "run_1", "status": "queued"}' + b"]}" * 200
-    assert reject_of(data).reason == "a page within the runs of a page"
+def test_pages_within_pages_are_followed_down_to_a_limit() -> None:
+    """Nested pages and arrays give up their runs; no nesting ends in a traceback."""
+    sent = b'{"id": "run_1", "status": "queued"}'
+    for opening, closing in ((b'{"data": [', b"]}"), (b"[", b"]")):
+        assert decode(opening * 60 + sent + closing * 60).ids == ["run_1"]
+        assert (
+            reject_of(opening * 200 + sent + closing * 200).reason
+            == "nested too deep, more than several hundred levels"
+        )
 
 
 @pytest.mark.parametrize(
@@ -149,6 +157,19 @@ def test_pages_within_pages_are_not_followed_down() -> None:
         ({"id": "resp_1", "object": "response", "status": "completed"}, "response"),
         ({"error": {"message": "No run found", "type": "invalid_request_error"}}, "error"),
         ({"error": "Unauthorized"}, "error"),
+        ({"id": "x", "object": "eval.run", "status": "completed", "model": "m"}, "eval.run"),
+        ({"id": "x", "object": "container", "status": "running", "expires_at": 1}, "container"),
+        ({"id": "x", "object": "vector_store.file_batch", "status": "completed"}, "vector_store.file_batch"),
+        ({"id": "x", "object": "organization.costs.result", "status": "y"}, "organization.costs.result"),
+        ({"id": "m", "type": "message", "status": "completed", "role": "user"}, "conversation.item"),
+        ({"id": "r", "type": "reasoning", "status": "completed"}, "conversation.item"),
+        ({"id": "f", "type": "function_call", "status": "completed", "call_id": "c"}, "conversation.item"),
+        ({"id": "msg_1", "role": "user", "thread_id": "t", "run_id": None, "status": "completed"}, "unknown"),
+        ({"id": "msg_1", "run_id": "run_1", "assistant_id": "a", "status": "completed"}, "unknown"),
+        ({"id": "0192", "run_type": "llm", "status": "success"}, "unknown"),
+        ({"id": "a", "status": "succeeded"}, "unknown"),
+        ({"a": 1}, "unknown"),
+        ({}, "unknown"),
     ],
 )
 def test_other_objects_are_counted_and_skipped(item: dict[str, Any], kind: str) -> None:
@@ -160,7 +181,7 @@ def test_other_objects_are_counted_and_skipped(item: dict[str, Any], kind: str) 
 
 @pytest.mark.parametrize("sent", ["run", "thread_run", None])
 def test_a_servers_own_word_for_a_run_is_a_run(sent: str | None) -> None:
-    """An object with an unknown `object` is a run if it has an `id` and a `status`."""
+    """An object with an unknown `object` is a run if it shows what only runs have."""
     [row] = decode(
         page({"id": "run_1", "status": "queued", "object": sent} if sent else {"id": "run_1", "status": "x"})
     ).rows["runs"]
@@ -181,7 +202,8 @@ def test_a_run_with_a_list_named_data_is_no_page() -> None:
 
 def test_places_count_everything() -> None:
     """Positions in an input count runs, rejects and skipped items; lines are numbered from 1."""
-    items = [run(0), {"id": "x", "object": "thread.message"}, {"id": "bad"}, run(3), {"id": "bad"}]
+    bad = {"id": "run_bad"}
+    items = [run(0), {"id": "x", "object": "thread.message"}, bad, run(3), bad]
     seen = decode("\n".join(map(json.dumps, items)).encode())
     assert [row["observed_position"] for row in seen.rows["runs"]] == [0, 3]
     assert [(reject.position, reject.line) for reject in seen.rejects] == [(2, 3), (4, 5)]

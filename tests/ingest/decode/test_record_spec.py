@@ -268,4 +268,4 @@ def test_extra_follows_the_rules_of_each_kind(rules: dict[Any, Any], left: dict[
 def test_terminal_statuses_are_those_of_all_kinds() -> None:
     """What ends a record of any kind ends a run."""
     assert {status for spec in SPECS for status in spec.terminal_statuses} == set(TERMINAL_STATUSES)
-    assert reject_of(b'{"object":"thread.run"}').reason.startswith("neither a run nor a page")
+    assert reject_of(b'{"object":"thread.run"}').reason.startswith("Object missing required field")

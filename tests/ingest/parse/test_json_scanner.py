@@ -19,7 +19,11 @@ SPACE = st.sampled_from([b"", b" ", b"\n", b"\r\n\t"])
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.one_of(st.lists(VALUES), st.dictionaries(st.text(), VALUES), st.text()), SPACE, st.sampled_from([b"{", b"x", b""]))
+@given(
+    st.one_of(st.lists(VALUES), st.dictionaries(st.text(), VALUES), st.text()),
+    SPACE,
+    st.sampled_from([b"{", b"x", b""]),
+)
 def test_a_value_ends_where_it_ends(found: object, space: bytes, behind: bytes) -> None:
     """A value ends at its last byte, whatever follows."""
     text = json.dumps(found).encode()

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from runmart.ingest.parse.sse import Event, events, is_event_stream, last_end
+from runmart.ingest.parse.json_scanner import IncompleteError
+from runmart.ingest.parse.sse import event_end, is_event, items
 from tests.support.payloads import decode, run
 
 RUN = json.dumps(run(1)).encode()
@@ -64,7 +65,7 @@ def test_a_truncated_stream_ends_in_a_reject() -> None:
     assert [reject.reason for reject in seen.rejects] == ["the event has no data: a truncated stream?"]
 
 
-@pytest.mark.parametrize("data", [RUN[:-1] + b"}}", RUN.replace(b"run_1", b"run_\xff"), DEEP, b"nothing"])
+@pytest.mark.parametrize("data", [RUN[:-1] + b"]}", RUN.replace(b"run_1", b"run_\xff"), DEEP, b"nothing"])
 def test_a_damaged_event_costs_itself_only(data: bytes) -> None:
     """A bad event becomes a reject with its whole text; all other events are loaded."""
     seen = decode(_event("thread.run.created", data) + _event("thread.run.completed", RUN))
@@ -79,22 +80,72 @@ def test_lines_whose_prefix_was_forgotten_are_data() -> None:
     assert (seen.ids, seen.rejects) == (["run_1", "run_1"], [])
 
 
+@pytest.mark.parametrize("block", [50, 1 << 20])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_empty_lines_may_be_lost(end: bytes, block: int) -> None:
+    """An `event:` line after data, or data after a whole value, begins a new event."""
+    lines = [
+        b"event: thread.run.created",
+        b"data: " + RUN,
+        b"event: thread.run.queued",
+        b"data: " + RUN,
+        b"data: " + RUN,
+    ]
+    seen = decode(end.join([*lines, b"event: done", b"data: [DONE]"]), block=block)
+    assert (seen.ids, seen.rejects, seen.skipped) == (["run_1"] * 3, [], {"done": 1})
+
+
+@pytest.mark.parametrize("block", [50, 1 << 20])
+def test_a_line_that_is_no_part_of_a_stream_is_rejected_whole(block: int) -> None:
+    """Lines that are neither fields nor comments, such as those of a client's log, are rejects of their own."""
+    stream = b"< HTTP/1.1 200 OK\n" + _event("thread.run.created", RUN) + b"curl: (18) closed\n"
+    seen = decode(stream, block=block)
+    assert seen.ids == ["run_1"]
+    assert [(reject.line, reject.raw) for reject in seen.rejects] == [
+        (1, b"< HTTP/1.1 200 OK"),
+        (5, b"curl: (18) closed"),
+    ]
+
+
+def test_a_run_is_taken_whatever_its_event_is_called() -> None:
+    """Data that hold a run are never skipped because of the event's name; a name says what data without `object` are."""
+    bare = b'{"id": "a", "status": "queued", "x": 1}'
+    seen = decode(_event("thread.message.delta", RUN) + _event("thread.run.queued", bare) + _event("message", bare))
+    assert (seen.ids, seen.rejects, seen.skipped) == (["run_1", "a"], [], {"message": 1})
+    damaged = RUN[:-1]
+    assert [reject.raw for reject in decode(_event("error", damaged)).rejects] == [damaged]
+
+
+def test_comments_are_counted() -> None:
+    """Comments are skipped and counted; what begins with a colon and looks like JSON is no comment."""
+    seen = decode(b": OPENROUTER PROCESSING\n\n" + _event("thread.run.created", RUN) + b":\n")
+    assert (seen.ids, seen.rejects, seen.skipped) == (["run_1"], [], {"comment": 2})
+    assert [reject.raw for reject in decode(b':"x",{"a":').rejects] == [b':"x",{"a":']
+
+
+def test_what_yields_no_event_is_no_stream() -> None:
+    """Lines with the names of fields but without an event are rejected whole."""
+    seen = decode(b"id: run_1\nretry: 5\n\nevent_: x")
+    assert [reject.raw for reject in seen.rejects] == [b"id: run_1\nretry: 5", b"event_: x"]
+
+
 def test_the_standard_is_kept() -> None:
-    """Comments, ids and retries are ignored, data lines are joined, and the last event may be unclosed."""
+    """Ids and retries are ignored, data lines are joined, and the last event may be unclosed."""
     stream = b": hi\nevent: a\nid: 1\nretry: 2\ndata: x\ndata: y\n: z\n\n\n\ndata:z"
-    assert list(events(stream)) == [Event("a", b"x\ny", 4), Event("", b"z", 10)]
+    assert event_end(stream, 0, True) == stream.index(b"\n\n\ndata:z") + 1
+    assert list(items(stream[:-9])) == [(b"", 0, "", "comment"), (b"", 6, "", "comment"), (b"x\ny", 4, "a", "")]
+    assert list(items(b"data:z")) == [(b"z", 0, "", "")]
+    with pytest.raises(IncompleteError):
+        event_end(b"data:z\n", 0, False)
 
 
-@pytest.mark.parametrize("start", [b"event: a", b"data: {", b": comment", b"\n\nid: 1", b"retry: 1"])
-def test_a_stream_is_recognised_by_its_content(start: bytes) -> None:
-    """Streams are distinguished from JSON by their first line."""
-    assert is_event_stream(start)
-    assert not is_event_stream(b'{"event": 1}')
-    assert not is_event_stream(b"hello: world")
+@pytest.mark.parametrize("start", [b"event: a", b"data: {", b": comment", b"id: 1", b"retry: 1"])
+def test_an_event_is_recognised_by_its_first_line(start: bytes) -> None:
+    """Events are distinguished from other text by the fields of their lines."""
+    assert is_event(start, 0)
 
 
-def test_whole_events_end_at_empty_lines() -> None:
-    """The last complete event of a buffer ends at its last empty line."""
-    assert last_end(b"data: a\n\ndata: b") == 9
-    assert last_end(b"data: a\r\n\r\ndata: b\r\n\r") == 11
-    assert last_end(b"data: a\n") == 0
+@pytest.mark.parametrize("start", [b'{"event": 1}', b"hello: world", b':"a"', b'id: {"id": "run_1"}', b":[1"])
+def test_other_lines_are_no_events(start: bytes) -> None:
+    """What may hold a value elsewhere than in its data is no event."""
+    assert not is_event(start, 0)
