@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from runmart.ingest.decode.lenient import LenientDecoder
 from runmart.ingest.decode.observations import ObservationBuilder
-from runmart.ingest.decode.result import BlockCounts, Decoded, LenientResult
+from runmart.ingest.decode.result import BlockCounts, Decoded
 from runmart.ingest.decode.whole import WholeBlock, WholeDecoder, is_utf8
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.parse.classify import Classifier
@@ -56,8 +56,8 @@ class Decoder:
 
     def __init__(self, specs: Sequence[RecordSpec] = SPECS, formats: Sequence[Format] = FORMATS) -> None:
         self._classifier = Classifier(specs)
-        self._formats = formats
         self._builders = {spec.object: ObservationBuilder(spec) for spec in specs}
+        self._lenient = LenientDecoder(self._classifier, self._builders, formats)
         self._whole_decoders = [WholeDecoder(spec, self._classifier) for spec in specs]
 
     def decode(self, blocks: Blocks) -> Decoded:
@@ -119,7 +119,7 @@ class Decoder:
 
     def _decode_leniently(self, blocks: Sequence[tuple[int, Block, Origin]], result: Decoded) -> None:
         """Decode `blocks`, each with its number, record by record, and add what they hold to `result`."""
-        parts = [(number, origin, self._lenient(block, origin)) for number, block, origin in blocks]
+        parts = [(number, origin, self._lenient.decode(block, origin)) for number, block, origin in blocks]
         for number, _, found in parts:
             result.pages += found.pages
             result.rejects[number] = found.all_rejects()
@@ -137,8 +137,3 @@ class Decoder:
                 origins = [(origin, len(some)) for origin, some in found]
                 positions, extras = [one.position for one in records], [one.extra for one in records]
                 result.observations.append(builder.build(columns, origins, positions, extras=extras))
-
-    def _lenient(self, block: Block, origin: Origin) -> LenientResult:
-        decoder = LenientDecoder(self._classifier, self._builders, origin, self._formats)
-        decoder.decode(block)
-        return decoder.result

@@ -7,7 +7,7 @@ claimed and is no separator is unexplained, and is rejected.
 
 from collections.abc import Iterator
 
-from runmart.ingest.parse.json_scanner import SEPARATORS
+from runmart.ingest.parse.json_scanner import SEPARATORS, skip_separator
 
 
 class Ledger:
@@ -30,7 +30,5 @@ class Ledger:
             at = max(at, end)
 
     def _rest(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        found = SEPARATORS.match(self._data, start, end)
-        first = found.end() if found else start
-        if first < end:
-            yield first, end
+        if not SEPARATORS.fullmatch(self._data, start, end):
+            yield skip_separator(self._data, start), end

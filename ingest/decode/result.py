@@ -45,6 +45,10 @@ class LenientResult:
         """The number of places in its input that the block took so far."""
         return len(self.records) + self.rejected + len(self.steps) + self.skipped.total()
 
+    def skip(self, kind: str) -> None:
+        """Count an object of a kind that is not stored."""
+        self.skipped[kind] += 1
+
     def reject(self, reject: Reject) -> None:
         """Add a reject; beyond `MAX_REJECTS` of them, those of one kind are kept as one."""
         self.rejected += reject.count

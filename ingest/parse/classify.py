@@ -92,9 +92,9 @@ class Classifier:
             return self._spec_by_object[name]
         if name and _is_other(name):
             return name[:_LONGEST_NAME]
-        if expected is not None and not name:
-            return expected
         named = {field_of(one) or one: value for one, value in members.items()}
+        if expected is not None and not name and named.keys() & {"id", "status"}:
+            return expected
         if not (named.keys() & {"id", "status"}) and bytes(named.get("error", b""))[:1] in {b"{", b'"'}:
             return API_ERROR
         if self._shows_run(named):

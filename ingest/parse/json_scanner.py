@@ -16,6 +16,9 @@ _KEY = msgspec.json.Decoder(str)
 _ELEMENTS = msgspec.json.Decoder(list[Raw])
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
 _OBJECTS = re.compile(rb"\[\s*\{")
+SPACE = b" \t\r\n"
+"""Whitespace in JSON."""
+
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _SEPARATOR = re.compile(rb"(?:[ \t\r\n,\x1e]|\xef\xbb\xbf)*")
 
@@ -74,7 +77,7 @@ def value_end(buffer: bytes, start: int) -> int:
         end = start + int(trailing[1]) - 1
     else:
         end = len(buffer)
-    while buffer[end - 1] in b" \t\r\n":  # the decoder skips whitespace behind the value
+    while buffer[end - 1] in SPACE:  # the decoder skips whitespace behind the value
         end -= 1
     return end
 

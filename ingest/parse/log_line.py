@@ -5,13 +5,15 @@ from collections.abc import Iterator
 
 from msgspec import DecodeError
 
-from runmart.ingest.parse.json_scanner import SEPARATORS, IncompleteError, is_truncated, value_end
+from runmart.ingest.parse.json_scanner import SEPARATORS, SPACE, IncompleteError, is_truncated, value_end
 
 _START = re.compile(rb'\{(?=\s*")|\[(?=\s*\{)')
 _PIECE = re.compile(rb'[{}]|"\s*:|"\s*,\s*"')
 """What tells that a text is a piece of JSON, not words around it."""
 
-_OPENED = re.compile(rb'[^"{}\[\]]*[^"{}\[\]\s]\s*(?=[{\[][ \t\r]*\Z)')
+_MEMBER = re.compile(rb'"\s*:\s*.\Z')
+"""A bracket at the end of a line that is the value of a member; any other begins a value over several lines."""
+
 _MAX_LINE_BYTES = 1 << 20
 """A longer line is no log line: it is read as far as the first object in it."""
 
@@ -37,8 +39,10 @@ def line_end(buffer: bytes, at: int, final: bool) -> int:  # noqa: FBT001 - see 
         end = len(buffer)
     if end < 0:
         return _first_object(buffer, at, final=final)
-    opened = _OPENED.match(buffer[at:end])
-    return at + opened.end() if opened else end
+    last = buffer[at:end].rstrip(SPACE)
+    if last[-1:] in {b"{", b"["} and not _MEMBER.search(last) and last[:-1].strip(SPACE):
+        return at + len(last) - 1
+    return end
 
 
 def _first_object(buffer: bytes, at: int, *, final: bool) -> int:
@@ -65,7 +69,7 @@ def items(text: bytes) -> Iterator[tuple[bytes, int, str, str]]:
     for start, stop in [*found, (len(text), len(text))] if found else []:
         between = text[end:start]
         if _PIECE.search(between) and not SEPARATORS.fullmatch(between):
-            yield between.strip(), 0, "", ""
+            yield between.strip(SPACE), 0, "", ""
         if start < stop:
             yield text[start:stop], 0, "", ""
         end = stop

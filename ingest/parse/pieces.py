@@ -14,6 +14,7 @@ from msgspec import DecodeError
 from runmart.ingest.parse.damage import damaged_end
 from runmart.ingest.parse.formats import FORMATS, Format, format_at
 from runmart.ingest.parse.json_scanner import (
+    SPACE,
     IncompleteError,
     ListOfPage,
     is_truncated,
@@ -76,7 +77,7 @@ _DOCUMENTS = {b"{": _OBJECT, b"[": _ARRAY, b'"': _TEXT}
 _SHORTEST = 8
 """Bytes that tell what begins: the longest name of a field of an event."""
 
-_COLON = re.compile(rb"[ \t]*(:?)")
+_BEHIND_TEXT = re.compile(rb"[ \t]*([\r\n,\]}]?)")
 _NEW_LINE = re.compile(rb"\s*\n(?=[{\[])")
 _JUNK = re.compile(rb"[,\[\]{}\n]")
 
@@ -155,12 +156,19 @@ class PieceScanner:
                 return self._text(buffer, start, final=final)
             return self._broken(buffer, start, error, final=final)
         if first == b'"':
-            behind = _COLON.match(buffer, end)
-            if not final and (behind.end() if behind else end) == len(buffer):
-                raise IncompleteError
-            if behind and behind[1]:  # a member of an object, not a document
+            if not self._ends_there(buffer, end, final=final):
                 return self._text(buffer, start, final=final)
         return Piece(start, end, "value")
+
+    @staticmethod
+    def _ends_there(buffer: bytes, end: int, *, final: bool) -> bool:
+        """Whether a value ends at a quote: it may also be the quote at which another text begins."""
+        found = _BEHIND_TEXT.match(buffer, end)
+        if found is None:
+            return False
+        if found.end() == len(buffer) and not final:
+            raise IncompleteError
+        return found.end() == len(buffer) or bool(found[1])
 
     def _text(self, buffer: bytes, start: int, *, final: bool) -> Piece:
         found = format_at(buffer, start, self._formats)
@@ -177,7 +185,7 @@ class PieceScanner:
         if may_go_on:
             raise IncompleteError
         end = damaged_end(buffer, start, in_list=bool(self.lists), final=final)
-        text = buffer[start:end].rstrip()
+        text = buffer[start:end].rstrip(SPACE)
         return Piece(start, start + len(text), "damaged", problem(text))
 
     def _list(self, buffer: bytes, start: int, *, final: bool, any_name: bool) -> ListOfPage | None:
@@ -217,11 +225,12 @@ class PieceScanner:
                 if is_truncated(error) and not final:
                     raise IncompleteError from None
             else:
-                return Piece(start, end, "value")
+                if self._ends_there(buffer, end, final=final):
+                    return Piece(start, end, "value")
         found = _JUNK.search(buffer, start + 1)
         if found is None and not final:
             raise IncompleteError
-        text = buffer[start : found.start() if found else len(buffer)].rstrip()
+        text = buffer[start : found.start() if found else len(buffer)].rstrip(SPACE)
         return Piece(start, start + len(text), "damaged", not_json(text))
 
     def _end(self, at: int, reason: str) -> Piece:

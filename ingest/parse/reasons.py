@@ -25,6 +25,10 @@ _REPR = "Python's own notation, not JSON: write runs with `run.model_dump_json()
 def problem(text: bytes) -> str:
     """What is wrong with a text that should be one JSON value."""
     try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        return not_utf8(error)
+    try:
         _VALUE.decode(text)
     except RecursionError:
         return TOO_DEEP
@@ -56,6 +60,11 @@ def explain(message: str, text: bytes) -> str:
     if found:
         return f"not JSON: invalid character {quoted(text[at : at + 4])} (byte {at})"
     return "not JSON: " + message.removeprefix("JSON is malformed: ")
+
+
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """Why a text with bytes that mean nothing in UTF-8 is rejected."""
+    return f"not UTF-8 at byte {error.start}: {error.reason}"
 
 
 def not_json(text: bytes) -> str:

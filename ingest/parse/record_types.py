@@ -55,8 +55,8 @@ class RecordTypes:
             return False
         fields = self._page_fields if in_page and (match[2] or "$") == "$" else self._record_fields
         name = match[1]
-        if fields is self._page_fields and name in {"id", "status"}:
-            return False  # before the list they tell that the object is no page
+        if name in ({"id", "status"} if fields is self._page_fields else {"data"}):
+            return False  # which of them comes first tells whether the object is a page
         if len(fields) >= MAX_ADOPTED or name in fields or not _PLAIN.match(name):
             return False
         fields[name] = f"extra_{len(fields)}"

@@ -9,7 +9,7 @@ data after a whole value (tools that drop empty lines).
 import re
 from collections.abc import Iterator
 
-from runmart.ingest.parse.json_scanner import IncompleteError
+from runmart.ingest.parse.json_scanner import SPACE, IncompleteError
 
 _FIELD = re.compile(rb"(data):[ \t]?|(event|id|retry):[^{\r\n]*(?=[\r\n]|\Z)")
 _COMMENT = re.compile(rb':[^"{\[\r\n]*(?=[\r\n]|\Z)')
@@ -48,13 +48,13 @@ class _Lines:
         if field[2] == b"event":
             if self.event is not None or self.data:
                 return False
-            self.event = line.partition(b":")[2].strip()
+            self.event = line.partition(b":")[2].strip(SPACE)
         return True
 
     def _add(self, data: bytes) -> bool:
-        if self.depth <= 0 and self.data and self.data[0][:1] in {b"{", b"["}:
+        if self.depth <= 0 and self.data and self.data[0].lstrip(SPACE)[:1] in {b"{", b"["}:
             return False  # a whole value was there
-        self.data.append(data.strip())
+        self.data.append(data)
         self.depth += sum((token[0] in b"{[") - (token[0] in b"}]") for token in _TOKEN.finditer(data))
         return True
 
@@ -72,7 +72,7 @@ def event_end(buffer: bytes, at: int, final: bool) -> int:  # noqa: FBT001 - see
             raise IncompleteError
         end, following = (found.start(), found.end()) if found else (len(buffer), len(buffer))
         line = buffer[at:end]
-        if not line.strip():
+        if not line.strip(SPACE):
             return following
         if not lines.take(line) or (lines.depth <= 0 and at - start > _MAX_TEXT_BYTES):
             return at
@@ -87,7 +87,7 @@ def items(text: bytes) -> Iterator[tuple[bytes, int, str, str]]:
         had_data = bool(lines.data)
         if _COMMENT.match(line) and lines.depth <= 0:
             yield b"", number, "", COMMENT
-        elif line.strip() and not lines.take(line):
+        elif line.strip(SPACE) and not lines.take(line):
             yield line, number, "", ""
         first = first if had_data else number
     if lines.event is not None or lines.data:

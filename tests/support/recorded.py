@@ -17,6 +17,9 @@ MANIFEST = list(
 FILES = [row["file"] for row in MANIFEST]
 RECORDED_HTTP = [row["file"] for row in MANIFEST if row["note"].startswith("recorded HTTP")]
 
+ELLIPSIS = "..."
+"""The line by which a documentation leaves something out."""
+
 
 @dataclass
 class Recorded:
@@ -28,7 +31,10 @@ class Recorded:
 
 
 def recorded(file: str) -> Recorded:
-    """The runs in a payload as sent, texts that are not JSON, and the number of other objects."""
+    """The runs in a payload as sent, lines that mean nothing, and the number of other objects.
+
+    Some events of a documentation have a surplus brace behind their run.
+    """
     text = (REALDATA / file).read_text(encoding="utf-8")
     found = Recorded()
     if file.endswith(".sse"):
@@ -45,15 +51,13 @@ def recorded(file: str) -> Recorded:
 
 
 def _take_event(found: Recorded, event: str) -> None:
-    lines = [line for line in event.splitlines() if line not in {"", "..."}]
+    found.damaged += [line for line in event.splitlines() if line == ELLIPSIS]
+    lines = [line for line in event.splitlines() if line not in {"", ELLIPSIS}]
     if not lines:
         return
     assert lines[0].startswith("event: ")
     name, data = lines[0].removeprefix("event: "), "".join(lines[1:]).removeprefix("data: ")
     if name.startswith("thread.run.") and not name.startswith("thread.run.step."):
-        try:
-            found.runs.append(json.loads(data))
-        except ValueError:
-            found.damaged.append(data)
+        found.runs.append(json.loads(data.removesuffix("}") if data.count("}") > data.count("{") else data))
     else:
         found.others[name] += 1

@@ -1,0 +1,403 @@
+"""Text reader: decodes one text, a block or a text within one, and accounts for each byte of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from runmart.ingest.decode.ledger import Ledger
+from runmart.ingest.decode.observations import ObservationBuilder
+from runmart.ingest.decode.result import LenientRecord, LenientResult
+from runmart.ingest.decode.steps import step
+from runmart.ingest.decode.wrappings import MAX_DEPTH, RunFinder
+from runmart.ingest.parse import reasons
+from runmart.ingest.parse.blocks import Lines
+from runmart.ingest.parse.classify import MAY_HOLD_RUN, UNKNOWN, Classifier
+from runmart.ingest.parse.formats import Format, Item, format_named
+from runmart.ingest.parse.json_object import UnfitError, object_members
+from runmart.ingest.parse.json_scanner import (
+    SPACE,
+    Member,
+    elements,
+    list_of_page,
+    members,
+    skip_separator,
+    value_end,
+)
+from runmart.ingest.parse.pieces import OpenList, Piece, PieceScanner
+from runmart.models.observations import Origin, Reject
+from runmart.models.record_spec import RecordSpec
+from runmart.models.statuses import STEP_OBJECT
+
+MAX_TEXTS = 4
+"""Levels of texts within texts that are read."""
+
+_DONE = b"[DONE]"
+_TEXT = msgspec.json.Decoder(str)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the texts of a block have in common."""
+
+    classifier: Classifier
+    builders: Mapping[str, ObservationBuilder]
+    """Of each kind of record, by its `object`."""
+    origin: Origin
+    formats: Sequence[Format]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The event whose data a text is."""
+
+    name: str = ""
+    spec: RecordSpec | None = None
+    """The kind of record that its name promises."""
+    member: str | None = None
+    """The member of its data that holds the record; None where the data are the record."""
+
+
+NO_EVENT = Event()
+
+
+class TextReader:
+    """Decodes one text, and adds what it holds to a result."""
+
+    def __init__(
+        self,
+        context: Context,
+        result: LenientResult,
+        data: bytes,
+        *,
+        line: int,
+        path: str,
+        event: Event = NO_EVENT,
+        level: int = 0,
+    ) -> None:
+        """Nothing is decoded yet; `level` is the number of texts around this one."""
+        self._context = context
+        self._result = result
+        self._data = data
+        self._lines = Lines(data, line)
+        self._path = path
+        self._event = event
+        self._level = level
+        self._depth = 0
+        self._ledger = Ledger(data)
+        self._finder = RunFinder(context.classifier, self._text_holds_run)
+
+    def read(self, scanner: PieceScanner | None = None) -> None:
+        """Decode all pieces of the text."""
+        scanner, at = scanner or PieceScanner(self._context.formats), 0
+        while (piece := scanner.next(self._data, at, final=True)) is not None:
+            self._piece(scanner, piece)
+            at = piece.end
+        self._reject_rest()
+
+    def read_elements(self, scanner: PieceScanner) -> None:
+        """Decode the elements of a list that the text holds, without its frame."""
+        at = 0
+        while skip_separator(self._data, at) < len(self._data):
+            piece = scanner.next(self._data, at, final=True)
+            if piece is None or piece.role == "closing":
+                break
+            self._piece(scanner, piece)
+            at = piece.end
+        self._reject_rest()
+
+    def _reject_rest(self) -> None:
+        """Reject what is not accounted for."""
+        for start, end in list(self._ledger.unexplained()):
+            self.reject(start, end, reasons.UNEXPLAINED)
+
+    def _piece(self, scanner: PieceScanner, piece: Piece) -> None:
+        path, line = self._path + scanner.path[1:], self._lines.line(piece.start)
+        if piece.role == "value":
+            self._value(piece.start, piece.end, path)
+        elif piece.role == "damaged":
+            self.reject(piece.start, piece.end, piece.problem or reasons.UNEXPLAINED, path)
+        elif piece.role == "text":
+            self.formatted(piece.start, piece.end, path, piece.name)
+        else:
+            self._ledger.claim(piece.start, piece.end)
+        if piece.role == "closing":
+            self.frame(scanner.lists[-1], self._data[piece.start : piece.end], piece.problem)
+        scanner.advance(self._data, piece, line)
+        if piece.role == "opening":
+            self._result.pages += is_page(scanner.lists[-1].path, scanner.lists[-1].opening)
+
+    # values where a run may be
+
+    def _value(self, start: int, end: int, path: str) -> None:
+        """A valid value where a run, a page, or an array of them is expected."""
+        first = self._data[start : start + 1]
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            self.reject(start, end, reasons.TOO_DEEP, path)
+        elif first == b"{":
+            self._object(start, end, path)
+        elif first == b"[":
+            self._array(start, end, path)
+        elif first != b'"' or not self._text_in_quotes(start, end, path):
+            self.reject(start, end, reasons.not_json(self._data[start:end]), path)
+        self._depth -= 1
+
+    def _array(self, start: int, end: int, path: str) -> None:
+        found = list(elements(self._data, start, end))
+        name = self._name_of_event(found)
+        if name:
+            begin, stop = found[1]
+            self._ledger.claim(start, end)
+            self._item(Item(self._data[begin:stop], 0, name), self._lines.line(begin), f"{path}[1]")
+            return
+        for index, (begin, stop) in enumerate(found):
+            self._value(begin, stop, f"{path}[{index}]")
+
+    def _name_of_event(self, found: Sequence[tuple[int, int]]) -> str:
+        """The name of the event that an array is, such as `["thread.run.created", {…}, null]`; empty for others."""
+        if len(found) not in {2, 3} or self._data[found[1][0] : found[1][0] + 1] != b"{":
+            return ""
+        first = self._data[slice(*found[0])]
+        rest = self._data[slice(*found[2])] if found[2:] else b"null"
+        return _text(first) if first[:1] == b'"' and rest[:1] not in {b"{", b"["} else ""
+
+    def _object(self, start: int, end: int, path: str) -> None:
+        text, line = self._data[start:end], self._lines.line(start)
+        page = list_of_page(text, 0)
+        if page is not None:
+            self._page(start, start + page.start, end, f"{path}.{page.name}")
+            return
+        try:
+            text.decode()
+            if self._is_around_record(start, end, path):
+                return
+            kind = self._context.classifier.kind(text, self._event.spec)
+            if isinstance(kind, RecordSpec):
+                self._record(kind, text)
+                self._ledger.claim(start, end)
+            else:
+                self._other(start, end, path, kind)
+        except UnfitError as error:
+            self.reject(start, end, error.reason, path + error.json_path.removeprefix("$"), line)
+        except UnicodeDecodeError as error:
+            self.reject(start, end, reasons.not_utf8(error), path, line)
+        except msgspec.DecodeError as error:
+            self.reject(start, end, reasons.explain(str(error), text), path, line)
+        except RecursionError:
+            self.reject(start, end, reasons.TOO_DEEP, path, line)
+
+    def _record(self, kind: RecordSpec, text: bytes) -> None:
+        position = self._result.items
+        record, extra = self._context.builders[kind.object].check(text)
+        self._result.records.append(LenientRecord(kind, position, record, extra))
+
+    def _is_around_record(self, start: int, end: int, path: str) -> bool:
+        """Take the record in a member of an event's data; False when these are not around a record."""
+        event = self._event
+        if event.member is None or event.member not in object_members(self._data[start:end]):
+            return False
+        self._event = replace(event, member=None)
+        for member in self._members(start, end):
+            if member.name == event.member:
+                self._value(member.start, member.end, f"{path}.{member.name}")
+            self._ledger.claim(member.start, member.end)
+        self._event = event
+        return True
+
+    def _page(self, start: int, list_start: int, end: int, path: str) -> None:
+        """A page: its elements, then its frame."""
+        line, list_end = self._lines.line(start), value_end(self._data, list_start - 1)
+        self._result.pages += 1
+        self._ledger.claim(start, list_start)
+        for index, (begin, stop) in enumerate(elements(self._data, list_start - 1, list_end)):
+            self._value(begin, stop, f"{path}[{index}]")
+        self._ledger.claim(list_end - 1, end)
+        self.frame(OpenList(path, self._data[start:list_start], line), self._data[list_end - 1 : end], None)
+
+    def frame(self, opened: OpenList, closing: bytes, problem: str | None) -> None:
+        """The frame of a list, without its elements; the caller accounts for its bytes."""
+        text = opened.opening + closing
+        path = opened.path.rpartition(".")[0] if opened.is_page else opened.path
+        if problem is None and opened.is_page and closing:
+            try:
+                text.decode()
+                problem = self._problem_of_frame(text, path, opened.line)
+            except UnfitError as error:
+                problem = error.reason
+            except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+                problem = reasons.problem(text)
+        if problem is not None:
+            self._reject_text(text, problem, path, opened.line)
+
+    def _problem_of_frame(self, text: bytes, path: str, line: int) -> str | None:
+        """What is wrong with the frame of a page; runs in it, beside its list, are taken."""
+        found = object_members(text)
+        kind = self._context.classifier.kind_of_members(found)
+        if found.keys() & {"id", "status"} and isinstance(kind, RecordSpec):
+            return "a run that is a page, too, with a list `data` before its id and status"
+        if any(self._finder.holds_run(bytes(value), reads_texts=False) for value in found.values()):
+            self._within(text, line, path, level=self._level)._wrapping(0, len(text), path, reads_texts=False)
+        return None
+
+    # objects that are no records
+
+    def _other(self, start: int, end: int, path: str, kind: str) -> None:
+        """A step, an event, or an object that is skipped; runs in it are taken."""
+        text = self._data[start:end]
+        found, event = object_members(text), self._event
+        name = bytes(found.get("event", found.get("type", b"")))
+        if kind == UNKNOWN and "data" in found and name[:1] == b'"':
+            self._event_object(start, end, path, _text(name))
+            return
+        reads_texts = kind == UNKNOWN and not event.name
+        holds_run = any(self._finder.holds_run(bytes(one), reads_texts=reads_texts) for one in found.values())
+        if event.spec is not None and kind == UNKNOWN and not holds_run:
+            raise UnfitError("an event of a run without a run in it")
+        if kind == STEP_OBJECT and not event.name:
+            self._result.steps.append(step(text, self._context.origin, self._result.items))
+        elif not (holds_run and kind == UNKNOWN):
+            self._result.skip(event.name or kind)
+        if holds_run:
+            self._wrapping(start, end, path, reads_texts=reads_texts)
+        else:
+            self._ledger.claim(start, end)
+
+    def _event_object(self, start: int, end: int, path: str, name: str) -> None:
+        """An object such as `{"event": "thread.run.created", "data": {…}}`."""
+        for member in self._members(start, end):
+            if member.name == "data":
+                data = self._data[member.start : member.end]
+                data = _text(data).encode(errors="replace") if data[:1] == b'"' else data
+                item = Item(b"" if data == b"null" else data, 0, name)
+                self._item(item, self._lines.line(member.start), f"{path}.data")
+            self._ledger.claim(member.start, member.end)
+
+    def _members(self, start: int, end: int) -> Iterator[Member]:
+        """The members of a valid object; all but their values is accounted for."""
+        at = start
+        for member in members(self._data, start):
+            self._ledger.claim(at, member.start)
+            yield member
+            at = member.end
+        self._ledger.claim(at, end)
+
+    def _wrapping(self, start: int, end: int, path: str, *, reads_texts: bool) -> None:
+        """Take the runs in the members of an object, at any depth; the object itself is counted already."""
+        for member in self._members(start, end):
+            self._inner(member.start, member.end, f"{path}.{member.name}", reads_texts=reads_texts)
+
+    def _inner(self, start: int, end: int, path: str, *, reads_texts: bool) -> None:
+        """A value within an object that is no record: take the runs in it."""
+        text = self._data[start:end]
+        if not self._finder.holds_run(text, reads_texts=reads_texts):
+            self._ledger.claim(start, end)
+        elif text[:1] == b'"':
+            self._ledger.claim(start, end)
+            self._within(_text(text).encode(errors="replace"), self._lines.line(start), path).read()
+        elif text[:1] == b"[":
+            self._inner_list(start, end, path, reads_texts=reads_texts)
+        elif self._finder.is_run(text):
+            self._object(start, end, path)
+        else:
+            self._wrapping(start, end, path, reads_texts=reads_texts)
+
+    def _inner_list(self, start: int, end: int, path: str, *, reads_texts: bool) -> None:
+        """A list with runs in it: where elements are runs, each object in it is to be one, or to say what it is."""
+        found = list(elements(self._data, start, end))
+        is_object = [self._data[begin : begin + 1] == b"{" for begin, _ in found]
+        has_runs = any(
+            one and self._finder.is_run(self._data[begin:stop])
+            for one, (begin, stop) in zip(is_object, found, strict=True)
+        )
+        for index, (begin, stop) in enumerate(found):
+            if has_runs and is_object[index]:
+                self._object(begin, stop, f"{path}[{index}]")
+            else:
+                self._inner(begin, stop, f"{path}[{index}]", reads_texts=reads_texts)
+
+    # texts within the text
+
+    def _within(
+        self, data: bytes, line: int, path: str, event: Event = NO_EVENT, *, level: int | None = None
+    ) -> "TextReader":
+        """A reader of a text within this one."""
+        level = self._level + 1 if level is None else level
+        return TextReader(self._context, self._result, data, line=line, path=path, event=event, level=level)
+
+    def _text_holds_run(self, raw: bytes) -> bool:
+        """Whether there is a run in the JSON in a text, such as the body of a response."""
+        inner = _text(raw).encode(errors="replace")
+        return b"{" in inner and self._level < MAX_TEXTS and bool(self._trial(inner).records)
+
+    def _trial(self, data: bytes, line: int = 1, path: str = "$", event: Event = NO_EVENT) -> LenientResult:
+        """What a text within this one holds, which is not added to the result."""
+        found = LenientResult()
+        context, level = self._context, self._level + 1
+        TextReader(context, found, data, line=line, path=path, event=event, level=level).read()
+        return found
+
+    def _text_in_quotes(self, start: int, end: int, path: str) -> bool:
+        """Take what is in the JSON in a text, where a value is expected; False where there is none."""
+        inner = _text(self._data[start:end]).encode(errors="replace")
+        if self._level >= MAX_TEXTS or inner.lstrip(SPACE)[:1] not in {b"{", b"[", b'"'}:
+            return False
+        found = self._trial(inner, self._lines.line(start), path, self._event)
+        if not (found.records or found.steps or found.skipped):
+            return False
+        self._ledger.claim(start, end)
+        self._result.add(found)
+        return True
+
+    def formatted(self, start: int, end: int, path: str, name: str) -> None:
+        """A text of the format of a name; what its items do not hold is framing."""
+        text, line = self._data[start:end], self._lines.line(start)
+        items = [Item(*one) for one in format_named(name, self._context.formats).items(text)]
+        outer, self._result = self._result, LenientResult()
+        for item in items:
+            self._item(item, line + item.line, path)
+        found, self._result = self._result, outer
+        if not items or (len(items) > 1 and found.rejected and not (found.records or found.steps)):
+            begin = start + len(text) - len(text.lstrip(SPACE))
+            self.reject(begin, start + len(text.rstrip(SPACE)), reasons.not_json(text.strip(SPACE)), path, line)
+            return
+        self._ledger.claim(start, end)
+        self._result.add(found)
+
+    def _item(self, item: Item, line: int, path: str) -> None:
+        """The data of an event, a value in a line of a log, or what stands between such."""
+        data, spec = item.data.strip(SPACE), self._context.classifier.spec_of_event(item.event)
+        if item.skipped or data == _DONE:
+            self._result.skip(item.skipped or item.event or "done")
+        elif not data and spec is not None:
+            self._reject_text(b"event: " + item.event.encode(), reasons.NO_DATA, path, line)
+        elif item.event and spec is None and not (b"{" in data and MAY_HOLD_RUN.search(data)):
+            self._result.skip(item.event)
+        elif self._level >= MAX_TEXTS or (self._level and not item.event and data == self._data.strip(SPACE)):
+            self._reject_text(data, reasons.not_json(data), path, line)
+        else:
+            self._within(data, line, path, Event(item.event, spec, spec.event_member if spec else None)).read()
+
+    # rejects
+
+    def reject(self, start: int, end: int, reason: str, path: str | None = None, line: int | None = None) -> None:
+        """Reject a part of the text, whole."""
+        self._ledger.claim(start, end)
+        line = self._lines.line(start) if line is None else line
+        self._reject_text(self._data[start:end], reason, self._path if path is None else path, line)
+
+    def _reject_text(self, text: bytes, reason: str, path: str, line: int) -> None:
+        self._result.reject(Reject(self._context.origin, self._result.items, line, reason, path, text))
+
+
+def is_page(path: str, opening: bytes) -> bool:
+    """Whether a list that begins so is that of a page; `path` is its JSON path."""
+    return path.endswith(".data") and opening[:1] == b"{"
+
+
+def _text(raw: bytes) -> str:
+    """The text that some JSON is; empty when it is not UTF-8."""
+    try:
+        return _TEXT.decode(raw)
+    except UnicodeDecodeError:
+        return ""

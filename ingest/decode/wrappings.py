@@ -1,0 +1,57 @@
+"""Wrappings: whether there is a run in a value that is none, such as a saved response or an index's hits."""
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Raw
+
+from runmart.ingest.parse import reasons
+from runmart.ingest.parse.classify import MAY_HOLD_RUN, Classifier
+from runmart.ingest.parse.json_object import Members, UnfitError
+
+MAX_DEPTH = 128
+"""Levels of objects and arrays in which runs are looked for."""
+
+_MEMBERS: msgspec.json.Decoder[Members] = msgspec.json.Decoder(Members)
+_LIST: msgspec.json.Decoder[list[Raw]] = msgspec.json.Decoder(list[Raw])
+
+
+class RunFinder:
+    """Looks for runs within values."""
+
+    def __init__(self, classifier: Classifier, holds_run: Callable[[bytes], bool]) -> None:
+        """`holds_run` says whether there is a run in the JSON that a text holds."""
+        self._classifier = classifier
+        self._text_holds_run = holds_run
+
+    def is_run(self, raw: bytes) -> bool:
+        """Whether an object is a run, or another record, that has an id and a status."""
+        return self._classifier.is_whole(_MEMBERS.decode(raw))
+
+    def holds_run(self, raw: bytes, *, reads_texts: bool, depth: int = 0) -> bool:
+        """Whether there is a run in a value, at any depth.
+
+        Args:
+            raw: The value.
+            reads_texts: Whether texts are looked into, which may hold JSON.
+            depth: The levels around it.
+
+        Raises:
+            UnfitError: It is nested too deep.
+        """
+        first = raw[:1]
+        if first not in {b"{", b"[", b'"'} or not MAY_HOLD_RUN.search(raw):
+            return False
+        if depth > MAX_DEPTH:
+            raise UnfitError(reasons.TOO_DEEP)
+        if first == b'"':
+            return reads_texts and self._text_holds_run(raw)
+        inner = _LIST.decode(raw) if first == b"[" else self._inner(raw)
+        return inner is None or any(
+            self.holds_run(bytes(one), reads_texts=reads_texts, depth=depth + 1) for one in inner
+        )
+
+    def _inner(self, raw: bytes) -> list[Raw] | None:
+        """The values in an object; None when it is a run."""
+        names = _MEMBERS.decode(raw)
+        return None if self._classifier.is_whole(names) else list(names.values())

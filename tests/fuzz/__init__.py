@@ -1,0 +1,1 @@
+"""Fuzzer: inputs that nobody wrote, and the law that each byte of them is accounted for."""

@@ -1,0 +1,112 @@
+"""Inputs of the fuzzer: from a grammar of pieces that meet in files, and mutations of recorded payloads."""
+
+import json
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from tests.support.paths import REALDATA
+
+_STATUSES = ["completed", "failed", "queued", "in_progress", "done"]
+_WORDS = ["", "a", "é", "\U0001f600", '"', "\\", "\n", "{", "]", "run_1", "thread.run", "null", ": ", "NaN"]
+_FRAGMENTS = [
+    *(b"{ } [ ] , : \" \\ \n \r\n \n\n \t \x1e \x00 \xff 12 -1.5e3 tru null true NaN Infinity \\ud83d".split(b" ")),
+    b"\xef\xbb\xbf", b"data: ", b"data:", b"event: thread.run.created\n", b"event: x\n", b"id: 5\n", b"retry: 1\n",
+    b": ping\n", b": ", b"[DONE]", b"...", b"INFO ", b"run=", b"[INFO] ", b"2024-09-25 10:15:12 ", b"{'id': 'run_1'}",
+    b'{"object":"list","data":[', b'{"runs":[', b'{"data":{', b'"has_more":false}', b'],"has_more":false}', b"[[",
+    b'"id":"run_x",', b'{"id":"', b'{"a":1}', b"[1,2]", b'["thread.run.queued",', b'{"event":"thread.run.queued","data":',
+    b'{"object":"thread","id":"t"}', b'{"id":"step_1","object":"thread.run.step","status":"completed","run_id":"r"}',
+]  # fmt: skip
+_PAYLOADS = sorted(path for path in REALDATA.glob("*/*") if path.stat().st_size < 8000)
+
+
+class Source:
+    """Draws inputs from a source of randomness."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = Random(seed)
+        self._count = 0
+
+    def input(self) -> bytes:
+        """An input."""
+        text = self._mutated_payload() if self._random.random() < 0.2 else self._grown()
+        return self._mutated(text) if self._random.random() < 0.3 else text
+
+    def pick(self, *values: Any) -> Any:
+        """One of some values."""
+        return self._random.choice(values)
+
+    def _grown(self) -> bytes:
+        parts = [
+            self._random.choice([self._value, self._value, self._fragment])() for _ in range(self.pick(1, 2, 3, 6, 12))
+        ]
+        return self.pick(b"", b"\n", b"\n", b",", b" ", b"\n\n").join(parts)
+
+    def _fragment(self) -> bytes:
+        return self._random.choice(_FRAGMENTS)
+
+    def _run(self) -> dict[str, Any]:
+        self._count += 1
+        run: dict[str, Any] = {"id": f"{self.pick('run_', 'run_', '')}{self._count}"}
+        if self._random.random() < 0.8:
+            run["object"] = "thread.run"
+        run["status"] = self._random.choice(_STATUSES)
+        more: dict[str, Any] = {
+            "assistant_id": "asst_1",
+            "created_at": 1_727_259_300,
+            "usage": {"prompt_tokens": 2, "completion_tokens": 1, "total_tokens": 3},
+            "metadata": {self._random.choice(_WORDS): self._random.choice(_WORDS)},
+            "tools": [{"type": "function", "function": {"name": self._random.choice(_WORDS)}}],
+            "x": self._random.choice(_WORDS),
+            "instructions": self._random.choice(_WORDS),
+            "last_error": None,
+            "data": [{"a": 1}],
+        }
+        for name in self._random.sample(sorted(more), self.pick(0, 1, 3)):
+            run[name] = more[name]
+        return run
+
+    def _other(self) -> Any:
+        return self._random.choice(
+            [
+                {},
+                {"a": [1, {"b": None}]},
+                {"object": "thread", "id": "t", "runs": []},
+                {"id": "x", "status": "y"},
+                1,
+                "a",
+                None,
+            ]
+        )
+
+    def _value(self) -> bytes:
+        write: Callable[[Any], str] = lambda value: json.dumps(
+            value, ensure_ascii=self.pick(True, False), indent=self.pick(None, None, None, 1)
+        )
+        found = [self._run() if self._random.random() < 0.75 else self._other() for _ in range(self.pick(0, 1, 2, 4))]
+        one = found[0] if found else self._run()
+        page = {"object": "list", "data": found, "has_more": False}
+        text = write(
+            self.pick(
+                one, found, page, [page, one], {"runs": found}, {"value": found, "n": 1}, {"data": {"data": found}},
+                {str(number): value for number, value in enumerate(found)},
+                {"event": self.pick("thread.run.created", "x"), "data": one}, ["thread.run.queued", one, None],
+                {"ThreadRunCreated": one}, {"object": "thread", "id": "t", "runs": found}, {"log": write(one) + "\n"},
+                {"_source": one}, [found], write(one), {"response": {"body": page}},
+            )
+        )  # fmt: skip
+        prefix = self.pick("", "", "", "data: ", "event: thread.run.created\ndata: ", "INFO ", "run=", "event: x\n")
+        return (prefix + text + ("\n\n" if prefix[:1] in {"d", "e"} and prefix else "")).encode()
+
+    def _mutated_payload(self) -> bytes:
+        return self._mutated(self._random.choice(_PAYLOADS).read_bytes())
+
+    def _mutated(self, text: bytes) -> bytes:
+        for _ in range(self.pick(1, 1, 2, 4)):
+            start = self._random.randint(0, len(text))
+            end = min(len(text), start + self.pick(0, 1, 1, 5, 40, 400))
+            new = self.pick(b"", b"", self._fragment(), bytes([self._random.randrange(256)]), text[start:end] * 2)
+            text = text[:start] + new + text[end:]
+            if self._random.random() < 0.1:
+                text = text[: self._random.randint(0, len(text))]
+        return text

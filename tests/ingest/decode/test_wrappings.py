@@ -1,0 +1,134 @@
+"""Wrappings: runs within other objects, arrays and texts are found, wherever they are."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.payloads import decode, page, run
+
+ONE, TWO = run(1, assistant_id="a"), run(2, assistant_id="a")
+PAGE = json.loads(page(ONE, TWO))
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value)
+
+
+WRAPPINGS: dict[str, Any] = {
+    "a list under another name": {"runs": [ONE, TWO]},
+    "OData and Cosmos DB": {"value": [ONE, TWO], "_count": 2},
+    "items": {"items": [ONE, TWO], "next": None},
+    "results": {"results": [ONE, TWO]},
+    "data within data": {"data": {"data": [ONE, TWO]}},
+    "runs by id": {"run_1": ONE, "run_2": TWO},
+    "runs by thread": {"thread_1": [ONE], "thread_2": [TWO]},
+    "arrays in arrays": [[ONE], [[TWO]]],
+    "a page in an object": {"response": {"body": PAGE}},
+    "hits of Elasticsearch": {
+        "hits": {"total": 2, "hits": [{"_id": "1", "_source": ONE}, {"_id": "2", "_source": TWO}]}
+    },
+    "a HAR file": {"log": {"entries": [{"request": {"url": "x"}, "response": {"content": {"text": _text(PAGE)}}}]}},
+    "a VCR cassette as JSON": {
+        "interactions": [{"request": {"body": ""}, "response": {"body": {"string": _text(PAGE)}}}]
+    },
+    "a Postman response": {"name": "runs", "response": [{"code": 200, "body": _text(PAGE)}]},
+    "CloudWatch": [{"timestamp": 1, "message": _text(ONE)}, {"timestamp": 2, "message": f"INFO {_text(TWO)}"}],
+    "a text in quotes": _text([ONE, TWO]),
+    "a text in quotes in quotes": _text(_text([ONE, TWO])),
+    "events of Rust": [{"ThreadRunCreated": ONE}, {"ThreadRunQueued": TWO}],
+    "events": [
+        {"event": "thread.run.created", "data": ONE},
+        {"event": "thread.run.queued", "data": _text(TWO), "id": "x"},
+    ],
+    "tuples": [["thread.run.created", ONE, None], ["thread.run.queued", TWO, None]],
+    "batch output": {"custom_id": "a", "response": {"status_code": 200, "body": PAGE}, "error": None},
+}
+
+
+@pytest.mark.parametrize("block", [40, 1 << 20])
+@pytest.mark.parametrize("name", WRAPPINGS)
+def test_runs_in_a_wrapping_are_read(name: str, block: int) -> None:
+    """Runs in an object of no known kind are read, and nothing else of it is counted."""
+    for indent in (None, 1):
+        seen = decode(json.dumps(WRAPPINGS[name], indent=indent).encode(), block=block)
+        assert (seen.ids, seen.rejects, seen.skipped) == (["run_1", "run_2"], [], {})
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"object": "thread", "id": "t", "runs": [ONE, TWO]},
+        {"object": "assistant", "id": "a", "last": {"run": ONE}, "first": {"run": TWO}},
+        {"object": "conversation", "id": "c", "runs": {"object": "list", "data": [ONE, TWO]}},
+    ],
+)
+def test_an_object_that_is_skipped_gives_up_its_runs(sent: dict[str, Any]) -> None:
+    """An object of a known kind is counted, and the runs in it are read."""
+    seen = decode(page(sent))
+    assert (sorted(seen.ids), seen.rejects, seen.skipped) == (["run_1", "run_2"], [], {sent["object"]: 1})
+
+
+def test_a_step_gives_up_its_run() -> None:
+    """A run within a step is read beside the step."""
+    step = {"object": "thread.run.step", "id": "step_1", "status": "completed", "run_id": "run_1", "run": ONE}
+    seen = decode(json.dumps(step).encode())
+    assert (seen.ids, seen.rejects, seen.skipped) == (["run_1"], [], {"thread.run.step": 1})
+
+
+def test_texts_of_messages_are_not_read() -> None:
+    """What people write to each other is no data, even if it is a run."""
+    message = {"object": "thread.message", "id": "m", "content": [{"text": {"value": _text(ONE)}}]}
+    item = {"type": "message", "id": "m", "role": "user", "content": [{"text": _text(ONE)}]}
+    for sent in (message, item):
+        seen = decode(json.dumps(sent).encode())
+        assert (seen.ids, seen.rejects, seen.skipped.total()) == ([], [], 1)
+
+
+def test_a_bad_run_in_a_wrapping_is_rejected_with_its_path() -> None:
+    """A run in a wrapping that cannot be stored is a reject that says where it is."""
+    bad = {**ONE, "temperature": "hot"}
+    seen = decode(json.dumps({"hits": {"hits": [{"_source": bad}, {"_source": TWO}]}}).encode())
+    assert seen.ids == ["run_2"]
+    assert [reject.json_path for reject in seen.rejects] == ["$.hits.hits[0]._source.temperature"]
+    assert json.loads(seen.rejects[0].raw) == bad
+    lacking = {"assistant_id": "a", "status": "queued"}
+    seen = decode(json.dumps({"runs": [ONE, lacking]}).encode())
+    assert (seen.ids, [reject.json_path for reject in seen.rejects]) == (["run_1"], ["$.runs[1]"])
+
+
+def test_members_of_runs_are_no_wrappings() -> None:
+    """A run within a run stays in its column `extra`."""
+    [row] = decode(json.dumps({**ONE, "previous": TWO}).encode()).rows["runs"]
+    assert json.loads(row["extra"]) == {"previous": TWO}
+
+
+def test_a_wrapping_that_is_cut_short_gives_what_it_has() -> None:
+    """Whole runs of a truncated wrapping are read; its frame, and the run that was cut, are rejects."""
+    whole = json.dumps({"runs": [ONE, TWO], "n": 2}).encode()
+    for block in (40, 1 << 20):
+        seen = decode(whole[: whole.index(b"run_2")], block=block)
+        assert seen.ids == ["run_1"]
+        assert [reject.raw for reject in seen.rejects] == [json.dumps(TWO).encode()[:8]]
+
+
+def test_runs_beside_the_list_of_a_page_are_read() -> None:
+    """Members of a page other than its list are searched for runs, on both ways of decoding."""
+    for more in ({"included": [TWO]}, {"first_id": TWO}):
+        seen = decode(page(ONE, **more))
+        assert (seen.ids, seen.rejects, seen.pages) == (["run_1", "run_2"], [], 1)
+
+
+def test_a_run_that_is_a_page_too_is_rejected() -> None:
+    """A page that has an id and a status is a run, which must not vanish as the frame of its list."""
+    sent = {"object": "thread.run", "data": [TWO], "id": "run_1", "status": "queued"}
+    seen = decode(json.dumps(sent).encode())
+    assert seen.ids == ["run_2"]
+    assert [json.loads(reject.raw) for reject in seen.rejects] == [{**sent, "data": []}]
+
+
+def test_unreadable_content_is_counted() -> None:
+    """What holds no run that can be seen is skipped and counted."""
+    packed = base64.b64encode(page(ONE)).decode()
+    assert decode(json.dumps({"content": packed}).encode()).skipped == {"unknown": 1}
