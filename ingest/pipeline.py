@@ -1,28 +1,27 @@
 """The pipeline of a load: sources, inputs, blocks, observations, batches."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from runmart.ingest import signals
+from runmart.ingest.decode.result import BlockCounts
 from runmart.ingest.errors import InputError
 from runmart.ingest.load.buffer import ReadInput
 from runmart.ingest.load.loader import Load
-from runmart.ingest.load.rejects import raw_bytes
 from runmart.ingest.load.seen_inputs import with_seen
 from runmart.ingest.load.totals import Totals
-from runmart.ingest.parse.blocks import BLOCK_BYTES, Block, blocks
+from runmart.ingest.parse.blocks import BLOCK_BYTES, Block
 from runmart.ingest.sources.discover import inputs
 from runmart.ingest.sources.input import Input
 from runmart.ingest.sources.reader import open_input
 from runmart.ingest.transform.admission import AdmissionFilter
-from runmart.ingest.transform.convert import Converted, Converter
+from runmart.ingest.transform.convert import Converted
 from runmart.ingest.warehouse.connection import is_interrupt
 from runmart.ingest.workers.pool import Workers
-from runmart.ingest.workers.tasks import ReadToEnd, Task, not_blank
+from runmart.ingest.workers.tasks import ReadToEnd, Task, read_blocks
 from runmart.models.observations import Origin, Reject
 from runmart.models.redaction_policy import RedactionPolicy
 
@@ -127,15 +126,25 @@ class Sink(Protocol):
 
 
 class _InputState:
-    """An input, and the number of its items that were passed on."""
+    """An input, and the numbers of its items that were passed on."""
 
-    __slots__ = ("is_large", "item", "observations", "origin", "position", "rejected")
+    __slots__ = ("is_large", "item", "observations", "origin", "position", "rejected", "skipped", "steps")
 
     def __init__(self, item: Input, origin: Origin) -> None:
         self.item = item
         self.origin = origin
         self.is_large = item.path is None or item.size is None or item.size > GROUP_BYTES
-        self.position = self.observations = self.rejected = 0
+        self.position = self.observations = self.rejected = self.steps = 0
+        self.skipped = Counter[str]()
+
+    def add(self, counts: BlockCounts) -> None:
+        """Count what a block held."""
+        self.position += counts.items
+        self.observations += counts.observations
+        self.rejected += counts.rejected
+        self.steps += counts.steps
+        if counts.skipped:
+            self.skipped.update(counts.skipped)
 
 
 class _Group(NamedTuple):
@@ -204,7 +213,7 @@ class InputPipeline:
         try:
             reader = open_input(state.item)
             try:
-                for block in not_blank(blocks(reader.chunks(), BLOCK_BYTES)):
+                for block in read_blocks(reader, BLOCK_BYTES):
                     self._submit([(block, state)], len(block.data))
             finally:
                 reader.close()
@@ -245,9 +254,7 @@ class InputPipeline:
         found, ends = entry.done.result()
         self._sink.add(found, [(state.item.address, state.position) for state in entry.inputs])
         for state, counts, end in zip(entry.inputs, found.counts, ends, strict=True):
-            state.position += counts.items
-            state.observations += counts.observations
-            state.rejected += counts.rejected
+            state.add(counts)
             if end is not None:
                 self._finish(state, end)
             elif not state.is_large:
@@ -263,31 +270,13 @@ class InputPipeline:
         else:
             self._sink.finish_input(
                 ReadInput(
-                    item.address, read.size, read.content_hash, item.modified_at, state.observations, state.rejected
+                    item.address,
+                    read.size,
+                    read.content_hash,
+                    item.modified_at,
+                    state.observations,
+                    state.rejected,
+                    state.steps,
+                    state.skipped,
                 )
             )
-
-
-def retry_rejects(writer: "Writer") -> Load:
-    """Decode all rejects again; those that can be decoded now are loaded and deleted, in one transaction.
-
-    Raises:
-        duckdb.Error: The warehouse fails; nothing is changed.
-    """
-    rows = writer.connection.execute("""
-        select reject_id, source, input, position, line, epoch_us(observed_at), raw, raw_encoding
-        from runmart.rejects where raw is not null order by reject_id""").fetchall()
-    converter = Converter()
-    with loading(writer, "rejects --retry", "") as load:
-        for reject_id, source, address, position, line, observed_at, raw, encoding in rows:
-            data = raw_bytes(raw, encoding)
-            block = next(blocks([data]), Block(b""))
-            found = converter.convert(
-                [(replace(block, line=line), Origin(source, observed_at, load.load_id))], load.admission
-            )
-            if found.counts[0].rejected or not found.counts[0].items:
-                load.totals.rejected += 1
-                continue
-            load.clear_reject(reject_id)
-            load.add(found, [(address, position)])
-    return load

@@ -4,11 +4,12 @@ Every batch passes it, between flattening and whatever is written.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 
+from runmart.ingest.transform.packed_texts import documents_or_lines
 from runmart.ingest.transform.redact import Redactor, without_quotes
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
@@ -85,12 +86,24 @@ class AdmissionFilter:
         return raw if self.content.keeps_all else Redactor(self.content).document(raw)
 
     def reject(self, reject: Reject) -> Reject:
-        """A reject without its content; without its text when that cannot be parsed."""
+        """A reject without its content; without its text when that cannot be parsed, or that part of a pack's."""
         if self.content.keeps_all:
             return reject
+        if reject.count > 1:
+            return self._pack(reject)
         raw = self.document(reject.raw)
         is_withheld = raw is None and bool(reject.raw)
         return reject._replace(raw=raw or b"", reason=without_quotes(reject.reason), is_withheld=is_withheld)
+
+    def _pack(self, reject: Reject) -> Reject:
+        """A line may be of a longer damaged text, say of metadata, so that what is unknown in it may be anything."""
+        strictest = self.content.rule(*CONTENT_FIELDS)
+        redactor = Redactor(replace(self.content, rules={**self.content.rules, "extra": strictest}))
+        texts = list(documents_or_lines(reject.raw))
+        left = [found for found in map(redactor.document, texts) if found is not None]
+        return reject._replace(
+            raw=b"\n".join(left), reason=without_quotes(reject.reason), is_withheld=len(left) < len(texts)
+        )
 
 
 ADMIT_ALL = AdmissionFilter()
