@@ -130,7 +130,7 @@ QUIRKS: tuple[Quirk, ...] = (
     ),
     Quirk(
         "nothing for null in an object",
-        OBJECTS + CHOICES + STEP_OBJECTS + tuple(path for path in PARTS if not path.endswith("[]")),
+        OBJECTS + CHOICES + STEP_OBJECTS,
         NOTHING.__contains__,
         _null,
         "`{}`, `[]`, `0` and `false` say that there is no error, no usage, no action.",

@@ -12,7 +12,9 @@ Shape: TypeAlias = "str | Mapping[str, Shape] | Sequence[Shape]"
 
 _TYPES = ("count", "text", "flag", "any")
 _DETAILS = {"cached_tokens": "count", "reasoning_tokens": "count"}
-_FUNCTION = {"name": "text", "description": "text", "strict": "flag", "parameters": {}}
+_ANY: Mapping[str, Shape] = {}
+"""An object of which no member is known."""
+_FUNCTION = {"name": "text", "description": "text", "strict": "flag", "parameters": _ANY}
 _CALL = {"id": "text", "type": "text", "function": {"name": "text", "arguments": "any"}}
 _APPROVAL = {"id": "text", "type": "text", "name": "text", "arguments": "any", "server_label": "text"}
 
@@ -47,7 +49,7 @@ SHAPES: Mapping[str, Shape] = {
     "tool_choice": {"type": "text", "function": {"name": "text"}},
     "response_format": {
         "type": "text",
-        "json_schema": {"name": "text", "description": "text", "strict": "flag", "schema": {}},
+        "json_schema": {"name": "text", "description": "text", "strict": "flag", "schema": _ANY},
     },
     "tools": [
         {
@@ -59,7 +61,7 @@ SHAPES: Mapping[str, Shape] = {
             "connected_agent": _FUNCTION,
         }
     ],
-    "metadata": {},
+    "metadata": _ANY,
     "step_details": {"type": "text", "tool_calls": [{"type": "text"}]},
 }
 """The fields that are objects or lists."""
