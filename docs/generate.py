@@ -39,20 +39,21 @@ _HEADINGS = {
 _NAMES = """## Names
 
 A field, and a known member within one, is found by the letters and digits of its name: `createdAt`, `CreatedAt`,
-`CREATED_AT`, `created-at` and `Created At` are `created_at`. So are the columns into which data frames flatten objects:
-`usage.prompt_tokens`, `usage[prompt_tokens]`, `metadata.team` and, where the member is known, `usage_prompt_tokens`; all
-of them null is null. If the field itself is sent as well, with a value, the others are kept in `extra`. Names that begin
-with another character (`_id`, `$id`, `@id`) are those of a database or a serialiser, and fill nothing.
+`CREATED_AT`, `created-at` and `Created At` are `created_at`. So are the columns into which data frames flatten
+objects: `usage.prompt_tokens`, `usage[prompt_tokens]`, `metadata.team` and, where the member is known,
+`usage_prompt_tokens`; all of them null is null. If the field itself is sent as well, with a value, the others are
+kept in `extra`. Names that begin with another character (`_id`, `$id`, `@id`) are those of a database or a
+serialiser, and fill nothing.
 """
 
-_REJECTED = f"""Counts of another meaning stay in `details`: Anthropic's `cache_read_input_tokens` are no part of its input
-tokens, and the members of Gemini's usage are none of these.
+_REJECTED = f"""Counts of another meaning stay in `details`: Anthropic's `cache_read_input_tokens` are no part of its
+input tokens, and the members of Gemini's usage are none of these.
 
 ## Rejected
 
 - A time without an offset from UTC, and one before the year 1 or after 9999.
-- A text in the place of an object that PowerShell (`@{{…}}`, `System.Object[]`) or Python (`{{'a': 1}}`, `Run(id=…)`) left
-  there instead of JSON. The reason says how to write the input again.
+- A text in the place of an object that PowerShell (`@{{…}}`, `System.Object[]`) or Python (`{{'a': 1}}`,
+  `Run(id=…)`) left there instead of JSON. The reason says how to write the input again.
 - A record that is nested more than {MAX_DEPTH} levels deep, itself included."""
 
 

@@ -278,6 +278,8 @@ def normalise(field: str, raw: bytes) -> bytes:
 
     Milliseconds are returned unchanged: `microseconds` converts them when the column is built.
     """
+    if raw.isdigit() and raw != b"0":
+        return raw  # no rule changes what most values are
     for quirk in _BY_FIELD.get(field, ()):
         if raw != b"null" and quirk.name != "milliseconds" and quirk.sent(raw):
             raw = quirk.meaning(raw)

@@ -63,8 +63,6 @@ class _Value:
 
     def of(self, raw: bytes, path: str) -> bytes:
         """The JSON that `raw` stands for."""
-        if self._type == "count" and raw.isdigit():
-            return raw
         found = normalise(self._path, raw)
         if self._type is not None:
             return found

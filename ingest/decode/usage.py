@@ -71,7 +71,7 @@ def check(text: bytes) -> None:
     Raises:
         UnfitError: It cannot.
     """
-    _decode_each([0], [text])
+    _decoded(text)
 
 
 def _decode_all(runs: Array, found: Array) -> Usages | None:
@@ -138,14 +138,17 @@ def _is_there(text: bytes) -> bool:
     return bool(text) and text not in NOTHING
 
 
+def _decoded(text: bytes) -> tuple[CompletionUsage, int | None, int | None, bytes | None] | None:
+    """The usage of one run, its cached and its reasoning tokens, and its details."""
+    refuse_deep(text, _DETAILS_LEVEL - 1)
+    record, unknown, _ = _decode_one(text)
+    return None if record is None else (record, *_details(record, unknown))
+
+
 def _decode_each(runs: Sequence[int], sent: Iterable[bytes]) -> Usages:
     """The usage of texts, decoded one by one."""
-    found: list[tuple[int, CompletionUsage, int | None, int | None, bytes | None]] = []
-    for run, text in zip(runs, sent, strict=True):
-        refuse_deep(text, _DETAILS_LEVEL - 1)
-        record, unknown, _ = _decode_one(text)
-        if record is not None:
-            found.append((run, record, *_details(record, unknown)))
+    decoded = ((run, _decoded(text)) for run, text in zip(runs, sent, strict=True))
+    found = [(run, *one) for run, one in decoded if one is not None]
     kept_runs, records, cached, reasoning, details = zip(*found, strict=True) if found else ((),) * 5
     usages = RecordColumns(CompletionUsage)
     usages.add(records)
