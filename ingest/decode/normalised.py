@@ -34,19 +34,22 @@ def normalised(field: str, raw: bytes) -> bytes:
 
 
 def renamed(members: dict[str, bytes], spellings: Spellings) -> dict[str, bytes]:
-    """The members of an object under their known names; those that another one comes before keep theirs.
+    """The members of an object, in order, under their known names.
 
-    A known name comes before its spellings, and these follow by name; null comes before none.
+    A known name comes before its spellings, and these come in order of names. What comes later keeps its own name, or
+    is left out if it is null, since null says no more than nothing.
     """
     others = sorted(name for name in members if name not in spellings and spellings.known(name))
     if not others:
         return members
-    found = dict(members)
+    chosen: dict[str, str] = {}
     for name in others:
         known = spellings.known(name) or name
-        if found.get(known, b"null") == b"null":
-            found[known] = found.pop(name)
-    return found
+        if members.get(chosen.get(known, known), b"null") == b"null":
+            chosen[known] = name
+    names = {name: known for known, name in chosen.items()}
+    left_out = {name for name in (*others, *chosen) if name not in names and members.get(name) == b"null"}
+    return {names.get(name, name): value for name, value in members.items() if name not in left_out}
 
 
 class _Value:
