@@ -172,8 +172,8 @@ def _details(
         cached = _flat(_CACHED, others)
     if reasoning is None:
         reasoning = _flat(_REASONING, others)
-        completion = record.completion_tokens or record.output_tokens
-        if reasoning is not None and isinstance(completion, int) and reasoning > completion:
+        completions = [one for one in (record.completion_tokens, record.output_tokens) if isinstance(one, int)]
+        if reasoning is not None and completions and reasoning > completions[0]:
             reasoning = None  # some servers count them beside the completion tokens
     for name, other in _DOUBLES:
         value = getattr(record, name)
