@@ -40,6 +40,10 @@ PLACES: dict[str, tuple[Callable[[Any], dict[str, Any]], int]] = {
     "a column": (lambda deep: {"usage.more": deep}, 2),
     "camelCase": (lambda deep: {"lastError": {"code": "x", "more": deep}}, 2),
     "JSON in quotes": (lambda deep: {"metadata": json.dumps({"a": deep})}, 2),
+    "quotes in an object": (
+        lambda deep: {"usage": {"prompt_tokens": 1, "prompt_tokens_details": json.dumps({"more": deep})}},
+        3,
+    ),
 }
 
 
@@ -62,6 +66,14 @@ def test_one_deep_run_is_found_among_many(place: str) -> None:
     seen = decode(page(*plain[:150], deep, *plain[150:]))
     assert len(seen.ids) == len(plain)
     assert [(reject.position, reject.reason) for reject in seen.rejects] == [(150, TOO_DEEP)]
+
+
+@pytest.mark.parametrize("field", ["metadata", "tools", "usage", "last_error", "response_format"])
+@pytest.mark.parametrize("levels", [MAX_DEPTH, 1_000, 100_000])
+def test_json_in_quotes_may_be_as_deep_as_it_likes(field: str, levels: int) -> None:
+    """A text in quotes that is nested beyond the stack is rejected for that, like any other."""
+    deep = ("[" * levels + "]" * levels) if field == "tools" else '{"a":' * levels + "1" + "}" * levels
+    assert outcome(run(1, **{field: deep})).reason == TOO_DEEP
 
 
 def test_the_stack_does_not_decide() -> None:
