@@ -4,23 +4,37 @@ A rule exists only where the meaning is certain. Any other value of a wrong type
 text, so that a rule can be added later and `runmart rejects --retry` can load it.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
 
-import msgspec
-
-from runmart.models.records import RunRecord
-from runmart.models.spellings import Spellings, leaf
+from runmart.models import wrappings
+from runmart.models.records import YEAR_ONE, RunRecord
+from runmart.models.shapes import SHAPES, paths
+from runmart.models.spellings import FieldNames
+from runmart.models.wrappings import MILLISECONDS_FROM
 
 INSTANTS = ("created_at", "started_at", "expires_at", "completed_at", "failed_at", "cancelled_at")
 OBJECTS = ("required_action", "last_error", "incomplete_details", "usage", "truncation_strategy")
 CHOICES = ("tool_choice", "response_format")
+STEP_OBJECTS = ("step_details",)
 INTEGERS = ("max_prompt_tokens", "max_completion_tokens")
 FLOATS = ("temperature", "top_p")
 BOOLEANS = ("parallel_tool_calls",)
+TEXTS = ("id", "object", "status", "model", "thread_id", "assistant_id", "agent_id", "instructions")
+COUNTS = tuple(paths("count"))
+FLAGS = tuple(paths("flag"))
+MEMBERS = tuple(paths("text"))
+PARTS = tuple(path for path in paths(dict) if path not in SHAPES)
+
+GROUPS = {
+    "instants": INSTANTS,
+    "counts": COUNTS,
+    "flags": FLAGS,
+    "texts": TEXTS,
+    "texts in objects": MEMBERS,
+    "objects in objects": PARTS,
+}
+"""Fields of one type, under the names that the documentation has for them all."""
 
 NULL_WORDS = frozenset({b"null", b'"null"', b'""'})
 """Spellings of null wherever no text is expected."""
@@ -28,16 +42,17 @@ NULL_WORDS = frozenset({b"null", b'"null"', b'""'})
 NOTHING = NULL_WORDS | {b"{}", b"{ }", b"[]", b"[ ]", b"0", b"false"}
 """Spellings of null where an object with content is expected."""
 
-MILLISECONDS_FROM = 10**11  # as seconds, the year 5138
-_WHOLE_FLOAT = re.compile(rb"(-?\d{1,18})\.0+\Z")
-_NUMBER = re.compile(rb"-?\d{1,18}(\.\d+)?\Z")
+_SCALARS = INSTANTS + INTEGERS + FLOATS + BOOLEANS + TEXTS + COUNTS + FLAGS + MEMBERS
 
 
 def microseconds(instant: float | None) -> int | None:
-    """An instant as sent, in microseconds since 1970: seconds or, from the year 5138 on, milliseconds; 0 is null."""
-    if not instant:
+    """An instant as sent, in microseconds since 1970: seconds or, from the year 5138 on, milliseconds.
+
+    0 is null, and so is the first second of the year 1.
+    """
+    if not instant or instant == YEAR_ONE:
         return None
-    if -MILLISECONDS_FROM < instant < MILLISECONDS_FROM:
+    if instant < MILLISECONDS_FROM:
         return round(instant * 1_000_000)
     return round(instant * 1000)
 
@@ -46,22 +61,9 @@ def _null(_: bytes) -> bytes:
     return b"null"
 
 
-def _unquote(raw: bytes) -> bytes:
-    return raw[1:-1]
-
-
-def _rfc3339(raw: bytes) -> bytes:
-    text: str = msgspec.json.decode(raw)
-    return repr(datetime.fromisoformat(text).timestamp()).encode()
-
-
-def _is_rfc3339(raw: bytes) -> bool:
-    if raw[:1] != b'"':
-        return False
-    try:
-        return datetime.fromisoformat(msgspec.json.decode(raw)).tzinfo is not None
-    except ValueError:
-        return False
+def _is_message(raw: bytes) -> bool:
+    """Whether a text stands in the place of an object of which it is the main member."""
+    return raw[:1] == b'"' and raw not in NULL_WORDS and wrappings.spoilt_by(raw) is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,48 @@ class Quirk:
 
 QUIRKS: tuple[Quirk, ...] = (
     Quirk(
+        "JSON in quotes",
+        OBJECTS + CHOICES + STEP_OBJECTS + ("metadata", "tools") + PARTS,
+        wrappings.quoted_json,
+        wrappings.unquoted_json,
+        "A text that is a JSON object or list, where one is expected, was encoded twice: a JSON column as text.",
+        ('"{\\"type\\":\\"auto\\"}"', '{"type":"auto"}'),
+    ),
+    Quirk(
+        "list of one value",
+        _SCALARS + CHOICES,
+        wrappings.list_of_one,
+        wrappings.only_one,
+        "R has no single values: jsonlite writes each as a list of one, and null as a list of none.",
+        ("[1727259300]", "1727259300"),
+    ),
+    Quirk(
+        "number of MongoDB",
+        INSTANTS + INTEGERS + FLOATS + COUNTS,
+        wrappings.mongo_number,
+        wrappings.from_mongo_number,
+        "Extended JSON names the type: `$numberInt`, `$numberLong`, `$numberDouble`, `$numberDecimal`.",
+        ('{"$numberLong":"1727259300"}', "1727259300"),
+    ),
+    Quirk(
+        "date of MongoDB",
+        INSTANTS,
+        wrappings.mongo_date,
+        wrappings.from_mongo_date,
+        "Extended JSON counts milliseconds, or writes RFC 3339.",
+        ('{"$date":{"$numberLong":"1727259300000"}}', "1727259300.0"),
+    ),
+    Quirk(
+        "date of Microsoft",
+        INSTANTS,
+        wrappings.microsoft_date,
+        wrappings.from_microsoft_date,
+        "ASP.NET and Windows PowerShell write milliseconds in UTC so, whatever the offset behind them.",
+        ('"/Date(1727259300000+0200)/"', "1727259300.0"),
+    ),
+    Quirk(
         "word for null",
-        INSTANTS + OBJECTS + CHOICES + INTEGERS + FLOATS + BOOLEANS + ("metadata", "tools"),
+        INSTANTS + OBJECTS + CHOICES + INTEGERS + FLOATS + BOOLEANS + ("metadata", "tools") + COUNTS + FLAGS,
         NULL_WORDS.__contains__,
         _null,
         '`"null"` and `""` are no value of these types; Azure OpenAI\'s examples send the former.',
@@ -88,10 +130,18 @@ QUIRKS: tuple[Quirk, ...] = (
     ),
     Quirk(
         "nothing for null in an object",
-        OBJECTS + CHOICES,
+        OBJECTS + CHOICES + STEP_OBJECTS,
         NOTHING.__contains__,
         _null,
         "`{}`, `[]`, `0` and `false` say that there is no error, no usage, no action.",
+        ("{}", "null"),
+    ),
+    Quirk(
+        "empty object for null",
+        INTEGERS + FLOATS + BOOLEANS + TEXTS + COUNTS + FLAGS + MEMBERS,
+        b"{}".__eq__,
+        _null,
+        "It holds no value; jsonlite writes R's NULL so.",
         ("{}", "null"),
     ),
     Quirk(
@@ -105,40 +155,40 @@ QUIRKS: tuple[Quirk, ...] = (
     Quirk(
         "milliseconds",
         INSTANTS,
-        lambda raw: _NUMBER.match(raw) is not None and MILLISECONDS_FROM <= abs(float(raw)) < 10**14,
+        wrappings.milliseconds,
         lambda raw: repr(float(raw) / 1000).encode(),
         "Read as seconds, the instant would lie after the year 5138.",
         ("1699075592123", "1699075592.123"),
     ),
     Quirk(
         "number in quotes",
-        INSTANTS + INTEGERS + FLOATS,
-        lambda raw: raw[:1] == b'"' and _NUMBER.match(raw[1:-1]) is not None,
-        _unquote,
+        INSTANTS + INTEGERS + FLOATS + COUNTS,
+        wrappings.quoted_number,
+        wrappings.unquoted,
         "The digits are the number.",
         ('"1699075592"', "1699075592"),
     ),
     Quirk(
         "date and time with an offset",
         INSTANTS,
-        _is_rfc3339,
-        _rfc3339,
+        wrappings.rfc3339,
+        wrappings.from_rfc3339,
         "RFC 3339 names one instant; without an offset it would not, and is rejected.",
         ('"2023-11-04T05:26:32Z"', "1699075592.0"),
     ),
     Quirk(
         "whole number with a decimal point",
-        INTEGERS,
-        lambda raw: _WHOLE_FLOAT.match(raw) is not None,
-        lambda raw: raw[: raw.index(b".")],
-        "Some languages write every number so.",
+        INTEGERS + COUNTS,
+        wrappings.whole_fraction,
+        wrappings.whole,
+        "Some languages write every number so, or large ones with an exponent.",
         ("256.0", "256"),
     ),
     Quirk(
         "boolean in quotes",
-        BOOLEANS,
+        BOOLEANS + FLAGS,
         frozenset({b'"true"', b'"false"'}).__contains__,
-        _unquote,
+        wrappings.unquoted,
         "The word is the value.",
         ('"true"', "true"),
     ),
@@ -161,7 +211,7 @@ QUIRKS: tuple[Quirk, ...] = (
     Quirk(
         "message for an error",
         ("last_error",),
-        lambda raw: raw[:1] == b'"' and raw not in NULL_WORDS,
+        _is_message,
         lambda raw: b'{"message":' + raw + b"}",
         "A text in the place of the error is its message.",
         ('"Rate limit reached"', '{"message":"Rate limit reached"}'),
@@ -169,7 +219,7 @@ QUIRKS: tuple[Quirk, ...] = (
     Quirk(
         "reason for its object",
         ("incomplete_details",),
-        lambda raw: raw[:1] == b'"' and raw not in NULL_WORDS,
+        _is_message,
         lambda raw: b'{"reason":' + raw + b"}",
         "A text in the place of the details is the reason.",
         ('"max_completion_tokens"', '{"reason":"max_completion_tokens"}'),
@@ -187,24 +237,32 @@ RENAMED: tuple[tuple[str, str, str], ...] = (
     ("usage.output_tokens", "usage.completion_tokens", "the Responses API's word"),
     ("usage.input_tokens_details", "usage.prompt_tokens_details", "the Responses API's word"),
     ("usage.output_tokens_details", "usage.completion_tokens_details", "the Responses API's word"),
+    ("usage.input_token_details", "usage.prompt_tokens_details", "the Realtime API's word"),
+    ("usage.output_token_details", "usage.completion_tokens_details", "the Realtime API's word"),
+    ("usage.completion_token_details", "usage.completion_tokens_details", "as `prompt_token_details`"),
+    (
+        "usage.prompt_cache_hit_tokens",
+        "usage.prompt_tokens_details.cached_tokens",
+        "DeepSeek; its `prompt_cache_miss_tokens` are the rest of the prompt",
+    ),
+    ("usage.cached_tokens", "usage.prompt_tokens_details.cached_tokens", "Moonshot and others: without the object"),
+    (
+        "usage.reasoning_tokens",
+        "usage.completion_tokens_details.reasoning_tokens",
+        "SGLang and others: without the object; no part of the completion tokens where they are more",
+    ),
 )
 """Fields that some servers rename: name as sent, name that it stands for (unless that is sent as well), origin."""
 
-_FIELDS = Spellings(RunRecord.__struct_fields__)
-_JSON_FIELDS = frozenset((*OBJECTS, *CHOICES, "metadata", "tools"))
+_FIELDS = FieldNames({name: name for name in RunRecord.__struct_fields__})
 
 
-@lru_cache(4096)
 def field_of(name: str) -> str | None:
     """The field of a run (one of its 27, or `agent_id`) that the name of a member stands for; None for other names.
 
     A name stands for the field that it is a spelling of, or, as a flattened column, for the object that it is cut from.
     """
-    if known := _FIELDS.known(name):
-        return known
-    column = leaf(name)
-    field = _FIELDS.known(column[0]) if column else None
-    return field if column and (field in _JSON_FIELDS or column[1][:1] == "$") else None
+    return _FIELDS.field_of(name)
 
 
 _BY_FIELD: dict[str, tuple[Quirk, ...]] = {
@@ -216,8 +274,12 @@ _BY_FIELD: dict[str, tuple[Quirk, ...]] = {
 def normalise(field: str, raw: bytes) -> bytes:
     """The JSON that `raw`, sent as `field` of a run, stands for; `raw` itself where no quirk applies.
 
+    The members of an object are left as they are. `field` may be one of these, such as `usage.prompt_tokens`.
+
     Milliseconds are returned unchanged: `microseconds` converts them when the column is built.
     """
+    if raw.isdigit() and raw != b"0":
+        return raw  # no rule changes what most values are
     for quirk in _BY_FIELD.get(field, ()):
         if raw != b"null" and quirk.name != "milliseconds" and quirk.sent(raw):
             raw = quirk.meaning(raw)

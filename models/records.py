@@ -19,10 +19,16 @@ ABSENT = Raw(b"")
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """A whole number that a BIGINT column can hold."""
 
-INSTANT_LIMIT = 10**14
-"""Instants at or beyond this many milliseconds (the year 5138) mean neither seconds nor milliseconds."""
+YEAR_ONE = -62_135_596_800
+"""The first second of the year 1, before which no calendar of Python's begins."""
 
-Instant = Annotated[int, Meta(gt=-INSTANT_LIMIT, lt=INSTANT_LIMIT)] | Annotated[float, Meta(gt=-1e14, lt=1e14)]
+INSTANT_LIMIT = 253_402_300_800_000
+"""The first millisecond of the year 10000, with which it has ended: beyond, a number means no instant at all."""
+
+Instant = (
+    Annotated[int, Meta(ge=YEAR_ONE, lt=INSTANT_LIMIT)]
+    | Annotated[float, Meta(ge=-62_135_596_800.0, lt=253_402_300_800_000.0)]
+)
 """Unix time in seconds; some servers send milliseconds (see `runmart.models.quirks`)."""
 
 NonEmpty = Annotated[str, Meta(min_length=1)]
@@ -145,6 +151,16 @@ class TokensDetails(Struct, gc=False):
     reasoning_tokens: Int64 | None = None
 
 
+class UsualDetails(TokensDetails, forbid_unknown_fields=True, gc=False):
+    """Details that hold nothing but the parts that servers usually send."""
+
+    audio_tokens: Int64 | None = None
+    text_tokens: Int64 | None = None
+    image_tokens: Int64 | None = None
+    accepted_prediction_tokens: Int64 | None = None
+    rejected_prediction_tokens: Int64 | None = None
+
+
 class ToolCallFunction(Struct, gc=False):
     """The function that a run requests to call; `arguments` is JSON written by the model, as a string or an object."""
 
@@ -166,11 +182,28 @@ class SubmitToolOutputs(Struct, gc=False):
     tool_calls: list[RequiredToolCall] = []
 
 
+class RequiredApproval(Struct, gc=False):
+    """One call that waits to be approved, to a tool of a server (MCP)."""
+
+    id: str | None = None
+    type: str | None = None
+    name: str | None = None
+    arguments: Raw = ABSENT
+    server_label: str | None = None
+
+
+class SubmitToolApproval(Struct, gc=False):
+    """The calls that have to be approved."""
+
+    tool_calls: list[RequiredApproval] = []
+
+
 class RequiredAction(Struct, gc=False):
     """What a run in `requires_action` waits for."""
 
     type: str | None = None
     submit_tool_outputs: SubmitToolOutputs | None = None
+    submit_tool_approval: SubmitToolApproval | None = None
 
 
 class FunctionDefinition(Struct, gc=False):

@@ -8,6 +8,7 @@ from msgspec import UNSET
 from runmart.ingest.decode import json_text
 from runmart.ingest.decode.json_text import Member
 from runmart.ingest.decode.result import Extra
+from runmart.ingest.parse.depth import refuse_deep
 from runmart.ingest.parse.json_object import json_object
 from runmart.models import arrow
 from runmart.models.arrow import Array
@@ -20,7 +21,7 @@ def column(
     columns: RecordColumns,
     spec: RecordSpec,
     adopted: Iterable[tuple[str, str]],
-    unknown: Mapping[str, Sequence[bool]],
+    unknown: Mapping[str, Sequence[bytes | None]],
     extras: Sequence[Extra] | None,
 ) -> Array:
     """JSON objects of the undeclared fields, and of the objects with unknown members, of records (shape: n).
@@ -29,7 +30,7 @@ def column(
         columns: The columns of the records, as sent.
         spec: Their kind.
         adopted: Undeclared fields that have a column: name as sent, name of the column.
-        unknown: Attributes that are objects: whether each distinct one has unknown members.
+        unknown: Attributes that are objects: each distinct one that has unknown members, None in place of others.
         extras: Undeclared fields that have no column (shape: n).
     """
     members = [
@@ -52,19 +53,20 @@ def _adopted_fields(columns: RecordColumns, adopted: Iterable[tuple[str, str]]) 
     for name, attribute in adopted:
         if columns.is_sent(attribute):
             array, texts = columns.encoded(attribute)
+            for text in texts:
+                refuse_deep(text, level=2)
             yield Member(name, array.indices, [text or None for text in texts])
 
 
 def _unknown_members(
-    columns: RecordColumns, spec: RecordSpec, unknown: Mapping[str, Sequence[bool]]
+    columns: RecordColumns, spec: RecordSpec, unknown: Mapping[str, Sequence[bytes | None]]
 ) -> Iterator[Member]:
     """Objects with unknown members, and those of which only a meaning is stored elsewhere."""
     names = spec.sent_names()
     for name in unknown.keys() | spec.meanings.keys():
         array, texts = columns.encoded(name)
-        is_kept = [text[:1] == b"{" for text in texts] if name in spec.meanings else unknown[name]
-        if any(is_kept):
-            values = [text if kept else None for text, kept in zip(texts, is_kept, strict=True)]
+        values = [text if text[:1] == b"{" else None for text in texts] if name in spec.meanings else unknown[name]
+        if any(values):
             yield Member(names[name], array.indices, values)
 
 

@@ -7,8 +7,10 @@ import msgspec
 from msgspec import Struct
 
 from runmart.ingest.decode import json_text
+from runmart.ingest.decode.normalised import normalised
 from runmart.ingest.parse.json_object import UnfitError, json_object, object_members, unfit
-from runmart.models.quirks import NOTHING, NULL_WORDS, normalise
+from runmart.ingest.parse.quoting import quoted
+from runmart.models.quirks import NOTHING, NULL_WORDS
 from runmart.models.records import RequiredAction
 
 Record = TypeVar("Record", bound=Struct)
@@ -21,9 +23,15 @@ class Known(NamedTuple, Generic[Record]):
     """A decoded object: declared members and unknown ones."""
 
     record: Record | None
-    """None for each spelling of null."""
+    """None for each spelling of null, and for a problem that says nothing."""
     unknown: list[tuple[str, bytes]]
-    """Name and value as sent of the members that `record` does not declare."""
+    """Name and value of the members that `record` does not declare."""
+    text: bytes = b""
+    """The whole object, normalised."""
+
+
+_PROBLEMS = frozenset({"last_error", "incomplete_details"})
+"""Objects that say that something went wrong, unless all of their members are empty."""
 
 
 def nested(field: str, record: type[Record]) -> Callable[[bytes], Known[Record]]:
@@ -37,7 +45,7 @@ def nested(field: str, record: type[Record]) -> Callable[[bytes], Known[Record]]
     path = f"$.{field}"
 
     def decode(sent: bytes) -> Known[Record]:
-        text = normalise(field, sent)
+        text = normalised(field, sent)
         if not text or text in NOTHING:
             return Known(None, [])
         try:
@@ -46,9 +54,9 @@ def nested(field: str, record: type[Record]) -> Callable[[bytes], Known[Record]]
             found = decoder.decode(json_object(known) or b"{}")
         except msgspec.DecodeError as error:
             raise unfit(error, path) from None
-        if not members:
-            return Known(None, [])
-        return Known(found, [(name, bytes(value)) for name, value in members.items() if name not in known_names])
+        unknown = [(name, bytes(value)) for name, value in members.items() if name not in known_names]
+        says_nothing = field in _PROBLEMS and all(bytes(value) in NOTHING for value in members.values())
+        return Known(found if members and not says_nothing else None, unknown, text)
 
     return decode
 
@@ -63,10 +71,9 @@ def kept_json(field: str) -> Callable[[bytes], bytes | None]:
     nulls = NULL_WORDS if field == "metadata" else NOTHING
 
     def decode(sent: bytes) -> bytes | None:
-        text = normalise(field, sent)
+        text = normalised(field, sent)
         if text and text[0] not in starts and text not in nulls:
-            got = sent[:40].decode(errors="replace")
-            raise UnfitError(f"Expected {expected} or null, got `{got}`", f"$.{field}")
+            raise UnfitError(f"Expected {expected} or null, got {quoted(sent)}", f"$.{field}")
         return json_text.kept(text, nulls)
 
     return decode
@@ -78,7 +85,7 @@ def action(sent: bytes) -> bytes | None:
     Raises:
         UnfitError: It has another shape than the API's, which queries rely on.
     """
-    text = normalise("required_action", sent)
+    text = normalised("required_action", sent)
     if text and text not in NOTHING:
         try:
             _ACTION.decode(text)

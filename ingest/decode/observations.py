@@ -1,25 +1,31 @@
 """Records become observations: nested objects are decoded, a column at a time, and every unknown field is kept."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from runmart.ingest.decode import extra, json_text, usage
 from runmart.ingest.decode.dictionary import DictionaryDecoder
+from runmart.ingest.decode.instants import explained
+from runmart.ingest.decode.members import filled
 from runmart.ingest.decode.nested import Known, action, kept_json, nested
+from runmart.ingest.decode.normalised import normalised
 from runmart.ingest.decode.result import Extra
 from runmart.ingest.decode.tools import tools
+from runmart.ingest.parse.depth import refuse_deep
 from runmart.ingest.parse.json_object import UnfitError, json_object, object_members, unfit
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
 from runmart.models.columns import VARCHAR
+from runmart.models.depth import MAX_DEPTH
 from runmart.models.observations import Distinct, Observations, Origin
-from runmart.models.quirks import INSTANTS, normalise
+from runmart.models.quirks import INSTANTS
 from runmart.models.record_columns import RecordColumns
 from runmart.models.record_spec import RUN, RecordSpec
-from runmart.models.records import INSTANT_LIMIT, IncompleteDetails, LastError, RunRecord, TruncationObject
+from runmart.models.records import IncompleteDetails, LastError, RunRecord, TruncationObject
+from runmart.models.spellings import FieldNames
 
 Value = TypeVar("Value")
 
@@ -35,6 +41,8 @@ _JSON: dict[str, Callable[[bytes], bytes | None]] = {
     "required_action": action,
 }
 _metadata = kept_json("metadata")
+_FIELD_LEVEL = 2
+"""The level of a record on which the values of its fields begin."""
 
 
 class ObservationBuilder:
@@ -46,7 +54,9 @@ class ObservationBuilder:
     def __init__(self, spec: RecordSpec = RUN) -> None:
         self.spec = spec
         self._names = spec.sent_names()
-        self._attributes = {name: attribute for attribute, name in self._names.items()}
+        self._fields = FieldNames(self._names)
+        self._instants = frozenset(sent for attribute, sent in self._names.items() if attribute in INSTANTS)
+        self._is_json = {field.name for field in msgspec.structs.fields(spec.record) if field.type is Raw}
         self._decoder = msgspec.json.Decoder(spec.record)
         self._instructions = self._decoder_of("instructions", _text("instructions"))
         self._tools = self._decoder_of("tools", tools)
@@ -65,13 +75,14 @@ class ObservationBuilder:
     def _decoder_of(self, name: str, parse: Callable[[bytes], Value]) -> DictionaryDecoder[Value]:
         """A decoder of the texts of an attribute; errors name the field as sent."""
         meaning, sent_name = self.spec.meanings.get(name), self._names.get(name, name)
-        if meaning is None and sent_name == name:
-            return DictionaryDecoder(parse)
 
         def decode(sent: bytes) -> Value:
+            refuse_deep(sent, _FIELD_LEVEL)
             try:
                 return parse(meaning(sent) if meaning and sent else sent)
             except UnfitError as error:
+                if sent_name == name:
+                    raise
                 path = f"$.{sent_name}" + error.json_path.removeprefix(f"$.{name}")
                 raise UnfitError(error.reason, path) from None
 
@@ -107,7 +118,7 @@ class ObservationBuilder:
             for name, decoder in self._json.items()
         }
         json["metadata"] = _json_of_metadata(columns.texts("metadata"))
-        unknown = {name: [bool(one.unknown) for one in found.values] for name, found in objects.items()}
+        unknown = {name: [one.text if one.unknown else None for one in found.values] for name, found in objects.items()}
         json["extra"] = extra.column(columns, self.spec, adopted, unknown, extras)
         for name, decoder in self._texts.items():
             columns.put(name, decoder.decode(columns.encoded(name)).array(lambda text: text, VARCHAR))
@@ -128,39 +139,25 @@ class ObservationBuilder:
         Raises:
             UnfitError: It cannot be stored.
         """
+        refuse_deep(text)
         try:
-            members = object_members(text)
+            sent, undeclared = filled(object_members(text), self._fields)
         except msgspec.DecodeError as error:
             raise unfit(error) from None
-        known, undeclared = dict[str, bytes](), Extra()
-        for name, value in members.items():
-            attribute = self._attributes.get(name)
-            if attribute is None:
-                undeclared.append((name, bytes(value)))
-            else:  # meanings come later, where the attribute is decoded
-                is_meant = attribute in self.spec.meanings
-                known[name] = bytes(value) if is_meant else normalise(attribute, bytes(value))
+        known = {name: self._normalised(self._fields.attribute(name), value) for name, value in sent.items()}
         try:
             record: Any = self._decoder.decode(json_object(list(known.items())) or b"{}")
         except msgspec.DecodeError as error:
-            raise self._explained(unfit(error), known) from None
+            raise explained(unfit(error), sent, self._instants) from None
         for name, decoder in self._decoders.items():
             decoder.decode_one(bytes(getattr(record, name, b"")))
         _metadata(bytes(getattr(record, "metadata", b"")))
         usage.check(bytes(getattr(record, "usage", b"")))
         return record, undeclared
 
-    def _explained(self, error: UnfitError, known: Mapping[str, bytes]) -> UnfitError:
-        """`error`, with better words where msgspec's own would puzzle."""
-        name = error.json_path.removeprefix("$.")
-        if self._attributes.get(name) in INSTANTS and error.reason.startswith("Expected"):
-            sent = known[name][:40].decode(errors="replace")
-            if "<" in error.reason or ">" in error.reason:
-                reason = f"{sent} is no instant: beyond {INSTANT_LIMIT:.0e} not even milliseconds, after the year 5138"
-            else:
-                reason = f"Expected Unix seconds, got `{sent}`"
-            return UnfitError(reason, error.json_path)
-        return error
+    def _normalised(self, attribute: str, value: bytes) -> bytes:
+        """A value as it is decoded; JSON stays as sent until then."""
+        return value if attribute in self._is_json else normalised(attribute, value)
 
 
 def _records(found: Distinct[Known[Any]]) -> Distinct[Any]:
@@ -176,7 +173,7 @@ def _text(name: str) -> Callable[[bytes], str | None]:
 
     def decode(sent: bytes) -> str | None:
         try:
-            return _TEXT.decode(sent) if sent else None
+            return _TEXT.decode(normalised(name, sent)) if sent else None
         except msgspec.DecodeError as error:
             raise unfit(error, f"$.{name}") from None
 
@@ -184,8 +181,23 @@ def _text(name: str) -> Callable[[bytes], str | None]:
 
 
 def _json_of_metadata(sent: Array) -> Array:
-    """Metadata (shape: n), compact. Hardly any two are equal, so there is no dictionary."""
+    """Metadata (shape: n), compact. Hardly any two are equal, so there is no dictionary.
+
+    Raises:
+        UnfitError: One is no object, or nested too deep.
+    """
     is_object = compute.starts_with(sent, b"{")
-    if compute.all(is_object).as_py():
+    objects = compute.sum(is_object).as_py() or 0
+    if _brackets(sent) - objects >= MAX_DEPTH - 1:
+        for text in sent.to_pylist():
+            refuse_deep(text, _FIELD_LEVEL)
+    if objects == len(sent):
         return json_text.compacted(sent).view(VARCHAR)
     return arrow.array(list(map(_metadata, sent.to_pylist())), VARCHAR)
+
+
+def _brackets(texts: Array) -> int:
+    """The number of opening brackets in a column of JSON texts."""
+    data = texts.buffers()[2]
+    whole = data.to_pybytes() if data else b""
+    return whole.count(b"[") + whole.count(b"{")

@@ -1,17 +1,23 @@
 """Run steps: the JSON of a step becomes a row of `steps`. The texts in it are not stored."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from runmart.ingest.decode import usage
-from runmart.ingest.parse.json_object import json_object, object_members, unfit
+from runmart.ingest.decode.instants import explained
+from runmart.ingest.decode.members import filled
+from runmart.ingest.decode.normalised import normalised
+from runmart.ingest.decode.result import Extra
+from runmart.ingest.parse.depth import refuse_deep
+from runmart.ingest.parse.json_object import UnfitError, json_object, object_members, unfit
 from runmart.models import arrow
 from runmart.models.columns import BINARY
 from runmart.models.observations import Origin
-from runmart.models.quirks import normalise
 from runmart.models.records import RunStepRecord
+from runmart.models.spellings import FieldNames
 from runmart.models.tables.steps import StepRow
 
 
@@ -29,11 +35,11 @@ class _Error(Struct):
     message: str | None = None
 
 
-_FIELDS = frozenset(field.name for field in msgspec.structs.fields(RunStepRecord))
+_FIELDS = FieldNames({name: name for name in RunStepRecord.__struct_fields__})
 _STEP = msgspec.json.Decoder(RunStepRecord)
 _DETAILS = msgspec.json.Decoder(_Details | None)
 _ERROR = msgspec.json.Decoder(_Error | None)
-_INSTANTS_AS = {"expired_at": "expires_at"}
+_QUIRKS_OF = {"expired_at": "expires_at", "run_id": "thread_id", "type": "object"}
 """Fields whose quirks are those of another."""
 
 
@@ -44,16 +50,14 @@ def step(text: bytes, origin: Origin, position: int) -> StepRow:
         UnfitError: It cannot be stored.
         msgspec.DecodeError: `text` is no JSON object.
     """
-    members = object_members(text)
-    known = {
-        name: normalise(_INSTANTS_AS.get(name, name), bytes(value))
-        for name, value in members.items()
-        if name in _FIELDS
-    }
+    refuse_deep(text)
+    sent, others = filled(object_members(text), _FIELDS)
+    _refuse_lost(sent, others)
+    known = {name: normalised(_QUIRKS_OF.get(name, name), value) for name, value in sent.items()}
     try:
         record = _STEP.decode(json_object(list(known.items())) or b"{}")
     except msgspec.DecodeError as error:
-        raise unfit(error) from None
+        raise explained(unfit(error), sent) from None
     error = _decoded(_ERROR, record.last_error, "$.last_error")
     details = _decoded(_DETAILS, record.step_details, "$.step_details")
     calls = details.tool_calls if details is not None else None
@@ -63,8 +67,16 @@ def step(text: bytes, origin: Origin, position: int) -> StepRow:
         record,
         _tokens(bytes(record.usage)),
         None if calls is None else [call.type or "" for call in calls],
-        (None, None) if error is None else (error.code, error.message),
+        (None, None) if error is None or not (error.code or error.message) else (error.code, error.message),
     )
+
+
+def _refuse_lost(sent: Mapping[str, bytes], others: Extra) -> None:
+    """Refuse a step of which a field is sent twice, with two values: of a step only its fields are stored."""
+    for name, value in others:
+        field = _FIELDS.field_of(name)
+        if field is not None and value not in {b"null", sent[field]}:
+            raise UnfitError(f"`{name}` is `{field}` by another name, with another value")
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], raw: Raw, path: str) -> Any:

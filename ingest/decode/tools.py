@@ -4,9 +4,10 @@ import msgspec
 from msgspec import Raw
 
 from runmart.ingest.decode.json_text import compact
+from runmart.ingest.decode.normalised import normalised
 from runmart.ingest.parse.json_object import Members, json_object, object_members, unfit
 from runmart.models.observations import OfferedTool
-from runmart.models.quirks import NOTHING, normalise
+from runmart.models.quirks import NOTHING
 from runmart.models.records import ABSENT, TOOL_DEFINITIONS, FunctionDefinition
 
 _FUNCTION = msgspec.json.Decoder(FunctionDefinition)
@@ -19,7 +20,7 @@ def tools(sent: bytes) -> tuple[OfferedTool, ...]:
     Raises:
         UnfitError: A tool does not fit, or has a repeated key.
     """
-    text = normalise("tools", sent)
+    text = normalised("tools", sent)
     if not text or text in NOTHING:
         return ()
     try:

@@ -1,32 +1,53 @@
 """Usage of runs: token counts under the names of both generations of the API, and their details."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
-from msgspec import Raw
 
 from runmart.ingest.decode import json_text
 from runmart.ingest.decode.json_text import Member
 from runmart.ingest.decode.nested import nested
-from runmart.ingest.parse.json_object import json_object, unfit
+from runmart.ingest.decode.normalised import normalised
+from runmart.ingest.parse.depth import refuse_deep
+from runmart.ingest.parse.json_object import UnfitError, json_object, unfit
 from runmart.ingest.parse.repeated_keys import columns_may_repeat_key
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
 from runmart.models.columns import BIGINT, BINARY, VARCHAR
 from runmart.models.observations import Usages
-from runmart.models.quirks import NOTHING
+from runmart.models.quirks import NOTHING, RENAMED
 from runmart.models.record_columns import RecordColumns
-from runmart.models.records import CompletionUsage, TokensDetails
+from runmart.models.records import CompletionUsage, Int64, TokensDetails, UsualDetails
 
-PROMPT_DETAILS = ("prompt_tokens_details", "prompt_token_details", "input_tokens_details")
-"""Names under which the parts of the prompt tokens are sent; the first that has the part counts."""
 
-COMPLETION_DETAILS = ("completion_tokens_details", "output_tokens_details")
+def _renamed(known: str) -> tuple[str, ...]:
+    """The names in usage of what is known by one name, that name first."""
+    return known, *(sent.removeprefix("usage.") for sent, stands_for, _ in RENAMED if stands_for == f"usage.{known}")
 
+
+class _Part(NamedTuple):
+    """A part of a token count, and where it is sent; the first place that has it counts."""
+
+    name: str
+    objects: tuple[str, ...]
+    flat: tuple[str, ...]
+
+
+def _part(details: str, name: str) -> _Part:
+    return _Part(name, _renamed(details), _renamed(f"{details}.{name}")[1:])
+
+
+_CACHED = _part("prompt_tokens_details", "cached_tokens")
+_REASONING = _part("completion_tokens_details", "reasoning_tokens")
 _DOUBLES = (("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens"))
 _USAGES = msgspec.json.Decoder(list[CompletionUsage])
 _DETAILS = msgspec.json.Decoder(TokensDetails)
+_USUAL_DETAILS = msgspec.json.Decoder(UsualDetails)
+_COUNT: msgspec.json.Decoder[int | None] = msgspec.json.Decoder(Int64 | None)
 _NOTHING = arrow.array(sorted(NOTHING | {b""}), BINARY)
+_DETAILS_LEVEL = 3
+"""The level of a record on which the detail objects begin."""
 _EMPTY = CompletionUsage()
 _NO_DETAILS = TokensDetails()
 _decode_one = nested("usage", CompletionUsage)
@@ -50,7 +71,7 @@ def check(text: bytes) -> None:
     Raises:
         UnfitError: It cannot.
     """
-    _decode_each([0], [text])
+    _decoded(text)
 
 
 def _decode_all(runs: Array, found: Array) -> Usages | None:
@@ -68,9 +89,9 @@ def _decode_all(runs: Array, found: Array) -> Usages | None:
         return None
     details: list[Member] = []
     try:
-        cached = _parts(sent, PROMPT_DETAILS, "cached_tokens", details)
-        reasoning = _parts(sent, COMPLETION_DETAILS, "reasoning_tokens", details)
-    except msgspec.DecodeError:
+        cached = _parts(sent, _CACHED, details)
+        reasoning = _parts(sent, _REASONING, details)
+    except (msgspec.DecodeError, UnfitError):
         return None
     return Usages(runs, sent, cached, reasoning, json_text.objects(details, sent.count))
 
@@ -82,29 +103,52 @@ def _are_both_sent(sent: RecordColumns, name: str, other: str) -> bool:
     return bool(compute.any(compute.and_(sent.array(name).is_valid(), sent.array(other).is_valid())).as_py())
 
 
-def _parts(sent: RecordColumns, names: Sequence[str], part: str, details: list[Member]) -> Array:
+def _parts(sent: RecordColumns, part: _Part, details: list[Member]) -> Array:
     """One part of a token count, from the first detail object that has it; the objects are added to `details`."""
     found: list[Array] = []
-    for name in filter(sent.is_sent, names):
+    for name in part.objects:
+        if name not in sent or not sent.is_sent(name):
+            continue
         array, distinct = sent.encoded(name)
-        values = [_DETAILS.decode(text) if _is_there(text) else _NO_DETAILS for text in distinct]
+        values = [_plain_details(name, text) if _is_there(text) else _NO_DETAILS for text in distinct]
         kept = [json_text.compact(text) if _is_there(text) else None for text in distinct]
-        found.append(arrow.array([getattr(value, part) for value in values], BIGINT).take(array.indices))
+        found.append(arrow.array([getattr(value, part.name) for value in values], BIGINT).take(array.indices))
         details.append(Member(name, array.indices, kept))
     return compute.coalesce(*found) if found else arrow.nulls(sent.count, BIGINT)
+
+
+def _plain_details(name: str, text: bytes) -> TokensDetails | UsualDetails:
+    """A detail object in which every known part has its own name and is a number.
+
+    Raises:
+        msgspec.DecodeError: One has another spelling, or a value that is not stored as it was sent.
+        UnfitError: It is nested too deep, or no object at all.
+    """
+    try:
+        return _USUAL_DETAILS.decode(text)
+    except msgspec.DecodeError:
+        refuse_deep(text, _DETAILS_LEVEL)
+        usage = b'{"%s":%s}' % (name.encode(), text)
+        if normalised("usage", usage) is not usage:
+            raise
+    return _DETAILS.decode(text)
 
 
 def _is_there(text: bytes) -> bool:
     return bool(text) and text not in NOTHING
 
 
+def _decoded(text: bytes) -> tuple[CompletionUsage, int | None, int | None, bytes | None] | None:
+    """The usage of one run, its cached and its reasoning tokens, and its details."""
+    refuse_deep(text, _DETAILS_LEVEL - 1)
+    record, unknown, _ = _decode_one(text)
+    return None if record is None else (record, *_details(record, unknown))
+
+
 def _decode_each(runs: Sequence[int], sent: Iterable[bytes]) -> Usages:
     """The usage of texts, decoded one by one."""
-    found: list[tuple[int, CompletionUsage, int | None, int | None, bytes | None]] = []
-    for run, text in zip(runs, sent, strict=True):
-        record, unknown = _decode_one(text)
-        if record is not None:
-            found.append((run, record, *_details(record, unknown)))
+    decoded = ((run, _decoded(text)) for run, text in zip(runs, sent, strict=True))
+    found = [(run, *one) for run, one in decoded if one is not None]
     kept_runs, records, cached, reasoning, details = zip(*found, strict=True) if found else ((),) * 5
     usages = RecordColumns(CompletionUsage)
     usages.add(records)
@@ -121,14 +165,16 @@ def _details(
     record: CompletionUsage, unknown: Sequence[tuple[str, bytes]]
 ) -> tuple[int | None, int | None, bytes | None]:
     """Cached tokens, reasoning tokens, and the detail objects with whatever else has no column."""
-    sent: list[tuple[str, bytes]] = list(unknown)
-    cached = reasoning = None
-    for name in PROMPT_DETAILS:
-        details = _detail(sent, name, getattr(record, name))
-        cached = details.cached_tokens if cached is None else cached
-    for name in COMPLETION_DETAILS:
-        details = _detail(sent, name, getattr(record, name))
-        reasoning = details.reasoning_tokens if reasoning is None else reasoning
+    sent = [(name, json_text.compact(value)) for name, value in unknown]
+    others = dict(unknown)
+    cached, reasoning = (_of_objects(part, record, others, sent) for part in (_CACHED, _REASONING))
+    if cached is None:
+        cached = _flat(_CACHED, others)
+    if reasoning is None:
+        reasoning = _flat(_REASONING, others)
+        completions = [one for one in (record.completion_tokens, record.output_tokens) if isinstance(one, int)]
+        if reasoning is not None and completions and reasoning > completions[0]:
+            reasoning = None  # some servers count them beside the completion tokens
     for name, other in _DOUBLES:
         value = getattr(record, name)
         if isinstance(value, int) and isinstance(getattr(record, other), int):
@@ -136,12 +182,32 @@ def _details(
     return cached, reasoning, json_object(sent)
 
 
-def _detail(sent: list[tuple[str, bytes]], name: str, raw: Raw) -> TokensDetails:
-    text = bytes(raw)
-    if not _is_there(text):
-        return _NO_DETAILS
-    sent.append((name, json_text.compact(text)))
-    try:
-        return _DETAILS.decode(text)
-    except msgspec.DecodeError as error:
-        raise unfit(error, f"$.usage.{name}") from None
+def _of_objects(
+    part: _Part, record: CompletionUsage, others: Mapping[str, bytes], sent: list[tuple[str, bytes]]
+) -> int | None:
+    """A part of a token count, from the first detail object that has it; declared objects are added to `sent`."""
+    found: int | None = None
+    for name in part.objects:
+        text = bytes(getattr(record, name, b"")) or others.get(name, b"")
+        if not _is_there(text):
+            continue
+        if name not in others:
+            sent.append((name, json_text.compact(text)))
+        try:
+            value: int | None = getattr(_DETAILS.decode(text), part.name)
+        except msgspec.DecodeError as error:
+            raise unfit(error, f"$.usage.{name}") from None
+        found = value if found is None else found
+    return found
+
+
+def _flat(part: _Part, others: Mapping[str, bytes]) -> int | None:
+    """A part of a token count that is sent without an object around it."""
+    found: int | None = None
+    for name in part.flat:
+        try:
+            value = _COUNT.decode(others.get(name, b"null"))
+        except msgspec.DecodeError as error:
+            raise unfit(error, f"$.usage.{name}") from None
+        found = value if found is None else found
+    return found

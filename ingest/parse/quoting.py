@@ -1,7 +1,11 @@
-"""Quoting: a short piece of a text in a message, with what cannot be seen made visible."""
+"""Quoting: pieces of a text in messages for people."""
 
 
 def quoted(text: bytes, limit: int = 40) -> str:
-    """The beginning of a text in backquotes; control and invisible characters are escaped."""
-    shown = text[: 4 * limit].decode(errors="replace")[:limit]
-    return "`" + "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in shown) + "`"
+    r"""The first characters of a text between backticks; what nobody could see is escaped, such as `\ufeff`."""
+    start = text[: 4 * limit].decode(errors="backslashreplace")[:limit]
+    return "`" + "".join(one if one.isprintable() else _escaped(one) for one in start) + "`"
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()

@@ -12,6 +12,7 @@ from msgspec import Raw, Struct
 
 from runmart.models.record_spec import RUN, RecordSpec
 from runmart.models.records import ABSENT
+from runmart.models.spellings import FieldNames
 
 MAX_ADOPTED = 64
 """Servers have a handful of fields of their own; text with more has names that are data."""
@@ -27,6 +28,7 @@ class RecordTypes:
 
     def __init__(self, spec: RecordSpec = RUN) -> None:
         self.spec = spec
+        self._names = FieldNames(spec.sent_names())
         self._record_fields: dict[str, str] = {}
         self._page_fields: dict[str, str] = {}
         self._build()
@@ -59,6 +61,8 @@ class RecordTypes:
             return False  # which of them comes first tells whether the object is a page
         if len(fields) >= MAX_ADOPTED or name in fields or not _PLAIN.match(name):
             return False
+        if fields is self._record_fields and self._names.field_of(name) is not None:
+            return False  # another spelling of a declared field, or a column of one that was flattened
         fields[name] = f"extra_{len(fields)}"
         self._build()
         return True

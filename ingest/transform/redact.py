@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, cast
 
 import msgspec
@@ -19,10 +19,12 @@ from runmart.models.quirks import NOTHING
 from runmart.models.record_spec import SPECS, RecordSpec
 from runmart.models.records import TOOL_DEFINITIONS, CompletionUsage, RunStepRecord
 from runmart.models.redaction_policy import ContentField, RedactionPolicy, Rule
+from runmart.models.spellings import FieldNames, Spellings
 from runmart.models.statuses import STEP_OBJECT
 
 HASH_PREFIX = "hash:"
 _HASHED = re.compile(re.escape(HASH_PREFIX) + "[0-9a-f]{32}")
+_WORD = re.compile(r"[\w-]{0,64}")
 _QUOTED = re.compile(r"got `(?!(?:int|float|str|bool|null|array|object)`).*`", re.DOTALL)
 
 _Object = dict[str, Any]
@@ -35,7 +37,7 @@ class _Omitted:
 _OMITTED = _Omitted()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Shape:
     """Which members of an object are no content, and which are objects with a shape of their own."""
 
@@ -55,12 +57,22 @@ class _Shape:
     as_text: ContentField | None = None
     """The rule of a text in the place of the object."""
     keeps_text: bool = False
-    """Whether such a text is one of a few words."""
+    """Whether such a text is kept when it is a single word."""
+    fields: FieldNames | None = None
+    """Of a record: its fields and their columns, where it was flattened."""
 
-    @property
+    @cached_property
     def names(self) -> frozenset[str]:
         """The members that are declared."""
         return self.kept | self.inner.keys() | self.texts.keys()
+
+    def known(self, name: str) -> str:
+        """The declared member that a name is a spelling of; the name itself where there is none."""
+        return name if name in self.names else self._spellings.known(name) or name
+
+    @cached_property
+    def _spellings(self) -> Spellings:
+        return Spellings(sorted(self.names))
 
 
 def _nested(names: Sequence[str], kept: set[str], rule: ContentField) -> _Shape:
@@ -113,7 +125,7 @@ def _shape(names: Mapping[str, str], content: Mapping[str, ContentField]) -> _Sh
     """The shape of a record: attribute to name as sent, and attributes that are texts and content."""
     inner = {sent: _PARTS[name] for name, sent in names.items() if name in _PARTS}
     texts: dict[str, ContentField] = {names[name]: rule for name, rule in content.items()}
-    return _Shape(frozenset(names.values()) - inner.keys() - texts.keys(), inner, texts)
+    return _Shape(frozenset(names.values()) - inner.keys() - texts.keys(), inner, texts, fields=FieldNames(names))
 
 
 @cache
@@ -227,7 +239,12 @@ class Redactor:
             return {shape.remains: None} if shape.remains else _OMITTED
         return left
 
-    def _member(self, shape: _Shape, name: str, value: Any) -> Any:
+    def _member(self, shape: _Shape, sent_name: str, value: Any) -> Any:
+        """A member; a column that was cut from one is redacted as it would be within that."""
+        name = shape.known(sent_name)
+        column = None if name in shape.names or shape.fields is None else shape.fields.column(name)
+        if column is not None:
+            return self._column(shape, (column.field, *column.path), value)
         if name in shape.inner:
             return self._walked(shape.inner[name], value)
         if _is_flat(value) and (name in shape.kept or (shape.keeps_numbers and not isinstance(value, str))):
@@ -238,11 +255,20 @@ class Redactor:
         redacted = self._whole(rules, value)
         return None if redacted is _OMITTED and shape.keeps_names else redacted
 
+    def _column(self, shape: _Shape, path: Sequence[str], value: Any) -> Any:
+        """A value at the end of a path; the indices of lists do not count, nor the types behind a scalar."""
+        field, *steps = (step for step in path if not step.isdigit())
+        inner = shape.inner.get(shape.known(field))
+        if inner is None or not steps:
+            return self._member(shape, field, value)
+        return self._column(inner, steps, value)
+
     def _in_place(self, shape: _Shape, text: str) -> Any:
         """A text where an object is expected."""
         if shape.as_text:
             return self._whole((shape.as_text,), text)
-        return text if shape.keeps_text or msgspec.json.encode(text) in NOTHING else _OMITTED
+        is_word = shape.keeps_text and _WORD.fullmatch(text)
+        return text if is_word or msgspec.json.encode(text) in NOTHING else _OMITTED
 
     def _whole(self, rules: tuple[ContentField, ...], value: Any) -> Any:
         """A value that is content as a whole."""

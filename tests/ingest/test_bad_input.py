@@ -76,7 +76,7 @@ BAD = [
     Bad("NaN", broken('{"id":"b","status":"queued","temperature":NaN}'), "not JSON", 2),
     Bad("a float past 64 bits", broken('{"id":"b","status":"queued","temperature":1e999}'), "larger than any", 2),
     Bad("nesting 10,000 deep", broken('{"id":"b","status":"queued","x":' + "[" * 10_000 + "]" * 10_000 + "}"), "too deep", 2),
-    Bad("a timestamp in the year 57000", broken('{"id":"b","status":"queued","created_at":1736000000000000}'), "1736000000000000.*5138", 2),
+    Bad("a timestamp in the year 57000", broken('{"id":"b","status":"queued","created_at":1736000000000000}'), "1736000000000000.*9999", 2),
     Bad("a text for an instant", broken('{"id":"b","status":"queued","created_at":"yesterday"}'), "Unix seconds.*yesterday", 2),
     Bad("no id", broken('{"status":"queued","object":"thread.run"}'), "`id`", 2),
     Bad("no status", broken('{"id":"b","object":"thread.run"}'), "`status`", 2),

@@ -11,13 +11,13 @@ from msgspec import UNSET
 from runmart.ingest.parse.repeated_keys import columns_may_repeat_key
 from runmart.models.quirks import microseconds
 from runmart.models.record_columns import RecordColumns, instants
-from runmart.models.records import RunRecord
+from runmart.models.records import INSTANT_LIMIT, YEAR_ONE, RunRecord
 
 FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"id": st.text(min_size=1, max_size=5), "status": st.just("queued")},
     optional={
         "model": st.one_of(st.none(), st.text(max_size=9)),
-        "created_at": st.one_of(st.none(), st.integers(-(10**13), 10**13), st.floats(-1e12, 1e12)),
+        "created_at": st.one_of(st.none(), st.integers(YEAR_ONE, INSTANT_LIMIT - 1), st.floats(YEAR_ONE, 1e12)),
         "started_at": st.one_of(st.none(), st.integers(1, 2 * 10**9)),
         "temperature": st.one_of(st.none(), st.floats(0, 2)),
         "parallel_tool_calls": st.one_of(st.none(), st.booleans()),

@@ -6,3 +6,5 @@ ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 REALDATA = ROOT / "tests" / "data" / "realdata"
 """The recorded payloads."""
+FORMS = ROOT / "tests" / "data" / "forms"
+"""Runs as other clients and programs write them, made up."""

@@ -28,10 +28,14 @@ def required_tool_calls(tables: Tables) -> list[Row]:
     rows: list[Row] = []
     for run in tables["runs"]:
         action = json.loads(run["required_action"] or "{}")
-        calls = _member(_member(action, "submit_tool_outputs"), "tool_calls")
-        for call in cast(list[Any], calls) if isinstance(calls, list) else []:
+        asked = [_member(_member(action, f"submit_tool_{what}"), "tool_calls") for what in ("outputs", "approval")]
+        for call in (call for calls in asked if isinstance(calls, list) for call in cast(list[Any], calls)):
             function = _member(call, "function")
-            if _member(call, "id") is None and _member(function, "name") is None:
+            name, arguments = (
+                _member(call, what) if _member(function, what) is None else _member(function, what)
+                for what in ("name", "arguments")
+            )
+            if _member(call, "id") is None and name is None:
                 continue
             rows.append(
                 {
@@ -42,8 +46,9 @@ def required_tool_calls(tables: Tables) -> list[Row]:
                     **{name: None if run[name] is None else float(run[name]) for name in ("created_at", "expires_at")},
                     "tool_call_id": _member(call, "id"),
                     "type": _member(call, "type"),
-                    "name": _member(function, "name"),
-                    "arguments": _text(_member(function, "arguments")),
+                    "name": _text(name),
+                    "arguments": _text(arguments),
+                    "server_label": _text(_member(call, "server_label")),
                 }
             )
     return sorted(rows, key=lambda row: (row["run_id"], row["tool_call_id"] or ""))

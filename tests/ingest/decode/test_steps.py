@@ -73,6 +73,20 @@ def test_all_columns_are_declared() -> None:
             {"tool_types": '["function","a\\"b",""]'},
         ),
         ({"run_id": None}, {"run_id": None}),
+        ({"created_at": {"$numberLong": "1699075592"}}, {"created_at": 1699075592}),
+        ({"created_at": "/Date(1699075592000+0100)/"}, {"created_at": 1699075592}),
+        ({"created_at": ["2023-11-04T05:26:32Z"]}, {"created_at": 1699075592}),
+        ({"expired_at": {"$date": 7000}}, {"expired_at": 7}),
+        ({"type": ["tool_calls"], "thread_id": [], "assistant_id": {}}, {"type": "tool_calls", "thread_id": None}),
+        ({"usage": {"prompt_tokens": "3", "promptTokensDetails": {"cachedTokens": 2.0}}}, {"cached_prompt_tokens": 2}),
+        ({"usage": '{"prompt_tokens": 3, "cached_tokens": 2}'}, {"cached_prompt_tokens": 2, "prompt_tokens": 3}),
+        ({"usage.prompt_tokens": 3, "last_error.code": "x"}, {"prompt_tokens": 3, "error_code": "x"}),
+        ({"last_error": {"Code": "x", "Message": "y"}}, {"error_code": "x", "error_message": "y"}),
+        ({"last_error": "slow down"}, {"error_code": None, "error_message": "slow down"}),
+        ({"last_error": {"code": "", "message": ""}}, {"error_code": None, "error_message": None}),
+        ({"step_details": '{"type": "tool_calls", "tool_calls": []}'}, {"tool_calls": 0}),
+        ({"stepDetails": {"Type": "tool_calls", "toolCalls": [{"Type": ["mcp"]}]}}, {"tool_types": '["mcp"]'}),
+        ({"step_details": "null"}, {"tool_calls": None}),
     ],
 )
 def test_quirks_are_those_of_runs(fields: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -92,6 +106,46 @@ def test_what_does_not_fit_is_said(fields: dict[str, Any], path: str) -> None:
     with pytest.raises(UnfitError) as caught:
         row(**fields)
     assert caught.value.json_path == path
+
+
+def test_a_step_is_read_in_camel_case() -> None:
+    """All fields of a step are found under other spellings."""
+    fields = {
+        "thread_id": "thread_1",
+        "assistant_id": "asst_1",
+        "type": "tool_calls",
+        "created_at": 1,
+        "expired_at": 2,
+        "cancelled_at": 3,
+        "failed_at": 4,
+        "completed_at": 5,
+        "last_error": {"code": "x", "message": "y"},
+        "step_details": {"type": "tool_calls", "tool_calls": [{"type": "mcp"}]},
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+    }
+    spelt = {name.title().replace("_", ""): value for name, value in fields.items()}
+    assert row(**spelt) == row(**fields)
+    assert row(run_id=None, runId="run_2")["run_id"] == "run_2"
+    assert row(runId="run_1", RunId=None)["run_id"] == "run_1"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"runId": "run_2"}, "`runId` is `run_id` by another name, with another value"),
+        ({"usage": {"prompt_tokens": 1}, "usage.prompt_tokens": 2}, "`usage.prompt_tokens` is `usage` by another name"),
+        ({"created_at": "2023-11-04 05:26:32"}, "no offset from UTC: `2023-11-04 05:26:32`"),
+        ({"expired_at": -62167219200}, "`-62167219200` is no instant: before the year 1"),
+        ({"failed_at": 253402300800000}, "`253402300800000` is no instant: after the year 9999"),
+        ({"step_details": "@{type=tool_calls}"}, "PowerShell cut the nesting off here"),
+        ({"last_error": "LastError(code='x')"}, "this is Python's repr"),
+    ],
+)
+def test_a_step_says_why_it_is_rejected(fields: dict[str, Any], reason: str) -> None:
+    """Steps are rejected for the reasons for which runs are, and where a value would be lost."""
+    with pytest.raises(UnfitError) as caught:
+        row(**fields)
+    assert caught.value.reason.startswith(reason)
 
 
 def test_the_manifest_has_step_pages() -> None:

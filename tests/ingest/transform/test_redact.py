@@ -1,7 +1,8 @@
 """Redaction: responses and columns are redacted alike, and nothing of the content is left."""
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 from hypothesis import assume, given, settings
@@ -136,6 +137,81 @@ def test_a_reject_keeps_no_content() -> None:
     assert json.loads(first.raw)["created_at"] == "soon"
     assert "got something else" in without_quotes('Expected an object or null, got `"Zanzibar"`')
     assert without_quotes("Expected `int`, got `str`") == "Expected `int`, got `str`"
+
+
+def _camel(value: Any) -> Any:
+    """A value with all names in camelCase."""
+    if isinstance(value, list):
+        return [_camel(one) for one in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    return {_camel_name(name): _camel(one) for name, one in cast("dict[str, Any]", value).items()}
+
+
+def _camel_name(name: str) -> str:
+    first, *words = name.split("_")
+    return first + "".join(map(str.title, words))
+
+
+def _columns(value: Any, path: str = "") -> dict[str, Any]:
+    """The columns into which a data frame flattens an object."""
+    if isinstance(value, list):
+        value = dict(enumerate(cast("list[Any]", value)))
+    if not isinstance(value, dict):
+        return {path: value}
+    found: dict[str, Any] = {}
+    for name, one in cast("dict[str, Any]", value).items():
+        found |= _columns(one, f"{path}.{name}" if path else str(name))
+    return found
+
+
+def _listed(value: Any) -> Any:
+    """A value with each single value in a list of its own."""
+    if isinstance(value, list):
+        return [_listed(one) if isinstance(one, dict) else one for one in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return [value]
+    return {name: _listed(one) for name, one in cast("dict[str, Any]", value).items()}
+
+
+SPELLINGS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "camelCase": _camel,
+    "columns": _columns,
+    "JSON in quotes": lambda sent: {
+        name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in sent.items()
+    },
+    "lists of one": lambda sent: cast("dict[str, Any]", _listed(sent)),
+}
+
+
+@pytest.mark.parametrize("field", [*CONTENT_FIELDS, None])
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_content_is_redacted_whatever_it_is_called(spelling: str, field: ContentField | None) -> None:
+    """Neither columns nor rejects hold a field's content under another spelling; `None` stands for all fields."""
+    rules = RedactionPolicy({field: "drop"} if field else _rules("drop"), KEY)
+    words = {
+        name: json.loads(json.dumps(value).replace(SECRET, f"{SECRET}_{name}")) for name, value in SECRETIVE.items()
+    }
+    sent = SPELLINGS[spelling](words)
+    for one in (run(1), run(1, last_error={"code": "a"}, note=1), run(1, created_at="soon")):
+        found = _converted(page(one | sent), AdmissionFilter(rules))
+        assert bool(found.rejects[0]) == ("created_at" in one)
+        left = repr(rows_of(found.batches)) + repr(found.rejects)
+        assert left.count(SECRET) == 0 or field is not None
+        for name in CONTENT_OF.get(field or "", ()):
+            assert f"{SECRET}_{name}" not in left
+
+
+CONTENT_OF = {
+    "instructions": ["instructions"],
+    "metadata": ["metadata"],
+    "tools": ["tools"],
+    "response_format": ["response_format"],
+    "required_action": ["required_action"],
+    "error_messages": ["last_error", "incomplete_details"],
+    "extra": ["note", "reasoning"],
+}
+"""The fields of a run that hold the content of a field of the policy."""
 
 
 def test_pruned_runs_and_old_content_stay_out() -> None:
