@@ -125,7 +125,7 @@ class Reject(NamedTuple):
     """The whole text."""
     is_withheld: bool = False
     """Whether the text was discarded because it could not be redacted."""
-    count: int = 1
+    items: int = 1
     """The number of rejected items that this stands for. From 2 on, `raw` has their texts in order, line by line."""
     last_position: int = -1
     """The position of the last of these items; -1 where there is one."""

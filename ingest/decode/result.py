@@ -51,7 +51,7 @@ class LenientResult:
 
     def reject(self, reject: Reject) -> None:
         """Add a reject; beyond `MAX_REJECTS` of them, those of one kind are kept as one."""
-        self.rejected += reject.count
+        self.rejected += reject.items
         if len(self.rejects) < MAX_REJECTS:
             self.rejects.append(reject)
             return
@@ -70,7 +70,7 @@ class LenientResult:
         self.records += [one._replace(position=one.position + before) for one in other.records]
         self.steps += [one._replace(position=one.position + before) for one in other.steps]
         for one in other.all_rejects():
-            last = one.last_position if one.count == 1 else one.last_position + before
+            last = one.last_position if one.items == 1 else one.last_position + before
             self.reject(one._replace(position=one.position + before, last_position=last))
         self.skipped += other.skipped
         self.pages += other.pages
@@ -88,7 +88,7 @@ class _Pack:
     def add(self, reject: Reject) -> None:
         """Add one, behind all others."""
         self._raw += reject.raw + b"\n"
-        self._count += reject.count
+        self._count += reject.items
         self._last = reject
 
     def reject(self) -> Reject:
@@ -98,9 +98,9 @@ class _Pack:
             return self._first
         return self._first._replace(
             raw=bytes(self._raw[:-1]),
-            count=self._count,
-            last_position=last.position if last.count == 1 else last.last_position,
-            last_line=last.line if last.count == 1 else last.last_line,
+            items=self._count,
+            last_position=last.position if last.items == 1 else last.last_position,
+            last_line=last.line if last.items == 1 else last.last_line,
         )
 
 

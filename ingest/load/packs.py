@@ -31,7 +31,7 @@ class _Pack:
         if self.text and reject.raw:
             self.text += b"\n"
         self.text += reject.raw
-        self.count += reject.count
+        self.count += reject.items
         self.last_position = max(reject.position, reject.last_position)
         self.last_line = max(reject.line, reject.last_line)
         self.is_withheld = self.is_withheld or reject.is_withheld
@@ -43,7 +43,7 @@ class _Pack:
         return self.first._replace(
             raw=bytes(self.text),
             is_withheld=self.is_withheld,
-            count=self.count,
+            items=self.count,
             last_position=self.last_position,
             last_line=self.last_line,
         )
@@ -51,7 +51,7 @@ class _Pack:
 
 def placed(reject: Reject, before: int) -> Reject:
     """A reject of a block with its position in the input, of which `before` items come before the block."""
-    if reject.count == 1:
+    if reject.items == 1:
         return reject._replace(position=reject.position + before)
     return reject._replace(position=reject.position + before, last_position=reject.last_position + before)
 
@@ -73,7 +73,7 @@ class Packer:
         """Take rejects of an input; gives those that are kept one by one, and packs that are full."""
         for reject in rejects:
             kept = self._kept.get(address, 0)
-            if reject.count == 1 and kept < MAX_REJECTS:
+            if reject.items == 1 and kept < MAX_REJECTS:
                 self._kept[address] = kept + 1
                 yield address, reject
             else:

@@ -41,10 +41,10 @@ def reject_row(reject_id: int, load_id: int, address: str, reject: Reject) -> tu
     """The row of a reject; `address` is that of its input."""
     origin = reject.origin
     where = (origin.source, address, reject.position, reject.line, origin.observed_at)
-    is_pack = reject.count > 1
+    is_pack = reject.items > 1
     last = (reject.last_position, reject.last_line) if is_pack else (None, None)
     text = _packed(reject) if is_pack else _readable(reject)
-    return (reject_id, load_id, *where, reject.reason, reject.json_path, *text, reject.count, *last)
+    return (reject_id, load_id, *where, reject.reason, reject.json_path, *text, reject.items, *last)
 
 
 def _readable(reject: Reject) -> tuple[str | None, str | None]:

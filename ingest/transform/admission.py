@@ -89,7 +89,7 @@ class AdmissionFilter:
         """A reject without its content; without its text when that cannot be parsed, or that part of a pack's."""
         if self.content.keeps_all:
             return reject
-        if reject.count > 1:
+        if reject.items > 1:
             return self._pack(reject)
         raw = self.document(reject.raw)
         is_withheld = raw is None and bool(reject.raw)

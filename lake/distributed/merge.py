@@ -216,7 +216,7 @@ def _load(shard_input: ShardInput, load: Load, job: Job) -> None:
     for address, of_input in groupby(shard_input.rejects(), lambda shuffle_block: shuffle_block.address):
         for shuffle_block in of_input:
             rejects = _REJECTS.decode(shuffle_block.data)
-            counts = BlockCounts(0, sum(reject.count for reject in rejects), 0)
+            counts = BlockCounts(0, sum(reject.items for reject in rejects), 0)
             held = Converted([], [rejects], [counts], Counter(), 0, None)
             load.add(held, [(address, shard_input.before(shuffle_block))])
         load.finish_rejects(address)

@@ -50,7 +50,7 @@ def test_the_first_rejects_are_kept_one_by_one_and_the_rest_by_kind() -> None:
     odd, even = given[MAX_REJECTS::2], given[MAX_REJECTS + 1 :: 2]
     for pack, of in zip(found[MAX_REJECTS:], (odd, even), strict=True):
         texts = b"\n".join(one.raw for one in of)
-        assert pack == of[0]._replace(raw=texts, count=len(of), last_position=of[-1].position, last_line=of[-1].line), (
+        assert pack == of[0]._replace(raw=texts, items=len(of), last_position=of[-1].position, last_line=of[-1].line), (
             "the reason is that of the first"
         )
     assert packed(given[:MAX_REJECTS]) == given[:MAX_REJECTS]
@@ -59,15 +59,15 @@ def test_the_first_rejects_are_kept_one_by_one_and_the_rest_by_kind() -> None:
 
 def test_packs_of_blocks_are_joined() -> None:
     """What the blocks of an input have packed, and single rejects between them, become one reject."""
-    of_block = reject(1, raw=b"a\nb\nc")._replace(count=3, last_position=4, last_line=7)
+    of_block = reject(1, raw=b"a\nb\nc")._replace(items=3, last_position=4, last_line=7)
     given = [placed(of_block, 10), placed(of_block, 20)._replace(line=11, last_line=17)]
     [pack] = packed(given)
-    assert (pack.raw, pack.count) == (b"a\nb\nc\na\nb\nc", 6)
+    assert (pack.raw, pack.items) == (b"a\nb\nc\na\nb\nc", 6)
     assert (pack.position, pack.line, pack.last_position, pack.last_line) == (10, 1, 24, 17)
     singles = [reject(number) for number in range(1, MAX_REJECTS + 2)]
     found = packed([*given, *singles])
     assert found[:-1] == singles[:MAX_REJECTS]
-    assert (found[-1].count, found[-1].raw[-9:]) == (7, b"text 1001")
+    assert (found[-1].items, found[-1].raw[-9:]) == (7, b"text 1001")
 
 
 def test_inputs_are_packed_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,10 +78,10 @@ def test_inputs_are_packed_by_themselves(monkeypatch: pytest.MonkeyPatch) -> Non
     for _ in range(2):
         assert [one for _, one in packer.take("a", given)] == given[:2]
         assert [one for _, one in packer.take("b", given)] == given[:2]
-        assert [(address, one.count) for address, one in packer.finish("a")] == [("a", 2)]
-        assert [(address, one.count) for address, one in packer.finish("b")] == [("b", 2)]
+        assert [(address, one.items) for address, one in packer.finish("a")] == [("a", 2)]
+        assert [(address, one.items) for address, one in packer.finish("b")] == [("b", 2)]
     assert len([*packer.take("a", given), *packer.take("b", given)]) == 4
-    assert [(address, one.count) for address, one in packer.finish_all()] == [("a", 2), ("b", 2)]
+    assert [(address, one.items) for address, one in packer.finish_all()] == [("a", 2), ("b", 2)]
     assert len([*packer.take("a", given)]) == 2
 
 
@@ -92,7 +92,7 @@ def test_packs_do_not_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [b"%03d" % number * 20 for number in range(200)]
     texts[50] = b"y" * 5000
     found = packed([reject(number, f"kind {'abc'[number % 3]}", text) for number, text in enumerate(texts, 1)])
-    assert sum(pack.count for pack in found) == 200
+    assert sum(pack.items for pack in found) == 200
     assert sorted(text for pack in found for text in pack.raw.split(b"\n")) == sorted(texts)
     assert [len(pack.raw) for pack in found if len(pack.raw) > 1000] == [5000]
     assert len(found) < 50
@@ -106,7 +106,7 @@ def test_very_many_kinds_are_one_in_the_end(monkeypatch: pytest.MonkeyPatch) -> 
     letters = "abcdefghijklmnopqrstuvwxyz"
     found = packed([reject(n, f"kind {letters[n % 26]}{letters[n // 26]}") for n in range(600)])
     assert len(found) == packs.MAX_KINDS + 1
-    assert sum(one.count for one in found) == 600
+    assert sum(one.items for one in found) == 600
 
 
 def _row(of: Reject) -> dict[str, object]:
@@ -117,7 +117,7 @@ def _row(of: Reject) -> dict[str, object]:
 @pytest.mark.parametrize("text", [b"a\nb", b"\xff\n\xfe", b"x\n" * 10_000_000])
 def test_the_text_of_a_pack_is_stored_compressed_and_whole(text: bytes) -> None:
     """The column `raw` of a pack is Base64 of zstd, which any tool can read, and small."""
-    row = _row(reject(1, raw=text)._replace(count=2, last_position=3, last_line=4))
+    row = _row(reject(1, raw=text)._replace(items=2, last_position=3, last_line=4))
     raw = str(row["raw"])
     assert raw_bytes(raw, "zstd") == text
     assert pa.CompressedInputStream(pa.BufferReader(base64.b64decode(raw)), "zstd").read() == text
@@ -133,16 +133,16 @@ DROPPED = AdmissionFilter(RedactionPolicy({"metadata": "drop"}))
 def test_a_pack_is_redacted_text_by_text() -> None:
     """What can be parsed is redacted, what cannot is discarded, and the encoding says so."""
     sent = [json.dumps(run(name, metadata={"k": "secret"}), indent=2 * (name == "b")) for name in "ab"]
-    both = reject(1, "got `secret`", "\n".join(sent).encode())._replace(count=2)
+    both = reject(1, "got `secret`", "\n".join(sent).encode())._replace(items=2)
     found = DROPPED.reject(both)
     assert [json.loads(text)["id"] for text in found.raw.split(b"\n")] == ["a", "b"]
-    assert (b"secret" in found.raw, "secret" in found.reason, found.is_withheld, found.count) == (False,) * 3 + (2,)
+    assert (b"secret" in found.raw, "secret" in found.reason, found.is_withheld, found.items) == (False,) * 3 + (2,)
     assert _row(found)["raw_encoding"] == "zstd"
-    mixed = DROPPED.reject(both._replace(raw=b"secret 1\n" + both.raw + b'\n{"metadata": secret', count=4))
+    mixed = DROPPED.reject(both._replace(raw=b"secret 1\n" + both.raw + b'\n{"metadata": secret', items=4))
     assert mixed.raw == found.raw
     assert (mixed.is_withheld, _row(mixed)["raw_encoding"]) == (True, "partly withheld")
     assert raw_bytes(str(_row(mixed)["raw"]), "partly withheld") == found.raw
-    damaged = DROPPED.reject(both._replace(raw=b'{"id": "a", "metadata":\n{"k": "secret"}\n', count=2))
+    damaged = DROPPED.reject(both._replace(raw=b'{"id": "a", "metadata":\n{"k": "secret"}\n', items=2))
     assert b"secret" not in damaged.raw, "a part of it is JSON, too"
     none = DROPPED.reject(both._replace(raw=b'secret\n"secret"'))
     assert (_row(none)["raw"], _row(none)["raw_encoding"]) == (None, "withheld")
@@ -154,7 +154,7 @@ def test_withheld_texts_in_a_pack_are_said(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(packs, "MAX_REJECTS", 0)
     withheld = reject(2, raw=b"")._replace(is_withheld=True)
     [pack] = packed([reject(1), withheld, reject(3)])
-    assert (pack.raw, pack.count, pack.is_withheld) == (b"text 1\ntext 3", 3, True)
+    assert (pack.raw, pack.items, pack.is_withheld) == (b"text 1\ntext 3", 3, True)
     [pack] = packed([withheld, withheld])
     assert _row(pack)["raw_encoding"] == "withheld"
 
@@ -216,7 +216,7 @@ def test_packs_are_shown(warehouse: Path, pages: Path) -> None:
 def _mend(warehouse: Path, good: int, encoding: str = "zstd") -> None:
     """As if an older version had not known what this one knows: the first texts of the pack are sound now."""
     lines = bad_lines(1500, 1000).replace('"soon"', "1700000000", good)
-    pack = reject(1001, raw=lines.encode())._replace(count=1500, last_position=2499, last_line=2500)
+    pack = reject(1001, raw=lines.encode())._replace(items=1500, last_position=2499, last_line=2500)
     with duckdb.connect(warehouse) as connection:
         connection.execute(
             "update runmart.rejects set raw = ?, raw_encoding = ? where items > 1", [_row(pack)["raw"], encoding]
