@@ -9,7 +9,7 @@ from runmart.ingest.decode.ledger import Ledger
 from runmart.ingest.decode.observations import ObservationBuilder
 from runmart.ingest.decode.result import LenientRecord, LenientResult
 from runmart.ingest.decode.steps import step
-from runmart.ingest.decode.wrappings import MAX_DEPTH, RunFinder
+from runmart.ingest.decode.wrappings import RunFinder
 from runmart.ingest.parse import reasons
 from runmart.ingest.parse.blocks import Lines
 from runmart.ingest.parse.classify import MAY_HOLD_RUN, UNKNOWN, Classifier
@@ -25,6 +25,7 @@ from runmart.ingest.parse.json_scanner import (
     value_end,
 )
 from runmart.ingest.parse.pieces import OpenList, Piece, PieceScanner
+from runmart.models.depth import MAX_DEPTH
 from runmart.models.observations import Origin, Reject
 from runmart.models.record_spec import RecordSpec
 from runmart.models.statuses import STEP_OBJECT

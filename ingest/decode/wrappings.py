@@ -8,9 +8,7 @@ from msgspec import Raw
 from runmart.ingest.parse import reasons
 from runmart.ingest.parse.classify import MAY_HOLD_RUN, Classifier
 from runmart.ingest.parse.json_object import Members, UnfitError
-
-MAX_DEPTH = 128
-"""Levels of objects and arrays in which runs are looked for."""
+from runmart.models.depth import MAX_DEPTH
 
 _MEMBERS: msgspec.json.Decoder[Members] = msgspec.json.Decoder(Members)
 _LIST: msgspec.json.Decoder[list[Raw]] = msgspec.json.Decoder(list[Raw])

@@ -1,9 +1,8 @@
 """The limit on nesting: what is nested deeper is rejected, whatever the stack would hold."""
 
 from runmart.ingest.parse.json_object import UnfitError
+from runmart.ingest.parse.reasons import TOO_DEEP
 from runmart.models.depth import MAX_DEPTH, is_deeper
-
-TOO_DEEP = f"nested too deep, more than {MAX_DEPTH} levels"
 
 
 def refuse_deep(text: bytes, level: int = 1) -> None:

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import DecodeError, Raw
 
 from runmart.ingest.parse.quoting import quoted
+from runmart.models.depth import MAX_DEPTH
 
 _VALUE = msgspec.json.Decoder(Raw)
 _BYTE = re.compile(r"\(byte (\d+)\)")
@@ -14,7 +15,7 @@ _NO_NUMBER = re.compile(rb"-?(?:NaN|Infinity|Inf)\b")
 _PYTHON = re.compile(rb"""\{\s*'|None\b|True\b|False\b|\w+\(\w+=""")
 
 TRUNCATED = "the text ends in the middle of a value: a truncated download?"
-TOO_DEEP = "nested too deep, more than several hundred levels"
+TOO_DEEP = f"nested too deep, more than {MAX_DEPTH} levels"
 NO_DATA = "the event has no data: a truncated stream?"
 UNEXPLAINED = "a part of the text that was not understood"
 
