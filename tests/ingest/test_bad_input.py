@@ -71,7 +71,7 @@ BAD = [
     Bad("a lone surrogate in metadata", broken(r'{"id":"b","status":"queued","metadata":{"k":"\udc00"}}'), "surrogate", 2),
     Bad("a key twice in a run", broken('{"id":"b","status":"queued","status":"failed"}'), "`status`.*twice", 2),
     Bad("a key twice in usage", broken('{"id":"b","status":"queued","usage":{"total_tokens":1,"total_tokens":2}}'), "twice", 2),
-    Bad("data twice", b'{"data":[{"id":"a","status":"queued"}],"data":[]}', "`data`.*twice"),
+    Bad("data twice", b'{"data":[{"id":"run_a","status":"queued"}],"data":[]}', "`data`.*twice", 1),
     Bad("an integer past 64 bits", broken('{"id":"b","status":"queued","max_prompt_tokens":99999999999999999999}'), "9223372036854775807", 2),
     Bad("NaN", broken('{"id":"b","status":"queued","temperature":NaN}'), "not JSON", 2),
     Bad("a float past 64 bits", broken('{"id":"b","status":"queued","temperature":1e999}'), "larger than any", 2),
@@ -91,7 +91,6 @@ BAD = [
     Bad("a ZIP archive", b"PK\x03\x04" + bytes(30), "ZIP"),
     Bad("prose", b"Dear Sir or Madam,\nthe runs are attached.\n", "expected a run or a page.*Dear"),
     Bad("a web page", b"<html><body>502 Bad Gateway</body></html>", "expected a run or a page.*html"),
-    Bad("unrelated JSON", b'{"name":"left-pad","version":"1.0.0"}', "`id`|run"),
     Bad("a number", b"42", "expected a run or a page"),
 ]  # fmt: skip
 
@@ -199,6 +198,15 @@ def test_an_empty_folder_is_no_error_but_is_said(warehouse: Path, pages: Path) -
     done = command("ingest", pages, "--warehouse", warehouse)
     assert done.returncode == 0
     assert "no files to load" in done.stderr
+
+
+def test_what_holds_no_runs_is_said(warehouse: Path, pages: Path) -> None:
+    """Unrelated JSON is no error and no reject: a line says what it is, and what would be needed."""
+    write(pages / "package.json", b'{"name":"left-pad","version":"1.0.0"}')
+    done = command("ingest", pages, "--warehouse", warehouse)
+    assert done.returncode == 0
+    assert re.search("package.json holds no runs", done.stderr)
+    assert query(warehouse, "select count(*) from runmart.rejects") == [(0,)]
 
 
 def test_error_responses_are_no_runs_and_no_rejects(warehouse: Path, pages: Path) -> None:

@@ -95,7 +95,7 @@ def test_what_waits_in_memory_is_written_when_it_is_much(
     monkeypatch.setattr(Load, "commit", counted)
     monkeypatch.setattr(f"runmart.ingest.load.loader.{limit}", value)
     for number in range(40):
-        write(pages / f"{number}.json", page(run(f"run_{number}"), {"id": f"bad_{number}"}))
+        write(pages / f"{number}.json", page(run(f"run_{number}"), {"id": f"run_bad_{number}"}))
     monkeypatch.setattr("runmart.ingest.pipeline.GROUP_BYTES", 300)
     assert load(warehouse, pages).totals.new_runs == 40
     assert len(commits) >= 4

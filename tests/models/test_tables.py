@@ -203,7 +203,7 @@ def test_the_run_has_every_field() -> None:
 
 def test_a_column_exists_with_its_type_even_when_every_value_is_null() -> None:
     """Batches have the declared columns and types, even if all values are null."""
-    for batches in (_batches(FULL), _batches({"id": "a", "status": "b"})):
+    for batches in (_batches(FULL), _batches({"id": "run_a", "status": "b"})):
         for table, batch in zip(TABLES, batches, strict=True):
             assert batch.schema.names == [OBSERVATION, *(column.name for column in table.columns)]
             assert batch.schema.types[1:] == [column.type for column in table.columns]
@@ -211,7 +211,7 @@ def test_a_column_exists_with_its_type_even_when_every_value_is_null() -> None:
 
 def test_a_run_of_id_and_status_has_nothing_else() -> None:
     """A run of `id` and `status` only has null in all other fields, and no child rows."""
-    batches = _batches({"id": "a", "status": "b"})
+    batches = _batches({"id": "run_a", "status": "b"})
     [row] = batches.runs.to_pylist()
     printed = {name for name, value in row.items() if value is not None}
     origin = {"source", "observed_at", "observed_position", "load_id"}
@@ -222,7 +222,7 @@ def test_a_run_of_id_and_status_has_nothing_else() -> None:
 
 def test_every_row_knows_its_observation() -> None:
     """Child rows belong to the right observation, even if a run occurs twice in a batch."""
-    batches = _batches({"id": "a", "status": "b"}, FULL, FULL)
+    batches = _batches({"id": "run_a", "status": "b"}, FULL, FULL)
     assert batches.runs.column(OBSERVATION).to_pylist() == [0, 1, 2]
     assert batches.usage.column(OBSERVATION).to_pylist() == [1, 2]
     assert batches.tools.column(OBSERVATION).to_pylist() == [1, 1, 2, 2]

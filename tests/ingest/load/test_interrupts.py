@@ -112,7 +112,7 @@ def test_an_interrupted_load_ends_with_130_and_whole_batches(
 
 def test_events_for_schedulers_are_json_lines(warehouse: Path, pages: Path) -> None:
     """`--log-format json` logs JSON lines on standard error; `--json` prints one summary on standard output."""
-    write(pages / "1.json", page(run("a"), {"id": "b"}))
+    write(pages / "1.json", page(run("a"), {"id": "run_b"}))
     done = command("ingest", pages, "-w", warehouse, "--json", "--log-format", "json")
     assert done.returncode == 3
     summary = json.loads(done.stdout)
