@@ -101,7 +101,7 @@ def test_unchanged_inputs_are_skipped_and_counted(warehouse: Path, pages: Path) 
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    """A web server: serves one page; `/secret` needs its query, `/short` breaks off, any other path is an error or a loop."""
+    """A web server of one page; `/secret` needs its query, `/short` breaks off, other paths are errors or a loop."""
 
     def do_GET(self) -> None:
         """Respond to a request."""
