@@ -1,15 +1,6 @@
 """Merges a batch of observations into the four tables, which hold each run at its latest observation.
 
-Which observation is the latest is defined in one place, `_LATEST`:
-
-1. a run that has ended beats one that is open;
-2. the later last instant in the record itself;
-3. the later time of observation;
-4. the later position in its input;
-5. the larger digest of its columns: any fixed rule would do.
-
-This is a total order on what an observation holds. So the outcome is its maximum, whatever came first and however the
-observations were grouped into batches.
+`precedence` says which that is.
 """
 
 from collections.abc import Sequence
@@ -17,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
+from runmart.ingest.load.precedence import LATEST, LATEST_STEP, RANK, fields_of_run
 from runmart.models.batches import OBSERVATION, Batches, shift
 from runmart.models.columns import BIGINT, JSON, VARCHAR, Column, Table
-from runmart.models.statuses import LIFECYCLE_INSTANTS, STEP_INSTANTS, TERMINAL_STATUSES, TERMINAL_STEP_STATUSES
 from runmart.models.tables.all import TABLES
 from runmart.models.tables.runs import RUNS
 from runmart.models.tables.steps import STEPS
@@ -30,14 +21,6 @@ if TYPE_CHECKING:
 
 _OF_OBSERVATION = ("observed_at", "observed_position", "load_id")
 """Columns that describe the observation, not the run."""
-
-_RANK = f"""
-    coalesce(status in ({", ".join(f"'{status}'" for status in TERMINAL_STATUSES)}), false) as has_ended,
-    greatest({", ".join(LIFECYCLE_INSTANTS)}) as last_event_at,
-    observed_at,
-    observed_position"""
-
-_LATEST = "has_ended desc, last_event_at desc nulls last, observed_at desc, observed_position desc, content desc"
 
 
 class Counts(NamedTuple):
@@ -148,9 +131,9 @@ def _rank(connection: "DuckDBPyConnection", of_found: str) -> None:
     """Create the table `winners`: the incoming observations to store, and whether they change their run."""
     connection.execute(f"""
         create or replace temp table contenders as
-        select run_id, {OBSERVATION}, cast(null as bigint) as row_id, {_RANK} from incoming_runs
+        select run_id, {OBSERVATION}, cast(null as bigint) as row_id, {RANK} from incoming_runs
         union all
-        select run_id, null as {OBSERVATION}, rowid as row_id, {_RANK} from main.runs
+        select run_id, null as {OBSERVATION}, rowid as row_id, {RANK} from main.runs
         where rowid in (select row_id from found)""")
     connection.execute(f"""
         create or replace temp table contested as
@@ -159,7 +142,7 @@ def _rank(connection: "DuckDBPyConnection", of_found: str) -> None:
         ),
         incoming_contents as ({_contents("incoming_", OBSERVATION, "true", "true")}),
         stored_contents as ({_contents("main.", "null", "rowid in (select row_id from found)", of_found)})
-        select contenders.*, contents.content
+        select contenders.*, contents.fields, contents.content
         from contenders
         join (select * from incoming_contents union all select * from stored_contents) as contents
             on contents.run_id = contenders.run_id
@@ -171,7 +154,7 @@ def _rank(connection: "DuckDBPyConnection", of_found: str) -> None:
                 run_id,
                 {OBSERVATION},
                 content,
-                row_number() over (partition by run_id order by {_LATEST}, {OBSERVATION} nulls first) as place
+                row_number() over (partition by run_id order by {LATEST}, {OBSERVATION} nulls first) as place
             from contested
         ),
         uncontested as (
@@ -200,35 +183,28 @@ def _digested(column: Column[Any]) -> str:
 
 
 def _contents(prefix: str, observation: str, of_runs: str, of_others: str) -> str:
-    """The content of each contested observation, as one number.
+    """The content of each contested observation, as one number, and how many fields of its record have values.
 
-    It combines the digests of the rows, in any order: to sort their texts would take more memory than a writer has.
+    The number combines the digests of the rows, in any order: to sort their texts would take more memory than a writer
+    has.
     """
     parts = " union all ".join(
         f"""
             select run_id, {observation} as {OBSERVATION}, md5_number(cast(json_array('{table.name}', {
             ", ".join(_digested(column) for column in table.columns if column.name not in _OF_OBSERVATION)
-        }) as varchar)) as digest
+        }) as varchar)) as digest,
+                {fields_of_run(table)} as fields
             from {prefix}{table.name}
             where run_id in (select run_id from contests) and {of_runs if table is RUNS else of_others}"""
         for table in TABLES
     )
     return f"""
-            select run_id, {OBSERVATION}, bit_xor(digest) as content
+            select run_id, {OBSERVATION}, bit_xor(digest) as content, sum(fields) as fields
             from ({parts}) as parts
             group by run_id, {OBSERVATION}"""
 
 
 _STEP_COLUMNS = ", ".join(column.name for column in STEPS.columns)
-_STEP_CONTENT = ", ".join(column.name for column in STEPS.columns if column.name != "load_id")
-_STEP_ENDED = ", ".join(f"'{status}'" for status in TERMINAL_STEP_STATUSES)
-_LATEST_STEP = f"""
-    status in ({_STEP_ENDED}) desc nulls last,
-    greatest({", ".join(STEP_INSTANTS)}) desc nulls last,
-    observed_at desc,
-    observed_position desc,
-    md5(cast(json_array({_STEP_CONTENT}) as varchar)) desc,
-    row_id nulls last"""
 
 
 def merge_steps(connection: "DuckDBPyConnection", batches: Sequence[pa.RecordBatch]) -> None:
@@ -244,7 +220,8 @@ def merge_steps(connection: "DuckDBPyConnection", batches: Sequence[pa.RecordBat
                 where step_id in (select step_id from incoming_steps)
             ),
             ranked as (
-                select *, row_number() over (partition by step_id order by {_LATEST_STEP}) as place from candidates
+                select *, row_number() over (partition by step_id order by {LATEST_STEP}, row_id nulls last) as place
+                from candidates
             )
             select {_STEP_COLUMNS} from ranked where place = 1 and row_id is null""")
         connection.execute("delete from main.steps where step_id in (select step_id from latest_steps)")

@@ -140,7 +140,10 @@ def test_what_is_imported_meets_other_observations(laptop: Path, lake: Path, tmp
     """Imported runs are merged with stored ones by the merge rule, in a warehouse and in a lake."""
     changes = (
         ([_a_run(10, MONTHS[0], model="newer"), _a_run(11, MONTHS[1], model="moved")], 2 * 10**15),
-        ([_a_run(20, MONTHS[1], model="older"), run("run_21", "queued", created_at=MONTHS[1])], 10**14),
+        (
+            [{**_a_run(20, MONTHS[1]), "metadata": {"is": "older"}}, run("run_21", "queued", created_at=MONTHS[1])],
+            10**14,
+        ),
     )
     warehouse, expected = tmp_path / "other.duckdb", Path(shutil.copy(laptop, tmp_path / "expected.duckdb"))
     for runs, at in changes:

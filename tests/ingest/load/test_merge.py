@@ -93,15 +93,16 @@ def _total_tokens(content: dict[str, Any]) -> int | None:
 
 
 def precedence(file: File, position: int, content: dict[str, Any]) -> tuple[Any, ...]:
-    """The sort key of rules 1 to 4 of the merge precedence."""
+    """The sort key of rules 1 to 5 of the merge precedence."""
     instants = [value for name in LIFECYCLE_INSTANTS if (value := content.get(name)) is not None]
-    return (content["status"] in TERMINAL_STATUSES, max(instants, default=0), file.modified_at, position)
+    values = [name for name, value in content.items() if value not in (None, []) and name != "unheard_of"]
+    return (content["status"] in TERMINAL_STATUSES, max(instants, default=0), len(values), file.modified_at, position)
 
 
 @settings(max_examples=12, deadline=None)
 @given(FILES)
 def test_the_stored_observation_is_the_one_that_the_contract_names(files: list[File]) -> None:
-    """Terminal before open; then later instant of the run, of observation, later position; then content."""
+    """Terminal before open; then later instant, more values, later observation, later position; then content."""
     seen: dict[str, list[tuple[tuple[Any, ...], str, dict[str, Any]]]] = {}
     for file in files:
         for position, content in enumerate(file.runs):
@@ -126,7 +127,7 @@ def test_an_edit_after_the_end_is_stored_with_its_children(tmp_path: Path) -> No
     warehouse = tmp_path / "w.duckdb"
     first = run("a", metadata={"v": "1"}, tools=[{"type": "mcp"}, {"type": "file_search"}], usage={"total_tokens": 1})
     load(warehouse, write(tmp_path / "1.json", page(first), 1_800_000_000))
-    second = run("a", metadata={"v": "2"}, tools=[{"type": "code_interpreter"}])
+    second = run("a", metadata={"v": "2"}, tools=[{"type": "code_interpreter"}], temperature=1.0)
     done = load(warehouse, write(tmp_path / "2.json", page(second), 1_800_000_001))
     assert (done.totals.new_runs, done.totals.updated_runs, done.totals.unchanged) == (0, 1, 0)
     found = tables(warehouse)

@@ -119,7 +119,10 @@ MOVES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "nowhere": [("bolt", {"created_at": NOVEMBER, "status": "queued"}), ("bolt", {"created_at": NOVEMBER})],
 }
 """Of each run, its observations: one batch after another."""
-LOSES: list[dict[str, Any]] = [{"usage": {"total_tokens": 1}, "tools": [{"type": "mcp"}]}, {"model": "o3"}]
+LOSES: list[dict[str, Any]] = [
+    {"usage": {"total_tokens": 1}, "tools": [{"type": "mcp"}]},
+    {"model": "o3", "top_p": 1.0},
+]
 """The same of one that is alone in its month, and has nothing below it in the end."""
 
 

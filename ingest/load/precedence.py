@@ -1,0 +1,107 @@
+"""Precedence: which observation of a run, and of a step, is stored.
+
+The order stands in one place, `LATEST`, for runs in a file, a DuckLake or a lake, from a page or from an export:
+
+1. a run that has ended beats one that is open;
+2. the later last instant in the record itself;
+3. values in more of the fields of the record: a thinner record takes nothing away;
+4. the later time of observation;
+5. the later position in its input;
+6. the larger digest of its columns: any fixed rule would do.
+
+This is a total order on what an observation holds. So the outcome is its maximum, whatever came first and however the
+observations were grouped into batches. Steps have the same order, `LATEST_STEP`.
+
+Rule 3 counts values, not mentions: null, an empty text, `{}` and `[]` are none, so that clients that leave out nulls
+say as much as those that write them. It counts in columns, which are the same for a stored observation as for one that
+arrives. These fields are not counted:
+
+* `required_action`: it says what a run waits for at a moment. A run that goes from `requires_action` to `in_progress`
+  has the same instants before and after, and the later observation must win.
+* `expires_at`: servers take it away when a run ends, so its absence may be the later word. The same goes for a step's.
+* `id` and `status`, which every record has.
+"""
+
+from typing import Any
+
+from runmart.ingest.sql_text import quoted
+from runmart.models.columns import JSON, VARCHAR, Column, Table
+from runmart.models.records import RunRecord, RunStepRecord
+from runmart.models.statuses import LIFECYCLE_INSTANTS, STEP_INSTANTS, TERMINAL_STATUSES, TERMINAL_STEP_STATUSES
+from runmart.models.tables.errors import ERRORS
+from runmart.models.tables.runs import RUNS
+from runmart.models.tables.steps import STEPS
+from runmart.models.tables.usage import USAGE
+
+_NOT_COUNTED = {"id", "status", "agent_id", "required_action", "expires_at", "expired_at"}
+"""Fields that rule 3 leaves out; what `agent_id` says is in the column `assistant_id`."""
+
+_TOKENS = ("prompt_tokens", "cached_prompt_tokens", "completion_tokens", "reasoning_tokens", "total_tokens")
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "tools": ("tool_count",),
+    "truncation_strategy": ("truncation_type", "truncation_last_messages"),
+    "usage": _TOKENS,
+    "last_error": ("error_code", "error_message"),
+    "step_details": ("tool_types",),
+}
+"""The columns of `runs` and `steps` for fields that have no column of their own name."""
+
+_ROWS: dict[str, tuple[str, ...]] = {USAGE.name: (*_TOKENS, "details"), ERRORS.name: ("code", "message")}
+"""Tables that have a row for a field of a run: it has a value where one of these columns has one."""
+
+_EMPTY_JSON = r"\s*(null|\{\s*\}|\[\s*\]|\"\")\s*"
+
+
+def _has_value(column: Column[Any]) -> str:
+    name = column.name
+    if column.type == JSON:
+        return f"coalesce(not regexp_full_match(cast({name} as varchar), '{_EMPTY_JSON}'), false)"
+    if column.type == VARCHAR:
+        return f"coalesce({name} <> '', false)"
+    return f"coalesce({name} > 0, false)" if name == "tool_count" else f"{name} is not null"
+
+
+def _one(table: Table[Any], names: tuple[str, ...]) -> str:
+    """1 where one of these columns has a value, else 0; 0 where the table has none of them."""
+    found = [_has_value(column) for column in table.columns if column.name in names]
+    return f"cast({' or '.join(found)} as bigint)" if found else "0"
+
+
+def _sum(table: Table[Any], fields: tuple[str, ...]) -> str:
+    counted = (field for field in fields if field not in _NOT_COUNTED)
+    return " + ".join(_one(table, _COLUMNS.get(field, (field,))) for field in counted)
+
+
+def fields_of_run(table: Table[Any]) -> str:
+    """SQL: how many fields of its run a row of one of the four tables holds a value for; rule 3 takes their sum."""
+    if table is RUNS:
+        return _sum(RUNS, RunRecord.__struct_fields__)
+    return _one(table, _ROWS.get(table.name, ()))
+
+
+def _ended(statuses: tuple[str, ...]) -> str:
+    return f"coalesce(status in ({', '.join(map(quoted, statuses))}), false)"
+
+
+RANK = f"""
+    {_ended(TERMINAL_STATUSES)} as has_ended,
+    greatest({", ".join(LIFECYCLE_INSTANTS)}) as last_event_at,
+    observed_at,
+    observed_position"""
+"""SQL over `runs`: what `LATEST` needs beside the sums `fields` and `content` over the rows of an observation."""
+
+LATEST = (
+    "has_ended desc, last_event_at desc nulls last, fields desc, observed_at desc, observed_position desc, content desc"
+)
+"""The order of the observations of a run, the one to store first."""
+
+_STEP_CONTENT = ", ".join(column.name for column in STEPS.columns if column.name != "load_id")
+
+LATEST_STEP = f"""
+    {_ended(TERMINAL_STEP_STATUSES)} desc,
+    greatest({", ".join(STEP_INSTANTS)}) desc nulls last,
+    {_sum(STEPS, RunStepRecord.__struct_fields__)} desc,
+    observed_at desc,
+    observed_position desc,
+    md5(cast(json_array({_STEP_CONTENT}) as varchar)) desc"""
+"""The same for a step, over `steps`."""
