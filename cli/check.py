@@ -15,19 +15,20 @@ if TYPE_CHECKING:
 def check(*, config: Path | None = None, junit: Path | None = None, options: Options = DEFAULT) -> int:
     """Check data quality and thresholds; exit code 4 when a check fails.
 
-    Data quality: keys are unique, child rows have their run, totals reconcile. Thresholds are set in the table [checks]
-    of runmart.toml: max_failure_rate (0 to 1), max_run_seconds_p95, max_cost_per_day, max_rejects, max_age (2h); per
-    (overall, model, assistant), minimum_runs (20) and days (7) say for which groups and runs.
+    Data quality: keys are unique, child rows have their run, totals reconcile; times are plausible and counts of tokens
+    possible in what servers sent, which is stored as sent. Thresholds are set in the table [checks] of runmart.toml:
+    max_failure_rate (0 to 1), max_run_seconds_p95, max_cost_per_day, max_rejects, max_age (2h); per (overall, model,
+    assistant), minimum_runs (20) and days (7) say for which groups and runs.
 
     Args:
         config: Settings file; default $RUNMART_CONFIG, else runmart.toml in the current folder.
         junit: Also write the results to this file as JUnit XML.
     """
-    from runmart.queries.checks import INVARIANTS, checks_of, offenders
+    from runmart.queries.checks import INVARIANTS, OF_DATA, checks_of, offenders
 
     limits = _limits(settings.read(config).checks)
     with options.reading() as connection:
-        found = [(one, offenders(connection, one)) for one in (*INVARIANTS, *checks_of(limits))]
+        found = [(one, offenders(connection, one)) for one in (*INVARIANTS, *OF_DATA, *checks_of(limits))]
     if junit is not None:
         try:
             junit.write_text(_junit(found), "utf-8")

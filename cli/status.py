@@ -7,6 +7,7 @@ from runmart.cli.output import echo, echo_json, say_table
 from runmart.ingest.load import policies
 from runmart.ingest.warehouse.migrations import schema_version
 from runmart.models.statuses import TERMINAL_STATUSES
+from runmart.queries.selection import add_functions
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -32,6 +33,8 @@ def status(*, options: Options = DEFAULT) -> int:
         return 0
     echo(f"{facts['warehouse']}: {facts['runs']:,} runs, {facts['open_runs']:,} of them open, {facts['bytes']:,} bytes")
     echo(f"created between  {facts['oldest_run_at'] or '-'} and {facts['newest_run_at'] or '-'} (UTC)")
+    if facts["implausible_runs"]:
+        echo(f"implausible      {facts['implausible_runs']:,} creation times, left out above; see: runmart check")
     echo(f"file             storage {facts['storage_version']}, for {facts['readable_by']}; schema {facts['schema']}")
     echo(f"rejects          {facts['rejects']:,}" + ("; see: runmart rejects" if facts["rejects"] else ""))
     if policy := ", ".join(f"{name} {rule}" for name, rule in sorted(facts["content"].items()) if rule != "keep"):
@@ -44,6 +47,7 @@ def status(*, options: Options = DEFAULT) -> int:
 
 
 def _facts(connection: "DuckDBPyConnection", options: Options) -> dict[str, Any]:
+    add_functions(connection)
     ended = ", ".join(f"'{name}'" for name in TERMINAL_STATUSES)
     runs = _rows(
         connection,
@@ -51,9 +55,10 @@ def _facts(connection: "DuckDBPyConnection", options: Options) -> dict[str, Any]
         select
             count(*) as runs,
             count(*) filter (where status not in ({ended})) as open_runs,
-            strftime(min(created_at), '%Y-%m-%d %H:%M:%S') as oldest_run_at,
-            strftime(max(created_at), '%Y-%m-%d %H:%M:%S') as newest_run_at
-        from runs""",
+            count(created_at) - count(plausible_at) as implausible_runs,
+            strftime(coalesce(min(plausible_at), min(created_at)), '%Y-%m-%d %H:%M:%S') as oldest_run_at,
+            strftime(coalesce(max(plausible_at), max(created_at)), '%Y-%m-%d %H:%M:%S') as newest_run_at
+        from (select status, created_at, plausible_instant(created_at, observed_at) as plausible_at from runs)""",
     )[0]
     storage = options.warehouse.storage_version(connection)
     return {

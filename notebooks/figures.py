@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from runmart.notebooks import captions
-from runmart.notebooks.periods import before, filled
+from runmart.notebooks.periods import before, filled, plausible_range
 from runmart.queries import Selection, Warehouse
 
 MOST_SERIES = 8
@@ -126,6 +126,7 @@ class Operations(NamedTuple):
 
 def known(warehouse: Warehouse, _: Selection) -> Known:
     """The days and names to filter by."""
+    first, last = plausible_range(warehouse)
     names = [
         warehouse.sql(f"""
             select {column} from runs where {column} is not null
@@ -134,13 +135,12 @@ def known(warehouse: Warehouse, _: Selection) -> Known:
         .to_list()
         for column in ("source", "model", "assistant_id")
     ]
-    times = warehouse.sql("select utc_day(min(created_at)) as first, utc_day(max(created_at)) as last from runs")
-    return Known(*times.row(0), *names)
+    return Known(first and first.date(), last and last.date(), *names)
 
 
 def overview(warehouse: Warehouse, selection: Selection) -> Overview:
     """The figures of the overview."""
-    times = _totals(warehouse, selection), _totals_before(warehouse, selection)
+    selection, times = _measured(warehouse, selection)
     cards = [
         _card("Runs", "runs", times, COUNT),
         _card("Failure rate", "failure_rate", times, SHARE, less_is_better=True),
@@ -158,7 +158,7 @@ def overview(warehouse: Warehouse, selection: Selection) -> Overview:
 
 def latency(warehouse: Warehouse, selection: Selection) -> Latency:
     """The figures of the latency dashboard."""
-    times = _totals(warehouse, selection), _totals_before(warehouse, selection)
+    selection, times = _measured(warehouse, selection)
     names = ("queue_seconds_p50", "queue_seconds_p95", "run_seconds_p50", "run_seconds_p95", "run_seconds_p99")
     labels = ("Queue time p50", "Queue time p95", "Run time p50", "Run time p95", "Run time p99")
     cards = [_card(label, name, times, SECONDS, less_is_better=True) for label, name in zip(labels, names, strict=True)]
@@ -180,7 +180,7 @@ def latency(warehouse: Warehouse, selection: Selection) -> Latency:
 
 def failures(warehouse: Warehouse, selection: Selection) -> Failures:
     """The figures of the failures dashboard."""
-    times = _totals(warehouse, selection), _totals_before(warehouse, selection)
+    selection, times = _measured(warehouse, selection)
     cards = [
         _card("Failure rate", "failure_rate", times, SHARE, less_is_better=True),
         *(
@@ -210,7 +210,7 @@ def failures(warehouse: Warehouse, selection: Selection) -> Failures:
 
 def costs(warehouse: Warehouse, selection: Selection) -> Costs:
     """The figures of the dashboard of tokens and cost."""
-    times = _totals(warehouse, selection), _totals_before(warehouse, selection)
+    selection, times = _measured(warehouse, selection)
     cards = [
         _cost_card(times),
         _card("Cost per run", "cost_per_run", times, "{:,.4f}", less_is_better=True),
@@ -308,16 +308,19 @@ def _totals(warehouse: Warehouse, selection: Selection) -> dict[str, Any]:
         return found
 
 
-def _totals_before(warehouse: Warehouse, selection: Selection) -> dict[str, Any]:
-    """The measures of the previous period; empty when it begins before the first run."""
-    [(first, newest)] = warehouse.sql("select min(created_at) as a, max(created_at) as b from runs").rows()
-    if newest is None:
-        return {}
-    end = selection.until or _next_day(newest)
-    then = before(replace(selection, until=end))
-    if then is None or then.since is None or then.since < first.replace(hour=0, minute=0, second=0, microsecond=0):
-        return {}
-    return _totals(warehouse, then)
+def _measured(warehouse: Warehouse, selection: Selection) -> tuple[Selection, _Times]:
+    """The selection without runs after the newest one of a plausible time, and the measures of it and the one before.
+
+    The measures before are empty when that period begins before the first run.
+    """
+    first, newest = plausible_range(warehouse)
+    if first is None or newest is None:
+        return selection, (_totals(warehouse, selection), {})
+    if selection.until is None:
+        selection = replace(selection, horizon=_next_day(newest))
+    then = before(replace(selection, until=selection.until or selection.horizon, horizon=None))
+    has_before = then is not None and then.since is not None and then.since >= _next_day(first) - timedelta(days=1)
+    return selection, (_totals(warehouse, selection), _totals(warehouse, then) if then and has_before else {})
 
 
 def _next_day(instant: datetime) -> datetime:

@@ -1,11 +1,11 @@
-"""Periods of a selection without gaps, and the previous period."""
+"""The period of all runs, periods of a selection without gaps, and the previous period."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from runmart.queries import Grain, Selection
+from runmart.queries import Grain, Selection, Warehouse
 
 EVERY = {"hour": "1h", "day": "1d", "week": "1w", "month": "1mo"}
 
@@ -21,6 +21,24 @@ def fitting_grain(since: datetime, until: datetime) -> Grain:
     """The default grain for a period of this length."""
     fitting: list[Grain] = [grain for longest, grain in _LONGEST if until - since <= longest]
     return fitting[0] if fitting else "month"
+
+
+def plausible_range(warehouse: Warehouse) -> tuple[datetime | None, datetime | None]:
+    """When the first and the last run were created (UTC), of those whose time is plausible, or of all if none is.
+
+    What Python has no date for, as a warehouse of an earlier version may hold it, is never among them.
+    """
+    with warehouse.within(Selection()) as chosen:
+        [row] = chosen.sql("""
+            with times as (
+                select created_at, plausible_instant(created_at, observed_at) as plausible_at
+                from runs where created_at >= timestamptz '0001-01-02 00:00:00+00'
+            )
+            select
+                coalesce(min(plausible_at), min(created_at)) as first,
+                coalesce(max(plausible_at), max(created_at)) as last
+            from times""").rows()
+    return row
 
 
 def before(selection: Selection) -> Selection | None:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from runmart.models.statuses import LIFECYCLE_INSTANTS, STEP_INSTANTS
+from runmart.queries.selection import add_functions
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -125,6 +128,56 @@ INVARIANTS = (
 )
 """The invariants of every warehouse."""
 
+_KEYS = {"runs": "run_id", "usage": "run_id", "steps": "step_id"}
+
+
+def _plausible_instants(table: str, names: "Sequence[str]") -> "Iterator[str]":
+    """Instants that are too early, or more than a day after their observation, and expiry times a year after it."""
+    for name in names:
+        observed_at = "observed_at + interval 364 day" if name.startswith("expire") else "observed_at"
+        yield f"""
+            select
+                {_KEYS[table]} as subject,
+                strftime({name}, '{name} %Y-%m-%d %H:%M:%S') as value,
+                strftime(observed_at, 'since 2015, observed %Y-%m-%d %H:%M:%S') as limit_
+            from {table} where {name} is not null and plausible_instant({name}, {observed_at}) is null"""
+
+
+_TOKENS = ("prompt_tokens", "cached_prompt_tokens", "completion_tokens", "reasoning_tokens", "total_tokens")
+_IMPOSSIBLE_TOKENS = (
+    *((name, "<", "0", "at least") for name in _TOKENS),
+    ("cached_prompt_tokens", ">", "prompt_tokens", "at most the prompt tokens,"),
+    ("reasoning_tokens", ">", "completion_tokens", "at most the completion tokens,"),
+    ("total_tokens", "<>", "cast(prompt_tokens as hugeint) + completion_tokens", "the sum of both,"),
+)
+
+
+def _possible_tokens(table: str) -> "Iterator[str]":
+    for name, operator, bound, meaning in _IMPOSSIBLE_TOKENS:
+        yield f"""
+            select {_KEYS[table]} as subject, '{name} ' || {name} as value, '{meaning} ' || {bound} as limit_
+            from {table} where {name} {operator} {bound}"""
+
+
+OF_DATA = (
+    Check(
+        "plausible_instants",
+        "no time is before 2015, or more than a day after its observation (expiry times: a year)",
+        " union all ".join(
+            (
+                *_plausible_instants("runs", (*LIFECYCLE_INSTANTS, "expires_at")),
+                *_plausible_instants("steps", (*STEP_INSTANTS, "expired_at")),
+            )
+        ),
+    ),
+    Check(
+        "possible_tokens",
+        "no count of tokens is negative, parts are at most the whole, and totals are sums",
+        " union all ".join((*_possible_tokens("usage"), *_possible_tokens("steps"))),
+    ),
+)
+"""Checks of what servers sent, which is stored as sent."""
+
 _SUBJECTS: dict[Scope, str] = {
     "overall": "'all runs'",
     "model": "coalesce('model ' || model, 'no model')",
@@ -140,6 +193,7 @@ def _double(limit: float) -> str:
 def checks_of(limits: Limits) -> "Iterator[Check]":
     """The checks of the thresholds that are set."""
     recent = f"created_at >= current_timestamp - interval '{limits.days * 86_400_000:.0f}' millisecond"
+    recent += " and created_at <= current_timestamp + interval 1 day"
     for scope in limits.per:
         subject = _SUBJECTS[scope]
         if limits.max_failure_rate is not None:
@@ -198,12 +252,18 @@ def checks_of(limits: Limits) -> "Iterator[Check]":
 
 
 def offenders(connection: "DuckDBPyConnection", check: Check) -> list[Offender]:
-    """The violations of a check, at most `_SHOWN` of them.
+    """The violations of a check, at most `_SHOWN` of them; one, where a value is too large to be computed with.
 
     Raises:
         duckdb.Error: The warehouse cannot be read.
     """
-    rows: list[tuple[Any, ...]] = connection.execute(
-        f"select subject, value, limit_ from ({check.sql}) as found order by subject limit {_SHOWN}"
-    ).fetchall()
+    import duckdb
+
+    add_functions(connection)
+    try:
+        rows: list[tuple[Any, ...]] = connection.execute(
+            f"select subject, value, limit_ from ({check.sql}) as found order by subject limit {_SHOWN}"
+        ).fetchall()
+    except duckdb.DataError as error:
+        return [Offender("cannot be computed", str(error).splitlines()[0], None)]
     return [Offender(*row) for row in rows]

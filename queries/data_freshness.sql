@@ -3,7 +3,7 @@
 -- column source VARCHAR: Label of the runs (--source)
 -- column runs BIGINT: Runs of the source
 -- column open_runs BIGINT: ... of which open
--- column last_created_at TIMESTAMP WITH TIME ZONE: Creation time of its newest run
+-- column last_created_at TIMESTAMP WITH TIME ZONE: Creation time of its newest run; implausible times are left out (see runmart check)
 -- column last_observed_at TIMESTAMP WITH TIME ZONE: Time of the latest observation
 -- column last_load_at TIMESTAMP WITH TIME ZONE: Start of the last load of this source
 -- column last_load_state VARCHAR: State of that load
@@ -25,7 +25,7 @@ source_runs as (
         count(*) filter (
             where coalesce(status, '') not in ('completed', 'failed', 'cancelled', 'expired', 'incomplete')
         ) as open_runs,
-        max(created_at) as last_created_at,
+        coalesce(max(plausible_instant(created_at, observed_at)), max(created_at)) as last_created_at,
         max(observed_at) as last_observed_at
     from runs
     group by source

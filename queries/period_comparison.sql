@@ -1,4 +1,4 @@
--- purpose: Week over week: measures of the seven days up to the newest run and of the seven days before, with a two-sided significance test at 5%.
+-- purpose: Week over week: measures of the seven days up to the newest run of a plausible time, and of the seven days before, with a two-sided significance test at 5%.
 -- grain: one row per measure
 -- column measure VARCHAR: runs, failure_rate, run_seconds (mean of completed runs), total_tokens (mean of runs that report them), cost (mean of priced runs, in one currency)
 -- column this_week DOUBLE: Value in the last seven days
@@ -9,7 +9,7 @@
 -- column z DOUBLE: The difference in standard errors: of two Poisson counts, of two proportions (pooled), of two means (Welch); null when undefined
 -- column is_significant BOOLEAN: Whether |z| > 1.96; null when z is null
 with newest as (
-    select max(created_at) as created_at from runs
+    select coalesce(max(plausible_instant(created_at, observed_at)), max(created_at)) as created_at from runs
 ),
 
 periods as (
@@ -21,7 +21,8 @@ periods as (
         seconds_between(run_times.created_at, newest.created_at) < 604800 as is_this
     from run_times
     cross join newest
-    where seconds_between(run_times.created_at, newest.created_at) < 1209600
+    where run_times.created_at <= newest.created_at
+        and seconds_between(run_times.created_at, newest.created_at) < 1209600
 ),
 
 facts as (

@@ -35,6 +35,8 @@ class Selection:
     models: Sequence[str] = ()
     assistants: Sequence[str] = ()
     grain: Grain = "day"
+    horizon: datetime | None = None
+    """Runs created from then on are left out, too; unlike `until` it does not end the period, which stays open."""
 
 
 class Selected:
@@ -47,7 +49,7 @@ class Selected:
         self._made: set[str] = set()
         for name, query in _tables(selection):
             connection.execute(f"create temp view {name} as {query}")
-        connection.execute(prelude("duckdb").replace("create or replace macro", "create temp macro"))
+        add_functions(connection)
         connection.execute(f"create or replace temp macro period_of(instant) as {_period(selection.grain)}")
 
     def add_views(self, query: str) -> None:
@@ -71,6 +73,11 @@ class Selected:
                 self._made.add(view.name)
 
 
+def add_functions(connection: "DuckDBPyConnection") -> None:
+    """Create the functions that views use as temporary ones, since the warehouse may be of an older runmart."""
+    connection.execute(prelude("duckdb").replace("create or replace macro", "create or replace temp macro"))
+
+
 def _words(query: str) -> set[str]:
     return set(re.findall(r"\w+", query))
 
@@ -92,6 +99,8 @@ def _times(selection: Selection, column: str) -> list[str]:
         found.append(f"{column} >= make_timestamptz({epoch_microseconds(selection.since)})")
     if selection.until is not None:
         found.append(f"{column} < make_timestamptz({epoch_microseconds(selection.until)})")
+    if selection.horizon is not None:
+        found.append(f"{column} < make_timestamptz({epoch_microseconds(selection.horizon)})")
     return found
 
 

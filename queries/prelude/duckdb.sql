@@ -12,6 +12,11 @@ create or replace macro utc_day(instant) as
 create or replace macro utc_hour(instant) as
     date_trunc('hour', make_timestamp(epoch_us(instant)));
 
+-- An instant of a run, or null where it is implausible: before 2015, or more than a day after its observation.
+create or replace macro plausible_instant(instant, observed_at) as
+    case when epoch_us(instant) >= 1420070400000000 and epoch_us(instant) - epoch_us(observed_at) <= 86400000000
+    then instant end;
+
 -- The start of the period of an instant, in UTC: its day, unless a selection sets another grain.
 create or replace macro period_of(instant) as
     date_trunc('day', make_timestamp(epoch_us(instant)));

@@ -12,6 +12,12 @@ create or replace temporary function utc_day(instant timestamp_ltz) returns date
 create or replace temporary function utc_hour(instant timestamp_ltz) returns timestamp_ntz
     return timestamp_ntz '1970-01-01 00:00:00' + make_dt_interval(0, cast(floor(unix_micros(instant) / 3600000000) as int));
 
+-- An instant of a run, or null where it is implausible: before 2015, or more than a day after its observation.
+create or replace temporary function plausible_instant(instant timestamp_ltz, observed_at timestamp_ltz)
+    returns timestamp_ltz
+    return case when unix_micros(instant) >= 1420070400000000
+        and unix_micros(instant) - unix_micros(observed_at) <= 86400000000 then instant end;
+
 -- The start of the period of an instant, in UTC: its day, unless a selection sets another grain.
 create or replace temporary function period_of(instant timestamp_ltz) returns timestamp_ntz
     return timestamp_ntz '1970-01-01 00:00:00' + make_dt_interval(cast(floor(unix_micros(instant) / 86400000000) as int));

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as Xml
 import duckdb
 import pytest
 
-from runmart.queries.checks import INVARIANTS
+from runmart.queries.checks import INVARIANTS, OF_DATA
 from tests.support.command import command
 from tests.support.warehouse import page, run, write
 
@@ -43,7 +43,7 @@ def _loaded(pages: Path, warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 def test_a_sound_warehouse_passes(loaded: Path) -> None:
     """A warehouse without violations gives exit code 0, an empty one as well."""
     done = command("check", "-w", loaded)
-    assert (done.returncode, done.stdout) == (0, f"{loaded}: all {len(INVARIANTS)} checks passed\n")
+    assert (done.returncode, done.stdout) == (0, f"{loaded}: all {len(INVARIANTS) + len(OF_DATA)} checks passed\n")
     empty = loaded.with_name("empty.duckdb")
     folder = loaded.with_name("nothing")
     folder.mkdir()
@@ -89,9 +89,8 @@ def test_every_invariant_is_violated_above() -> None:
 
 def test_negative_durations_are_counted(pages: Path, warehouse: Path) -> None:
     """A negative duration violates no invariant: the views exclude it, and count it as missing."""
-    write(
-        pages / "1.json", page(run("a", started_at=9, completed_at=5), run("b", started_at=9, failed_at=10), run("c"))
-    )
+    first, second = run("a", started_at=NOW, completed_at=NOW - 5), run("b", started_at=NOW, failed_at=NOW + 1)
+    write(pages / "1.json", page(first, second, run("c")), NOW)
     command("ingest", pages, "-w", warehouse)
     assert command("check", "-w", warehouse).returncode == 0
 
