@@ -187,34 +187,54 @@ MIGRATIONS = (
 """In order. A released migration is never changed: a new one follows it, made by `adding` where it adds columns."""
 
 
-def schema_version(connection: "DuckDBPyConnection") -> int:
-    """The version of the warehouse's schema; 0 when there is none.
+_NAMED = 3
+"""The most tables that a message names."""
 
-    Raises:
-        WarehouseError: It holds tables of our names that are not ours.
+
+def schema_version(connection: "DuckDBPyConnection") -> int:
+    """The version of the warehouse's schema; 0 when it is no warehouse."""
+    found = connection.execute(f"""
+        select 1 from duckdb_tables()
+        where database_name = current_database() and schema_name = '{SCHEMA}' and table_name = 'schema_version'
+        """).fetchall()
+    if not found:
+        return 0
+    [(version,)] = connection.execute(f"select max(version) from {SCHEMA}.schema_version").fetchall()
+    return version or 0
+
+
+def foreign(connection: "DuckDBPyConnection") -> str:
+    """The tables and views of a database that is no warehouse, in words; empty when there are none.
+
+    Those in other schemas than `main` count, too: whoever made them did not mean to make a warehouse of their database.
     """
-    found = connection.execute(
-        "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
-    ).fetchall()
-    names = {name for (name,) in found}
-    if f"{SCHEMA}.schema_version" in names:
-        versions = connection.execute(f"select max(version) from {SCHEMA}.schema_version").fetchall()
-        return versions[0][0] or 0
-    taken = sorted(names & {f"main.{table.name}" for table in TABLES})
-    if taken:
-        raise WarehouseError(f"it already has a table {taken[0]} that is not runmart's; use another --warehouse")
-    return 0
+    found = connection.execute(f"""
+        with names as (
+            select schema_name || '.' || table_name as name from duckdb_tables()
+            where database_name = current_database() and schema_name <> '{SCHEMA}' and not internal
+            union
+            select schema_name || '.' || view_name as name from duckdb_views()
+            where database_name = current_database() and schema_name <> '{SCHEMA}' and not internal
+        )
+        select name, count(*) over () from names order by name limit {_NAMED}""").fetchall()
+    more = f" and {found[0][1] - _NAMED:,} more" if found and found[0][1] > _NAMED else ""
+    return ", ".join(name for name, _ in found) + more
 
 
 def migrate(writer: "Writer", migrations: tuple[Migration, ...] | None = None) -> None:
     """Bring the schema up to date by `MIGRATIONS` or others, each migration and its record in one transaction.
 
     Raises:
-        WarehouseError: The schema is newer than this version of runmart, or not ours.
+        WarehouseError: The schema is newer than this version of runmart; or it is no warehouse, and not empty.
     """
     connection = writer.connection
     migrations = MIGRATIONS if migrations is None else migrations
     version, newest = schema_version(connection), migrations[-1].version
+    if version == 0 and (names := foreign(connection)):
+        raise WarehouseError(
+            f"it holds tables or views that are not runmart's ({names}); name another --warehouse, which is created if "
+            "need be"
+        )
     if version > newest:
         raise WarehouseError(
             f"it has schema version {version}, made by a newer runmart; this one ({VERSION}) knows {newest}: upgrade it"

@@ -95,10 +95,14 @@ def test_a_lake_is_made_where_it_is_said_once(bare: Bare, file: Path, tmp_path: 
 def test_a_database_that_is_no_warehouse_is_left_alone(bare: Bare, file: Path) -> None:
     """A DuckLake that is no warehouse is refused and not changed."""
     connection = ducklake.create(bare.location, None)
-    connection.execute("create table main.runs (i int)")
+    connection.execute("create table main.orders (i int)")
     connection.close()
-    refused("check", "-w", bare.location.address, words="already has a table main.runs that is not runmart's")
-    refused("ingest", file, "-w", bare.location.address, words="already has a table main.runs that is not runmart's")
+    refused("check", "-w", bare.location.address, words="it is a DuckLake, but no runmart warehouse")
+    refused("ingest", file, "-w", bare.location.address, words="tables or views that are not runmart's (main.orders)")
+    connection = ducklake.attach(bare.location, read_only=True)
+    assert connection is not None
+    assert connection.execute("select table_name from duckdb_tables() where not internal").fetchall() == [("orders",)]
+    connection.close()
 
 
 def test_passwords_come_from_where_libpq_has_them(lake: Bare, file: Path, tmp_path: Path) -> None:

@@ -138,7 +138,9 @@ FAILURES = [
     Failure("no warehouse to read", ["status"], "no such warehouse.*runmart ingest", 1),
     Failure("no folder to put it in", ["ingest", "PAGES", "--warehouse", "PAGES/deep/w.duckdb"], "does not exist", 1),
     Failure("no database", ["ingest", "PAGES"], "not a valid DuckDB database", 1, _no_database),
-    Failure("somebody else's tables", ["ingest", "PAGES"], "already has a table main.runs", 1, _somebody_elses),
+    Failure(
+        "somebody else's tables", ["ingest", "PAGES"], r"not runmart's \(main.runs\); name another", 1, _somebody_elses
+    ),
     Failure("somebody else's database", ["status"], "no runmart warehouse", 1, _empty_database),
     Failure("a newer schema", ["ingest", "PAGES"], "schema version 99.*newer runmart", 1, _newer),
     Failure("no sources", ["ingest"], "SOURCES", 2),

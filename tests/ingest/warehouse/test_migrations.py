@@ -114,7 +114,8 @@ def test_a_warehouse_of_the_first_schema_is_brought_up_to_date(warehouse: Path, 
             connection.execute(f"alter table runs drop column {column}")
         connection.execute("drop table runmart.installed_views")
         connection.execute("delete from runmart.schema_version where version > 1")
-    write(pages / "2.json", page(run("a", created_at=1_700_000_000, usage={"total_tokens": 2})), 1_800_000_000)
+    second = run("a", created_at=1_700_000_000, usage={"total_tokens": 2}, model="gpt-4o")
+    write(pages / "2.json", page(second), 1_800_000_000)
     assert load(warehouse, pages).totals.updated_runs == 1
     after = query(warehouse, "select run_id, tool_count, tools_digest from runs order by 1")
     assert after[1:] == before[1:]
