@@ -8,7 +8,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from runmart.ingest import signals
-from runmart.ingest.errors import InputError
+from runmart.ingest.errors import InputError, SourceError
 from runmart.ingest.load.buffer import ReadInput
 from runmart.ingest.load.loader import Load
 from runmart.ingest.load.rejects import raw_bytes
@@ -69,7 +69,7 @@ def ingest(
         progress: Called after each group of inputs.
 
     Raises:
-        SourceError: A source names nothing.
+        SourceError: A source names nothing; or a server cannot be reached, and all other sources were loaded.
         WarehouseError: Content is to be hashed, and the key is missing, or not the warehouse's.
         WorkerError: A worker has ended unexpectedly; the current batch is rolled back.
         duckdb.Error: The warehouse fails; the current batch is rolled back.
@@ -79,7 +79,7 @@ def ingest(
         loading(writer, command, source, content) as load,
     ):
         pipeline = InputPipeline(load, source, observed_at, pool, progress)
-        found = inputs(sources)
+        found = _inputs(sources, pipeline.unreachable)
         seen = with_seen(writer.connection, found, source)
         for item, is_unchanged in zip(found, repeat(None)) if reload else seen:
             if is_unchanged:
@@ -87,7 +87,25 @@ def ingest(
             else:
                 pipeline.read(item)
         pipeline.finish()
+        if pipeline.unreachable:
+            load.commit()
+            others = "; all that could be read was loaded" if load.totals.inputs else ""
+            raise SourceError("; ".join(pipeline.unreachable) + others)
     return load
+
+
+def _inputs(sources: Iterable[str], unreachable: list[str]) -> Generator[Input]:
+    """The inputs of all sources; a URL that cannot be listed is noted, and does not keep the other sources out."""
+    sources = list(sources)
+    if not any("://" in source for source in sources):
+        yield from inputs(sources)
+        return
+    next(inputs(source for source in sources if "://" not in source), None)  # checks these before the first is read
+    for source in sources:
+        try:
+            yield from inputs([source])
+        except SourceError as error:
+            unreachable.append(str(error))
 
 
 @contextmanager
@@ -174,9 +192,11 @@ class InputPipeline:
         self._bytes = self._groups = 0
         self._pending = deque[_Group | _End]()
         self._large: list[_InputState] = []
+        self.unreachable: list[str] = []
+        """Why servers could not be reached, each with its address."""
 
     def read(self, item: Input) -> None:
-        """Read one input; one that cannot be read becomes a reject."""
+        """Read one input; one that cannot be read becomes a reject, and one whose server is down is noted."""
         observed_at = item.modified_at if self._observed_at is None else self._observed_at
         state = _InputState(item, Origin(self._source, observed_at, self._sink.load_id))
         if state.is_large:
@@ -209,6 +229,9 @@ class InputPipeline:
             finally:
                 reader.close()
             read = ReadToEnd(reader.size, reader.content_hash)
+        except SourceError as error:
+            self.unreachable.append(str(error))
+            return
         except InputError as error:
             read = ReadToEnd(0, "", str(error))
         self._pending.append(_End(state, read))

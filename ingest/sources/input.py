@@ -16,7 +16,7 @@ class Input:
     modified_at: int
     """Microseconds since 1970: when the file last changed, or the response was received."""
     open: Callable[[], BinaryIO]
-    """Opens it for reading. Raises OSError or InputError."""
+    """Opens it for reading. Raises OSError, InputError or, when its server cannot be reached, SourceError."""
     changed_at: int = 0
     """The file system's change time (ctime), which the writer of a file cannot set back; 0 when unknown."""
     path: str | None = None

@@ -6,9 +6,11 @@ fragment of a URL may be secrets, and are left out of addresses and messages.
 
 import fnmatch
 import io
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
@@ -16,10 +18,11 @@ from runmart.ingest.errors import InputError, SourceError
 from runmart.ingest.sources.input import Input
 
 _TIMEOUT_SECONDS = 60.0
+_NUMBER = re.compile(r"^\[Errno [0-9-]+\] ")
 
 
 def inputs(source: str) -> Iterator[Input]:
-    """The inputs behind one URL.
+    """The inputs behind one URL. Opening one raises SourceError when the server cannot be reached, or refuses.
 
     Raises:
         SourceError: Its scheme is unknown, or it cannot be listed.
@@ -56,13 +59,36 @@ def _response(url: str) -> Input:
             response = client.send(client.build_request("GET", url), stream=True)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             client.close()
-            raise InputError(f"cannot be fetched: {type(error).__name__}") from None
+            raise SourceError(f"{address}: cannot be reached: {_cause(error)}") from None
         if not response.is_success:
             client.close()
-            raise InputError(f"cannot be fetched: the server answered {response.status_code} {response.reason_phrase}")
+            answer = f"{response.status_code} {response.reason_phrase}".strip()
+            raise SourceError(f"{address}: cannot be fetched: the server answered {answer}; {_advice(response)}")
         return cast("BinaryIO", io.BufferedReader(_Body(response, client)))
 
     return Input(address, None, time.time_ns() // 1000, fetch)
+
+
+def _cause(error: Exception) -> str:
+    """Why a server cannot be reached, and what to do; without the parts of the address that may be secrets."""
+    import httpx2
+
+    if isinstance(error, httpx2.TimeoutException):
+        return f"no answer within {_TIMEOUT_SECONDS:g} s; try again later"
+    if isinstance(error, httpx2.ConnectError):  # in the words of the system, which knows the host alone
+        return f"{_NUMBER.sub('', str(error)) or 'no connection'}; check the address and the network"
+    if isinstance(error, httpx2.TooManyRedirects):
+        return "it is redirected again and again; check the address"
+    if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
+        return "the address, or one that it is redirected to, is not well-formed; check it"
+    return f"the connection failed ({type(error).__name__}); try again later"
+
+
+def _advice(response: Any) -> str:
+    if response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return "check the address, and whether it holds what permits to read it"
+    is_for_later = response.is_server_error or response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+    return "try again later" if is_for_later else "check the address"
 
 
 class _Body(io.RawIOBase):

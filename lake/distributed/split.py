@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from runmart.ingest.errors import InputError
+from runmart.ingest.errors import InputError, SourceError
 from runmart.ingest.parse.blocks import Block, blocks
 from runmart.ingest.sources.reader import open_input
 from runmart.ingest.workers.tasks import ReadToEnd, not_blank
@@ -48,7 +48,7 @@ def _splits(job: Job, found: Found) -> Iterator[Found]:
         finally:
             reader.close()
         end = ReadToEnd(reader.size, reader.content_hash)
-    except InputError as error:
+    except (InputError, SourceError) as error:  # a batch of many machines goes on without it
         end = ReadToEnd(0, "", str(error))
     if some:
         yield found._replace(split=number, data=msgspec.msgpack.encode(some))

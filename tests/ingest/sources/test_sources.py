@@ -101,11 +101,20 @@ def test_unchanged_inputs_are_skipped_and_counted(warehouse: Path, pages: Path) 
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    """A web server: serves one page; `/secret` needs its query, `/short` breaks off, any other path is 404."""
+    """A web server of one page; `/secret` needs its query, `/short` breaks off, other paths are errors or a loop."""
 
     def do_GET(self) -> None:
         """Respond to a request."""
         body = page(run("a"))
+        if self.path in {"/403", "/500"}:
+            self.send_error(int(self.path[1:]))
+            return
+        if self.path == "/loop":
+            self.send_response(302)
+            self.send_header("Location", "/loop")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if not self.path.startswith(("/page", "/short", "/secret?sig=hush")):
             self.send_error(404)
             return
@@ -136,13 +145,61 @@ def test_a_page_behind_a_url_is_read(server: str, warehouse: Path) -> None:
     assert query(warehouse, "select address from runmart.inputs") == [(f"http://{server}/page",)]
 
 
-@pytest.mark.parametrize(("path", "reason"), [("nowhere", "404"), ("short", "broke off")])
-def test_a_url_that_fails_is_a_reject(path: str, reason: str, server: str, warehouse: Path) -> None:
-    """A URL that cannot be fetched is a reject with its reason, and the load continues."""
-    done = command("ingest", f"http://{server}/{path}", f"http://{server}/page", "-w", warehouse)
+def test_a_download_that_breaks_off_is_a_reject(server: str, warehouse: Path) -> None:
+    """A response that is cut short is a reject with its reason, and the load continues."""
+    done = command("ingest", f"http://{server}/short", f"http://{server}/page", "-w", warehouse)
     assert done.returncode == 3
     assert stored(warehouse) == ["a"]
-    assert reason in query(warehouse, "select reason from runmart.rejects")[0][0]
+    assert "broke off" in query(warehouse, "select reason from runmart.rejects")[0][0]
+
+
+UNREACHABLE = {
+    "http://127.0.0.1:1/x?sig=hush": "http://127.0.0.1:1/x: cannot be reached: Connection refused; check the address",
+    "https://no-such-host.invalid/x": "https://no-such-host.invalid/x: cannot be reached: ",
+    "https://SERVER/page": "https://SERVER/page: cannot be reached: [SSL",
+    "http://SERVER/nowhere": "http://SERVER/nowhere: cannot be fetched: the server answered 404 Not Found; check the",
+    "http://SERVER/403": "the server answered 403 Forbidden; check the address, and whether it holds what permits",
+    "http://SERVER/500": "the server answered 500 Internal Server Error; try again later",
+    "http://SERVER/loop": "http://SERVER/loop: cannot be reached: it is redirected again and again; check",
+    "s3://nowhere/x": "s3://nowhere/x: cannot be listed: ",
+}
+NO_S3 = {
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@pytest.mark.parametrize("url", UNREACHABLE)
+def test_a_url_that_cannot_be_reached_is_a_failure(url: str, server: str, warehouse: Path, pages: Path) -> None:
+    """Such a URL ends the load with 1 and a sentence, not with a reject; all other sources are loaded."""
+    message = UNREACHABLE[url].replace("SERVER", server)
+    url = url.replace("SERVER", server)
+    alone = command("ingest", url, "-w", warehouse, environment=NO_S3)
+    assert alone.returncode == 1
+    assert alone.stderr.startswith("runmart: ")
+    assert message in alone.stderr
+    assert "hush" not in alone.stderr
+    assert len(alone.stderr.splitlines()) == 1
+    write(pages / "b.json", page(run("b")))
+    write(pages / "c.json", b"{broken")
+    among = command("ingest", f"http://{server}/page", url, pages, "-w", warehouse, environment=NO_S3)
+    assert (among.returncode, message in among.stderr) == (1, True)
+    assert among.stderr.endswith("; all that could be read was loaded\n")
+    assert stored(warehouse) == ["a", "b"]
+    assert query(warehouse, "select state, new_runs, rejected from runmart.loads order by load_id") == [
+        ("failed", 0, 0),
+        ("failed", 2, 1),
+    ]
+    assert query(warehouse, "select count(*) from runmart.rejects where input not like '%c.json'") == [(0,)]
+
+
+def test_a_path_that_is_not_there_is_said_before_a_url_is_read(server: str, warehouse: Path, pages: Path) -> None:
+    """All local sources are checked before the first input is read."""
+    done = command("ingest", f"http://{server}/page", pages / "nowhere", "-w", warehouse)
+    assert (done.returncode, "nowhere: no such file" in done.stderr) == (1, True)
+    assert stored(warehouse) == []
 
 
 def test_secrets_of_a_url_reach_nothing(server: str, warehouse: Path) -> None:
@@ -150,7 +207,7 @@ def test_secrets_of_a_url_reach_nothing(server: str, warehouse: Path) -> None:
     url = f"http://somebody:pass-word@{server}/secret?sig=hush"
     done = command("ingest", url, url + "x&other=hush", "-w", warehouse, "--json", "--log-format", "json")
     closed = command("ingest", "http://somebody:pass-word@127.0.0.1:9/x?sig=hush", "-w", warehouse)
-    assert (done.returncode, closed.returncode) == (0, 3)
+    assert (done.returncode, closed.returncode) == (0, 1)
     assert stored(warehouse) == ["a"]
     shown = command("rejects", "-w", warehouse, "--json")
     for text in (done.stdout, done.stderr, closed.stdout, closed.stderr, shown.stdout):
