@@ -22,7 +22,7 @@ from runmart.ingest.transform.admission import AdmissionFilter
 from runmart.ingest.transform.convert import Converted, Converter
 from runmart.ingest.warehouse.connection import is_interrupt
 from runmart.ingest.workers.pool import Workers
-from runmart.ingest.workers.tasks import ReadToEnd, Task, not_blank
+from runmart.ingest.workers.tasks import ReadToEnd, Task, read_blocks
 from runmart.models.observations import Origin, Reject
 from runmart.models.redaction_policy import RedactionPolicy
 
@@ -204,7 +204,7 @@ class InputPipeline:
         try:
             reader = open_input(state.item)
             try:
-                for block in not_blank(blocks(reader.chunks(), BLOCK_BYTES)):
+                for block in read_blocks(reader, BLOCK_BYTES):
                     self._submit([(block, state)], len(block.data))
             finally:
                 reader.close()

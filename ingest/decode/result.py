@@ -48,6 +48,9 @@ class BlockCounts(NamedTuple):
     rejected: int
     items: int
     """Records, steps, rejected and skipped items: the number of places in its input that the block took."""
+    steps: int = 0
+    skipped: Counter[str] | None = None
+    """Objects that are no records, by kind; None where there are none, or nobody has counted them."""
 
 
 @dataclass(slots=True)

@@ -8,20 +8,20 @@ from typing import NamedTuple
 
 from runmart.ingest.errors import InputError
 from runmart.ingest.parse.blocks import BLOCK_BYTES, Block, blocks
-from runmart.ingest.sources.reader import open_file
+from runmart.ingest.sources.reader import Reader, open_file
 from runmart.ingest.transform.admission import ADMIT_ALL, AdmissionFilter
 from runmart.ingest.transform.convert import Converted, Converter
 from runmart.models.observations import Origin
 
 
 class ReadToEnd(NamedTuple):
-    """The end of an input: its size and digest, or why it could not be read."""
+    """The end of an input: its size and digest, or why it could not be read to its end."""
 
     size: int
     """Bytes, as stored."""
     content_hash: str
     error: str | None = None
-    """Why it could not be read; None if it could."""
+    """Why it could not be read on, whatever was read of it before; None if it was read to its end."""
 
 
 class Done(NamedTuple):
@@ -60,29 +60,40 @@ class TaskRunner:
 
 def _read(path: str) -> tuple[Block, ReadToEnd | None]:
     """The only block of a small file, and its end; an empty block and None if it has several."""
+    block = _NOTHING
     try:
         reader = open_file(path)
         try:
-            found = not_blank(blocks(reader.chunks(), BLOCK_BYTES))
-            block = next(found, _NOTHING)
-            if next(found, None) is not None:
-                return _NOTHING, None
+            for number, found in enumerate(read_blocks(reader)):
+                if number:
+                    return _NOTHING, None
+                block = found
         finally:
             reader.close()
     except InputError as error:
-        return _NOTHING, ReadToEnd(0, "", str(error))
+        return block, ReadToEnd(0, "", str(error))
     return block, ReadToEnd(reader.size, reader.content_hash)
 
 
-def not_blank(found: Iterator[Block]) -> Iterator[Block]:
-    """The same blocks, of one input.
+def read_blocks(reader: Reader, size: int = BLOCK_BYTES) -> Iterator[Block]:
+    """The blocks of an input, of about `size` bytes; where it cannot be read on, those of what was read before.
 
     Raises:
-        InputError: After the last block, if all of them are blank.
+        InputError: After the last block, if not all could be read, or if all of them are blank.
     """
+    failures: list[InputError] = []
+
+    def readable() -> Iterator[bytes]:
+        try:
+            yield from reader.chunks()
+        except InputError as error:
+            failures.append(error)
+
     is_blank = True
-    for block in found:
+    for block in blocks(readable(), size):
         is_blank = is_blank and (not block.data or block.data.isspace())
         yield block
+    if failures:
+        raise failures[0] if is_blank else InputError(f"{failures[0]}; what was read before it was loaded")
     if is_blank:
         raise InputError("there is nothing but whitespace in it: a failed download?")

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from runmart.ingest.errors import InputError
-from runmart.ingest.parse.blocks import Block, blocks
+from runmart.ingest.parse.blocks import Block
 from runmart.ingest.sources.reader import open_input
-from runmart.ingest.workers.tasks import ReadToEnd, not_blank
+from runmart.ingest.workers.tasks import ReadToEnd, read_blocks
 from runmart.lake.distributed import job as jobs
 from runmart.lake.distributed.discover import openable
 from runmart.lake.distributed.job import Found, Job
@@ -39,7 +39,7 @@ def _splits(job: Job, found: Found) -> Iterator[Found]:
     try:
         reader = open_input(openable(job, found))
         try:
-            for block in not_blank(blocks(reader.chunks())):
+            for block in read_blocks(reader):
                 some.append(block)
                 size += len(block.data)
                 if size >= SPLIT_BYTES:

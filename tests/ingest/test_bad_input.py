@@ -1,9 +1,12 @@
 """Bad inputs: each gives its reason and exit code, and leaves the rest of the load intact."""
 
 import gzip
+import io
 import json
 import re
+import tarfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,9 +14,12 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from runmart.ingest.errors import InputError
+from runmart.ingest.sources.reader import Reader
 from tests.support.command import command
 from tests.support.warehouse import assert_sound, load, page, query, run, tables, write
 
+OTHER = page(run("a"), run("c"))
 GOOD = page(run("good_1", usage={"total_tokens": 3}), run("good_2"))
 LONG = page(*(run(f"r{number}", instructions="x" * 50) for number in range(200)))
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
@@ -28,6 +34,24 @@ class Bad(NamedTuple):
     loaded: int = 0
 
 
+def text_of(data: bytes) -> bytes:
+    """The text of an input, decompressed and in UTF-8, as far as it can be read."""
+    parts: list[bytes] = []
+    with suppress(InputError):
+        parts.extend(Reader(io.BytesIO(data)).chunks())
+    return b"".join(parts)
+
+
+def tar(data: bytes) -> bytes:
+    """A tar archive of one file."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as writer:
+        member = tarfile.TarInfo("page.json")
+        member.size = len(data)
+        writer.addfile(member, io.BytesIO(data))
+    return archive.getvalue()
+
+
 def broken(text: str) -> bytes:
     """A page of three runs of which the middle one is `text`."""
     return f'{{"object":"list","data":[{json.dumps(run("a"))},{text},{json.dumps(run("c"))}]}}'.encode()
@@ -35,10 +59,13 @@ def broken(text: str) -> bytes:
 
 BAD = [
     Bad("a truncated download", LONG[:-500], "truncated", 196),
-    Bad("a truncated gzip download", gzip.compress(LONG)[:-20], "gzip data is damaged.*truncated", 0),
+    Bad("a truncated gzip download", gzip.compress(LONG[:-500])[:-8], "gzip data is damaged.*truncated.*before it was loaded", 196),
     Bad("a truncated zstd download", pa.compress(LONG, "zstd", asbytes=True)[:-20], "zstd data is damaged.*truncated", 0),
-    Bad("gzip with junk behind it", gzip.compress(GOOD) + b"junk and more junk", "gzip data is damaged", 0),
-    Bad("UTF-16", GOOD.decode().encode("utf-16"), "UTF-16.*iconv"),
+    Bad("gzip with junk behind it", gzip.compress(OTHER) + b"junk and more junk", "gzip data is damaged.*before it was loaded", 2),
+    Bad("UTF-16 without a mark", GOOD.decode().encode("utf-16-le"), "UTF-16LE.*iconv -f UTF-16LE"),
+    Bad("UTF-16 that ends within a character", OTHER.decode().encode("utf-16")[:-91], "UTF-16.*within a character at its byte [0-9]+:.*before it was loaded", 1),
+    Bad("a lone surrogate in UTF-16", broken('{"id":"b","status":"queued","model":"@"}').decode().encode("utf-16").replace(b"@\0", b"\x3d\xd8"), "UTF-8 at byte", 2),
+    Bad("no code point in UTF-32", OTHER.decode().encode("utf-32") + b"\xff" * 8, "UTF-32 text is damaged.*at its byte [0-9]+:.*before it was loaded", 2),
     Bad("invalid UTF-8", broken('{"id":"b","status":"queued","model":"@"}').replace(b"@", b"\xff"), "UTF-8", 2),
     Bad("a lone surrogate", broken(r'{"id":"b","status":"queued","model":"\ud800"}'), "surrogate", 2),
     Bad("a lone surrogate in metadata", broken(r'{"id":"b","status":"queued","metadata":{"k":"\udc00"}}'), "surrogate", 2),
@@ -57,7 +84,10 @@ BAD = [
     Bad("an empty file", b"", "empty"),
     Bad("only whitespace", b" \n\n", "nothing but whitespace"),
     Bad("a picture", PNG, "PNG picture"),
-    Bad("other binary data", b"\x01\x02\x00\x03" * 50, "binary"),
+    Bad("other binary data", b"\x01\x02\x00\x03" * 50, "binary data.*01 02 00 03"),
+    Bad("a tar archive", tar(GOOD), "^a tar archive: unpack it"),
+    Bad("a tar archive in gzip", gzip.compress(tar(GOOD)), "^a tar archive: unpack it"),
+    Bad("gzip in gzip", gzip.compress(gzip.compress(GOOD)), "compressed twice"),
     Bad("a ZIP archive", b"PK\x03\x04" + bytes(30), "ZIP"),
     Bad("prose", b"Dear Sir or Madam,\nthe runs are attached.\n", "expected a run or a page.*Dear"),
     Bad("a web page", b"<html><body>502 Bad Gateway</body></html>", "expected a run or a page.*html"),
@@ -91,11 +121,12 @@ def test_a_bad_input_ends_as_a_reject_with_its_reason(bad: Bad, warehouse: Path,
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
 def test_a_reject_holds_the_text_whole(bad: Bad, warehouse: Path, pages: Path) -> None:
     """A text that cannot be decoded is kept completely in `runmart.rejects`."""
+    text = text_of(bad.data)
     load(warehouse, write(pages / "bad.json", bad.data))
     for raw, encoding in query(warehouse, "select raw, raw_encoding from runmart.rejects"):
         assert encoding in {"utf-8", "base64", None}
         if encoding == "utf-8":
-            assert raw.encode() in bad.data
+            assert raw.encode() in text
 
 
 def _somebody_elses(warehouse: Path) -> None:
