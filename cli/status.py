@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import echo, echo_json, say_table
 from runmart.ingest.load import policies
+from runmart.ingest.load.rejects import count_items
 from runmart.ingest.warehouse.migrations import schema_version
 from runmart.models.statuses import TERMINAL_STATUSES
 
@@ -67,7 +68,7 @@ def _facts(connection: "DuckDBPyConnection", options: Options) -> dict[str, Any]
             connection, "select status, count(*) as runs from runs group by status order by runs desc, status"
         ),
         "content": policies.stored(connection),
-        "rejects": connection.execute("select count(*) from runmart.rejects").fetchall()[0][0],
+        "rejects": count_items(connection),
         "loads": _rows(
             connection,
             """

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -11,15 +10,14 @@ from runmart.ingest import signals
 from runmart.ingest.errors import InputError
 from runmart.ingest.load.buffer import ReadInput
 from runmart.ingest.load.loader import Load
-from runmart.ingest.load.rejects import raw_bytes
 from runmart.ingest.load.seen_inputs import with_seen
 from runmart.ingest.load.totals import Totals
-from runmart.ingest.parse.blocks import BLOCK_BYTES, Block, blocks
+from runmart.ingest.parse.blocks import BLOCK_BYTES, Block
 from runmart.ingest.sources.discover import inputs
 from runmart.ingest.sources.input import Input
 from runmart.ingest.sources.reader import open_input
 from runmart.ingest.transform.admission import AdmissionFilter
-from runmart.ingest.transform.convert import Converted, Converter
+from runmart.ingest.transform.convert import Converted
 from runmart.ingest.warehouse.connection import is_interrupt
 from runmart.ingest.workers.pool import Workers
 from runmart.ingest.workers.tasks import ReadToEnd, Task, read_blocks
@@ -266,28 +264,3 @@ class InputPipeline:
                     item.address, read.size, read.content_hash, item.modified_at, state.observations, state.rejected
                 )
             )
-
-
-def retry_rejects(writer: "Writer") -> Load:
-    """Decode all rejects again; those that can be decoded now are loaded and deleted, in one transaction.
-
-    Raises:
-        duckdb.Error: The warehouse fails; nothing is changed.
-    """
-    rows = writer.connection.execute("""
-        select reject_id, source, input, position, line, epoch_us(observed_at), raw, raw_encoding
-        from runmart.rejects where raw is not null order by reject_id""").fetchall()
-    converter = Converter()
-    with loading(writer, "rejects --retry", "") as load:
-        for reject_id, source, address, position, line, observed_at, raw, encoding in rows:
-            data = raw_bytes(raw, encoding)
-            block = next(blocks([data]), Block(b""))
-            found = converter.convert(
-                [(replace(block, line=line), Origin(source, observed_at, load.load_id))], load.admission
-            )
-            if found.counts[0].rejected or not found.counts[0].items:
-                load.totals.rejected += 1
-                continue
-            load.clear_reject(reject_id)
-            load.add(found, [(address, position)])
-    return load

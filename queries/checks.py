@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from runmart.ingest.load.rejects import STORED_REJECTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -184,8 +186,9 @@ def checks_of(limits: Limits) -> "Iterator[Check]":
             "rejects",
             "not too much could not be loaded",
             f"""
-            select 'rejects' as subject, count(*) as value, {limits.max_rejects} as limit_ from runmart.rejects
-            having count(*) > {limits.max_rejects}""",
+            select 'rejects' as subject, cast(sum(items) as bigint) as value, {limits.max_rejects} as limit_
+            from {STORED_REJECTS}
+            having sum(items) > {limits.max_rejects}""",
         )
     if limits.max_age_seconds is not None:
         yield Check(

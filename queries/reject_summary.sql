@@ -13,7 +13,7 @@ select
     source,
     reason,
     without_indices(json_path) as place,
-    count(*) as rejects,
+    cast(sum(items) as bigint) as rejects,
     count(distinct input) as inputs,
     min(load_id) as first_load_id,
     max(load_id) as last_load_id,

@@ -1,6 +1,6 @@
 """What a load has taken and not committed yet: observations, and rows for the bookkeeping tables."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +12,10 @@ from runmart.models.observations import Reject
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_REJECT_BYTES = 300
+"""Memory of a reject without its text."""
 
 
 class ReadInput(NamedTuple):
@@ -38,6 +42,7 @@ class Buffer:
     rejects: list[tuple[str, Reject]] = field(default_factory=list[tuple[str, Reject]])
     """Each with the address of its input."""
     rejected_bytes: int = 0
+    """Memory that `rejects` hold, about."""
     inputs: list[ReadInput] = field(default_factory=list[ReadInput])
     retried: list[int] = field(default_factory=list[int])
     """Ids of rejects that are loaded now and no rejects any more."""
@@ -47,13 +52,7 @@ class Buffer:
     """Arguments of `bookkeeping.replace_rows`."""
 
     def add(self, converted: Converted, inputs: Sequence[tuple[str, int]]) -> None:
-        """Add converted blocks; `inputs` has the address of each block's input, and the number of items before it."""
-        self.rejects += [
-            (address, reject._replace(position=reject.position + before))
-            for (address, before), rejects in zip(inputs, converted.rejects, strict=True)
-            for reject in rejects
-        ]
-        self.rejected_bytes += sum(len(reject.raw) for rejects in converted.rejects for reject in rejects)
+        """Add the rows of converted blocks; `inputs` has the number of items before each block in its input."""
         before = max((before for _, before in inputs), default=0)  # blocks with others before them come alone
         self.batches += [shift(batches, before, POSITION) for batches in converted.batches]
         self.bytes += sum(batch.nbytes for batches in converted.batches for batch in batches)
@@ -61,6 +60,12 @@ class Buffer:
             self.steps.append(shift_row_positions(converted.steps, before, POSITION))
             self.bytes += converted.steps.nbytes
         self.observations += sum(counts.observations for counts in converted.counts) - converted.pruned
+
+    def add_rejects(self, rejects: Iterable[tuple[str, Reject]]) -> None:
+        """Add rejects, each with the address of its input and its position there."""
+        for address, reject in rejects:
+            self.rejects.append((address, reject))
+            self.rejected_bytes += len(reject.raw) + _REJECT_BYTES
 
     def clear_observations(self) -> None:
         """Forget the observations, which were merged."""

@@ -9,6 +9,7 @@ from runmart.ingest.errors import WarehouseError
 from runmart.ingest.load import policies
 from runmart.ingest.load.bookkeeping import Row
 from runmart.ingest.load.buffer import Buffer, ReadInput
+from runmart.ingest.load.packs import Packer, placed
 from runmart.ingest.load.record import LoadRecord
 from runmart.ingest.load.totals import Totals
 from runmart.ingest.load.transaction import Transaction
@@ -54,6 +55,7 @@ class Load:
         self._content = content
         self.admission = policies.admission(writer.connection, content)
         self._buffer = Buffer()
+        self._packer = Packer()
         self._transaction = Transaction(writer)
         self._record = LoadRecord(self._transaction, command, source)
         self.load_id = self._record.load_id
@@ -80,6 +82,8 @@ class Load:
             inputs: The address of each block's input, and the number of items before the block in it.
         """
         self._buffer.add(converted, inputs)
+        for (address, before), rejects in zip(inputs, converted.rejects, strict=True):
+            self._buffer.add_rejects(self._packer.take(address, (placed(reject, before) for reject in rejects)))
         totals = self.totals
         totals.pages += converted.pages
         totals.observations += sum(counts.observations for counts in converted.counts)
@@ -103,16 +107,22 @@ class Load:
             self.commit()
 
     def reject(self, address: str, reject: Reject) -> None:
-        """Take an input that could not be read."""
-        self._buffer.rejects.append((address, reject))
+        """Take an input that could not be read, or not to its end."""
+        self.finish_rejects(address)
+        self._buffer.add_rejects([(address, reject)])
         self.totals.rejected += 1
 
     def finish_input(self, read: ReadInput) -> None:
         """Record that an input was read to its end, in the transaction that holds its last observations."""
+        self.finish_rejects(read.address)
         self._buffer.inputs.append(read)
         self.totals.inputs += 1
         if len(self._buffer.inputs) >= BATCH_INPUTS:
             self.commit()
+
+    def finish_rejects(self, address: str) -> None:
+        """Close the packs of an input of which no more rejects come."""
+        self._buffer.add_rejects(self._packer.finish(address))
 
     def clear_reject(self, reject_id: int) -> None:
         """Delete a reject, in the transaction that holds what was decoded from it."""
@@ -124,6 +134,8 @@ class Load:
 
     def commit(self, state: str = "running") -> None:
         """Write what is buffered and the load's record, and commit them; any other `state` ends the load."""
+        if state != "running":
+            self._buffer.add_rejects(self._packer.finish_all())
         self.totals = self._transaction.commit(partial(self._write, state))
         self._buffer = Buffer()
         self._record.is_stored = True

@@ -1,32 +1,85 @@
-"""Rows of `runmart.rejects`: the text of a reject is stored as text, or in Base64 when it is not UTF-8."""
+"""Rows of `runmart.rejects`: the text of a reject is stored as text, in Base64 when it is not UTF-8.
+
+Those of a pack are stored as Base64 of their zstd.
+"""
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from runmart.models.observations import Reject
 
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 WITHHELD = "withheld"
 """The encoding of a reject whose text was not stored, since it could not be redacted."""
+
+PACKED = "zstd"
+"""The encoding of a pack."""
+
+PARTLY_WITHHELD = "partly withheld"
+"""The encoding of a pack without those of its texts that could not be redacted; else as `PACKED`."""
+
+STORED_REJECTS = """(
+    select * replace (coalesce(items, 1) as items)
+    from (
+        select * from runmart.rejects
+        union all by name
+        select cast(null as bigint) as items, cast(null as bigint) as last_position, cast(null as bigint) as last_line
+        where false))"""
+"""The rejects of a warehouse that is only read and may have been written by an earlier version, which packed none."""
+
+
+def count_items(connection: "DuckDBPyConnection") -> int:
+    """The number of items that are rejects."""
+    return connection.execute(f"select cast(coalesce(sum(items), 0) as bigint) from {STORED_REJECTS}").fetchall()[0][0]
 
 
 def reject_row(reject_id: int, load_id: int, address: str, reject: Reject) -> tuple[Any, ...]:
     """The row of a reject; `address` is that of its input."""
     origin = reject.origin
     where = (origin.source, address, reject.position, reject.line, origin.observed_at)
-    text = (None, WITHHELD) if reject.is_withheld else _readable(reject.raw)
-    return (reject_id, load_id, *where, reject.reason, reject.json_path, *text)
+    is_pack = reject.count > 1
+    last = (reject.last_position, reject.last_line) if is_pack else (None, None)
+    text = _packed(reject) if is_pack else _readable(reject)
+    return (reject_id, load_id, *where, reject.reason, reject.json_path, *text, reject.count, *last)
 
 
-def _readable(raw: bytes) -> tuple[str | None, str | None]:
+def _readable(reject: Reject) -> tuple[str | None, str | None]:
     """The text and its encoding; None twice when the input could not be read at all."""
-    if not raw:
-        return None, None
+    if reject.is_withheld:
+        return None, WITHHELD
+    return text_of(reject.raw) if reject.raw else (None, None)
+
+
+def _packed(reject: Reject) -> tuple[str | None, str]:
+    if reject.is_withheld and not reject.raw:
+        return None, WITHHELD
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(reject.raw)
+    text = base64.b64encode(sink.getvalue()).decode()
+    return text, PARTLY_WITHHELD if reject.is_withheld else PACKED
+
+
+def text_of(raw: bytes) -> tuple[str, str]:
+    """Bytes as a text, and its encoding."""
     try:
         return raw.decode(), "utf-8"
     except UnicodeDecodeError:
         return base64.b64encode(raw).decode(), "base64"
 
 
+def is_packed(encoding: str | None) -> bool:
+    """Whether the text of a stored reject is that of a pack."""
+    return encoding in {PACKED, PARTLY_WITHHELD}
+
+
 def raw_bytes(text: str, encoding: str) -> bytes:
-    """The bytes of a stored reject."""
+    """The bytes of a stored reject; of a pack, the texts in order, a line each or more."""
+    if is_packed(encoding):
+        with pa.CompressedInputStream(pa.BufferReader(base64.b64decode(text)), "zstd") as stream:
+            return stream.read()
     return base64.b64decode(text) if encoding == "base64" else text.encode()

@@ -13,7 +13,7 @@ Compression = Literal["gzip", "zstd"]
 Read = Callable[[int], bytes]
 """The next bytes of a stream, at most as many as given; none at its end."""
 
-_CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 _GZIP_BYTES = 1 << 16
 _ZSTD_BYTES = 1 << 10
 """Compressed bytes that are given at a time. Arrow loses all that it has decoded of those in which it finds damage, so
@@ -61,7 +61,7 @@ def _gzip(read: Read) -> Iterator[bytes]:
                 member = zlib.decompressobj(wbits=31)
             before = member.copy()
             try:
-                data = member.decompress(piece, _CHUNK_BYTES)
+                data = member.decompress(piece, CHUNK_BYTES)
             except zlib.error as error:
                 yield _up_to_damage(before.decompress, piece)
                 raise _damaged("gzip", str(error).partition(": ")[2] or str(error)) from None
@@ -88,7 +88,7 @@ def _zstd(read: Read) -> Iterator[bytes]:
     with pa.CompressedInputStream(pa.PythonFile(_Pieces(read), mode="r"), "zstd") as stream:
         count = 1
         while count:
-            data = bytearray(_UNWRITTEN * _CHUNK_BYTES)
+            data = bytearray(_UNWRITTEN * CHUNK_BYTES)
             try:
                 count = stream.readinto(data)
             except (OSError, InputError) as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from runmart.ingest.parse import json_scanner
 from runmart.ingest.transform.redact import Redactor, without_quotes
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
@@ -85,12 +86,21 @@ class AdmissionFilter:
         return raw if self.content.keeps_all else Redactor(self.content).document(raw)
 
     def reject(self, reject: Reject) -> Reject:
-        """A reject without its content; without its text when that cannot be parsed."""
+        """A reject without its content; without its text when that cannot be parsed, or that part of a pack's."""
         if self.content.keeps_all:
             return reject
+        if reject.count > 1:
+            return self._pack(reject)
         raw = self.document(reject.raw)
         is_withheld = raw is None and bool(reject.raw)
         return reject._replace(raw=raw or b"", reason=without_quotes(reject.reason), is_withheld=is_withheld)
+
+    def _pack(self, reject: Reject) -> Reject:
+        pieces = [reject.raw[start:end] for start, end, _ in json_scanner.documents(reject.raw)]
+        left = [found for found in map(self.document, pieces) if found is not None]
+        return reject._replace(
+            raw=b"\n".join(left), reason=without_quotes(reject.reason), is_withheld=len(left) < len(pieces)
+        )
 
 
 ADMIT_ALL = AdmissionFilter()

@@ -174,6 +174,12 @@ TOOL_SUMS = (
     ),
 )
 
+PACK_COLUMNS = (
+    AddedColumn("rejects", "items", "1"),
+    AddedColumn("rejects", "last_position"),
+    AddedColumn("rejects", "last_line"),
+)
+
 MIGRATIONS = (
     Migration(1, "create the tables", create_tables),
     Migration(2, "add run_created_at to usage, tools and errors", add_run_created_at),
@@ -183,6 +189,7 @@ MIGRATIONS = (
     Migration(6, "add prices and model_aliases", add_prices),
     Migration(7, "add runmart.content_rules and runmart.prunes", add_rules),
     Migration(8, "add tool_count and tools_digest to runs", add_tool_sums, TOOL_SUMS),
+    adding(9, "add items, last_position and last_line to runmart.rejects", *PACK_COLUMNS),
 )
 """In order. A released migration is never changed: a new one follows it, made by `adding` where it adds columns."""
 

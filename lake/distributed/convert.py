@@ -9,6 +9,7 @@ import duckdb
 import msgspec
 
 from runmart.ingest.load.buffer import ReadInput
+from runmart.ingest.load.packs import placed
 from runmart.ingest.load.totals import Totals
 from runmart.ingest.pipeline import InputPipeline
 from runmart.ingest.transform.convert import Converted, Converter, admit
@@ -91,11 +92,9 @@ class Collector:
 
     def collect(self, found: Converted, inputs: Sequence[tuple[str, int]]) -> None:
         """Collect rows; the caller flushes them."""
-        self._rejects += [
-            (address, reject._replace(position=reject.position + before))
-            for (address, before), rejects in zip(inputs, found.rejects, strict=True)
-            for reject in rejects
-        ]
+        for (address, before), rejects in zip(inputs, found.rejects, strict=True):
+            self._rejects += [(address, placed(reject, before)) for reject in rejects]
+            self._bytes += sum(len(reject.raw) for reject in rejects)
         before = max((before for _, before in inputs), default=0)
         self._batches += [shift(batches, before, POSITION) for batches in found.batches]
         if found.steps is not None:

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -51,13 +52,24 @@ class Merged(msgspec.Struct):
     sums: Sums
 
 
+class _Place(NamedTuple):
+    """Where the data of a shuffle block lies in the file of its shard."""
+
+    shuffle_block: ShuffleBlock
+    """The block without its data."""
+    start: int
+    size: int
+    position: int
+    """The position of its first reject in the input or split; 0 for other blocks."""
+
+
 class ShardInput:
     """The shuffle blocks of one shard, spilled to a local file until all have arrived."""
 
     def __init__(self, file: IO[bytes]) -> None:
         """Empty."""
         self._file = file
-        self._places: list[tuple[ShuffleBlock, int]] = []
+        self._places: list[_Place] = []
         self._splits: dict[str, dict[int, SplitCounts]] = {}
         self._ends: dict[tuple[str, int, str], tuple[ShuffleBlock, End]] = {}
         self.sums = Sums()
@@ -72,20 +84,26 @@ class ShardInput:
         elif shuffle_block.kind == "sums":
             self.sums = self.sums.plus(_SUMS.decode(shuffle_block.data))
         else:
-            self._places.append((shuffle_block._replace(data=b""), self._file.tell()))
-            self._file.write(shuffle_block.data)
+            data = shuffle_block.data
+            position = _REJECTS.decode(data)[0].position if shuffle_block.kind == "rejects" else 0
+            self._places.append(_Place(shuffle_block._replace(data=b""), self._file.tell(), len(data), position))
+            self._file.write(data)
 
     def shuffle_blocks(self, kind: str) -> Iterator[ShuffleBlock]:
         """The blocks of a kind, read back from the file."""
-        for number, (shuffle_block, start) in enumerate(self._places):
-            if shuffle_block.kind == kind:
-                end = self._places[number + 1][1] if number + 1 < len(self._places) else self._size
-                self._file.seek(start)
-                yield shuffle_block._replace(data=self._file.read(end - start))
+        for place in self._places:
+            if place.shuffle_block.kind == kind:
+                yield self._read(place)
 
-    def close(self) -> None:
-        """Record that all blocks have arrived."""
-        self._size = self._file.tell()
+    def rejects(self) -> Iterator[ShuffleBlock]:
+        """The blocks of rejects, in the order of their inputs, and of the places in each."""
+        places = [place for place in self._places if place.shuffle_block.kind == "rejects"]
+        places.sort(key=lambda place: (place.shuffle_block.address, place.shuffle_block.split, place.position))
+        yield from map(self._read, places)
+
+    def _read(self, place: _Place) -> ShuffleBlock:
+        self._file.seek(place.start)
+        return place.shuffle_block._replace(data=self._file.read(place.size))
 
     def before(self, shuffle_block: ShuffleBlock) -> int:
         """The number of items of the input in the splits before that of a block."""
@@ -122,7 +140,6 @@ def merged(job: Job, batches: Iterable[Any]) -> Iterator[Any]:
             shard_inputs[shuffle_block.shard].take(shuffle_block)
         manifest = job.before()
         for number, shard_input in sorted(shard_inputs.items()):
-            shard_input.close()
             with Shard(job, manifest, number) as shard:
                 done = msgspec.json.encode(_merged(shard, shard_input))
             yield arrow.rows([(done,)], TYPES)
@@ -196,10 +213,13 @@ def _load(shard_input: ShardInput, load: Load, job: Job) -> None:
             steps = shift_row_positions(opened_steps(shuffle_block.data), shard_input.before(shuffle_block), POSITION)
             load.add(Converted([], [[]], [BlockCounts(0, 0, 0)], Counter(), 0, steps), [("", 0)])
         load.commit()  # the columns of an export have other types, and cannot be in one batch with these
-    for shuffle_block in shard_input.shuffle_blocks("rejects"):
-        rejects = _REJECTS.decode(shuffle_block.data)
-        held = Converted([], [rejects], [BlockCounts(0, len(rejects), 0)], Counter(), 0, None)
-        load.add(held, [(shuffle_block.address, shard_input.before(shuffle_block))])
+    for address, of_input in groupby(shard_input.rejects(), lambda shuffle_block: shuffle_block.address):
+        for shuffle_block in of_input:
+            rejects = _REJECTS.decode(shuffle_block.data)
+            counts = BlockCounts(0, sum(reject.count for reject in rejects), 0)
+            held = Converted([], [rejects], [counts], Counter(), 0, None)
+            load.add(held, [(address, shard_input.before(shuffle_block))])
+        load.finish_rejects(address)
     for found in shard_input.inputs(job):
         if isinstance(found, ReadInput):
             load.finish_input(found)

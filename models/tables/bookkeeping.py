@@ -53,17 +53,17 @@ INPUTS: Table[Any] = Table(
 
 REJECTS: Table[Any] = Table(
     "rejects",
-    grain="one row per item that could not be decoded",
+    grain="one row per item that could not be decoded; beyond 1,000 in an input, one per kind of reason (a pack)",
     purpose="Rejects: items that could not be decoded, kept until `runmart rejects --retry` loads them.",
     columns=(
         Column("reject_id", BIGINT, meaning="Number of the reject, from 1"),
         Column("load_id", BIGINT, meaning="The first load that rejected it"),
         Column("source", VARCHAR, meaning="Label of the runs (--source)"),
         Column("input", VARCHAR, meaning="Address of the input"),
-        Column("position", BIGINT, meaning="Position in the input, from 0"),
+        Column("position", BIGINT, meaning="Position in the input, from 0; of a pack, that of its first item"),
         Column("line", BIGINT, meaning="Line of the input where it begins, from 1"),
         Column("observed_at", TIMESTAMPTZ, meaning="Observation time of the input"),
-        Column("reason", VARCHAR, meaning="Reason: what was expected and what was found"),
+        Column("reason", VARCHAR, meaning="Reason: what was expected and what was found; of a pack, its first item's"),
         Column("json_path", VARCHAR, meaning="JSON path of the error"),
         Column(
             "raw",
@@ -73,8 +73,12 @@ REJECTS: Table[Any] = Table(
         Column(
             "raw_encoding",
             VARCHAR,
-            meaning="utf-8, base64, or withheld when the text could not be redacted and was discarded",
+            meaning="utf-8, base64, or withheld when the text could not be redacted and was discarded; of a pack zstd, "
+            "for its texts, joined by newlines, as Base64 of zstd, or partly withheld, for that without discarded ones",
         ),
+        Column("items", BIGINT, meaning="Number of items that it stands for: 1, or more in a pack"),
+        Column("last_position", BIGINT, meaning="Position of the last item of a pack; null for one item"),
+        Column("last_line", BIGINT, meaning="Line where the last item of a pack begins; null for one item"),
     ),
 )
 

@@ -53,7 +53,9 @@ def test_retry_loads_what_can_be_decoded_now(warehouse: Path, pages: Path) -> No
         connection.execute(
             """
             insert into runmart.rejects
-            select 2, 1, 'acme', 'old.json', 7, 3, make_timestamptz(1750000000000000), 'unknown', '$', ?, 'utf-8'""",
+            select
+                2, 1, 'acme', 'old.json', 7, 3, make_timestamptz(1750000000000000), 'unknown', '$', ?, 'utf-8', 1,
+                null, null""",
             [json.dumps(good)],
         )
     done = command("rejects", "--retry", "-w", warehouse, "--json")

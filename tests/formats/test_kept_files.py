@@ -155,6 +155,21 @@ def test_a_kept_warehouse_is_exported_as_it_is(name: str, tmp_path: Path) -> Non
     assert differences(rows(imported(tmp_path / "out", tmp_path / "runs.duckdb")), name) == []
 
 
+@pytest.mark.parametrize("name", WAREHOUSES)
+def test_rejects_of_a_kept_warehouse_are_counted_as_it_is(name: str, tmp_path: Path) -> None:
+    """Commands that only read show the rejects of an old warehouse, each for one item, and do not migrate it."""
+    warehouse = kept(name, tmp_path)
+    before = query(warehouse, "select max(version) from runmart.schema_version")
+    [reject] = json.loads(command("rejects", "-w", warehouse, "--json").stdout)
+    assert (reject["items"], reject["last_position"]) == (1, None)
+    assert "Rejects (1 of 1)" in command("rejects", "-w", warehouse).stdout
+    assert json.loads(command("status", "-w", warehouse, "--json").stdout)["rejects"] == 1
+    assert query(warehouse, "select max(version) from runmart.schema_version") == before
+    done = command("rejects", "--retry", "-w", warehouse, "--json")
+    assert json.loads(done.stdout)["still_rejected"] == 1
+    assert query(warehouse, "select items, last_position, last_line from runmart.rejects") == [(1, None, None)]
+
+
 def _newer(folder: Path, how: str) -> None:
     """Change the manifest or a file into one of a newer runmart."""
     text = json.loads((folder / MANIFEST).read_text())

@@ -31,7 +31,7 @@ def random_bookkeeping(random_: random.Random) -> Tables:
         reason, path = random_.choice(("too deep", "no id")), random_.choice(("$", "$.data[3].id", "$[12][0]", "$.a"))
         reject = {"reject_id": number, "load_id": random_.randrange(1, 8), "source": random_.choice("ab")}
         where = {"input": random_.choice(("/1", "/2")), "observed_at": random_.randrange(1000), "position": number}
-        rejects.append({**reject, **where, "reason": reason, "json_path": path})
+        rejects.append({**reject, **where, "reason": reason, "json_path": path, "items": random_.choice((1, 500))})
     return {"loads": loads, "rejects": rejects}
 
 
@@ -190,7 +190,7 @@ def reject_summary(tables: Tables) -> list[Row]:
     def summary(rows: list[Row]) -> Row:
         loads = [row["load_id"] for row in rows]
         return {
-            "rejects": len(rows),
+            "rejects": sum(row["items"] for row in rows),
             "inputs": len({row["input"] for row in rows}),
             "first_load_id": min(loads),
             "last_load_id": max(loads),

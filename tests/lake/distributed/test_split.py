@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from runmart.ingest import pipeline
+from runmart.ingest.load import packs
 from runmart.ingest.parse.blocks import Block, blocks
-from runmart.ingest.sources import reader
+from runmart.ingest.sources import decompress
+from runmart.ingest.workers import tasks
 from runmart.lake.distributed import convert, merge, split
 from runmart.lake.distributed.shuffle import WHOLE, shuffle_blocks
 from tests.support import batch_engine as engine
 from tests.support.lake import alone, counts, lake_rows, rows
-from tests.support.warehouse import page, run, write
+from tests.support.warehouse import page, query, run, write
 
 RUNS = 60
 
@@ -76,13 +78,15 @@ INPUTS: dict[str, Callable[[str], bytes]] = {
     "truncated_gzip": lambda of: gzip.compress(_lines(of), mtime=0)[:-300],
     "truncated_page": _truncated,
     "not_utf8": _not_utf8,
+    "utf_16": lambda of: _lines(of).decode().encode("utf-16"),
+    "utf_16_cut": lambda of: _lines(of).decode().encode("utf-16")[:-301],
 }
 """What is in large inputs, by the names that begin the ids of their runs."""
 
 HOLD_NOTHING: dict[str, bytes] = {
     "picture": b"\x89PNG" + bytes(9000),
     "space": b"  \n" * 2000,
-    "utf_16": _lines("utf_16").decode().encode("utf-16"),
+    "utf_16_unmarked": _lines("utf_16").decode().encode("utf-16-le"),
 }
 
 
@@ -96,10 +100,9 @@ def _is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes inputs of more than 100 bytes large, and blocks and splits small."""
     monkeypatch.setattr(split, "UNSPLIT_BYTES", 100)
     monkeypatch.setattr(split, "SPLIT_BYTES", 2000)
-    monkeypatch.setattr(split, "blocks", _small_blocks)
     monkeypatch.setattr(pipeline, "GROUP_BYTES", 100)
-    monkeypatch.setattr(pipeline, "blocks", _small_blocks)
-    monkeypatch.setattr(reader, "CHUNK_BYTES", 1500)
+    monkeypatch.setattr(tasks, "blocks", _small_blocks)
+    monkeypatch.setattr(decompress, "CHUNK_BYTES", 1500)
 
 
 @pytest.fixture(name="sent")
@@ -135,8 +138,34 @@ def test_large_inputs_give_what_they_give_whole(tmp_path: Path, sent: list[tuple
         pieces = {piece for address, piece in sent if address == str(path)}
         assert (len(pieces) > 2) is (name in INPUTS), name
         assert [row for row in expected["runmart.rejects"] if row[1] == str(path)], name
-    unread = {"truncated_gzip", *HOLD_NOTHING}
+    unread = {"truncated_gzip", "utf_16_cut", *HOLD_NOTHING}
     assert {Path(row[1]).name for row in expected["runmart.inputs"]} == texts.keys() - unread
+
+
+@pytest.mark.parametrize("unsplit", [100, 1 << 20])
+def test_very_many_rejects_are_packed_as_in_a_warehouse(
+    unsplit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first rejects of an input and its packs are the same, however it is split and its parts come."""
+    monkeypatch.setattr(split, "UNSPLIT_BYTES", unsplit)
+    monkeypatch.setattr(convert, "_BYTES", 1500)
+    monkeypatch.setattr(packs, "MAX_REJECTS", 5)
+    monkeypatch.setattr(packs, "PACK_BYTES", 4000)
+    kinds = (
+        '{"id": "bad_%d", "status": "queued", "created_at": "soon"}',
+        '{"id": "%d", "object": "thread.run"}',
+        "line %d",
+    )
+    items = [json.dumps(_a_run("run", n)) if n % 5 == 4 else kinds[n % len(kinds)] % n for n in range(600)]
+    paths = [write(tmp_path / name, "\n".join(items[at:]).encode()) for at, name in enumerate("ab")]
+    outcome = engine.load(tmp_path / "lake", paths, seed=1, tasks=3, shards=2)
+    load = alone(tmp_path / "alone.duckdb", *paths)
+    assert lake_rows(tmp_path / "lake") == rows(tmp_path / "alone.duckdb")
+    assert counts(outcome.load) == counts(load)
+    sums = """
+        select parse_filename(input), cast(sum(items) as bigint), count(*) < 50, count(*) filter (items = 1) >= 5
+        from runmart.rejects group by input order by 1"""
+    assert query(tmp_path / "alone.duckdb", sums) == [("a", 480, True, True), ("b", 479, True, True)]
 
 
 def test_large_inputs_are_put_together_each_by_itself(tmp_path: Path, sent: list[tuple[str, int]]) -> None:
