@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from runmart.cli.app import EXIT_REJECTS
 from runmart.cli.content import KEEP, ContentOptions
+from runmart.cli.kinds import in_words, number, printable
 from runmart.cli.logs import log
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import echo, echo_json, progress, warn
@@ -18,7 +19,13 @@ from runmart.models.instants import epoch_microseconds
 
 if TYPE_CHECKING:
     from runmart.ingest.load.loader import Load
+    from runmart.ingest.load.totals import Totals
     from runmart.ingest.workers.pool import Workers
+
+_WHAT_IS_LOADED = (
+    'runmart loads run objects ("object": "thread.run") and pages, arrays, JSON Lines or event streams of them'
+)
+_LONGEST_NAME = 80
 
 
 def ingest(
@@ -67,7 +74,7 @@ def ingest(
             )
         event("load finished", **summary(load, options))
     if not options.json:
-        _echo_summary(load, options, quiet=log_format == "json")
+        echo_summary(load, options, quiet=log_format == "json")
     published = publishing.after(options)
     if options.json:
         echo_json({**summary(load, options), "published": as_dict(published)})
@@ -109,11 +116,37 @@ def summary(load: "Load", options: Options) -> dict[str, Any]:
         "rejected": totals.rejected,
         "steps": totals.steps,
         "pruned": totals.pruned,
+        "inputs_without_runs": totals.inputs_without_runs,
         "skipped": dict(totals.skipped),
     }
 
 
-def _echo_summary(load: "Load", options: Options, *, quiet: bool) -> None:
+def _others(totals: "Totals") -> str:
+    """What was read beside runs: steps, which are loaded, and what is skipped."""
+    steps = [number(totals.steps, "step", "steps")] if totals.steps else []
+    skipped = [f"skipped {in_words(totals.skipped)}"] if totals.skipped else []
+    return "; ".join(steps + skipped)
+
+
+def _without_runs(totals: "Totals") -> str:
+    """Which inputs held nothing but what was skipped, and what is needed."""
+    (first, kinds), *others = totals.without_runs
+    more = totals.inputs_without_runs - len(totals.without_runs)
+    return (
+        f"{_name(first)} holds no runs but {in_words(kinds)}"
+        + "".join(f", {_name(address)} {in_words(kinds)}" for address, kinds in others)
+        + (f", and {number(more, 'more input', 'more inputs')}" if more else "")
+        + f"; {_WHAT_IS_LOADED}"
+    )
+
+
+def _name(address: str) -> str:
+    """The last part of an address."""
+    return printable(address.rstrip("/").rpartition("/")[2] or address, _LONGEST_NAME)
+
+
+def echo_summary(load: "Load", options: Options, *, quiet: bool) -> None:
+    """Show what a load did, and on standard error what may need attention; `quiet` leaves out the former."""
     totals = load.totals
     if not quiet:
         unchanged = f" ({totals.inputs_unchanged:,} more unchanged)" if totals.inputs_unchanged else ""
@@ -122,8 +155,12 @@ def _echo_summary(load: "Load", options: Options, *, quiet: bool) -> None:
             f"{totals.unchanged:,} observations unchanged, {totals.rejected:,} rejected; "
             f"{totals.inputs:,} inputs{unchanged} in {load.seconds:.1f} s"
         )
+        if totals.steps or totals.skipped:
+            echo(_others(totals))
     if not totals.inputs and not totals.inputs_unchanged and not totals.rejected:
         warn("runmart: no files to load; check the sources")
+    if totals.without_runs:
+        warn(f"runmart: {_without_runs(totals)}")
     if errors := totals.skipped[API_ERROR]:
         warn(f"runmart: {errors:,} inputs or events are error responses of the server, not runs; they were skipped")
     if totals.pruned:

@@ -1,12 +1,13 @@
 """The pipeline of a load: sources, inputs, blocks, observations, batches."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from runmart.ingest import signals
+from runmart.ingest.decode.result import BlockCounts
 from runmart.ingest.errors import InputError
 from runmart.ingest.load.buffer import ReadInput
 from runmart.ingest.load.loader import Load
@@ -125,15 +126,25 @@ class Sink(Protocol):
 
 
 class _InputState:
-    """An input, and the number of its items that were passed on."""
+    """An input, and the numbers of its items that were passed on."""
 
-    __slots__ = ("is_large", "item", "observations", "origin", "position", "rejected")
+    __slots__ = ("is_large", "item", "observations", "origin", "position", "rejected", "skipped", "steps")
 
     def __init__(self, item: Input, origin: Origin) -> None:
         self.item = item
         self.origin = origin
         self.is_large = item.path is None or item.size is None or item.size > GROUP_BYTES
-        self.position = self.observations = self.rejected = 0
+        self.position = self.observations = self.rejected = self.steps = 0
+        self.skipped = Counter[str]()
+
+    def add(self, counts: BlockCounts) -> None:
+        """Count what a block held."""
+        self.position += counts.items
+        self.observations += counts.observations
+        self.rejected += counts.rejected
+        self.steps += counts.steps
+        if counts.skipped:
+            self.skipped.update(counts.skipped)
 
 
 class _Group(NamedTuple):
@@ -243,9 +254,7 @@ class InputPipeline:
         found, ends = entry.done.result()
         self._sink.add(found, [(state.item.address, state.position) for state in entry.inputs])
         for state, counts, end in zip(entry.inputs, found.counts, ends, strict=True):
-            state.position += counts.items
-            state.observations += counts.observations
-            state.rejected += counts.rejected
+            state.add(counts)
             if end is not None:
                 self._finish(state, end)
             elif not state.is_large:
@@ -261,6 +270,13 @@ class InputPipeline:
         else:
             self._sink.finish_input(
                 ReadInput(
-                    item.address, read.size, read.content_hash, item.modified_at, state.observations, state.rejected
+                    item.address,
+                    read.size,
+                    read.content_hash,
+                    item.modified_at,
+                    state.observations,
+                    state.rejected,
+                    state.steps,
+                    state.skipped,
                 )
             )

@@ -1,10 +1,12 @@
 """What a load has taken and not committed yet: observations, and rows for the bookkeeping tables."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runmart.ingest.load.bookkeeping import Row
+from runmart.ingest.parse.classify import API_ERROR
 from runmart.ingest.transform.convert import Converted
 from runmart.models.batches import POSITION, Batches, shift, shift_row_positions
 from runmart.models.columns import Table
@@ -27,6 +29,20 @@ class ReadInput(NamedTuple):
     modified_at: int
     observations: int
     rejected: int
+    steps: int = 0
+    skipped: Counter[str] | None = None
+    """What was skipped in it, by kind."""
+
+    @property
+    def stored(self) -> tuple[str, int, str, int, int, int]:
+        """The values that are stored."""
+        return self.address, self.size, self.content_hash, self.modified_at, self.observations, self.rejected
+
+    @property
+    def holds_nothing_else(self) -> bool:
+        """Whether there is nothing in it but what was skipped, and that is no response that reports an error."""
+        is_error = self.skipped is not None and self.skipped.keys() == {API_ERROR}
+        return not (self.observations or self.rejected or self.steps or is_error)
 
 
 @dataclass(slots=True)

@@ -117,6 +117,8 @@ class Load:
         self.finish_rejects(read.address)
         self._buffer.inputs.append(read)
         self.totals.inputs += 1
+        if read.skipped and read.holds_nothing_else:
+            self.totals.add_without_runs(read.address, read.skipped)
         if len(self._buffer.inputs) >= BATCH_INPUTS:
             self.commit()
 

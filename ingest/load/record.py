@@ -87,7 +87,7 @@ class LoadRecord:
         append_rows(
             transaction.connection,
             INPUTS,
-            [(self._source, *read, self.load_id) for read in inputs],
+            [(self._source, *read.stored, self.load_id) for read in inputs],
             distinct_by=("source", "address", "size", "content_hash"),
         )
 

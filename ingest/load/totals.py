@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 
 from runmart.ingest.load.merge import Counts
 
+SHOWN_INPUTS = 3
+"""Inputs without runs that are named."""
+
 
 @dataclass(slots=True)
 class Totals:
-    """What a load has read and merged so far; the fields are columns of `runmart.loads`."""
+    """What a load has read and merged so far; most fields are columns of `runmart.loads`."""
 
     inputs: int = 0
     inputs_unchanged: int = 0
@@ -22,6 +25,16 @@ class Totals:
     """Items that are no runs, by kind."""
     steps: int = 0
     pruned: int = 0
+    inputs_without_runs: int = 0
+    """Inputs that held nothing but what was skipped; no column, as the next one."""
+    without_runs: list[tuple[str, Counter[str]]] = field(default_factory=list[tuple[str, Counter[str]]])
+    """The first few of them: address, and what was skipped by kind."""
+
+    def add_without_runs(self, address: str, skipped: Counter[str]) -> None:
+        """Count an input that held nothing but what was skipped."""
+        self.inputs_without_runs += 1
+        if len(self.without_runs) < SHOWN_INPUTS:
+            self.without_runs.append((address, skipped))
 
     def add_merged(self, counts: Counts) -> None:
         """Add what a merge did to the runs."""
