@@ -4,12 +4,12 @@ Every batch passes it, between flattening and whatever is written.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 
-from runmart.ingest.parse import json_scanner
+from runmart.ingest.transform.packed_texts import documents_or_lines
 from runmart.ingest.transform.redact import Redactor, without_quotes
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
@@ -96,10 +96,13 @@ class AdmissionFilter:
         return reject._replace(raw=raw or b"", reason=without_quotes(reject.reason), is_withheld=is_withheld)
 
     def _pack(self, reject: Reject) -> Reject:
-        pieces = [reject.raw[start:end] for start, end, _ in json_scanner.documents(reject.raw)]
-        left = [found for found in map(self.document, pieces) if found is not None]
+        """A line may be of a longer damaged text, say of metadata, so that what is unknown in it may be anything."""
+        strictest = self.content.rule(*CONTENT_FIELDS)
+        redactor = Redactor(replace(self.content, rules={**self.content.rules, "extra": strictest}))
+        texts = list(documents_or_lines(reject.raw))
+        left = [found for found in map(redactor.document, texts) if found is not None]
         return reject._replace(
-            raw=b"\n".join(left), reason=without_quotes(reject.reason), is_withheld=len(left) < len(pieces)
+            raw=b"\n".join(left), reason=without_quotes(reject.reason), is_withheld=len(left) < len(texts)
         )
 
 

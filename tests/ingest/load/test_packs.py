@@ -142,6 +142,8 @@ def test_a_pack_is_redacted_text_by_text() -> None:
     assert mixed.raw == found.raw
     assert (mixed.is_withheld, _row(mixed)["raw_encoding"]) == (True, "partly withheld")
     assert raw_bytes(str(_row(mixed)["raw"]), "partly withheld") == found.raw
+    damaged = DROPPED.reject(both._replace(raw=b'{"id": "a", "metadata":\n{"k": "secret"}\n', count=2))
+    assert b"secret" not in damaged.raw, "a part of it is JSON, too"
     none = DROPPED.reject(both._replace(raw=b'secret\n"secret"'))
     assert (_row(none)["raw"], _row(none)["raw_encoding"]) == (None, "withheld")
     assert AdmissionFilter().reject(both) == both
