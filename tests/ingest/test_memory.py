@@ -1,12 +1,15 @@
 """Memory does not grow with the input."""
 
+import gzip
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from runmart.ingest.load.loader import Load
+from runmart.ingest.load.rejects import raw_bytes
 from tests.support.command import RUNMART
 from tests.support.paths import BENCHMARKS
 from tests.support.warehouse import load, page, query, run, write
@@ -34,6 +37,47 @@ def test_200_000_runs_load_below_700_megabytes(workers: str, warehouse: Path, ma
     done = subprocess.run(load, check=True, capture_output=True, text=True, cwd=BENCHMARKS)
     assert query(warehouse, "select count(*) from runs") == [(200_000,)]
     assert float(done.stdout) < 700
+
+
+BAD_LINES = 1_000_000
+
+
+def _log(number: int) -> str:
+    return (
+        f"2024-09-25 10:{number // 60 % 60:02}:{number % 60:02} [INFO] worker-{number % 16} has served request {number}"
+    )
+
+
+def _bad_run(number: int) -> str:
+    return f'{{"id":"run_{number:09}","status":"queued","created_at":"at some time of day {number % 997}"}}'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "line", "workers"),
+    [
+        ("lines.log", _log, "0"),
+        ("lines.log.gz", _log, "3"),
+        ("lines.log", _bad_run, "3"),
+        ("lines.log.gz", _bad_run, "0"),
+    ],
+)
+def test_a_million_rejects_load_below_700_megabytes(
+    name: str, line: Callable[[int], str], workers: str, warehouse: Path, pages: Path
+) -> None:
+    """A million lines that are all rejected, 80 MB, compressed or not, are stored whole and in few rows."""
+    data = "\n".join(map(line, range(BAD_LINES))).encode()
+    path = write(pages / name, gzip.compress(data, 1) if name.endswith("gz") else data)
+    script = f'"$@" ingest {path} -w {warehouse} --workers {workers}; test $? = 3'
+    load = [sys.executable, "-c", MEASURE, "sh", "-c", script, "sh", RUNMART]
+    done = subprocess.run(load, check=True, capture_output=True, text=True, cwd=BENCHMARKS)
+    assert float(done.stdout) < 700
+    rows = query(warehouse, "select raw, raw_encoding, items from runmart.rejects order by position")
+    assert sum(items for *_, items in rows) == BAD_LINES
+    assert len(rows) < 1100
+    texts = [text for raw, encoding, _ in rows for text in raw_bytes(raw, encoding).split(b"\n")]
+    assert texts == data.split(b"\n")
+    assert warehouse.stat().st_size < 40 << 20
 
 
 @pytest.mark.parametrize(("limit", "value"), [("BATCH_INPUTS", 10), ("BATCH_REJECTED_BYTES", 60)])
