@@ -238,7 +238,7 @@ class TextReader:
         if found.keys() & {"id", "status"} and isinstance(kind, RecordSpec):
             return "a run that is a page, too, with a list `data` before its id and status"
         if any(self._finder.holds_run(bytes(value), reads_texts=False) for value in found.values()):
-            self._within(text, line, path, level=self._level)._wrapping(0, len(text), path, reads_texts=False)
+            self._within(text, line, path, level=self._level).take_runs()
         return None
 
     # objects that are no records
@@ -282,6 +282,10 @@ class TextReader:
             yield member
             at = member.end
         self._ledger.claim(at, end)
+
+    def take_runs(self) -> None:
+        """Take the runs in the text, an object that is counted already."""
+        self._wrapping(0, len(self._data), self._path, reads_texts=False)
 
     def _wrapping(self, start: int, end: int, path: str, *, reads_texts: bool) -> None:
         """Take the runs in the members of an object, at any depth; the object itself is counted already."""

@@ -7,8 +7,8 @@ A run is an object that says `thread.run`; or that says nothing, or a server's o
 * an id that begins `run_`;
 * or an id and a status of runs, and no member that runs do not have.
 
-An object that refers to a run (`run_id`), or has a `role` or `step_details`, is no run but a part of one, unless it says
-`thread.run` or its id begins `run_`. Names count in any spelling (see `quirks.field_of`).
+An object that refers to a run (`run_id`), or has a `role` or `step_details`, is no run but a part of one, unless it
+says `thread.run` or its id begins `run_`. Names count in any spelling (see `quirks.field_of`).
 """
 
 import re
@@ -87,27 +87,21 @@ class Classifier:
 
     def kind_of_members(self, members: Mapping[str, Any], expected: RecordSpec | None = None) -> RecordSpec | str:
         """As `kind`, of an object's members: name to value as sent."""
-        name = _text(members.get("object"))
+        named = _named(members)
+        name = _text(named.get("object"))
         if name in self._spec_by_object:
             return self._spec_by_object[name]
         if name and _is_other(name):
             return name[:_LONGEST_NAME]
-        named = {field_of(one) or one: value for one, value in members.items()}
         if expected is not None and not name and named.keys() & {"id", "status"}:
             return expected
-        if not (named.keys() & {"id", "status"}) and bytes(named.get("error", b""))[:1] in {b"{", b'"'}:
-            return API_ERROR
-        if self._shows_run(named):
+        if not _is_error(named) and _shows_run(named):
             return self._specs[0]
-        if "step_details" in named:
-            return STEP_OBJECT
-        if (of := _text(named.get("type"))) and _ITEM_TYPES.fullmatch(of):
-            return ITEM
-        return (name or UNKNOWN)[:_LONGEST_NAME]
+        return _kind_of_other(named, name)
 
     def is_whole(self, members: Members) -> bool:
         """Whether members show a record that has both an id and a status, which are texts."""
-        named = {field_of(one): value for one, value in members.items()}
+        named = _named(members)
         return all(_text(named.get(one)) for one in ("id", "status")) and isinstance(
             self.kind_of_members(members), RecordSpec
         )
@@ -118,18 +112,42 @@ class Classifier:
             return True
         return all(self.kind_of_members(_members(one)) is spec for one in records)
 
-    @staticmethod
-    def _shows_run(named: Mapping[str, Any]) -> bool:
-        name = _text(named.get("id"))
-        if name.startswith("run_"):
-            return True
-        parts = {one: value for one, value in named.items() if _NOT_LETTERS.sub("", one).lower() in _PARTS_OF_RUNS}
-        if any(bytes(value) != bytes(named.get("id", b"")) and not _is_null(value) for value in parts.values()):
-            return False
-        if "required_action" in named or not all(_is_null(named.get(one)) for one in _SHOWN_BY_VALUE):
-            return True
-        has_status = _text(named.get("status")) in RUN_STATUSES
-        return bool(name) and has_status and all(field_of(one) for one in named)
+
+def _named(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Members by the fields that their names are spellings of; the field itself comes before other spellings."""
+    found: dict[str, Any] = {}
+    for name, value in members.items():
+        field = field_of(name) or name
+        if field == name or field not in found:
+            found[field] = value
+    return found
+
+
+def _kind_of_other(named: Mapping[str, Any], name: str) -> str:
+    """What an object is called that is no record and of no known family; `name` is what it says itself."""
+    if _is_error(named):
+        return API_ERROR
+    if "step_details" in named:
+        return STEP_OBJECT
+    of = _text(named.get("type"))
+    return ITEM if _ITEM_TYPES.fullmatch(of) else (name or UNKNOWN)[:_LONGEST_NAME]
+
+
+def _is_error(named: Mapping[str, Any]) -> bool:
+    return not named.keys() & {"id", "status"} and bytes(named.get("error", b""))[:1] in {b"{", b'"'}
+
+
+def _shows_run(named: Mapping[str, Any]) -> bool:
+    name = _text(named.get("id"))
+    if name.startswith("run_"):
+        return True
+    parts = {one: value for one, value in named.items() if _NOT_LETTERS.sub("", one).lower() in _PARTS_OF_RUNS}
+    if any(bytes(value) != bytes(named.get("id", b"")) and not _is_null(value) for value in parts.values()):
+        return False
+    if "required_action" in named or not all(_is_null(named.get(one)) for one in _SHOWN_BY_VALUE):
+        return True
+    has_status = _text(named.get("status")) in RUN_STATUSES
+    return bool(name) and has_status and all(field_of(one) for one in named)
 
 
 def _is_other(name: str) -> bool:

@@ -155,9 +155,8 @@ class PieceScanner:
             if first == b'"':
                 return self._text(buffer, start, final=final)
             return self._broken(buffer, start, error, final=final)
-        if first == b'"':
-            if not self._ends_there(buffer, end, final=final):
-                return self._text(buffer, start, final=final)
+        if first == b'"' and not self._ends_there(buffer, end, final=final):
+            return self._text(buffer, start, final=final)
         return Piece(start, end, "value")
 
     @staticmethod

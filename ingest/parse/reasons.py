@@ -46,21 +46,21 @@ def explain(message: str, text: bytes) -> str:
         return not_json(text)
     if "truncated" in message:
         return _HALF if _HALF_PAIR.search(text[-16:]) else TRUNCATED
-    if "trailing characters" in message:
-        return f"more text behind the JSON value, from its byte {at} on: {quoted(text[at - 1 :])}"
     if "surrogate" in message:
         return _HALF
+    return _explained_at(at, text) if found else "not JSON: " + message.removeprefix("JSON is malformed: ")
+
+
+def _explained_at(at: int, text: bytes) -> str:
+    """Why a text is no JSON at one of its bytes."""
     if word := _NO_NUMBER.match(text, at):
-        name = word[0].decode()
         return (
-            f"not JSON: {name} at byte {at}, as pandas and Python's json write a missing number; write null instead "
-            "(pandas: `to_json`, or `where(frame.notna(), None)`)"
+            f"not JSON: {word[0].decode()} at byte {at}, as pandas and Python's json write a missing number; write "
+            "null instead (pandas: `to_json`, or `where(frame.notna(), None)`)"
         )
     if text[at : at + 1] == b"'" or _PYTHON.match(text, at):
         return f"not JSON at byte {at}: {_REPR}"
-    if found:
-        return f"not JSON: invalid character {quoted(text[at : at + 4])} (byte {at})"
-    return "not JSON: " + message.removeprefix("JSON is malformed: ")
+    return f"not JSON: invalid character {quoted(text[at : at + 4])} (byte {at})"
 
 
 def not_utf8(error: UnicodeDecodeError) -> str:

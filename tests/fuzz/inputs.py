@@ -1,7 +1,6 @@
 """Inputs of the fuzzer: from a grammar of pieces that meet in files, and mutations of recorded payloads."""
 
 import json
-from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -14,7 +13,8 @@ _FRAGMENTS = [
     b"\xef\xbb\xbf", b"data: ", b"data:", b"event: thread.run.created\n", b"event: x\n", b"id: 5\n", b"retry: 1\n",
     b": ping\n", b": ", b"[DONE]", b"...", b"INFO ", b"run=", b"[INFO] ", b"2024-09-25 10:15:12 ", b"{'id': 'run_1'}",
     b'{"object":"list","data":[', b'{"runs":[', b'{"data":{', b'"has_more":false}', b'],"has_more":false}', b"[[",
-    b'"id":"run_x",', b'{"id":"', b'{"a":1}', b"[1,2]", b'["thread.run.queued",', b'{"event":"thread.run.queued","data":',
+    b'"id":"run_x",', b'{"id":"', b'{"a":1}', b"[1,2]", b'["thread.run.queued",',
+    b'{"event":"thread.run.queued","data":',
     b'{"object":"thread","id":"t"}', b'{"id":"step_1","object":"thread.run.step","status":"completed","run_id":"r"}',
 ]  # fmt: skip
 _PAYLOADS = sorted(path for path in REALDATA.glob("*/*") if path.stat().st_size < 8000)
@@ -67,22 +67,16 @@ class Source:
         return run
 
     def _other(self) -> Any:
-        return self._random.choice(
-            [
-                {},
-                {"a": [1, {"b": None}]},
-                {"object": "thread", "id": "t", "runs": []},
-                {"id": "x", "status": "y"},
-                1,
-                "a",
-                None,
-            ]
-        )
+        thread: dict[str, Any] = {"object": "thread", "id": "t", "runs": []}
+        nested: dict[str, Any] = {"a": [1, {"b": None}]}
+        return self.pick({}, nested, thread, {"id": "x", "status": "y"}, 1, "a", None)
 
     def _value(self) -> bytes:
-        write: Callable[[Any], str] = lambda value: json.dumps(
-            value, ensure_ascii=self.pick(True, False), indent=self.pick(None, None, None, 1)
-        )
+        indent, is_ascii = self.pick(None, None, None, 1), self.pick(True, False)
+
+        def write(value: Any) -> str:
+            return json.dumps(value, ensure_ascii=is_ascii, indent=indent)
+
         found = [self._run() if self._random.random() < 0.75 else self._other() for _ in range(self.pick(0, 1, 2, 4))]
         one = found[0] if found else self._run()
         page = {"object": "list", "data": found, "has_more": False}

@@ -57,6 +57,10 @@ def test_a_broken_sum_ends_as_a_reject(name: str, broken: str, monkeypatch: pyte
 
 def test_some_sums_are_broken_by_this(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test above is not idle: a run that is forgotten is a reject."""
-    monkeypatch.setattr(TextReader, "_value", lambda *_: None)
+
+    def forgetful(*_: object) -> None:
+        """Do nothing."""
+
+    monkeypatch.setattr(TextReader, "_value", forgetful)
     seen = decode(json.dumps(run(1)).encode() + b" 1")
     assert (UNEXPLAINED, json.dumps(run(1)).encode() + b" ") in [(one.reason, one.raw) for one in seen.rejects]

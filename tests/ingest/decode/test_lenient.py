@@ -13,8 +13,10 @@ MISFITS: dict[str, tuple[str, str, str]] = {
     # what: (the bad run's field as sent, reason, JSON path behind the run's)
     "NaN": (
         '"temperature": NaN',
-        "not JSON: NaN at byte 75, as pandas and Python's json write a missing number; write null instead (pandas: "
-        "`to_json`, or `where(frame.notna(), None)`)",
+        (
+            "not JSON: NaN at byte 75, as pandas and Python's json write a missing number; write null instead (pandas: "
+            "`to_json`, or `where(frame.notna(), None)`)"
+        ),
         "",
     ),
     "an unknown word": ('"model": yes', "not JSON: invalid character `yes}` (byte 69)", ""),

@@ -83,7 +83,7 @@ def test_the_runs_of_a_page_are_found_before_the_page_ends() -> None:
 
 @pytest.mark.parametrize("text", [b" \n,", b"\xef\xbb\xbf,\x1e\t"])
 def test_separators_mean_nothing(text: bytes) -> None:
-    """Whitespace, commas, record separators and byte order marks stand between values; brackets outside of lists, too."""
+    """Whitespace, commas, record separators, byte order marks and, outside of lists, brackets mean nothing."""
     assert json_scanner.skip_separator(text + b"{", 0) == len(text)
     assert json_scanner.skip_brackets(text + b"]}" + text + b"{", 0) == 2 * len(text) + 2
     assert json_scanner.skip_separator(text + b"}", 0) == len(text)

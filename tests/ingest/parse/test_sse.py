@@ -108,7 +108,7 @@ def test_a_line_that_is_no_part_of_a_stream_is_rejected_whole(block: int) -> Non
 
 
 def test_a_run_is_taken_whatever_its_event_is_called() -> None:
-    """Data that hold a run are never skipped because of the event's name; a name says what data without `object` are."""
+    """Data with a run are never skipped because of the event's name; a name says what data without `object` are."""
     bare = b'{"id": "a", "status": "queued", "x": 1}'
     seen = decode(_event("thread.message.delta", RUN) + _event("thread.run.queued", bare) + _event("message", bare))
     assert (seen.ids, seen.rejects, seen.skipped) == (["run_1", "a"], [], {"message": 1})
