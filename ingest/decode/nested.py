@@ -31,7 +31,11 @@ class Known(NamedTuple, Generic[Record]):
 
 
 _PROBLEMS = frozenset({"last_error", "incomplete_details"})
-"""Objects that say that something went wrong, unless all of their members are empty."""
+"""Objects that say that something went wrong, unless they say nothing: an error with empty members, details without a
+reason."""
+
+_DROPPED = b'{"message":null}'
+"""What redaction leaves of an error that had only a message: there was one."""
 
 
 def nested(field: str, record: type[Record]) -> Callable[[bytes], Known[Record]]:
@@ -55,7 +59,8 @@ def nested(field: str, record: type[Record]) -> Callable[[bytes], Known[Record]]
         except msgspec.DecodeError as error:
             raise unfit(error, path) from None
         unknown = [(name, bytes(value)) for name, value in members.items() if name not in known_names]
-        says_nothing = field in _PROBLEMS and all(bytes(value) in NOTHING for value in members.values())
+        told = known if field == "incomplete_details" else [*known, *unknown]
+        says_nothing = field in _PROBLEMS and all(value in NOTHING for _, value in told) and text != _DROPPED
         return Known(found if members and not says_nothing else None, unknown, text)
 
     return decode

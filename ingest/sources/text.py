@@ -38,6 +38,9 @@ _FOREIGN = {
     b"PAR1": "a Parquet file, not JSON",
     b"ARROW1": "an Arrow file, not JSON",
     b"SQLite format 3": "an SQLite database, not JSON",
+    b"\x80\x04\x95": "a Python pickle: write what is in it as JSON first",
+    b"\x80\x05\x95": "a Python pickle: write what is in it as JSON first",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook or another Office document, not JSON",
 }
 """What a file is that begins so."""
 

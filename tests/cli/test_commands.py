@@ -45,7 +45,8 @@ def test_version_and_help_have_their_usual_spellings() -> None:
 def test_status_tells_what_the_warehouse_holds(warehouse: Path, pages: Path) -> None:
     """`runmart status`: runs by status, span, newest run, open runs, size, storage version, loads, rejects."""
     first = run("a", created_at=1_700_000_000)
-    write(pages / "p.json", page(first, run("b", "queued", created_at=1_710_000_000), run("c", created_at="x")))
+    second = run("b", "queued", created_at=1_710_000_000)
+    write(pages / "p.json", page(first, second, run("c", created_at="x")), 1_710_000_000)
     load(warehouse, pages)
     text = command("status", "-w", warehouse).stdout
     assert max(map(len, text.splitlines())) <= max(80, len(str(warehouse)) + 50)

@@ -92,7 +92,7 @@ def test_every_command_runs_and_every_dependency_is_used(
         "prices alias": (["mine", "gpt-4o", "-w", warehouse], 0),
         "prices import": ([prices, "-w", warehouse], 0),
         "prices list": (["-w", warehouse], 0),
-        "check": (["-w", warehouse], 0),
+        "check": (["-w", warehouse], 4),  # the documentation of one server has times of 1970
         "status": (["-w", warehouse], 0),
         "views": (["run_facts", "-w", warehouse], 0),
         "rejects": (["--retry", "-w", warehouse], 3),

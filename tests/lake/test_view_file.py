@@ -34,7 +34,7 @@ class Both:
     def __init__(self, folder: Path) -> None:
         self.lake, self.warehouse, self.view_file = folder / "lake", folder / "alone.duckdb", folder / "w.duckdb"
         step = {"id": "step", "object": "thread.run.step", "status": "completed", "run_id": "fine"}
-        bad = {"id": "bad", "status": "x", "created_at": "soon"}
+        bad = {"id": "run_bad", "status": "x", "created_at": "soon"}
         damaged = write(folder / "damaged.json", page(run("fine"), step, bad))
         self.sources = [ROOT / "cli" / "demo" / "pages", damaged]
         engine.load(self.lake, self.sources, shards=1)

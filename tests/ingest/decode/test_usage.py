@@ -117,7 +117,6 @@ def test_a_problem_with_nothing_in_it_is_none(sent: dict[str, Any]) -> None:
         ({"last_error": {"code": "", "message": "no"}}, ("", "no")),
         ({"last_error": {"code": "x", "message": ""}}, ("x", "")),
         ({"last_error": {"code": "", "param": "model"}}, ("", None)),
-        ({"incomplete_details": {"reason": "", "more": 5}}, ("", None)),
     ],
 )
 def test_a_problem_with_anything_in_it_is_one(sent: dict[str, Any], row: tuple[str, str | None]) -> None:

@@ -22,7 +22,9 @@ def _secretive(pages: Path) -> Path:
     step = {"id": "step_1", "object": "thread.run.step", "status": "failed", "run_id": "run_1"}
     step |= {"last_error": {"code": "x", "message": SECRET}, "step_details": {"type": "tool_calls", "output": SECRET}}
     write(pages / "a.json", page(*(run(f"run_{number}", **SECRETIVE) for number in range(30))))
-    write(pages / "b.json", page(run("run_bad", created_at="soon", **SECRETIVE), step, {"id": "msg", "text": SECRET}))
+    write(
+        pages / "b.json", page(run("run_bad", created_at="soon", **SECRETIVE), step, {"id": "run_msg", "text": SECRET})
+    )
     write(pages / "c.json", page(run("run_worse", metadata=f"{SECRET} {SECRET}")))
     write(pages / "d.json", json.dumps(run("run_cut", **SECRETIVE)).encode()[:-1])
     write(pages / "e.txt", b'event: thread.run.created\ndata: {"id": "run_x", "instructions": "%s' % SECRET.encode())

@@ -30,7 +30,7 @@ def _inputs(folder: Path, name: str) -> Path:
     step = {"id": f"step_{name}", "object": "thread.run.step", "status": "failed", "run_id": "run_1"}
     step |= {"last_error": {"code": "x", "message": SECRET}, "step_details": {"type": "tool_calls", "output": SECRET}}
     write(folder / "a.json", page(*(run(f"{name}_{number}", **SECRETIVE) for number in range(12))))
-    write(folder / "b.json", page(run("bad", created_at="soon", **SECRETIVE), step, {"id": "msg", "text": SECRET}))
+    write(folder / "b.json", page(run("bad", created_at="soon", **SECRETIVE), step, {"id": "run_msg", "text": SECRET}))
     write(folder / "c.json", page(run("worse", metadata=f"{SECRET} {SECRET}")))
     write(folder / "d.json", json.dumps(run("cut", **SECRETIVE)).encode()[:-1])
     write(folder / "e.txt", EVENTS + SECRET.encode())
