@@ -11,6 +11,9 @@ Rule = Literal["keep", "hash", "drop"]
 """From the least strict to the strictest."""
 
 RULES: tuple[Rule, ...] = get_args(Rule)
+DROPPED_ERROR: Mapping[str, None] = {"message": None, "code": None}
+"""What redaction leaves, in JSON, of an error without a code whose message is dropped: it says that there was one."""
+
 CONTENT_FIELDS: tuple[ContentField, ...] = get_args(ContentField)
 
 

@@ -12,6 +12,7 @@ from runmart.ingest.parse.json_object import UnfitError, json_object, object_mem
 from runmart.ingest.parse.quoting import quoted
 from runmart.models.quirks import NOTHING, NULL_WORDS
 from runmart.models.records import RequiredAction
+from runmart.models.redaction_policy import DROPPED_ERROR
 
 Record = TypeVar("Record", bound=Struct)
 
@@ -34,8 +35,7 @@ _PROBLEMS = frozenset({"last_error", "incomplete_details"})
 """Objects that say that something went wrong, unless they say nothing: an error with empty members, details without a
 reason."""
 
-_DROPPED = b'{"message":null}'
-"""What redaction leaves of an error that had only a message: there was one."""
+_DROPPED = msgspec.json.encode(DROPPED_ERROR)
 
 
 def nested(field: str, record: type[Record]) -> Callable[[bytes], Known[Record]]:
@@ -60,7 +60,7 @@ def nested(field: str, record: type[Record]) -> Callable[[bytes], Known[Record]]
             raise unfit(error, path) from None
         unknown = [(name, bytes(value)) for name, value in members.items() if name not in known_names]
         told = known if field == "incomplete_details" else [*known, *unknown]
-        says_nothing = field in _PROBLEMS and all(value in NOTHING for _, value in told) and text != _DROPPED
+        says_nothing = field in _PROBLEMS and all(value in NOTHING for _, value in told) and sent != _DROPPED
         return Known(found if members and not says_nothing else None, unknown, text)
 
     return decode

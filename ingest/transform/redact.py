@@ -18,7 +18,7 @@ from msgspec import Raw
 from runmart.models.quirks import NOTHING
 from runmart.models.record_spec import SPECS, RecordSpec
 from runmart.models.records import TOOL_DEFINITIONS, CompletionUsage, RunStepRecord
-from runmart.models.redaction_policy import ContentField, RedactionPolicy, Rule
+from runmart.models.redaction_policy import DROPPED_ERROR, ContentField, RedactionPolicy, Rule
 from runmart.models.spellings import FieldNames, Spellings
 from runmart.models.statuses import STEP_OBJECT
 
@@ -178,7 +178,8 @@ class Redactor:
             return self._extra(value)
         shape = _TOOL if part == "config" else _PARTS[part]
         redacted = self._walked(shape, value)
-        return _OMITTED if shape.remains and redacted == {shape.remains: None} else redacted
+        is_empty = shape.remains and redacted in ({shape.remains: None}, DROPPED_ERROR)
+        return _OMITTED if is_empty else redacted
 
     def _extra(self, value: _Object) -> Any:
         """The fields that a record does not declare, and declared ones that have unknown members.
@@ -231,10 +232,13 @@ class Redactor:
             elements: list[Any] = [self._walked(shape, one) for one in cast("list[Any]", value)]
             return [None if one is _OMITTED else one for one in elements]
         if not isinstance(value, dict):
-            return value if msgspec.json.encode(value) in NOTHING else _OMITTED
+            return value if _is_nothing(value) else _OMITTED
         sent = cast("_Object", value)
         found = {name: self._member(shape, name, one) for name, one in sent.items()}
         left = {name: one for name, one in found.items() if one is not _OMITTED}
+        if shape.as_text and all(map(_is_nothing, left.values())):
+            is_dropped = any(found[name] is _OMITTED and not _is_nothing(one) for name, one in sent.items())
+            left = dict(DROPPED_ERROR) if is_dropped else left
         if sent and not left:
             return {shape.remains: None} if shape.remains else _OMITTED
         return left
@@ -291,6 +295,10 @@ class Redactor:
     def fingerprint(self) -> str:
         """A digest of the key: equal for equal keys, and of no other use."""
         return self._digest(b"runmart", 8)
+
+
+def _is_nothing(value: Any) -> bool:
+    return msgspec.json.encode(value) in NOTHING
 
 
 def _is_flat(value: Any) -> bool:
