@@ -255,6 +255,8 @@ class Redactor:
             return value
         if shape.keeps_numbers and isinstance(value, dict):
             return self._walked(shape, cast("_Object", value))
+        if shape.as_text and _is_nothing(value):
+            return value  # its digest would be something
         rules = (shape.texts[name],) if name in shape.texts else shape.rules
         redacted = self._whole(rules, value)
         return None if redacted is _OMITTED and shape.keeps_names else redacted
