@@ -12,7 +12,7 @@ Rule = Literal["keep", "hash", "drop"]
 
 RULES: tuple[Rule, ...] = get_args(Rule)
 DROPPED_ERROR: Mapping[str, None] = {"message": None, "code": None}
-"""What redaction leaves, in JSON, of an error without a code whose message is dropped: it says that there was one."""
+"""How the JSON of an error without a code begins whose message is dropped: so it says that there was one."""
 
 CONTENT_FIELDS: tuple[ContentField, ...] = get_args(ContentField)
 

@@ -35,7 +35,7 @@ _PROBLEMS = frozenset({"last_error", "incomplete_details"})
 """Objects that say that something went wrong, unless they say nothing: an error with empty members, details without a
 reason."""
 
-_DROPPED = msgspec.json.encode(DROPPED_ERROR)
+_DROPPED = msgspec.json.encode(DROPPED_ERROR).removesuffix(b"null}")
 
 
 def nested(field: str, record: type[Record]) -> Callable[[bytes], Known[Record]]:
@@ -60,7 +60,9 @@ def nested(field: str, record: type[Record]) -> Callable[[bytes], Known[Record]]
             raise unfit(error, path) from None
         unknown = [(name, bytes(value)) for name, value in members.items() if name not in known_names]
         told = known if field == "incomplete_details" else [*known, *unknown]
-        says_nothing = field in _PROBLEMS and all(value in NOTHING for _, value in told) and sent != _DROPPED
+        says_nothing = (
+            field in _PROBLEMS and all(value in NOTHING for _, value in told) and not sent.startswith(_DROPPED)
+        )
         return Known(found if members and not says_nothing else None, unknown, text)
 
     return decode

@@ -25,6 +25,9 @@ from runmart.models.statuses import STEP_OBJECT
 HASH_PREFIX = "hash:"
 _HASHED = re.compile(re.escape(HASH_PREFIX) + "[0-9a-f]{32}")
 _WORD = re.compile(r"[\w-]{0,64}")
+_NO_TEXTS = frozenset({"", "null"})
+"""Spellings of null, which are no content."""
+
 _QUOTED = re.compile(r"got `(?!(?:int|float|str|bool|null|array|object)`).*`", re.DOTALL)
 
 _Object = dict[str, Any]
@@ -178,8 +181,8 @@ class Redactor:
             return self._extra(value)
         shape = _TOOL if part == "config" else _PARTS[part]
         redacted = self._walked(shape, value)
-        is_empty = shape.remains and redacted in ({shape.remains: None}, DROPPED_ERROR)
-        return _OMITTED if is_empty else redacted
+        is_empty = bool(shape.remains) and _is_empty(redacted)
+        return _OMITTED if is_empty and (shape.as_text or redacted == {shape.remains: None}) else redacted
 
     def _extra(self, value: _Object) -> Any:
         """The fields that a record does not declare, and declared ones that have unknown members.
@@ -236,9 +239,9 @@ class Redactor:
         sent = cast("_Object", value)
         found = {name: self._member(shape, name, one) for name, one in sent.items()}
         left = {name: one for name, one in found.items() if one is not _OMITTED}
-        if shape.as_text and all(map(_is_nothing, left.values())):
+        if shape.as_text and _is_empty(left):
             is_dropped = any(found[name] is _OMITTED and not _is_nothing(one) for name, one in sent.items())
-            left = dict(DROPPED_ERROR) if is_dropped else left
+            left = {**DROPPED_ERROR, **left} if is_dropped else left
         if sent and not left:
             return {shape.remains: None} if shape.remains else _OMITTED
         return left
@@ -287,7 +290,7 @@ class Redactor:
         return _OMITTED if redacted is None else redacted
 
     def _text(self, rule: Rule, text: str) -> str | None:
-        if rule == "keep" or (rule == "hash" and _HASHED.fullmatch(text)):
+        if rule == "keep" or text in _NO_TEXTS or (rule == "hash" and _HASHED.fullmatch(text)):
             return text
         return None if rule == "drop" else f"{HASH_PREFIX}{self._digest(text.encode(errors='surrogatepass'), 16)}"
 
@@ -297,6 +300,11 @@ class Redactor:
     def fingerprint(self) -> str:
         """A digest of the key: equal for equal keys, and of no other use."""
         return self._digest(b"runmart", 8)
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether all members of an object are nothing."""
+    return isinstance(value, dict) and all(map(_is_nothing, cast("_Object", value).values()))
 
 
 def _is_nothing(value: Any) -> bool:
