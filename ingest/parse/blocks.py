@@ -142,7 +142,9 @@ class _Cutter:
         Raises:
             IncompleteError: There are none, and the first piece may go on behind the buffer.
         """
-        buffer, end = self._buffer, 0
+        buffer, end = self._buffer, self._whole_lines()
+        if end:
+            return end, None
         try:
             while (piece := self._scanner.next(buffer.data, end, final=buffer.final)) is not None:
                 if piece.role not in {"value", "text"} or _ends_amid_line(buffer.data, piece):
@@ -153,6 +155,16 @@ class _Cutter:
             if not end:
                 raise
         return end, None
+
+    def _whole_lines(self) -> int:
+        """Where the last document in the buffer begins on a line of its own; 0 where none does.
+
+        A line that begins with a brace, behind one that ends with a brace, always begins a document.
+        """
+        if self._scanner.lists:
+            return 0
+        data = self._buffer.data
+        return len(data) if self._buffer.final else max(data.rfind(b"}\n{"), data.rfind(b"}\r\n{")) + 1
 
     def _alone(self, piece: Piece) -> Block:
         """The block of a damaged value, or of the frame of a list."""

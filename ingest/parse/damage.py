@@ -20,11 +20,14 @@ _NEXT_RUN = rb"(?<=[}\]])\s*(?:,\s*)?(?=" + _RUN + rb")|,(?=\s*" + _RUN + rb")"
 _NEXT_DOCUMENT = rb"(?<=[^\s,:\[])\s*\n(?=[{\[])"
 """A line that begins with a bracket and does not continue a list."""
 
+_NEXT_LINE = rb"(?<=\})\r?\n(?=\{)"
+"""A line that begins with a brace, behind one that ends with a brace: it never continues a value (see `blocks`)."""
+
 _NEAR = 1 << 16
 _FAR = 16 << 20
 """How far the closing bracket of a damaged value is searched for, in bytes: at first, and at most."""
 
-_VALUES = 64
+_VALUES = 8
 """Values that begin as the damaged one does, beyond which its closing bracket is not searched for."""
 
 
@@ -52,7 +55,7 @@ def damaged_end(buffer: bytes, start: int, *, in_list: bool, final: bool, opened
         if at == len(buffer) and not final:
             raise IncompleteError
         if buffer[at : at + 1] in ({b",", b"]", b"}", b""} if in_list else {b",", b"]", b"}", b"", b"{", b"["}):
-            begun = re.compile(_NEXT_RUN).search(buffer, start + 1, end)
+            begun = re.compile(_NEXT_RUN + rb"|" + _NEXT_LINE).search(buffer, start + 1, end)
             return begun.start() if begun else end
     found = following.search(buffer, start + 1)
     if found is None and not final:

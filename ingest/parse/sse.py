@@ -36,9 +36,13 @@ class _Lines:
         self.data: list[bytes] = []
         self.depth = 0
         """Brackets that the data have opened and not closed."""
+        self._last = b""
 
     def take(self, line: bytes) -> bool:
         """Add a line; False when it belongs to no event, or to the next one."""
+        if line[:1] == b"{" and self._last[-1:] == b"}":
+            return False  # a document of its own: see `blocks`
+        self._last = line
         field = _FIELD.match(line)
         if field is None:
             is_data = self.depth > 0 or (line[:1] == b"{" and self.event is not None and not self.data)
@@ -89,6 +93,6 @@ def items(text: bytes) -> Iterator[tuple[bytes, int, str, str]]:
             yield b"", number, "", COMMENT
         elif line.strip(SPACE) and not lines.take(line):
             yield line, number, "", ""
-        first = first if had_data else number
+        first = first if had_data or not line.strip(SPACE) else number
     if lines.event is not None or lines.data:
         yield b"\n".join(lines.data), first, (lines.event or b"").decode("utf-8", "replace"), ""

@@ -83,16 +83,26 @@ def read_blocks(reader: Reader, size: int = BLOCK_BYTES) -> Iterator[Block]:
     """
     failures: list[InputError] = []
 
+    given = taken = 0
+
     def readable() -> Iterator[bytes]:
+        nonlocal given
         try:
-            yield from reader.chunks()
+            for chunk in reader.chunks():
+                given += len(chunk)
+                yield chunk
         except InputError as error:
             failures.append(error)
 
     is_blank = True
     for block in blocks(readable(), size):
+        taken += len(block.data)
         is_blank = is_blank and (not block.data or block.data.isspace())
         yield block
+    if taken != given:
+        raise InputError(
+            f"{given - taken:,} of its {given:,} bytes are unexplained: please report this, with the input"
+        )
     if failures:
         raise failures[0] if is_blank else InputError(f"{failures[0]}; what was read before it was loaded")
     if is_blank:

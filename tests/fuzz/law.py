@@ -30,7 +30,7 @@ class BrokenLawError(Exception):
     """An input that breaks the law, and how."""
 
     def __init__(self, text: bytes, how: str) -> None:
-        super().__init__(f"{how}: {text!r}")
+        super().__init__(f"{how!a}: {text!r}")
         self.text = text
 
 
@@ -132,7 +132,11 @@ def _check_runs(text: bytes, seen: Seen) -> None:
     rejected = [reject.raw.decode("utf-8", "surrogateescape") for reject in seen.rejects]
     end = 0
     for start, stop, name in _runs(words):
-        if start >= end and name not in seen.ids and not any(name in raw for raw in rejected):
+        if (
+            start >= end
+            and name not in seen.ids
+            and not any(one in raw for raw in rejected for one in (name, json.dumps(name)[1:-1]))
+        ):
             raise BrokenLawError(text, f"the run {name} is lost")
         end = max(end, stop)
 
