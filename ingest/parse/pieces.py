@@ -78,6 +78,7 @@ _SHORTEST = 8
 """Bytes that tell what begins: the longest name of a field of an event."""
 
 _BEHIND_TEXT = re.compile(rb"[ \t]*([\r\n,\]}]?)")
+_NEXT_LINE = re.compile(rb"\}\r?\n\{")
 _NEW_LINE = re.compile(rb"\s*\n(?=[{\[])")
 _JUNK = re.compile(rb"[,\[\]{}\n]")
 
@@ -200,6 +201,10 @@ class PieceScanner:
             return self._end(at, TRUNCATED)  # the next document begins
         start = skip_separator(buffer, at)
         while buffer[start : start + 1] == b"}":
+            if not final and len(buffer) - start < _SHORTEST:
+                raise IncompleteError
+            if _NEXT_LINE.match(buffer, start):
+                return self._end(start + 1, TRUNCATED)  # the next document begins
             start = skip_separator(buffer, start + 1)
         if not final and len(buffer) - start < _SHORTEST:
             raise IncompleteError
