@@ -9,7 +9,7 @@ from runmart.ingest.decode.ledger import Ledger
 from runmart.ingest.decode.observations import ObservationBuilder
 from runmart.ingest.decode.result import LenientRecord, LenientResult
 from runmart.ingest.decode.steps import step
-from runmart.ingest.decode.wrappings import RunFinder
+from runmart.ingest.decode.wrappings import RunFinder, where_mentioned
 from runmart.ingest.parse import reasons
 from runmart.ingest.parse.blocks import Lines
 from runmart.ingest.parse.classify import MAY_HOLD_RUN, UNKNOWN, Classifier
@@ -253,8 +253,8 @@ class TextReader:
             return
         reads_texts = kind == UNKNOWN and not event.name
         holds_run = any(self._finder.holds_run(bytes(one), reads_texts=reads_texts) for one in found.values())
-        if event.spec is not None and kind == UNKNOWN and not holds_run:
-            raise UnfitError("an event of a run without a run in it")
+        if kind == UNKNOWN and not holds_run:
+            self._check_speaks_of_none(text)
         if kind == STEP_OBJECT and not event.name:
             self._result.steps.append(step(text, self._context.origin, self._result.items))
         elif not (holds_run and kind == UNKNOWN):
@@ -263,6 +263,17 @@ class TextReader:
             self._wrapping(start, end, path, reads_texts=reads_texts)
         else:
             self._ledger.claim(start, end)
+
+    def _check_speaks_of_none(self, text: bytes) -> None:
+        """Check that an object of no known kind does not speak of a run that cannot be read.
+
+        Raises:
+            UnfitError: It does.
+        """
+        if self._event.spec is not None:
+            raise UnfitError("an event of a run without a run in it")
+        if reason := where_mentioned(text):
+            raise UnfitError(reason)
 
     def _event_object(self, start: int, end: int, path: str, name: str) -> None:
         """An object such as `{"event": "thread.run.created", "data": {…}}`."""

@@ -1,6 +1,9 @@
 """Wrappings: whether there is a run in a value that is none, such as a saved response or an index's hits."""
 
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import msgspec
 from msgspec import Raw
@@ -12,6 +15,38 @@ from runmart.models.depth import MAX_DEPTH
 
 _MEMBERS: msgspec.json.Decoder[Members] = msgspec.json.Decoder(Members)
 _LIST: msgspec.json.Decoder[list[Raw]] = msgspec.json.Decoder(list[Raw])
+
+
+_MENTION = re.compile(rb'thread\.run\\*"')
+"""`thread.run` at the end of a text, or of one within it."""
+
+
+def where_mentioned(raw: bytes) -> str | None:
+    """Why an object in which no run can be read is rejected: it speaks of runs; None when it does not."""
+    if not _MENTION.search(raw):
+        return None
+    found = Counter(_paths(msgspec.json.decode(raw), "$"))
+    if not found:
+        return None
+    path, count = found.most_common(1)[0]
+    cut = path[1:] if "[]" not in path else path[1 : path.rindex("[]") + 2]
+    runs = "a run" if count == 1 else f"{count:,} runs"
+    return (
+        f"it speaks of {runs} at `{path}`, and none could be read; cut them out, perhaps by: jq -c '{cut or '.'}' FILE"
+    )
+
+
+def _paths(value: Any, path: str) -> Iterator[str]:
+    """JSON paths of texts that say `thread.run`; the indices of lists are left out."""
+    if isinstance(value, str):
+        if _MENTION.search(msgspec.json.encode(value)):
+            yield path
+    elif isinstance(value, list):
+        for one in cast("list[Any]", value):
+            yield from _paths(one, f"{path}[]")
+    elif isinstance(value, dict):
+        for name, one in cast("dict[str, Any]", value).items():
+            yield from _paths(one, f"{path}.{name}" if name.isidentifier() else f"{path}[{name!r}]")
 
 
 class RunFinder:

@@ -199,26 +199,32 @@ class PieceScanner:
     def _in_list(self, buffer: bytes, at: int, *, final: bool) -> Piece:
         if self.lists[-1].index and _NEW_LINE.match(buffer, at):
             return self._end(at, TRUNCATED)  # the next document begins
-        start = skip_separator(buffer, at)
-        while buffer[start : start + 1] == b"}":
-            if not final and len(buffer) - start < _SHORTEST:
-                raise IncompleteError
-            if _NEXT_LINE.match(buffer, start):
-                return self._end(start + 1, TRUNCATED)  # the next document begins
-            start = skip_separator(buffer, start + 1)
-        if not final and len(buffer) - start < _SHORTEST:
-            raise IncompleteError
-        if start >= len(buffer):
-            return self._end(len(buffer), TRUNCATED)
+        start = self._skip_braces(buffer, at, final=final)
+        if start >= len(buffer) or buffer[start : start + 1] == b"}":
+            return self._end(start, TRUNCATED)
         first = buffer[start : start + 1]
         if first == b"]":
             return self._closing(buffer, start, final=final)
-        if first in {b"{", b"["}:
-            try:
-                return Piece(start, value_end(buffer, start), "value")
-            except (DecodeError, RecursionError) as error:
-                return self._broken(buffer, start, error, final=final)
-        return self._scalar(buffer, start, final=final)
+        if first not in {b"{", b"["}:
+            return self._scalar(buffer, start, final=final)
+        try:
+            return Piece(start, value_end(buffer, start), "value")
+        except (DecodeError, RecursionError) as error:
+            return self._broken(buffer, start, error, final=final)
+
+    @staticmethod
+    def _skip_braces(buffer: bytes, at: int, *, final: bool) -> int:
+        """The index of the next element, behind separators and braces that close nothing.
+
+        That of the last of these braces where the next document begins behind it.
+        """
+        while True:
+            start = skip_separator(buffer, at)
+            if not final and len(buffer) - start < _SHORTEST:
+                raise IncompleteError
+            if buffer[start : start + 1] != b"}" or _NEXT_LINE.match(buffer, start):
+                return start
+            at = start + 1
 
     def _scalar(self, buffer: bytes, start: int, *, final: bool) -> Piece:
         """An element that is no object: a text, a number, or junk up to where the next element may begin."""

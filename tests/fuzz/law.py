@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runmart.ingest.decode.decoder import Decoder
 from runmart.ingest.decode.whole import WholeBlock
@@ -130,19 +130,17 @@ def _add_rows(rows: Rows, found: Sequence[Seen], of: Sequence[int], before: Sequ
 def _check_runs(text: bytes, seen: Seen) -> None:
     words = text.decode("utf-8", "surrogateescape")
     rejected = [reject.raw.decode("utf-8", "surrogateescape") for reject in seen.rejects]
-    end = 0
-    for start, stop, name in _runs(words):
-        if (
-            start >= end
-            and name not in seen.ids
-            and not any(one in raw for raw in rejected for one in (name, json.dumps(name)[1:-1]))
-        ):
-            raise BrokenLawError(text, f"the run {name} is lost")
-        end = max(end, stop)
+    stored, end = set(seen.ids), 0
+    for start, stop, run in _objects(words):
+        spellings = (run["id"], json.dumps(run["id"])[1:-1])
+        is_kept = run["id"] in stored or any(one in raw for raw in rejected for one in spellings)
+        if start >= end and run.get("object") == "thread.run" and not is_kept:
+            raise BrokenLawError(text, f"the run {run['id']} is lost")
+        end = max(end, stop) if run["id"] in stored else end
 
 
-def _runs(words: str) -> Iterator[tuple[int, int, str]]:
-    """Where objects begin and end that say `thread.run`, and their ids."""
+def _objects(words: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Where objects begin and end that have an id and a status, and the objects."""
     at = words.find("{")
     while at >= 0:
         try:
@@ -150,6 +148,6 @@ def _runs(words: str) -> Iterator[tuple[int, int, str]]:
         except (ValueError, RecursionError):
             pass
         else:
-            if value.get("object") == "thread.run" and all(isinstance(value.get(one), str) for one in ("id", "status")):
-                yield at, end, value["id"]
+            if all(isinstance(value.get(one), str) for one in ("id", "status")):
+                yield at, end, value
         at = words.find("{", at + 1)

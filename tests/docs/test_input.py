@@ -1,0 +1,35 @@
+"""The page on inputs: each example gives what the page says."""
+
+import re
+from collections import Counter
+
+import pytest
+
+from tests.support.paths import ROOT
+from tests.support.payloads import decode
+
+_FENCE = re.compile(r"^```\w+ (runs=.*)\n((?:.*\n)*?)```$", re.MULTILINE)
+EXAMPLES = _FENCE.findall((ROOT / "docs" / "input.md").read_text(encoding="utf-8"))
+
+
+def test_all_examples_say_what_becomes_of_them() -> None:
+    """No example of the page is left out of the test below."""
+    text = (ROOT / "docs" / "input.md").read_text(encoding="utf-8")
+    assert len(EXAMPLES) == len(re.findall(r"^```\w", text, re.MULTILINE)) > 12
+
+
+@pytest.mark.parametrize(("says", "example"), EXAMPLES, ids=range(len(EXAMPLES)))
+@pytest.mark.parametrize("block", [30, 1 << 20])
+def test_each_example_gives_what_the_page_says(says: str, example: str, block: int) -> None:
+    """Runs, skipped objects by kind, and rejects are those that stand with the example."""
+    said = dict(word.split("=") for word in says.split())
+    skipped = Counter(
+        {
+            name: int(count)
+            for name, _, count in (one.rpartition(":") for one in said.get("skipped", "").split(",") if one)
+        }
+    )
+    seen = decode(example.encode(), block=block)
+    assert len(seen.ids) == int(said["runs"])
+    assert seen.skipped == skipped
+    assert len(seen.rejects) == int(said.get("rejected", 0))
