@@ -23,12 +23,8 @@ def test_all_examples_say_what_becomes_of_them() -> None:
 def test_each_example_gives_what_the_page_says(says: str, example: str, block: int) -> None:
     """Runs, skipped objects by kind, and rejects are those that stand with the example."""
     said = dict(word.split("=") for word in says.split())
-    skipped = Counter(
-        {
-            name: int(count)
-            for name, _, count in (one.rpartition(":") for one in said.get("skipped", "").split(",") if one)
-        }
-    )
+    kinds = [one.rpartition(":") for one in said.get("skipped", "").split(",") if one]
+    skipped = Counter({name: int(count) for name, _, count in kinds})
     seen = decode(example.encode(), block=block)
     assert len(seen.ids) == int(said["runs"])
     assert seen.skipped == skipped
