@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 LOWEST := .venv-lowest
 DUCKLAKE := .venv-ducklake
+SECONDS := 60
 
 # Debian packages, each behind a program of it
 FOR_QUICK := openssl:openssl
@@ -22,7 +23,7 @@ LOWEST_TESTS := $(addprefix tests/, \
 # Where this is set, each start of an editable install compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-slow test-all test-ducklake test-spark test-lowest environments packages lint format bench docs clean
+.PHONY: help demo test test-slow test-all test-ducklake test-spark test-lowest environments packages lint format fuzz bench docs clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -92,6 +93,9 @@ format: $(VENV)/.dev  ## Put the code into its standard form
 
 docs: $(VENV)/.dev  ## Write the generated documentation
 	$(VENV)/bin/python docs/generate.py
+
+fuzz: $(VENV)/.dev  ## Check inputs that nobody wrote, for some SECONDS
+	$(VENV)/bin/python -m tests.fuzz --seconds $(SECONDS)
 
 bench: $(VENV)/.dev  ## Time runmart beside its peers, on the same runs
 	$(VENV)/bin/python benchmarks/bench.py
