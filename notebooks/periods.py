@@ -17,6 +17,10 @@ _LONGEST: tuple[tuple[timedelta, Grain], ...] = (
 """Up to each length, the grain that gives a readable number of periods."""
 
 
+_LONGEST_FILLED = timedelta(days=36_525)
+"""A century: a longer period is that of implausible times, and is shown without the empty periods in it."""
+
+
 def fitting_grain(since: datetime, until: datetime) -> Grain:
     """The default grain for a period of this length."""
     fitting: list[Grain] = [grain for longest, grain in _LONGEST if until - since <= longest]
@@ -26,13 +30,15 @@ def fitting_grain(since: datetime, until: datetime) -> Grain:
 def plausible_range(warehouse: Warehouse) -> tuple[datetime | None, datetime | None]:
     """When the first and the last run were created (UTC), of those whose time is plausible, or of all if none is.
 
-    What Python has no date for, as a warehouse of an earlier version may hold it, is never among them.
+    What Python has no date for, or no day after, is never among them; a warehouse of an earlier version may hold it.
     """
     with warehouse.within(Selection()) as chosen:
         [row] = chosen.sql("""
             with times as (
                 select created_at, plausible_instant(created_at, observed_at) as plausible_at
-                from runs where created_at >= timestamptz '0001-01-02 00:00:00+00'
+                from runs
+                where created_at >= timestamptz '0001-01-02 00:00:00+00'
+                    and created_at < timestamptz '9999-12-30 00:00:00+00'
             )
             select
                 coalesce(min(plausible_at), min(created_at)) as first,
@@ -61,7 +67,7 @@ def filled(frame: pl.DataFrame, selection: Selection, *keys: str) -> pl.DataFram
     times: list[datetime] = dated["period"].sort().to_list()
     first = _beginning(selection.since, every) if selection.since else (times[0] if times else None)
     last = _plain(selection.until - timedelta(microseconds=1)) if selection.until else (times[-1] if times else None)
-    if first is None or last is None:
+    if first is None or last is None or last - first > _LONGEST_FILLED:
         return dated.with_columns(until="period")
     periods = pl.datetime_range(first, last, every, time_unit="us", eager=True).alias("period").to_frame()
     rows = periods.join(dated.select(keys).unique(maintain_order=True), how="cross") if keys else periods

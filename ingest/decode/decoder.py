@@ -89,7 +89,7 @@ class Decoder:
 
     def _whole(self, block: Block) -> WholeBlock | None:
         """The records of a block by one call; None where that is not possible."""
-        if block.content not in {"documents", "elements"} or not is_utf8(block.data):
+        if block.content not in {"documents", "elements"} or block.damaged or not is_utf8(block.data):
             return None
         text = block.text
         for decoder in self._whole_decoders:

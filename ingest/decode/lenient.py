@@ -34,9 +34,10 @@ class LenientDecoder:
         has_path = block.content not in {"documents", "elements"}
         text = TextReader(context, result, block.data, line=block.line, path=block.path if has_path else "$")
         if block.content == "documents":
-            text.read(PieceScanner(self._formats))
+            text.read(PieceScanner(self._formats, damaged=block.damaged))
         elif block.content == "elements":
-            text.read_elements(PieceScanner(self._formats, [OpenList(block.path, b"[", index=block.index)]))
+            lists = [OpenList(block.path, b"[", index=block.index)]
+            text.read_elements(PieceScanner(self._formats, lists, block.damaged))
         elif block.content == "opening":
             result.pages += is_page(block.path, block.data[block.start :])
         elif block.content == "closing":

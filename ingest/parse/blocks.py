@@ -13,12 +13,13 @@ from runmart.ingest.parse.formats import FORMATS, Format
 from runmart.ingest.parse.json_scanner import IncompleteError, skip_brackets
 from runmart.ingest.parse.oversize import ValueEnd
 from runmart.ingest.parse.pieces import Piece, PieceScanner
+from runmart.ingest.parse.reasons import UNEXPLAINED
 
 BLOCK_BYTES = 8 << 20
 MAX_VALUE_BYTES = 64 << 20
 """A value larger than this is not read, but rejected in parts of `BLOCK_BYTES`."""
 
-Content = Literal["documents", "elements", "damaged", "part", "text", "opening", "closing"]
+Content = Literal["documents", "elements", "part", "text", "opening", "closing"]
 
 _STRIPPED = b" \t\r\n,"
 
@@ -31,22 +32,25 @@ class Block:
     line: int = 1
     """The line of the input on which it begins, from 1."""
     content: Content = "documents"
-    """Whole documents; elements of a list; one damaged value; a part of a value that is too large; a text that ends
-    amid a line; or the frame of a list, before or behind its elements."""
+    """Whole documents; elements of a list; a part of a value that is too large; a text that ends amid a line; or the
+    frame of a list, before or behind its elements."""
     path: str = "$"
-    """JSON path of the list that it belongs to, or of the damaged value; `$` for documents."""
+    """JSON path of the list that it belongs to, or of the value that is too large; `$` for documents."""
     index: int = 0
     """The index of the first element."""
     format: str = ""
     """The format of a text that ends amid a line."""
     start: int = 0
-    """Where a damaged value, or a frame, begins in `data`, behind separators."""
+    """Where a text or a frame begins in `data`, behind separators."""
+    damaged: tuple[tuple[int, int, str], ...] = ()
+    """Where damaged values among its documents or elements begin and end, which what follows them tells, and their
+    problems."""
     opening: bytes = b""
     """The frame of the list up to its elements, for what lies behind them."""
     opening_line: int = 1
     """The line on which that frame begins."""
     problem: str | None = None
-    """What is wrong with a damaged value or frame."""
+    """What is wrong with a frame, or with the value that it is a part of."""
 
     @property
     def text(self) -> bytes:
@@ -126,18 +130,23 @@ class _Cutter:
                 ("elements", lists[-1].path, lists[-1].index) if lists else ("documents", "$", 0)
             )
             line = self._buffer.line
+            damaged: list[tuple[int, int, str]] = []
             try:
-                end, piece = self._together()
+                end, piece = self._together(damaged)
             except IncompleteError:
                 yield from self._more()
                 continue
             if piece is not None and not end:
                 yield self._alone(piece)
             else:  # without any pieces, only separators are left
-                yield Block(self._buffer.drop(end or len(self._buffer.data)), line, *context)
+                data = self._buffer.drop(end or len(self._buffer.data))
+                yield Block(data, line, *context, damaged=tuple(damaged))
 
-    def _together(self) -> tuple[int, Piece | None]:
+    def _together(self, damaged: list[tuple[int, int, str]]) -> tuple[int, Piece | None]:
         """Where the pieces in the buffer end that make one block, and the piece behind them that does not.
+
+        Args:
+            damaged: The damaged ones among these pieces are added to it.
 
         Raises:
             IncompleteError: There are none, and the first piece may go on behind the buffer.
@@ -147,7 +156,9 @@ class _Cutter:
             return end, None
         try:
             while (piece := self._scanner.next(buffer.data, end, final=buffer.final)) is not None:
-                if piece.role not in {"value", "text"} or _ends_amid_line(buffer.data, piece):
+                if piece.role == "damaged":
+                    damaged.append((piece.start, piece.end, piece.problem or UNEXPLAINED))
+                elif piece.role not in {"value", "text"} or _ends_amid_line(buffer.data, piece):
                     return end, piece
                 self._scanner.advance(buffer.data, piece)
                 end = piece.end
@@ -167,12 +178,10 @@ class _Cutter:
         return len(data) if self._buffer.final else max(data.rfind(b"}\n{"), data.rfind(b"}\r\n{")) + 1
 
     def _alone(self, piece: Piece) -> Block:
-        """The block of a damaged value, or of the frame of a list."""
+        """The block of the frame of a list, or of a text that ends amid a line."""
         buffer, scanner = self._buffer, self._scanner
         block = Block(b"", buffer.line, "opening", scanner.path + (f".{piece.name}" if piece.name else ""))
-        if piece.role == "damaged":
-            block = replace(block, content="damaged", problem=piece.problem)
-        elif piece.role == "text":
+        if piece.role == "text":
             block = replace(block, content="text", path="$", format=piece.name)
         elif piece.role == "closing":
             frame = scanner.lists[-1]
@@ -205,7 +214,7 @@ class _Cutter:
             buffer.fill(len(buffer.data) + self._size)
 
     def _parts(self) -> Iterator[Block]:
-        """A value that is too large, as damaged values of `BLOCK_BYTES`."""
+        """A value that is too large, in parts of `BLOCK_BYTES`."""
         buffer, path = self._buffer, self._scanner.path
         if start := skip_brackets(buffer.data, 0):
             yield Block(buffer.data[:start], buffer.line)

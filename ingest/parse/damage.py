@@ -17,13 +17,15 @@ _RUN = rb'\{\s*"(?:id"\s*:\s*"run_|object"\s*:\s*"thread\.run")'
 _NEXT_RUN = rb"(?<=[}\]])\s*(?:,\s*)?(?=" + _RUN + rb")|,(?=\s*" + _RUN + rb")"
 """An object that begins as a run does, behind a comma or a bracket."""
 
+_RUN_BEGINS = re.compile(_NEXT_RUN)
+
 _NEXT_DOCUMENT = rb"(?<=[^\s,:\[])\s*\n(?=[{\[])"
 """A line that begins with a bracket and does not continue a list."""
 
-_NEXT_LINE = rb"(?<=\})\r?\n(?=\{)"
+_LINE = re.compile(rb"(?<=\})\r?\n(?=\{)")
 """A line that begins with a brace, behind one that ends with a brace: it never continues a value (see `blocks`)."""
 
-_NEAR = 1 << 16
+_NEAR = 1 << 14
 _FAR = 16 << 20
 """How far the closing bracket of a damaged value is searched for, in bytes: at first, and at most."""
 
@@ -50,12 +52,12 @@ def damaged_end(buffer: bytes, start: int, *, in_list: bool, final: bool, opened
     same = re.escape(opening[0]) if opening else None
     following = _following(same, in_list=in_list)
     end = _closing(buffer, start, same, opened, final=final)
-    if end is not None:
+    if end is not None and not _LINE.search(buffer, start + 1, end):
         at = skip_space(buffer, end)
         if at == len(buffer) and not final:
             raise IncompleteError
         if buffer[at : at + 1] in ({b",", b"]", b"}", b""} if in_list else {b",", b"]", b"}", b"", b"{", b"["}):
-            begun = re.compile(_NEXT_RUN + rb"|" + _NEXT_LINE).search(buffer, start + 1, end)
+            begun = _RUN_BEGINS.search(buffer, start + 1, end)
             return begun.start() if begun else end
     found = following.search(buffer, start + 1)
     if found is None and not final:

@@ -140,6 +140,27 @@ def elements(buffer: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         at = stop
 
 
+def members_end(buffer: bytes, at: int, *, final: bool = True) -> int:
+    """The index behind the `}` that ends the members from an index on; their names are not looked at.
+
+    Raises:
+        DecodeError: There are no members of a JSON object.
+        IncompleteError: The buffer ends before the object; never when `final`.
+        RecursionError: A value is nested too deep for the interpreter.
+    """
+    at = skip_separator(buffer, at)
+    while buffer[at : at + 1] != b"}":
+        colon = skip_space(buffer, _end(buffer, at, final=final))
+        if buffer[at : at + 1] != b'"' or buffer[colon : colon + 1] != b":":
+            if colon >= len(buffer):
+                raise DecodeError("truncated") if final else IncompleteError
+            raise DecodeError("expected a name and a colon")
+        at = skip_separator(buffer, _end(buffer, skip_space(buffer, colon + 1), final=final))
+        if at >= len(buffer):
+            raise DecodeError("truncated") if final else IncompleteError
+    return at + 1
+
+
 class ListOfPage(NamedTuple):
     """The list of a page: the name of its member, and the index behind its `[`."""
 

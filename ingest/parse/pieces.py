@@ -5,7 +5,7 @@ text from its start on and on the lists that are open there, never on how the te
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -19,7 +19,7 @@ from runmart.ingest.parse.json_scanner import (
     ListOfPage,
     is_truncated,
     list_of_page,
-    members,
+    members_end,
     skip_brackets,
     skip_separator,
     value_end,
@@ -86,9 +86,15 @@ _JUNK = re.compile(rb"[,\[\]{}\n]")
 class PieceScanner:
     """Finds the pieces of a text, one after another; remembers the lists that are open."""
 
-    def __init__(self, formats: Sequence[Format] = FORMATS, lists: Sequence[OpenList] = ()) -> None:
-        """Begin at a document, or within `lists`."""
+    def __init__(
+        self,
+        formats: Sequence[Format] = FORMATS,
+        lists: Sequence[OpenList] = (),
+        damaged: Iterable[tuple[int, int, str]] = (),
+    ) -> None:
+        """Begin at a document, or within `lists`; `damaged` are known damaged values: beginning, end and problem."""
         self._formats = formats
+        self._damaged = {start: Piece(start, end, "damaged", problem) for start, end, problem in damaged}
         self.lists = list(lists)
         self._is_large = self._is_huge = False
 
@@ -124,6 +130,8 @@ class PieceScanner:
         if self.lists:
             return self._in_list(buffer, at, final=final)
         start = skip_brackets(buffer, at)
+        if start in self._damaged:
+            return self._damaged[start]
         if start >= len(buffer):
             return None
         return self._document(buffer, start, final=final)
@@ -200,8 +208,14 @@ class PieceScanner:
         if self.lists[-1].index and _NEW_LINE.match(buffer, at):
             return self._end(at, TRUNCATED)  # the next document begins
         start = self._skip_braces(buffer, at, final=final)
+        if start in self._damaged:
+            return self._damaged[start]
         if start >= len(buffer) or buffer[start : start + 1] == b"}":
             return self._end(start, TRUNCATED)
+        return self._element(buffer, start, final=final)
+
+    def _element(self, buffer: bytes, start: int, *, final: bool) -> Piece:
+        """The element that begins at an index, or the end of the list."""
         first = buffer[start : start + 1]
         if first == b"]":
             return self._closing(buffer, start, final=final)
@@ -251,18 +265,12 @@ class PieceScanner:
         """The frame behind the list, from its `]` on."""
         if not self.lists[-1].is_page:
             return Piece(start, start + 1, "closing")
-        at = skip_separator(buffer, start + 1)
-        if at >= len(buffer) and not final:
-            raise IncompleteError
         try:
-            end = at
-            for member in members(buffer, at - 1, final=final):
-                end = member.end
+            return Piece(start, members_end(buffer, start + 1, final=final), "closing")
         except DecodeError as error:
             return self._damaged_closing(buffer, start, error, final=final)
         except RecursionError:
             return self._damaged_closing(buffer, start, None, final=final)
-        return Piece(start, skip_separator(buffer, end) + 1, "closing")
 
     def _damaged_closing(self, buffer: bytes, start: int, error: DecodeError | None, *, final: bool) -> Piece:
         """The frame behind a list, up to where it may end."""

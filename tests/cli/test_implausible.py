@@ -135,6 +135,17 @@ def test_implausible_times_move_no_default_period(tmp_path: Path, created_at: in
         assert (frame["runs"].sum(), frame.height) == (4, 10)
 
 
+def test_a_run_of_the_last_day_ends_no_report(tmp_path: Path) -> None:
+    """A report of a run on the last day that Python knows is written, and holds no period of thousands of years."""
+    warehouse = tmp_path / "w.duckdb"
+    line = tmp_path / "last.jsonl"
+    line.write_text('{"id":"run_1","object":"thread.run","status":"completed","created_at":"9999-12-31T23:59:59Z"}')
+    assert command("ingest", line, "-w", warehouse).returncode == 0
+    for since in ([], ["--since", "2020-01-01"]):
+        assert command("report", "-w", warehouse, "--to", tmp_path / "report.html", *since).returncode == 0
+    assert (tmp_path / "report.html").stat().st_size < 1 << 20
+
+
 def test_without_a_plausible_time_all_are_shown(tmp_path: Path) -> None:
     """Where files are older than all of their runs, the period is that of all runs, rather than none."""
     warehouse = loaded(tmp_path, *of_days(1, -1, 0), observed_at=86_400)
