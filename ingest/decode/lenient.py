@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from runmart.ingest.decode.context import Context
 from runmart.ingest.decode.observations import ObservationBuilder
 from runmart.ingest.decode.result import LenientResult
-from runmart.ingest.decode.text_reader import Context, TextReader, is_page
+from runmart.ingest.decode.text_reader import TextReader, is_page
 from runmart.ingest.parse import reasons
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.parse.classify import Classifier

@@ -1,19 +1,19 @@
 """Text reader: decodes one text, a block or a text within one, and accounts for each byte of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import msgspec
 
+from runmart.ingest.decode.context import NO_EVENT, Context, Event
 from runmart.ingest.decode.ledger import Ledger
-from runmart.ingest.decode.observations import ObservationBuilder
 from runmart.ingest.decode.result import LenientRecord, LenientResult
 from runmart.ingest.decode.steps import step
 from runmart.ingest.decode.wrappings import RunFinder, where_mentioned
 from runmart.ingest.parse import reasons
 from runmart.ingest.parse.blocks import Lines
-from runmart.ingest.parse.classify import MAY_HOLD_RUN, UNKNOWN, Classifier
-from runmart.ingest.parse.formats import Format, Item, format_named
+from runmart.ingest.parse.classify import MAY_HOLD_RUN, UNKNOWN
+from runmart.ingest.parse.formats import Item, format_named
 from runmart.ingest.parse.json_object import UnfitError, object_members
 from runmart.ingest.parse.json_scanner import (
     SPACE,
@@ -26,7 +26,7 @@ from runmart.ingest.parse.json_scanner import (
 )
 from runmart.ingest.parse.pieces import OpenList, Piece, PieceScanner
 from runmart.models.depth import MAX_DEPTH
-from runmart.models.observations import Origin, Reject
+from runmart.models.observations import Reject
 from runmart.models.record_spec import RecordSpec
 from runmart.models.statuses import STEP_OBJECT
 
@@ -35,31 +35,6 @@ MAX_TEXTS = 4
 
 _DONE = b"[DONE]"
 _TEXT = msgspec.json.Decoder(str)
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What the texts of a block have in common."""
-
-    classifier: Classifier
-    builders: Mapping[str, ObservationBuilder]
-    """Of each kind of record, by its `object`."""
-    origin: Origin
-    formats: Sequence[Format]
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """The event whose data a text is."""
-
-    name: str = ""
-    spec: RecordSpec | None = None
-    """The kind of record that its name promises."""
-    member: str | None = None
-    """The member of its data that holds the record; None where the data are the record."""
-
-
-NO_EVENT = Event()
 
 
 class TextReader:
