@@ -1,6 +1,6 @@
 """Rows of `runmart.rejects`: the text of a reject is stored as text, in Base64 when it is not UTF-8.
 
-Those of a pack are stored as Base64 of their zstd.
+Those of a pack, and large ones, are stored as Base64 of their zstd.
 """
 
 import base64
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 WITHHELD = "withheld"
 """The encoding of a reject whose text was not stored, since it could not be redacted."""
 
+LARGE_BYTES = 1 << 20
+
 PACKED = "zstd"
-"""The encoding of a pack."""
+"""The encoding of a pack, and of a text larger than `LARGE_BYTES`."""
 
 PARTLY_WITHHELD = "partly withheld"
 """The encoding of a pack without those of its texts that could not be redacted; else as `PACKED`."""
@@ -43,7 +45,7 @@ def reject_row(reject_id: int, load_id: int, address: str, reject: Reject) -> tu
     where = (origin.source, address, reject.position, reject.line, origin.observed_at)
     is_pack = reject.items > 1
     last = (reject.last_position, reject.last_line) if is_pack else (None, None)
-    text = _packed(reject) if is_pack else _readable(reject)
+    text = _packed(reject) if is_pack or len(reject.raw) > LARGE_BYTES else _readable(reject)
     return (reject_id, load_id, *where, reject.reason, reject.json_path, *text, reject.items, *last)
 
 
@@ -73,7 +75,7 @@ def text_of(raw: bytes) -> tuple[str, str]:
 
 
 def is_packed(encoding: str | None) -> bool:
-    """Whether the text of a stored reject is that of a pack."""
+    """Whether the text of a stored reject is compressed."""
     return encoding in {PACKED, PARTLY_WITHHELD}
 
 

@@ -52,12 +52,12 @@ def retry_rejects(writer: "Writer") -> Load:
 def _stored(connection: "DuckDBPyConnection") -> Iterator[_Stored]:
     """All rejects that have a text, in order."""
     found = connection.execute(
-        "select reject_id, items from runmart.rejects where raw is not null order by reject_id"
+        "select reject_id, raw_encoding from runmart.rejects where raw is not null order by reject_id"
     ).fetchall()
     waiting: list[int] = []
-    for reject_id, items in found:
+    for reject_id, encoding in found:
         waiting.append(reject_id)
-        if items > 1 or len(waiting) == _AT_ONCE:
+        if is_packed(encoding) or len(waiting) == _AT_ONCE:
             yield from _with_ids(connection, waiting)
             waiting = []
     yield from _with_ids(connection, waiting)
@@ -84,7 +84,7 @@ def _retry(load: Load, converter: Converter, reject: _Stored) -> None:
         load.clear_reject(reject.reject_id)
     else:
         load.totals.rejected += max(min(max(rejected, reject.items - loaded), reject.items), 1)
-        if not is_packed(reject.encoding):
+        if reject.items == 1:
             return
     position = reject.position
     for part, one in zip(parts, counts, strict=True):

@@ -214,7 +214,7 @@ def _observations(history: Sequence[tuple[str, set[str], dict[str, Any], int]]) 
     return [(without({**FULL, **changed, "id": of}, *holes), at) for of, holes, changed, at in history]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(HISTORY, st.randoms(use_true_random=False), st.sampled_from([1, 2, 1000]))
 def test_histories_with_holes_have_one_end(
     history: list[tuple[str, set[str], dict[str, Any], int]], random_: random.Random, batch: int
@@ -233,7 +233,7 @@ def test_histories_with_holes_have_one_end(
         assert tables(Path(name) / "more.duckdb") == tables(Path(name) / "one.duckdb")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.lists(st.sets(st.sampled_from([*FIELDS, *FIELDS, "usage"]), min_size=1), min_size=1, max_size=4),
     st.booleans(),
