@@ -74,8 +74,8 @@ REJECTS: Table[Any] = Table(
             "raw_encoding",
             VARCHAR,
             meaning="utf-8, base64, or withheld when the text could not be redacted and was discarded; of a pack or "
-            "a large text zstd, for its texts, joined by newlines, as Base64 of zstd, or partly withheld, for that without "
-            "discarded ones",
+            "a large text zstd, for its texts, joined by newlines, as Base64 of zstd, or partly withheld, for that "
+            "without discarded ones",
         ),
         Column("items", BIGINT, meaning="Number of items that it stands for: 1, or more in a pack"),
         Column("last_position", BIGINT, meaning="Position of the last item of a pack; null for one item"),
