@@ -79,7 +79,8 @@ def test_prices_rejects_views_and_status(lake: Bare, tmp_path: Path) -> None:
     assert lake.query("select priced_as from model_aliases") == [("gpt-x",)]
     assert "gpt-x" in json.dumps(json.loads(lake.run("prices", "--json").stdout))
     assert lake.run("rejects", "--retry").returncode == 3
-    assert len(json.loads(lake.run("rejects", "--json").stdout)) == 46
+    rejects = lake.query("select count(*) from runmart.rejects")
+    assert [(len(json.loads(lake.run("rejects", "--json").stdout)),)] == rejects != [(0,)]
     assert "gpt-4o" in lake.run("views", "latency_by_model").stdout
     status = json.loads(lake.run("status", "--json").stdout)
     assert (status["runs"], status["storage_version"]) == (105, f"DuckLake, files in {lake.data}/")

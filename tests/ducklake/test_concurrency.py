@@ -124,7 +124,7 @@ def test_loads_at_the_same_time_give_what_one_load_gives(
         assert query(lake.location, loads) == [(LOADERS * LOADS_EACH,) * 3]
         new = "select sum(new_runs) = (select count(*) from runs) from runmart.loads"
         assert query(lake.location, new) == [(True,)]
-        assert lake.run("check").returncode == 0
+        lake.assert_sound()
 
 
 def _reader(lake: Bare, end: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:

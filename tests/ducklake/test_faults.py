@@ -157,7 +157,7 @@ def test_two_first_loads_make_one_lake(bare: Bare) -> None:
     ]
     assert query(bare.location, "select count(*) from runmart.installed_views") == [(1,)]
     assert query(bare.location, "select count(*), count(distinct load_id) from runmart.loads") == [(4, 4)]
-    assert bare.run("check").returncode == 0
+    bare.assert_sound()
 
 
 def test_a_load_that_is_killed_lets_others_go_on(lake: Bare, tmp_path: Path) -> None:

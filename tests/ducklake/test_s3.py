@@ -57,4 +57,4 @@ def test_what_s3_refuses_is_said(remote: Bare, monkeypatch: pytest.MonkeyPatch) 
                 assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
                 assert words in done.stderr
                 assert "falsch" not in done.stderr
-    assert remote.run("check").returncode == 0
+    remote.assert_sound()

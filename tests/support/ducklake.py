@@ -1,5 +1,6 @@
 """Helpers of the tests of DuckLakes: loads and queries."""
 
+import json
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from runmart.ingest.warehouse.connection import open_for_reading, open_for_writi
 from runmart.ingest.warehouse.ducklake_backend import DuckLake
 from runmart.models.tables.all import ALL_TABLES
 from runmart.queries import install
+from runmart.queries.checks import OF_DATA
 from tests.support.command import RUNMART, command
 from tests.support.postgres import PASSWORD, Postgres
 from tests.support.warehouse import Tables
@@ -40,6 +42,11 @@ class Bare:
         done = command(*arguments, *self.options, environment=environment)
         assert PASSWORD not in done.stdout + done.stderr
         return done
+
+    def assert_sound(self) -> None:
+        """Check the lake; what recorded payloads say themselves, documentation among them, may be implausible."""
+        failed = {one["check"] for one in json.loads(self.run("check", "--json").stdout)["failed"]}
+        assert failed <= {one.name for one in OF_DATA}
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """Start a command."""
