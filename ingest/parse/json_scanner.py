@@ -15,6 +15,8 @@ _VALUE = msgspec.json.Decoder(Raw)
 _KEY = msgspec.json.Decoder(str)
 _ELEMENTS = msgspec.json.Decoder(list[Raw])
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
+_AT = re.compile(r"\(byte (\d+)\)")
+_TRUNCATED = "truncated"
 _OBJECTS = re.compile(rb"\[\s*\{")
 SPACE = b" \t\r\n"
 """Whitespace in JSON."""
@@ -73,6 +75,9 @@ def value_end(buffer: bytes, start: int) -> int:
     except DecodeError as error:
         trailing = _TRAILING.search(str(error))
         if trailing is None:
+            at = _AT.search(str(error))
+            if at is not None and int(at[1]) == len(buffer) - start:  # such as behind `1.`, which may go on
+                raise DecodeError(_TRUNCATED) from None
             raise
         end = start + int(trailing[1]) - 1
     else:
@@ -84,7 +89,7 @@ def value_end(buffer: bytes, start: int) -> int:
 
 def is_truncated(error: Exception) -> bool:
     """Whether a decoder met the end of the text within a value."""
-    return "truncated" in str(error)
+    return _TRUNCATED in str(error)
 
 
 def members(buffer: bytes, start: int, *, final: bool = True) -> Iterator[Member]:
@@ -108,7 +113,7 @@ def members(buffer: bytes, start: int, *, final: bool = True) -> Iterator[Member
         yield Member(_name(buffer[at:key_end]), at, begin, end)
         at = skip_separator(buffer, end)
         if at >= len(buffer):
-            raise DecodeError("truncated") if final else IncompleteError
+            raise DecodeError(_TRUNCATED) if final else IncompleteError
 
 
 def _name(text: bytes) -> str:
@@ -153,11 +158,11 @@ def members_end(buffer: bytes, at: int, *, final: bool = True) -> int:
         colon = skip_space(buffer, _end(buffer, at, final=final))
         if buffer[at : at + 1] != b'"' or buffer[colon : colon + 1] != b":":
             if colon >= len(buffer):
-                raise DecodeError("truncated") if final else IncompleteError
+                raise DecodeError(_TRUNCATED) if final else IncompleteError
             raise DecodeError("expected a name and a colon")
         at = skip_separator(buffer, _end(buffer, skip_space(buffer, colon + 1), final=final))
         if at >= len(buffer):
-            raise DecodeError("truncated") if final else IncompleteError
+            raise DecodeError(_TRUNCATED) if final else IncompleteError
     return at + 1
 
 

@@ -37,6 +37,15 @@ def test_what_is_no_value_has_no_end(text: bytes) -> None:
         json_scanner.value_end(text, 0)
 
 
+def test_what_may_go_on_is_truncated() -> None:
+    """Each beginning of a value is truncated, and not damaged."""
+    text = b'{"a": [-1.5e+10, -0, "\\ud83d\\ude00\\n"], "\xc3\xa9": [true, false, null]}'
+    for end in range(1, len(text)):
+        with pytest.raises(DecodeError) as caught:
+            json_scanner.value_end(text[:end], 0)
+        assert json_scanner.is_truncated(caught.value), text[:end]
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.lists(VALUES, max_size=5), st.sampled_from([None, 1]))
 def test_elements_are_found_in_order(found: list[object], indent: int | None) -> None:
