@@ -202,7 +202,8 @@ class PieceScanner:
             return None
         if buffer[start : start + 1] == b"[":
             return ListOfPage("", start + 1) if _OBJECTS.match(buffer, start) else None
-        return list_of_page(buffer, start, final=final, any_name=any_name)
+        found = list_of_page(buffer, start, final=final)
+        return list_of_page(buffer, start, final=final, any_name=True) if found is None and any_name else found
 
     def _in_list(self, buffer: bytes, at: int, *, final: bool) -> Piece:
         if self.lists[-1].index and _NEW_LINE.match(buffer, at):
@@ -267,15 +268,6 @@ class PieceScanner:
             return Piece(start, start + 1, "closing")
         try:
             return Piece(start, members_end(buffer, start + 1, final=final), "closing")
-        except DecodeError as error:
-            return self._damaged_closing(buffer, start, error, final=final)
-        except RecursionError:
-            return self._damaged_closing(buffer, start, None, final=final)
-
-    def _damaged_closing(self, buffer: bytes, start: int, error: DecodeError | None, *, final: bool) -> Piece:
-        """The frame behind a list, up to where it may end."""
-        end = damaged_end(buffer, start + 1, in_list=True, final=final, opened=b"{")
-        if end == len(buffer) and error is not None and is_truncated(error):
-            return Piece(start, end, "closing", TRUNCATED)
-        frame = self.lists[-1].opening + buffer[start:end]
-        return Piece(start, end, "closing", problem(frame))
+        except (DecodeError, RecursionError):
+            end = damaged_end(buffer, start + 1, in_list=True, final=final, opened=b"{")
+            return Piece(start, end, "closing", problem(self.lists[-1].opening + buffer[start:end]))

@@ -54,6 +54,20 @@ def test_what_breaks_the_law_is_noticed(of: Any, name: str, broken: Any, monkeyp
         fuzz(1, 20, 4000)
 
 
+FOUND = {
+    "number cut off": b'{"object": "x", "tools": [{"a": 1}], "top_p": 1.0, "b": 2},\n{"id": "run_1"}]',
+    "two lists": b'{"value": [{"id": "1", "object": "thread.run", "status": "done"}], "data": [{}], "t',
+    "frame, document": b'{"x": 1, "data":\n[\n []\n]\n{"log": "x"}\n{"object": "thread", "id": "t"}\n',
+}
+"""Inputs of earlier versions' failures."""
+
+
+@pytest.mark.parametrize("text", FOUND.values(), ids=FOUND)
+def test_what_broke_the_law_once_keeps_it(text: bytes) -> None:
+    """However such an input is cut, the result is the same."""
+    check_all([Cut(text, block, chunk) for block in range(1, 90) for chunk in (1, 3, 11, 100)])
+
+
 def test_an_input_that_keeps_the_law_is_counted() -> None:
     """What an input held comes back."""
     [seen] = check_all([Cut(b'{"id": "run_1", "object": "thread.run", "status": "queued"} x', 5, 3)])
