@@ -5,7 +5,7 @@ from typing import TypeAlias, Union
 
 import msgspec
 
-from runmart.ingest.decode.normalised import renamed
+from runmart.ingest.decode.normalised import is_empty, renamed
 from runmart.ingest.decode.result import Extra
 from runmart.ingest.parse.json_object import Members
 from runmart.models.spellings import Column, FieldNames
@@ -18,7 +18,7 @@ _Columns = list[tuple[str, Column, bytes]]
 def filled(members: Members, names: FieldNames) -> tuple[dict[str, bytes], Extra]:
     """The values of the fields, by their names, and the members that fill none.
 
-    A field that is sent under its own name comes before other spellings, these before columns; null comes before none.
+    A field under its own name comes before other spellings, these before columns; what is empty comes last.
     """
     sent = renamed({name: bytes(value) for name, value in members.items()}, names)
     fields = {name: value for name, value in sent.items() if name in names}
@@ -27,12 +27,14 @@ def filled(members: Members, names: FieldNames) -> tuple[dict[str, bytes], Extra
     rest, columns = Extra(), dict[str, _Columns]()
     for name in sorted(sent.keys() - fields.keys()):
         column = None if names.known(name) else names.column(name)
-        if column is None or fields.get(column.field, b"null") != b"null":
+        if column is None or not is_empty(fields.get(column.field, b"null")):
             rest.append((name, sent[name]))
         else:
             columns.setdefault(column.field, []).append((name, column, sent[name]))
     for field, parts in columns.items():
-        fields[field], left = _regrouped(parts, may_be_lists=field != "metadata")
+        found, left = _regrouped(parts, may_be_lists=field != "metadata")
+        if found != b"null" or field not in fields:
+            fields[field] = found
         rest += left
     return fields, rest
 

@@ -16,6 +16,8 @@ from runmart.models.wrappings import spoilt_by
 _MEMBERS: msgspec.json.Decoder[dict[str, Raw]] = msgspec.json.Decoder(dict[str, Raw])
 _ELEMENTS = msgspec.json.Decoder(list[Raw])
 _FIELD_LEVEL = 2
+_FULL = 3
+_EMPTY = frozenset({b"{}", b"[]", b'""', b'"null"', b'"{}"', b'"[]"'})
 
 
 def normalised(field: str, raw: bytes) -> bytes:
@@ -36,8 +38,8 @@ def normalised(field: str, raw: bytes) -> bytes:
 def renamed(members: dict[str, bytes], spellings: Spellings) -> dict[str, bytes]:
     """The members of an object, in order, under their known names.
 
-    A known name comes before its spellings, and these come in order of names. What comes later keeps its own name, or
-    is left out if it is null, since null says no more than nothing.
+    A known name comes before its spellings, and these come in order of names; but a value comes before an empty one,
+    and that before null. What comes later keeps its own name, or is left out if it is null.
     """
     others = sorted(name for name in members if name not in spellings and spellings.known(name))
     if not others:
@@ -45,11 +47,24 @@ def renamed(members: dict[str, bytes], spellings: Spellings) -> dict[str, bytes]
     chosen: dict[str, str] = {}
     for name in others:
         known = spellings.known(name) or name
-        if members.get(chosen.get(known, known), b"null") == b"null":
+        if _rank(members.get(chosen.get(known, known))) < _rank(members[name]):
             chosen[known] = name
     names = {name: known for known, name in chosen.items()}
-    left_out = {name for name in (*others, *chosen) if name not in names and members.get(name) == b"null"}
+    left_out = {name for name in others if name not in names and members[name] == b"null"} | chosen.keys()
     return {names.get(name, name): value for name, value in members.items() if name not in left_out}
+
+
+def is_empty(raw: bytes) -> bool:
+    """Whether a value says no more than that nothing is there."""
+    return _rank(raw) < _FULL
+
+
+def _rank(raw: bytes | None) -> int:
+    if raw is None:
+        return 0
+    if raw == b"null":
+        return 1
+    return _FULL - (raw in _EMPTY)
 
 
 class _Value:

@@ -38,6 +38,8 @@ class LenientResult:
     """Objects that are no records, by kind."""
     steps: list[StepRow] = field(default_factory=list[StepRow])
     pages: int = 0
+    shows_record: bool = False
+    """Whether there is a record, be it one that is rejected."""
     _packs: dict[str, "_Pack"] = field(default_factory=dict[str, "_Pack"])
 
     @property
@@ -74,6 +76,7 @@ class LenientResult:
             self.reject(one._replace(position=one.position + before, last_position=last))
         self.skipped += other.skipped
         self.pages += other.pages
+        self.shows_record = self.shows_record or other.shows_record
 
 
 class _Pack:

@@ -1,5 +1,6 @@
 """Text reader: decodes one text, a block or a text within one, and accounts for each byte of it."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from runmart.ingest.decode.steps import step
 from runmart.ingest.decode.wrappings import RunFinder, where_mentioned
 from runmart.ingest.parse import reasons
 from runmart.ingest.parse.blocks import Lines
-from runmart.ingest.parse.classify import MAY_HOLD_RUN, UNKNOWN
+from runmart.ingest.parse.classify import MAY_HOLD_RUN, UNKNOWN, may_hold_texts
 from runmart.ingest.parse.formats import Item, format_named
 from runmart.ingest.parse.json_object import UnfitError, object_members
 from runmart.ingest.parse.json_scanner import (
@@ -34,6 +35,8 @@ MAX_TEXTS = 4
 """Levels of texts within texts that are read."""
 
 _DONE = b"[DONE]"
+_BEGUN = re.compile(rb'"id"\s*:\s*"run_|"object"\s*:\s*"thread\.run"')
+"""What a damaged run has."""
 _TEXT = msgspec.json.Decoder(str)
 
 
@@ -92,6 +95,7 @@ class TextReader:
         if piece.role == "value":
             self._value(piece.start, piece.end, path)
         elif piece.role == "damaged":
+            self._result.shows_record |= bool(_BEGUN.search(self._data, piece.start, piece.end))
             self.reject(piece.start, piece.end, piece.problem or reasons.UNEXPLAINED, path)
         elif piece.role == "text":
             self.formatted(piece.start, piece.end, path, piece.name)
@@ -136,7 +140,7 @@ class TextReader:
             return ""
         first = self._data[slice(*found[0])]
         rest = self._data[slice(*found[2])] if found[2:] else b"null"
-        return _text(first) if first[:1] == b'"' and rest[:1] not in {b"{", b"["} else ""
+        return _text(first) if first[:1] == b'"' and rest == b"null" else ""
 
     def _object(self, start: int, end: int, path: str) -> None:
         text, line = self._data[start:end], self._lines.line(start)
@@ -164,7 +168,7 @@ class TextReader:
             self.reject(start, end, reasons.TOO_DEEP, path, line)
 
     def _record(self, kind: RecordSpec, text: bytes) -> None:
-        position = self._result.items
+        position, self._result.shows_record = self._result.items, True
         record, extra = self._context.builders[kind.object].check(text)
         self._result.records.append(LenientRecord(kind, position, record, extra))
 
@@ -195,10 +199,11 @@ class TextReader:
         """The frame of a list, without its elements; the caller accounts for its bytes."""
         text = opened.opening + closing
         path = opened.path.rpartition(".")[0] if opened.is_page else opened.path
-        if problem is None and opened.is_page and closing:
+        if problem is None and opened.is_page:
+            closed = text if closing else text + b"]}"
             try:
                 text.decode()
-                problem = self._problem_of_frame(text, path, opened.line)
+                problem = self._problem_of_frame(closed, path, opened.line)
             except UnfitError as error:
                 problem = error.reason
             except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
@@ -212,9 +217,11 @@ class TextReader:
         kind = self._context.classifier.kind_of_members(found)
         if found.keys() & {"id", "status"} and isinstance(kind, RecordSpec):
             return "a run that is a page, too, with a list `data` before its id and status"
-        if any(self._finder.holds_run(bytes(value), reads_texts=False) for value in found.values()):
-            self._within(text, line, path, level=self._level).take_runs()
-        return None
+        reads_texts = isinstance(kind, str) and may_hold_texts(kind)
+        if any(self._finder.holds_run(bytes(value), reads_texts=reads_texts) for value in found.values()):
+            self._within(text, line, path, level=self._level).take_runs(reads_texts=reads_texts)
+            return None
+        return where_mentioned(text, path) if reads_texts else None
 
     # objects that are no records
 
@@ -226,10 +233,10 @@ class TextReader:
         if kind == UNKNOWN and "data" in found and name[:1] == b'"':
             self._event_object(start, end, path, _text(name))
             return
-        reads_texts = kind == UNKNOWN and not event.name
+        reads_texts = may_hold_texts(kind) and (event.spec is not None or may_hold_texts(event.name))
         holds_run = any(self._finder.holds_run(bytes(one), reads_texts=reads_texts) for one in found.values())
-        if kind == UNKNOWN and not holds_run:
-            self._check_speaks_of_none(text)
+        if not holds_run and (reads_texts or kind == UNKNOWN):
+            self._check_speaks_of_none(text, path, reads_texts=reads_texts)
         if kind == STEP_OBJECT and not event.name:
             self._result.steps.append(step(text, self._context.origin, self._result.items))
         elif not (holds_run and kind == UNKNOWN):
@@ -239,7 +246,7 @@ class TextReader:
         else:
             self._ledger.claim(start, end)
 
-    def _check_speaks_of_none(self, text: bytes) -> None:
+    def _check_speaks_of_none(self, text: bytes, path: str, *, reads_texts: bool) -> None:
         """Check that an object of no known kind does not speak of a run that cannot be read.
 
         Raises:
@@ -247,7 +254,7 @@ class TextReader:
         """
         if self._event.spec is not None:
             raise UnfitError("an event of a run without a run in it")
-        if reason := where_mentioned(text):
+        if reads_texts and (reason := where_mentioned(text, path)):
             raise UnfitError(reason)
 
     def _event_object(self, start: int, end: int, path: str, name: str) -> None:
@@ -258,7 +265,9 @@ class TextReader:
                 data = _text(data).encode(errors="replace") if data[:1] == b'"' else data
                 item = Item(b"" if data == b"null" else data, 0, name)
                 self._item(item, self._lines.line(member.start), f"{path}.data")
-            self._ledger.claim(member.start, member.end)
+                self._ledger.claim(member.start, member.end)
+            else:
+                self._inner(member.start, member.end, f"{path}.{member.name}", reads_texts=True)
 
     def _members(self, start: int, end: int) -> Iterator[Member]:
         """The members of a valid object; all but their values is accounted for."""
@@ -269,9 +278,9 @@ class TextReader:
             at = member.end
         self._ledger.claim(at, end)
 
-    def take_runs(self) -> None:
+    def take_runs(self, *, reads_texts: bool) -> None:
         """Take the runs in the text, an object that is counted already."""
-        self._wrapping(0, len(self._data), self._path, reads_texts=False)
+        self._wrapping(0, len(self._data), self._path, reads_texts=reads_texts)
 
     def _wrapping(self, start: int, end: int, path: str, *, reads_texts: bool) -> None:
         """Take the runs in the members of an object, at any depth; the object itself is counted already."""
@@ -282,6 +291,8 @@ class TextReader:
         """A value within an object that is no record: take the runs in it."""
         text = self._data[start:end]
         if not self._finder.holds_run(text, reads_texts=reads_texts):
+            if reads_texts and (reason := where_mentioned(text, path)):
+                self.reject(start, end, reason, path)
             self._ledger.claim(start, end)
         elif text[:1] == b'"':
             self._ledger.claim(start, end)
@@ -319,7 +330,10 @@ class TextReader:
     def _text_holds_run(self, raw: bytes) -> bool:
         """Whether there is a run in the JSON in a text, such as the body of a response."""
         inner = _text(raw).encode(errors="replace")
-        return b"{" in inner and self._level < MAX_TEXTS and bool(self._trial(inner).records)
+        if b"{" not in inner or self._level >= MAX_TEXTS:
+            return False
+        found = self._trial(inner)
+        return found.shows_record or bool(found.steps)
 
     def _trial(self, data: bytes, line: int = 1, path: str = "$", event: Event = NO_EVENT) -> LenientResult:
         """What a text within this one holds, which is not added to the result."""
@@ -348,6 +362,7 @@ class TextReader:
         for item in items:
             self._item(item, line + item.line, path)
         found, self._result = self._result, outer
+        self._result.shows_record |= found.shows_record
         if not items or (len(items) > 1 and found.rejected and not (found.records or found.steps)):
             begin = start + len(text) - len(text.lstrip(SPACE))
             self.reject(begin, start + len(text.rstrip(SPACE)), reasons.not_json(text.strip(SPACE)), path, line)

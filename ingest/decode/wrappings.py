@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from runmart.ingest.parse import reasons
-from runmart.ingest.parse.classify import MAY_HOLD_RUN, Classifier
+from runmart.ingest.parse.classify import MAY_HOLD_RUN, MENTION, Classifier
 from runmart.ingest.parse.json_object import Members, UnfitError
 from runmart.models.depth import MAX_DEPTH
 
@@ -17,17 +17,21 @@ _MEMBERS: msgspec.json.Decoder[Members] = msgspec.json.Decoder(Members)
 _LIST: msgspec.json.Decoder[list[Raw]] = msgspec.json.Decoder(list[Raw])
 
 
-_MENTION = re.compile(rb'thread\.run\\*"')
-"""`thread.run` at the end of a text, or of one within it."""
+_NAME = re.compile(rb"\s*:")
 
 
-def where_mentioned(raw: bytes) -> str | None:
-    """Why an object in which no run can be read is rejected: it speaks of runs; None when it does not."""
-    if not _MENTION.search(raw):
+def where_mentioned(raw: bytes, within: str = "$") -> str | None:
+    """Why a value in which no run can be read is rejected: it speaks of runs; None when it does not.
+
+    Args:
+        raw: The value.
+        within: Its JSON path.
+    """
+    if all(_NAME.match(raw, one.end()) for one in MENTION.finditer(raw)):
         return None
-    found = Counter(_paths(msgspec.json.decode(raw), "$"))
+    found = Counter(_paths(msgspec.json.decode(raw), within))
     if not found:
-        return None
+        return "it speaks of a run behind a key that is there twice, and only one of its values could be read"
     path, count = found.most_common(1)[0]
     cut = path[1:] if "[]" not in path else path[1 : path.rindex("[]") + 2]
     runs = "a run" if count == 1 else f"{count:,} runs"
@@ -39,7 +43,7 @@ def where_mentioned(raw: bytes) -> str | None:
 def _paths(value: Any, path: str) -> Iterator[str]:
     """JSON paths of texts that say `thread.run`; the indices of lists are left out."""
     if isinstance(value, str):
-        if _MENTION.search(msgspec.json.encode(value)):
+        if MENTION.search(msgspec.json.encode(value)):
             yield path
     elif isinstance(value, list):
         for one in cast("list[Any]", value):
@@ -58,8 +62,8 @@ class RunFinder:
         self._text_holds_run = holds_run
 
     def is_run(self, raw: bytes) -> bool:
-        """Whether an object is a run, or another record, that has an id and a status."""
-        return self._classifier.is_whole(_MEMBERS.decode(raw))
+        """Whether an object is a run, or another record: it says so, or has an id and a status."""
+        return self._classifier.is_record(_MEMBERS.decode(raw))
 
     def holds_run(self, raw: bytes, *, reads_texts: bool, depth: int = 0) -> bool:
         """Whether there is a run in a value, at any depth.
@@ -87,4 +91,4 @@ class RunFinder:
     def _inner(self, raw: bytes) -> list[Raw] | None:
         """The values in an object; None when it is a run."""
         names = _MEMBERS.decode(raw)
-        return None if self._classifier.is_whole(names) else list(names.values())
+        return None if self._classifier.is_record(names) else list(names.values())

@@ -7,8 +7,9 @@ A run is an object that says `thread.run`; or that says nothing, or a server's o
 * an id that begins `run_`;
 * or an id and a status of runs, and no member that runs do not have.
 
-An object that refers to a run (`run_id`), or has a `role` or `step_details`, is no run but a part of one, unless it
-says `thread.run` or its id begins `run_`. Names count in any spelling (see `quirks.field_of`).
+An object that refers to a run (`run_id`), or has a `role` or `step_details`, is no run but a part of one; one with an
+object in it that says `thread.run` is around one. Both hold unless it says `thread.run` itself, or its id begins
+`run_`. Names count in any spelling (see `quirks.field_of`).
 """
 
 import re
@@ -25,8 +26,10 @@ from runmart.models.records import ABSENT
 from runmart.models.statuses import RUN_STATUSES, STEP_OBJECT
 
 OTHER_OBJECTS = frozenset(
-    {"assistant", "batch", "chat.completion", "container", "conversation", "eval", "file", "fine_tuning.job", "list"}
-    | {"model", "page", "project", "response", "thread", "upload", "vector_store"}
+    {"assistant", "audio", "batch", "certificate", "chat", "chatkit", "container", "conversation", "embedding", "eval"}
+    | {"event", "file", "fine-tune", "fine_tune", "fine_tuning", "image", "list", "model", "moderation", "organization"}
+    | {"page", "project", "realtime", "response", "session", "skill", "text_completion", "thread", "upload", "user"}
+    | {"vector_store", "video", "webhook"}
 )
 """Families of objects of the same APIs that are no runs, though some have an id and a status; so are objects whose name
 goes on behind a dot, such as `eval.run` and `thread.message`. Kinds that have a spec may be among them."""
@@ -35,11 +38,18 @@ API_ERROR = "error"
 ITEM = "conversation.item"
 UNKNOWN = "unknown"
 
-_ITEM_TYPES = re.compile(r"message|reasoning|compaction|item_reference|\w+_call(?:_output)?|mcp_\w+|\w+_output")
+_HOLD_TEXTS = frozenset({"event", "list", "page", "webhook"})
+_CALLS = "apply_patch|code_interpreter|computer|custom_tool|file_search|function|image_generation|local_shell|mcp|shell"
+_ITEM_TYPES = re.compile(
+    rf"message|reasoning|compaction|item_reference|(?:{_CALLS}|tool_search|web_search)_call(?:_output)?|mcp_\w+"
+)
 _SHOWN_BY_VALUE = ("assistant_id", "agent_id", "started_at", "expires_at", "thread_id")
 _PARTS_OF_RUNS = frozenset({"runid", "role", "stepdetails"})
 _NOT_LETTERS = re.compile(r"[\W_]")
 _LONGEST_NAME = 100
+
+MENTION = re.compile(rb'thread\.run\\*"')
+"""`thread.run` at the end of a text, or of one within it."""
 
 MAY_HOLD_RUN = re.compile(
     rb"thread.run|\"run_|status|(?:assistant|agent|thread).?id|required.?action|(?:started|expires).?at|\\u00",
@@ -99,18 +109,24 @@ class Classifier:
             return self._specs[0]
         return _kind_of_other(named, name)
 
-    def is_whole(self, members: Members) -> bool:
-        """Whether members show a record that has both an id and a status, which are texts."""
+    def is_record(self, members: Members) -> bool:
+        """Whether members say that they are a record's or a step's, or show a record that has an id and a status."""
         named = _named(members)
-        return all(_text(named.get(one)) for one in ("id", "status")) and isinstance(
-            self.kind_of_members(members), RecordSpec
-        )
+        if _text(named.get("object")) in {*self._spec_by_object, STEP_OBJECT}:
+            return True
+        is_whole = all(_text(named.get(one)) for one in ("id", "status"))
+        return is_whole and isinstance(self.kind_of_members(members), RecordSpec)
 
     def are_records(self, records: Sequence[Any], spec: RecordSpec) -> bool:
         """Whether records that were decoded as of a kind are of that kind."""
         if {one.object for one in records} <= {spec.object}:
             return True
         return all(self.kind_of_members(_members(one)) is spec for one in records)
+
+
+def may_hold_texts(kind: str) -> bool:
+    """Whether texts in objects of a kind may be data: those of known families hold what people write to each other."""
+    return kind in _HOLD_TEXTS or not _is_other(kind)
 
 
 def _named(members: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,6 +157,8 @@ def _shows_run(named: Mapping[str, Any]) -> bool:
     name = _text(named.get("id"))
     if name.startswith("run_"):
         return True
+    if any(MENTION.search(bytes(value)) for one, value in named.items() if not field_of(one)):
+        return False  # it is around a run
     parts = {one: value for one, value in named.items() if _NOT_LETTERS.sub("", one).lower() in _PARTS_OF_RUNS}
     if any(bytes(value) != bytes(named.get("id", b"")) and not _is_null(value) for value in parts.values()):
         return False

@@ -8,8 +8,8 @@ from msgspec import DecodeError
 from runmart.ingest.parse.json_scanner import SEPARATORS, SPACE, IncompleteError, is_truncated, value_end
 
 _START = re.compile(rb'\{(?=\s*")|\[(?=\s*\{)')
-_PIECE = re.compile(rb'[{}]|"\s*:|"\s*,\s*"')
-"""What tells that a text is a piece of JSON, not words around it."""
+_PIECE = re.compile(rb"""[{}]|"\s*:|"\s*,\s*"|thread\.run['"\\]""")
+"""What tells that a text is a piece of JSON, or a run in another notation, not words around it."""
 
 _MEMBER = re.compile(rb'"\s*:\s*.\Z')
 """A bracket at the end of a line that is the value of a member; any other begins a value over several lines."""

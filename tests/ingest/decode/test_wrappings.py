@@ -4,8 +4,11 @@ import base64
 import json
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec import Raw
 
+from tests.fuzz.law import Cut, check_all
 from tests.support.payloads import decode, page, run
 
 ONE, TWO = run(1, assistant_id="a"), run(2, assistant_id="a")
@@ -68,6 +71,47 @@ def test_an_object_that_is_skipped_gives_up_its_runs(sent: dict[str, Any]) -> No
     """An object of a known kind is counted, and the runs in it are read."""
     seen = decode(page(sent))
     assert (sorted(seen.ids), seen.rejects, seen.skipped) == (["run_1", "run_2"], [], {sent["object"]: 1})
+
+
+LATE = ONE | {"created_at": "2024-09-25T10:15:00"}
+UNFIT = {"id": 7, "object": "thread.run", "status": "completed"}
+STEP = {"object": "thread.run.step", "id": "s", "run_id": "r", "status": "completed"}
+PARTLY: dict[str, tuple[Any, list[str], dict[str, int], int]] = {
+    "a text with a run without an offset": ({"log": _text(LATE)}, [], {}, 1),
+    "a text that ends amid a run": ({"log": _text(ONE)[:-3]}, [], {}, 1),
+    "a skipped object with a run that cannot be stored": ({"object": "thread", "x": [UNFIT]}, [], {"thread": 1}, 1),
+    "objects by id, one without a status": ({"a": ONE, "b": {"object": "thread.run"}}, ["run_1"], {}, 1),
+    "one of two texts": ({"a": [{"text": _text(ONE)}, {"text": _text(TWO)[:-9]}]}, ["run_1"], {}, 1),
+    "an error, and the run": ({"error": "timeout", "body": _text(ONE)}, ["run_1"], {"error": 1}, 0),
+    "a type that is none of an item": ({"type": "api_call", "response": _text(ONE)}, ["run_1"], {}, 0),
+    "a server's own object": ({"object": "delivery", "body": _text(ONE)}, ["run_1"], {"delivery": 1}, 0),
+    "a page whose list is a text": ({"object": "list", "data": _text([ONE])}, ["run_1"], {"list": 1}, 0),
+    "beside the data of an event": ({"event": "log", "data": {}, "result": ONE}, ["run_1"], {"log": 1}, 0),
+    "beside a run, in an event": ({"event": "thread.run.queued", "data": ONE, "x": TWO}, ["run_1", "run_2"], {}, 0),
+    "a text beside the list of a page": ({"data": [], "raw": _text(ONE)}, ["run_1"], {}, 0),
+    "beside the list of a page, in other words": ({"data": [], "x": {"object": {"S": "thread.run"}}}, [], {}, 1),
+    "an object of a run's thread": ({"id": "j", "status": "done", "thread_id": "t", "run": ONE}, ["run_1"], {}, 0),
+    "runs of a thread": ({"thread_id": "t", "runs": [ONE, TWO]}, ["run_1", "run_2"], {}, 0),
+    "a key that is there twice": (Raw(b'{"a": {"run": %b, "run": null}}' % _text(ONE).encode()), [], {}, 1),
+    "a tuple with a text": (["x", {"a": 1}, _text(ONE)], ["run_1"], {"unknown": 1}, 1),
+    "an event with a text": ({"event": "x", "data": {"body": _text(ONE)}}, ["run_1"], {}, 0),
+    "a step in a wrapping": ({"steps": [STEP]}, [], {"thread.run.step": 1}, 0),
+}
+
+
+@pytest.mark.parametrize("name", PARTLY)
+def test_no_part_of_a_wrapping_is_lost(name: str) -> None:
+    """What shows a run is read or rejected, whatever is around it and whatever is beside it."""
+    sent, ids, skipped, rejected = PARTLY[name]
+    [seen] = check_all([Cut(msgspec.json.encode(sent), 20, 7)])
+    assert (seen.ids, +seen.skipped, len(seen.rejects)) == (ids, skipped, rejected)
+
+
+def test_a_list_that_was_cut_short_gives_up_the_run_before_it() -> None:
+    """A run in the frame of a page is read, too, where the page was cut short within a damaged run."""
+    text = b'{"latest": %b, "data": [%b, {"id": "run_3", "obj' % (_text(ONE).encode(), _text(TWO).encode())
+    [seen] = check_all([Cut(text, 20, 7)])
+    assert (sorted(seen.ids), len(seen.rejects)) == (["run_1", "run_2"], 1)
 
 
 def test_a_step_gives_up_its_run() -> None:

@@ -42,6 +42,14 @@ def test_what_cannot_be_read_is_rejected_line_by_line(block: int) -> None:
 
 
 @BLOCKS
+def test_a_run_in_another_notation_is_no_words(block: int) -> None:
+    """A line whose words speak of a run is a reject, even where there is another value in it."""
+    line = """INFO ctx={"a": 1} Run(id='run_1', object='thread.run', status='completed')"""
+    seen = decode(line.encode(), block=block)
+    assert [reject.raw.decode() for reject in seen.rejects] == [line]
+
+
+@BLOCKS
 def test_pieces_of_values_around_a_value_are_rejected(block: int) -> None:
     """What looks like a piece of JSON beside a run is a reject, not words."""
     seen = decode(f':"run_0","status":"queued"}},{RUN}],"has_more":false}}'.encode(), block=block)
