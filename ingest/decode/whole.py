@@ -7,7 +7,7 @@ import msgspec
 import pyarrow as pa
 from msgspec import Raw, Struct
 
-from runmart.ingest.parse.classify import MAY_HOLD_RUN, Classifier
+from runmart.ingest.parse.classify import MAY_HOLD_RUN, MENTION, Classifier
 from runmart.ingest.parse.json_object import Members
 from runmart.ingest.parse.record_types import RecordTypes
 from runmart.models import arrow
@@ -66,7 +66,7 @@ class WholeDecoder:
         page = self._types.pages.decode(data)
         for name in (*_FRAME, *self._types.adopted_by_pages):
             sent = bytes(getattr(page, name, b""))
-            if sent[:1] in {b"{", b"["} and MAY_HOLD_RUN.search(sent):
+            if (b"{" in sent and MAY_HOLD_RUN.search(sent)) or MENTION.search(sent):
                 raise msgspec.ValidationError("runs may be beside the list of a page")
         records, page.data = page.data, []
         return WholeBlock(self._types, self._types.record, records, page)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from msgspec import Raw
 
+from runmart.ingest.decode.decoder import Decoder
 from tests.fuzz.law import Cut, check_all
 from tests.support.payloads import decode, page, run
 
@@ -112,6 +113,23 @@ def test_a_list_that_was_cut_short_gives_up_the_run_before_it() -> None:
     text = b'{"latest": %b, "data": [%b, {"id": "run_3", "obj' % (_text(ONE).encode(), _text(TWO).encode())
     [seen] = check_all([Cut(text, 20, 7)])
     assert (sorted(seen.ids), len(seen.rejects)) == (["run_1", "run_2"], 1)
+
+
+@pytest.mark.parametrize(
+    ("beside", "ids", "rejected"),
+    [
+        (ONE, ["run_2", "run_1"], 0),
+        (_text(ONE), ["run_2", "run_1"], 0),
+        ({"object": {"S": "thread.run"}}, ["run_2"], 1),
+    ],
+)
+def test_a_member_of_pages_that_is_known_is_still_looked_into(beside: Any, ids: list[str], rejected: int) -> None:
+    """What is beside the list of a page is looked into, also once the decoder knows a member of that name."""
+    decoder = Decoder()
+    for value in ("x", 1, {}, "y"):
+        decode(json.dumps({"data": [TWO], "beside": value}).encode(), decoder=decoder)
+    seen = decode(json.dumps({"data": [TWO], "beside": beside}).encode(), decoder=decoder)
+    assert (seen.ids, len(seen.rejects)) == (ids, rejected)
 
 
 def test_a_step_gives_up_its_run() -> None:
