@@ -7,6 +7,9 @@ MAX_DEPTH = 128
 """How many levels a record may be nested, itself included: far more than any server sends, far less than fit into the
 stack, so that what is accepted depends on the text alone."""
 
+MAX_LEVELS = 2 * MAX_DEPTH
+"""How many levels a value may be nested in which records are looked for."""
+
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _STEPS = bytes.maketrans(b"[{]}", b"\2\2\0\0")
 _OTHERS = bytes(set(range(256)) - set(b"[{]}"))

@@ -33,7 +33,8 @@ class LenientDecoder:
         context = Context(self._classifier, self._builders, origin, self._formats)
         result = LenientResult()
         has_path = block.content not in {"documents", "elements"}
-        text = TextReader(context, result, block.data, line=block.line, path=block.path if has_path else "$")
+        path = block.path if has_path else "$"
+        text = TextReader(context, result, block.data, line=block.line, path=path, outer_lists=block.outer_lists)
         if block.content == "documents":
             text.read(PieceScanner(self._formats, damaged=block.damaged))
         elif block.content == "elements":

@@ -53,8 +53,20 @@ class TextReader:
         path: str,
         event: Event = NO_EVENT,
         level: int = 0,
+        outer_lists: int = 0,
     ) -> None:
-        """Nothing is decoded yet; `level` is the number of texts around this one."""
+        """Nothing is decoded yet.
+
+        Args:
+            context: What it has in common with others.
+            result: What it holds is added to it.
+            data: The text.
+            line: The line on which it begins.
+            path: Its JSON path.
+            event: The event whose data it is.
+            level: The number of texts around this one.
+            outer_lists: The number of lists around those that the scanner knows.
+        """
         self._context = context
         self._result = result
         self._data = data
@@ -62,6 +74,7 @@ class TextReader:
         self._path = path
         self._event = event
         self._level = level
+        self._outer_lists = outer_lists
         self._depth = 0
         self._ledger = Ledger(data)
         self._finder = RunFinder(context.classifier, self._text_holds_run)
@@ -92,6 +105,7 @@ class TextReader:
 
     def _piece(self, scanner: PieceScanner, piece: Piece) -> None:
         path, line = self._path + scanner.path[1:], self._lines.line(piece.start)
+        self._depth = self._outer_lists + len(scanner.lists)
         if piece.role == "value":
             self._value(piece.start, piece.end, path)
         elif piece.role == "damaged":
@@ -113,14 +127,17 @@ class TextReader:
         """A valid value where a run, a page, or an array of them is expected."""
         first = self._data[start : start + 1]
         self._depth += 1
-        if self._depth > MAX_DEPTH:
+        try:
+            if self._depth > MAX_DEPTH:
+                self.reject(start, end, reasons.TOO_DEEP, path)
+            elif first == b"{":
+                self._object(start, end, path)
+            elif first == b"[":
+                self._array(start, end, path)
+            elif first != b'"' or not self._text_in_quotes(start, end, path):
+                self.reject(start, end, reasons.not_json(self._data[start:end]), path)
+        except RecursionError:  # texts within texts, each of many levels
             self.reject(start, end, reasons.TOO_DEEP, path)
-        elif first == b"{":
-            self._object(start, end, path)
-        elif first == b"[":
-            self._array(start, end, path)
-        elif first != b'"' or not self._text_in_quotes(start, end, path):
-            self.reject(start, end, reasons.not_json(self._data[start:end]), path)
         self._depth -= 1
 
     def _array(self, start: int, end: int, path: str) -> None:
@@ -377,7 +394,7 @@ class TextReader:
             self._result.skip(item.skipped or item.event or "done")
         elif not data and spec is not None:
             self._reject_text(b"event: " + item.event.encode(), reasons.NO_DATA, path, line)
-        elif item.event and spec is None and not (b"{" in data and MAY_HOLD_RUN.search(data)):
+        elif item.event and spec is None and _is_whole(data) and not (b"{" in data and MAY_HOLD_RUN.search(data)):
             self._result.skip(item.event)
         elif self._level >= MAX_TEXTS or (self._level and not item.event and data == self._data.strip(SPACE)):
             self._reject_text(data, reasons.not_json(data), path, line)
@@ -399,6 +416,14 @@ class TextReader:
 def is_page(path: str, opening: bytes) -> bool:
     """Whether a list that begins so is that of a page; `path` is its JSON path."""
     return path.endswith(".data") and opening[:1] == b"{"
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether data do not begin as a JSON value, or are one."""
+    try:
+        return data[:1] not in {b"{", b"["} or value_end(data, 0) == len(data)
+    except (msgspec.DecodeError, RecursionError):
+        return False
 
 
 def _text(raw: bytes) -> str:

@@ -38,6 +38,8 @@ class Block:
     """JSON path of the list that it belongs to, or of the value that is too large; `$` for documents."""
     index: int = 0
     """The index of the first element."""
+    outer_lists: int = 0
+    """Lists around the one that the elements belong to."""
     format: str = ""
     """The format of a text that ends amid a line."""
     start: int = 0
@@ -126,8 +128,8 @@ class _Cutter:
         """The blocks."""
         while self._buffer.data or self._scanner.lists:
             lists = self._scanner.lists
-            context: tuple[Content, str, int] = (
-                ("elements", lists[-1].path, lists[-1].index) if lists else ("documents", "$", 0)
+            context: tuple[Content, str, int, int] = (
+                ("elements", lists[-1].path, lists[-1].index, len(lists) - 1) if lists else ("documents", "$", 0, 0)
             )
             line = self._buffer.line
             damaged: list[tuple[int, int, str]] = []

@@ -25,6 +25,7 @@ from runmart.ingest.parse.json_scanner import (
     value_end,
 )
 from runmart.ingest.parse.reasons import TRUNCATED, not_json, problem
+from runmart.models.depth import MAX_LEVELS, is_deeper
 
 MAX_OPEN_LISTS = 8
 """A list within this many others is not opened: where it is damaged, it is one damaged value."""
@@ -44,6 +45,14 @@ class Piece(NamedTuple):
     """What is wrong with a damaged value or frame."""
     name: str = ""
     """The name of the list that is opened, empty for an array; or of the format of a text."""
+
+
+def _value_end(buffer: bytes, start: int) -> int:
+    """As `value_end`; what is nested too deep is an error whatever fits into the stack."""
+    end = value_end(buffer, start)
+    if is_deeper(buffer[start:end], MAX_LEVELS):
+        raise RecursionError
+    return end
 
 
 @dataclass(slots=True)
@@ -159,7 +168,7 @@ class PieceScanner:
         if found.end() == len(buffer) and not final:
             raise IncompleteError
         try:
-            end = value_end(buffer, start)
+            end = _value_end(buffer, start)
         except (DecodeError, RecursionError) as error:
             if first == b'"':
                 return self._text(buffer, start, final=final)
@@ -223,7 +232,7 @@ class PieceScanner:
         if first not in {b"{", b"["}:
             return self._scalar(buffer, start, final=final)
         try:
-            return Piece(start, value_end(buffer, start), "value")
+            return Piece(start, _value_end(buffer, start), "value")
         except (DecodeError, RecursionError) as error:
             return self._broken(buffer, start, error, final=final)
 

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import DecodeError, Raw
 
 from runmart.ingest.parse.quoting import quoted
-from runmart.models.depth import MAX_DEPTH
+from runmart.models.depth import MAX_DEPTH, MAX_LEVELS, is_deeper
 
 _VALUE = msgspec.json.Decoder(Raw)
 _BYTE = re.compile(r"\(byte (\d+)\)")
@@ -35,7 +35,7 @@ def problem(text: bytes) -> str:
         return TOO_DEEP
     except DecodeError as error:
         return explain(str(error), text)
-    return TRUNCATED
+    return TOO_DEEP if is_deeper(text, MAX_LEVELS) else TRUNCATED
 
 
 def explain(message: str, text: bytes) -> str:

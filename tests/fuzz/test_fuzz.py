@@ -58,6 +58,7 @@ FOUND = {
     "number cut off": b'{"object": "x", "tools": [{"a": 1}], "top_p": 1.0, "b": 2},\n{"id": "run_1"}]',
     "two lists": b'{"value": [{"id": "1", "object": "thread.run", "status": "done"}], "data": [{}], "t',
     "frame, document": b'{"x": 1, "data":\n[\n []\n]\n{"log": "x"}\n{"object": "thread", "id": "t"}\n',
+    "an empty line within data": b'event: x\n{\n "id": "1",\n\n "object": "thread.run", "status": "queued"\n}',
 }
 """Inputs of earlier versions' failures."""
 

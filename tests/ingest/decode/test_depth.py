@@ -13,6 +13,7 @@ from runmart.ingest.decode.steps import step
 from runmart.ingest.parse.depth import TOO_DEEP, refuse_deep
 from runmart.ingest.parse.json_object import UnfitError
 from runmart.models.depth import MAX_DEPTH, depth, is_deeper
+from tests.fuzz.law import Cut, check_all
 from tests.support.outcome import outcome
 from tests.support.payloads import ORIGIN, decode, page, run
 
@@ -55,6 +56,29 @@ def test_the_limit_is_the_same_everywhere(place: str) -> None:
     for levels in (MAX_DEPTH - around + 1, MAX_DEPTH + 50):
         assert outcome(run(1, **field(_nested(levels)))).reason == TOO_DEEP
     assert str(MAX_DEPTH) in TOO_DEEP
+
+
+@pytest.mark.parametrize("inner", ["1", json.dumps(run(1))])
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]"), ('{"object":"list","data":[', "]}"), ('{"runs":[', "]}")],
+)
+def test_any_depth_is_read_or_rejected(opening: str, closing: str, inner: str) -> None:
+    """Values of any depth end neither the load nor, from some depth on, as anything but rejects."""
+    rejected = list[bool]()
+    for levels in (*range(100, 300, 3), *range(300, 1100, 50)):
+        [seen] = check_all([Cut(f"{opening * levels}{inner}{closing * levels}".encode(), 300, 100)])
+        rejected.append(bool(seen.rejects))
+    assert (rejected == sorted(rejected), rejected[-1]) == (True, True)
+
+
+def test_deep_texts_within_deep_texts_end_no_load() -> None:
+    """Each level of texts within texts may be deep."""
+    text = json.dumps(run(1))
+    for _ in range(6):
+        text = "[" * 120 + json.dumps(text) + "]" * 120
+        [seen] = check_all([Cut(text.encode(), 300, 100)])
+        assert seen.ids or seen.rejects
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -45,8 +45,14 @@ def test_a_stream_without_names_is_read_by_content() -> None:
 
 def test_a_run_under_another_name_is_a_run() -> None:
     """An event with an unknown name is a run if its data are one, and is skipped otherwise."""
-    seen = decode(_event("message", RUN) + _event("ping", b'{"type": "ping"}') + _event("error", b"{"))
+    seen = decode(_event("message", RUN) + _event("ping", b'{"type": "ping"}') + _event("error", b"oops"))
     assert (seen.ids, seen.rejects, seen.skipped) == (["run_1"], [], {"ping": 1, "error": 1})
+
+
+def test_an_event_whose_data_are_cut_off_is_rejected() -> None:
+    """What an unfinished value would have been is not known, whatever the name of its event."""
+    seen = decode(_event("ping", b'{"id": "1",'))
+    assert ([reject.raw for reject in seen.rejects], seen.skipped) == ([b'{"id": "1",'], {})
 
 
 def test_a_truncated_stream_ends_in_a_reject() -> None:
