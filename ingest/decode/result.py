@@ -40,16 +40,18 @@ class LenientResult:
     pages: int = 0
     shows_record: bool = False
     """Whether there is a record, be it one that is rejected."""
+    _skipped_items: int = 0
     _packs: dict[str, "_Pack"] = field(default_factory=dict[str, "_Pack"])
 
     @property
     def items(self) -> int:
         """The number of places in its input that the block took so far."""
-        return len(self.records) + self.rejected + len(self.steps) + self.skipped.total()
+        return len(self.records) + self.rejected + len(self.steps) + self._skipped_items
 
     def skip(self, kind: str) -> None:
         """Count an object of a kind that is not stored."""
         self.skipped[kind] += 1
+        self._skipped_items += 1
 
     def reject(self, reject: Reject) -> None:
         """Add a reject; beyond `MAX_REJECTS` of them, those of one kind are kept as one."""
@@ -74,7 +76,8 @@ class LenientResult:
         for one in other.all_rejects():
             last = one.last_position if one.items == 1 else one.last_position + before
             self.reject(one._replace(position=one.position + before, last_position=last))
-        self.skipped += other.skipped
+        self.skipped.update(other.skipped)
+        self._skipped_items += other.skipped.total()
         self.pages += other.pages
         self.shows_record = self.shows_record or other.shows_record
 

@@ -25,12 +25,11 @@ _NEXT_DOCUMENT = rb"(?<=[^\s,:\[])\s*\n(?=[{\[])"
 _LINE = re.compile(rb"(?<=\})\r?\n(?=\{)")
 """A line that begins with a brace, behind one that ends with a brace: it never continues a value (see `blocks`)."""
 
-_NEAR = 1 << 14
-_FAR = 16 << 20
-"""How far the closing bracket of a damaged value is searched for, in bytes: at first, and at most."""
+_WINDOWS = (1 << 9, 1 << 12, 16 << 20)
+"""How far the closing bracket of a damaged value is searched for, in bytes: at first, then, and at most."""
 
 _VALUES = 8
-"""Values that begin as the damaged one does, beyond which its closing bracket is not searched for."""
+"""Places where the next value may begin, beyond which the closing bracket of a damaged one is not searched for."""
 
 
 def damaged_end(buffer: bytes, start: int, *, in_list: bool, final: bool, opened: bytes = b"") -> int:
@@ -51,7 +50,7 @@ def damaged_end(buffer: bytes, start: int, *, in_list: bool, final: bool, opened
     opening = _OPENING.match(buffer, start)
     same = re.escape(opening[0]) if opening else None
     following = _following(same, in_list=in_list)
-    end = _closing(buffer, start, same, opened, final=final)
+    end = _closing(buffer, start, following, opened, final=final)
     if end is not None and not _LINE.search(buffer, start + 1, end):
         at = skip_space(buffer, end)
         if at == len(buffer) and not final:
@@ -73,22 +72,22 @@ def _following(same: bytes | None, *, in_list: bool) -> re.Pattern[bytes]:
     return re.compile(b"|".join(places))
 
 
-def _closing(buffer: bytes, start: int, same: bytes | None, opened: bytes, *, final: bool) -> int | None:
+def _closing(buffer: bytes, start: int, following: re.Pattern[bytes], opened: bytes, *, final: bool) -> int | None:
     """Index behind the bracket that closes the first one; None where it cannot be told.
 
     Raises:
         IncompleteError: It may be behind the buffer; never when `final`.
     """
-    end, is_open = _balanced_end(buffer, start, start + _NEAR, opened)
-    if not is_open:
-        return end
-    stop = start + _FAR
-    if same:
-        begun = list(islice(re.compile(rb",\s*" + same).finditer(buffer, start + 1, stop), _VALUES))
-        stop = begun[-1].start() if len(begun) == _VALUES else stop
-    if stop > len(buffer) and not final:
-        raise IncompleteError
-    return _balanced_end(buffer, start, stop, opened)[0]
+    for window in _WINDOWS:
+        stop = start + window
+        begun = [] if window == _WINDOWS[0] else list(islice(following.finditer(buffer, start + 1, stop), _VALUES))
+        is_last = len(begun) == _VALUES
+        if window == _WINDOWS[-1] and not is_last and stop > len(buffer) and not final:
+            raise IncompleteError
+        end, is_open = _balanced_end(buffer, start, begun[-1].start() if is_last else stop, opened)
+        if is_last or not is_open:
+            return end
+    return None
 
 
 def _balanced_end(buffer: bytes, start: int, stop: int, opened: bytes) -> tuple[int | None, bool]:

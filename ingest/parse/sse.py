@@ -16,7 +16,7 @@ _COMMENT = re.compile(rb':[^"{\[\r\n]*(?=[\r\n]|\Z)')
 """A comment that looks like a piece of JSON is none."""
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+"|[\[\]{}]')
+_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+"?|[\[\]{}]')
 _MAX_TEXT_BYTES = 1 << 20
 """Data that are no JSON go on for at most so many bytes."""
 
