@@ -121,7 +121,7 @@ def _redact_old(connection: "DuckDBPyConnection", older_than: int) -> Pruned:
     _find(connection, older_than)
     [(runs,)] = connection.execute("select count(*) from old_runs").fetchall()
     for table in ALL_TABLES:
-        _redact_in(connection, table.name)
+        _redact_in(connection, table.name, _old(_DELETED.get(f"main.{table.name}", _OF_OLD), older_than))
     sum_up_tools(connection, _OF_OLD)
     old_rejects = _old("observed_at < make_timestamptz({cut})", older_than)
     connection.execute(f"""
@@ -135,8 +135,8 @@ def _redact_old(connection: "DuckDBPyConnection", older_than: int) -> Pruned:
     return Pruned(runs, {})
 
 
-def _redact_in(connection: "DuckDBPyConnection", table: str) -> None:
-    """Redact the content of old runs in one table, in chunks of rows."""
+def _redact_in(connection: "DuckDBPyConnection", table: str, is_old: str) -> None:
+    """Redact the content of old rows of one table, in chunks of rows; the condition says which are old."""
     columns = [column for of, column in (*TEXTS, *JSONS) if of == table]
     if not columns:
         return
@@ -145,7 +145,7 @@ def _redact_in(connection: "DuckDBPyConnection", table: str) -> None:
     for first in _starts(connection, table):
         rows = connection.sql(f"""
             select rowid as row_id, {texts} from main.{table}
-            where rowid between {first} and {first + _CHUNK_ROWS - 1} and {_OF_OLD} and ({is_there})""")
+            where rowid between {first} and {first + _CHUNK_ROWS - 1} and ({is_old}) and ({is_there})""")
         for batch in rows.to_arrow_table().combine_chunks().to_batches():
             connection.register("hidden_rows", redacted(table, batch, DROP_ALL))
             values = ", ".join(f"{column} = hidden_rows.{column}" for column in columns)

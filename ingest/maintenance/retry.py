@@ -37,13 +37,17 @@ class _Stored(NamedTuple):
 def retry_rejects(writer: "Writer") -> Load:
     """Decode all rejects again, and load those that can be decoded now; they are deleted in the same transaction.
 
-    A pack is deleted once all of it can be decoded. What can be before is loaded, and the pack stays as it is.
+    A pack is deleted once all of it can be decoded. What can be before is loaded, and the pack stays as it is. Those
+    without a text, which is binary or was withheld, remain, and are counted.
 
     Raises:
         duckdb.Error: The warehouse fails; nothing of the current batch is changed.
     """
     converter = Converter()
     with loading(writer, "rejects --retry", "") as load:
+        query = "select coalesce(sum(items), 0) from runmart.rejects where raw is null"
+        [(without_text,)] = writer.connection.execute(query).fetchall()
+        load.totals.rejected += int(without_text)
         for reject in _stored(writer.connection):
             _retry(load, converter, reject)
     return load

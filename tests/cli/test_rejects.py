@@ -70,6 +70,15 @@ def test_retry_loads_what_can_be_decoded_now(warehouse: Path, pages: Path) -> No
     ]
 
 
+def test_rejects_without_a_text_remain(warehouse: Path, pages: Path) -> None:
+    """What cannot be retried, since its text is not there, is still counted."""
+    write(pages / "image.json", b"\x89PNG\r\n\x1a\n\x00\x00" * 100)
+    load(warehouse, pages)
+    assert query(warehouse, "select raw from runmart.rejects") == [(None,)]
+    done = command("rejects", "--retry", "-w", warehouse, "--json")
+    assert (done.returncode, json.loads(done.stdout)["still_rejected"]) == (3, 1)
+
+
 def test_a_text_that_is_not_utf8_comes_back_as_it_was(warehouse: Path, pages: Path) -> None:
     """A reject holds the text whole: in Base64 when it is not UTF-8."""
     import base64

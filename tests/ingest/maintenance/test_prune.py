@@ -123,6 +123,16 @@ def test_content_goes_and_measures_stay(loaded: Path, pages: Path) -> None:
     assert tables(loaded) == pruned
 
 
+def test_content_of_steps_whose_run_is_not_there_goes(warehouse: Path, pages: Path) -> None:
+    """An old step loses its content, too, where its run was never loaded."""
+    error = {"code": "c", "message": SECRET}
+    step = {"object": "thread.run.step", "id": "s", "run_id": "r", "status": "failed", "created_at": CUT - DAY}
+    write(pages / "step.json", json.dumps(step | {"last_error": error}).encode())
+    load(warehouse, pages)
+    _prune(warehouse, "--content-only")
+    assert query(warehouse, "select error_code, error_message from steps") == [("c", None)]
+
+
 def test_content_of_a_file_without_new_runs_is_nowhere_in_its_bytes(pages: Path, warehouse: Path) -> None:
     """Redacted content is not in freed blocks of the file either."""
     write(pages / "old.json", page(*_runs(3000, CUT - DAY)))
