@@ -46,6 +46,7 @@ _ITEM_TYPES = re.compile(
 _SHOWN_BY_VALUE = ("assistant_id", "agent_id", "started_at", "expires_at", "thread_id")
 _PARTS_OF_RUNS = frozenset({"runid", "role", "stepdetails"})
 _NOT_LETTERS = re.compile(r"[\W_]")
+_LIKE_RUN = re.compile(r"thread\.runs?(?:\.v\d+)?")
 _LONGEST_NAME = 100
 
 MENTION = re.compile(rb'thread\.run\\*"')
@@ -98,10 +99,10 @@ class Classifier:
     def kind_of_members(self, members: Mapping[str, Any], expected: RecordSpec | None = None) -> RecordSpec | str:
         """As `kind`, of an object's members: name to value as sent."""
         named = _named(members)
-        name = _text(named.get("object"))
+        name = _text(named.get("object")).strip()
         if name in self._spec_by_object:
             return self._spec_by_object[name]
-        if name and _is_other(name):
+        if name and _is_other(name) and not _LIKE_RUN.fullmatch(name):
             return name[:_LONGEST_NAME]
         if expected is not None and not name and named.keys() & {"id", "status"}:
             return expected
@@ -146,7 +147,8 @@ def _kind_of_other(named: Mapping[str, Any], name: str) -> str:
     if "step_details" in named:
         return STEP_OBJECT
     of = _text(named.get("type"))
-    return ITEM if _ITEM_TYPES.fullmatch(of) else (name or UNKNOWN)[:_LONGEST_NAME]
+    is_item = _ITEM_TYPES.fullmatch(of) and (of != "message" or named.keys() & {"role", "content"})
+    return ITEM if is_item else (name or UNKNOWN)[:_LONGEST_NAME]
 
 
 def _is_error(named: Mapping[str, Any]) -> bool:
