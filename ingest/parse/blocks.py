@@ -82,12 +82,21 @@ class _Buffer:
         self._chunks = iter(chunks)
         self._size = size
         self.data = b""
+        self.at = 0
+        """Where what was not taken begins; it moves, since taking a little away would copy the rest each time."""
         self.line = 1
         self.final = False
 
+    @property
+    def left(self) -> int:
+        """The number of bytes that were not taken."""
+        return len(self.data) - self.at
+
     def fill(self, size: int) -> None:
-        """Read on until the buffer holds `size` bytes or the stream ends."""
-        parts, length = [self.data], len(self.data)
+        """Read on until the buffer holds `size` bytes that were not taken, or the stream ends."""
+        if self.left >= size or self.final:
+            return
+        parts, length = [self.data[self.at :]], self.left
         while length < size and not self.final:
             chunk = next(self._chunks, None)
             if chunk is None:
@@ -95,14 +104,15 @@ class _Buffer:
             else:
                 parts.append(chunk)
                 length += len(chunk)
-        self.data = b"".join(parts)
+        self.data, self.at = b"".join(parts), 0
 
-    def drop(self, count: int) -> bytes:
-        """Take the first `count` bytes out, and fill up."""
-        taken = self.data[:count]
+    def take(self, end: int) -> bytes:
+        """Take all up to an index, and fill up where little is left."""
+        taken = self.data[self.at : end]
         self.line += taken.count(b"\n")
-        self.data = self.data[count:]
-        self.fill(self._size)
+        self.at = end
+        if self.left < max(self._size // 2, 1):
+            self.fill(self._size)
         return taken
 
 
@@ -123,26 +133,29 @@ class _Cutter:
         self._buffer = buffer
         self._size = size
         self._scanner = scanner
+        self._searched, self._last_line = b"", 0
 
     def blocks(self) -> Iterator[Block]:
         """The blocks."""
-        while self._buffer.data or self._scanner.lists:
+        buffer = self._buffer
+        while buffer.left or self._scanner.lists:
             lists = self._scanner.lists
             context: tuple[Content, str, int, int] = (
                 ("elements", lists[-1].path, lists[-1].index, len(lists) - 1) if lists else ("documents", "$", 0, 0)
             )
-            line = self._buffer.line
+            line, start = buffer.line, buffer.at
             damaged: list[tuple[int, int, str]] = []
             try:
                 end, piece = self._together(damaged)
             except IncompleteError:
                 yield from self._more()
                 continue
-            if piece is not None and not end:
+            if piece is not None and end == start:
                 yield self._alone(piece)
             else:  # without any pieces, only separators are left
-                data = self._buffer.drop(end or len(self._buffer.data))
-                yield Block(data, line, *context, damaged=tuple(damaged))
+                data = buffer.take(end if end > start else len(buffer.data))
+                known = tuple((begin - start, stop - start, problem) for begin, stop, problem in damaged)
+                yield Block(data, line, *context, damaged=known)
 
     def _together(self, damaged: list[tuple[int, int, str]]) -> tuple[int, Piece | None]:
         """Where the pieces in the buffer end that make one block, and the piece behind them that does not.
@@ -154,8 +167,9 @@ class _Cutter:
             IncompleteError: There are none, and the first piece may go on behind the buffer.
         """
         buffer, end = self._buffer, self._whole_lines()
-        if end:
+        if end > buffer.at:
             return end, None
+        end = buffer.at
         try:
             while (piece := self._scanner.next(buffer.data, end, final=buffer.final)) is not None:
                 if piece.role == "damaged":
@@ -165,7 +179,7 @@ class _Cutter:
                 self._scanner.advance(buffer.data, piece)
                 end = piece.end
         except IncompleteError:
-            if not end:
+            if end == buffer.at:
                 raise
         return end, None
 
@@ -176,8 +190,12 @@ class _Cutter:
         """
         if self._scanner.lists:
             return 0
-        data = self._buffer.data
-        return len(data) if self._buffer.final else max(data.rfind(b"}\n{"), data.rfind(b"}\r\n{")) + 1
+        data, at = self._buffer.data, self._buffer.at
+        if self._buffer.final:
+            return len(data)
+        if data is not self._searched:
+            self._searched, self._last_line = data, max(data.rfind(b"}\n{", at), data.rfind(b"}\r\n{", at)) + 1
+        return self._last_line
 
     def _alone(self, piece: Piece) -> Block:
         """The block of the frame of a list, or of a text that ends amid a line."""
@@ -196,16 +214,17 @@ class _Cutter:
                 opening_line=frame.line,
                 problem=piece.problem,
             )
-        line = buffer.line + buffer.data.count(b"\n", 0, piece.start)
+        line = buffer.line + buffer.data.count(b"\n", buffer.at, piece.start)
         scanner.advance(buffer.data, piece, line)
-        return replace(block, data=buffer.drop(piece.end), start=piece.start)
+        start = piece.start - buffer.at
+        return replace(block, data=buffer.take(piece.end), start=start)
 
     def _more(self) -> Iterator[Block]:
         """Read on, since a value does not end within the buffer; where it is a list, open it."""
         buffer = self._buffer
-        is_huge = len(buffer.data) >= MAX_VALUE_BYTES
+        is_huge = buffer.left >= MAX_VALUE_BYTES
         try:
-            piece = self._scanner.next(buffer.data, 0, final=buffer.final, is_large=True, is_huge=is_huge)
+            piece = self._scanner.next(buffer.data, buffer.at, final=buffer.final, is_large=True, is_huge=is_huge)
         except IncompleteError:
             piece = None
         if piece is not None:
@@ -213,22 +232,22 @@ class _Cutter:
         elif is_huge:
             yield from self._parts()
         else:
-            buffer.fill(len(buffer.data) + self._size)
+            buffer.fill(buffer.left + self._size)
 
     def _parts(self) -> Iterator[Block]:
         """A value that is too large, in parts of `BLOCK_BYTES`."""
         buffer, path = self._buffer, self._scanner.path
-        if start := skip_brackets(buffer.data, 0):
-            yield Block(buffer.data[:start], buffer.line)
-            buffer.drop(start)
-        end, part, found = ValueEnd(buffer.data[:1]), 0, None
-        while buffer.data and found is None:
+        start, line = skip_brackets(buffer.data, buffer.at), buffer.line
+        if start > buffer.at:
+            yield Block(buffer.take(start), line)
+        end, part, found = ValueEnd(buffer.data[buffer.at : buffer.at + 1]), 0, None
+        while buffer.left and found is None:
             part += 1
-            stop = min(len(buffer.data), BLOCK_BYTES)
-            found = end.feed(buffer.data[:stop])
+            at, stop = buffer.at, min(len(buffer.data), buffer.at + BLOCK_BYTES)
+            found = end.feed(buffer.data[at:stop])
             problem = f"a single value of more than {MAX_VALUE_BYTES >> 20} MiB: its part {part}"
             line = buffer.line
-            yield Block(buffer.drop(stop if found is None else found), line, "part", path, problem=problem)
+            yield Block(buffer.take(stop if found is None else at + found), line, "part", path, problem=problem)
         self._scanner.advance(b"", Piece(0, 0, "damaged"))
 
 
