@@ -129,7 +129,7 @@ def test_a_list_that_was_cut_short_gives_up_the_run_before_it() -> None:
 def test_a_member_of_pages_that_is_known_is_still_looked_into(beside: Any, ids: list[str], rejected: int) -> None:
     """What is beside the list of a page is looked into, also once the decoder knows a member of that name."""
     decoder = Decoder()
-    for value in ("x", 1, {}, "y"):
+    for value in ("x", 1, None, "y"):
         decode(json.dumps({"data": [TWO], "beside": value}).encode(), decoder=decoder)
     seen = decode(json.dumps({"data": [TWO], "beside": beside}).encode(), decoder=decoder)
     assert (seen.ids, len(seen.rejects)) == (ids, rejected)
