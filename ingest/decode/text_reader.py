@@ -10,7 +10,7 @@ from runmart.ingest.decode.context import NO_EVENT, Context, Event
 from runmart.ingest.decode.ledger import Ledger
 from runmart.ingest.decode.result import LenientRecord, LenientResult
 from runmart.ingest.decode.steps import step
-from runmart.ingest.decode.wrappings import RunFinder, where_mentioned
+from runmart.ingest.decode.wrappings import RunFinder, spoilt_list, where_mentioned
 from runmart.ingest.parse import reasons
 from runmart.ingest.parse.blocks import Lines
 from runmart.ingest.parse.classify import MAY_HOLD_RUN, UNKNOWN, may_hold_texts
@@ -254,6 +254,8 @@ class TextReader:
         holds_run = any(self._finder.holds_run(bytes(one), reads_texts=reads_texts) for one in found.values())
         if not holds_run and (reads_texts or kind == UNKNOWN):
             self._check_speaks_of_none(text, path, reads_texts=reads_texts)
+            if reason := spoilt_list(found, is_page=kind in {"list", "page"}):
+                raise UnfitError(reason)
         if kind == STEP_OBJECT and not event.name:
             self._result.steps.append(step(text, self._context.origin, self._result.items))
         elif not (holds_run and kind == UNKNOWN):

@@ -11,11 +11,16 @@ from msgspec import Raw
 from runmart.ingest.parse import reasons
 from runmart.ingest.parse.classify import MAY_HOLD_RUN, MENTION, Classifier
 from runmart.ingest.parse.json_object import Members, UnfitError
+from runmart.ingest.parse.quoting import quoted
 from runmart.models.depth import MAX_DEPTH
+from runmart.models.wrappings import spoilt_by
 
 _MEMBERS: msgspec.json.Decoder[Members] = msgspec.json.Decoder(Members)
 _LIST: msgspec.json.Decoder[list[Raw]] = msgspec.json.Decoder(list[Raw])
 
+
+_LISTS = re.compile("data|items|results|runs|value", re.IGNORECASE)
+"""Members that hold the runs of a page, or of something like it."""
 
 _NAME = re.compile(rb"\s*:")
 
@@ -38,6 +43,24 @@ def where_mentioned(raw: bytes, within: str = "$") -> str | None:
     return (
         f"it speaks of {runs} at `{path}`, and none could be read; cut them out, perhaps by: jq -c '{cut or '.'}' FILE"
     )
+
+
+def spoilt_list(members: Members, *, is_page: bool) -> str | None:
+    """Why an object is rejected that has a text in the place of a list of runs; None where it has none.
+
+    Args:
+        members: Its members.
+        is_page: Whether it says that it is a page, so that any text in the place of its list is one too many.
+    """
+    for name, value in members.items():
+        raw = bytes(value)
+        if not _LISTS.fullmatch(name) or raw[:1] != b'"':
+            continue
+        if reason := spoilt_by(raw):
+            return f"{reason}; got {quoted(raw)} for `{name}`"
+        if is_page:
+            return f"expected a list for `{name}`, got {quoted(raw)}"
+    return None
 
 
 def _paths(value: Any, path: str) -> Iterator[str]:

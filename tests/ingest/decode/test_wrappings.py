@@ -111,6 +111,21 @@ def test_no_part_of_a_wrapping_is_lost(name: str) -> None:
     assert (seen.ids, +seen.skipped, len(seen.rejects)) == (ids, skipped, rejected)
 
 
+@pytest.mark.parametrize(
+    ("sent", "cause"),
+    [
+        ({"object": "list", "data": "System.Object[]", "has_more": True}, "PowerShell"),
+        ({"runs": "@{id=run_1; object=thread.run}"}, "PowerShell"),
+        ({"object": "list", "data": "[{'id': 'run_1'}]"}, "Python"),
+        ({"object": "page", "Data": "two runs"}, "expected a list for `Data`"),
+    ],
+)
+def test_a_text_in_the_place_of_a_list_is_rejected(sent: dict[str, Any], cause: str) -> None:
+    """A page whose list became a text is no object to skip."""
+    [seen] = check_all([Cut(msgspec.json.encode(sent), 20, 7)])
+    assert (seen.ids, +seen.skipped, [cause in reject.reason for reject in seen.rejects]) == ([], {}, [True])
+
+
 def test_a_list_that_was_cut_short_gives_up_the_run_before_it() -> None:
     """A run in the frame of a page is read, too, where the page was cut short within a damaged run."""
     text = b'{"latest": %b, "data": [%b, {"id": "run_3", "obj' % (_text(ONE).encode(), _text(TWO).encode())
