@@ -1,7 +1,7 @@
 """Context: what the texts of a block have in common, and the event that a text belongs to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runmart.ingest.decode.observations import ObservationBuilder
 from runmart.ingest.parse.classify import Classifier
@@ -19,6 +19,8 @@ class Context:
     """Of each kind of record, by its `object`."""
     origin: Origin
     formats: Sequence[Format]
+    known: dict[tuple[int, int, bool, int], bool] = field(default_factory=dict[tuple[int, int, bool, int], bool])
+    """Whether there is a run in a value, see `wrappings.RunFinder`."""
 
 
 @dataclass(frozen=True, slots=True)

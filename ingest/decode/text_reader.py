@@ -77,7 +77,7 @@ class TextReader:
         self._outer_lists = outer_lists
         self._depth = 0
         self._ledger = Ledger(data)
-        self._finder = RunFinder(context.classifier, self._text_holds_run)
+        self._finder = RunFinder(context, level, self._text_holds_run)
 
     def read(self, scanner: PieceScanner | None = None) -> None:
         """Decode all pieces of the text."""

@@ -8,8 +8,9 @@ from typing import Any, cast
 import msgspec
 from msgspec import Raw
 
+from runmart.ingest.decode.context import Context
 from runmart.ingest.parse import reasons
-from runmart.ingest.parse.classify import MAY_HOLD_RUN, MENTION, Classifier
+from runmart.ingest.parse.classify import MAY_HOLD_RUN, MENTION
 from runmart.ingest.parse.json_object import Members, UnfitError
 from runmart.ingest.parse.quoting import quoted
 from runmart.models.depth import MAX_DEPTH
@@ -79,9 +80,17 @@ def _paths(value: Any, path: str) -> Iterator[str]:
 class RunFinder:
     """Looks for runs within values."""
 
-    def __init__(self, classifier: Classifier, holds_run: Callable[[bytes], bool]) -> None:
-        """`holds_run` says whether there is a run in the JSON that a text holds."""
-        self._classifier = classifier
+    def __init__(self, context: Context, level: int, holds_run: Callable[[bytes], bool]) -> None:
+        """Nothing is looked for yet.
+
+        Args:
+            context: What is known of values.
+            level: The number of texts around those that are looked into.
+            holds_run: Whether there is a run in the JSON that a text holds.
+        """
+        self._classifier = context.classifier
+        self._known = context.known
+        self._level = level
         self._text_holds_run = holds_run
 
     def is_run(self, raw: bytes) -> bool:
@@ -104,9 +113,15 @@ class RunFinder:
             return False
         if depth > MAX_DEPTH:
             raise UnfitError(reasons.TOO_DEEP)
-        if first == b'"':
+        key = len(raw), hash(raw), reads_texts, self._level
+        if key not in self._known:  # each value is asked for again on each level around it
+            self._known[key] = self._looks_into(raw, reads_texts=reads_texts, depth=depth)
+        return self._known[key]
+
+    def _looks_into(self, raw: bytes, *, reads_texts: bool, depth: int) -> bool:
+        if raw[:1] == b'"':
             return reads_texts and self._text_holds_run(raw)
-        inner = _LIST.decode(raw) if first == b"[" else self._inner(raw)
+        inner = _LIST.decode(raw) if raw[:1] == b"[" else self._inner(raw)
         return inner is None or any(
             self.holds_run(bytes(one), reads_texts=reads_texts, depth=depth + 1) for one in inner
         )

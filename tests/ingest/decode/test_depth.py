@@ -72,11 +72,12 @@ def test_any_depth_is_read_or_rejected(opening: str, closing: str, inner: str) -
     assert (rejected == sorted(rejected), rejected[-1]) == (True, True)
 
 
-def test_deep_texts_within_deep_texts_end_no_load() -> None:
-    """Each level of texts within texts may be deep."""
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_deep_texts_within_deep_texts_end_no_load(opening: str, closing: str) -> None:
+    """Each level of texts within texts may be deep, and each is looked into once, not once for each level around it."""
     text = json.dumps(run(1))
     for _ in range(6):
-        text = "[" * 120 + json.dumps(text) + "]" * 120
+        text = opening * 120 + json.dumps(text) + closing * 120
         [seen] = check_all([Cut(text.encode(), 300, 100)])
         assert seen.ids or seen.rejects
 
