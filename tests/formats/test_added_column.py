@@ -21,6 +21,8 @@ from tests.support import batch_engine
 from tests.support.lake import alone
 from tests.support.warehouse import query
 
+pytestmark = pytest.mark.slow
+
 OLD = [*EXPORTS, *LAKES]
 PROBLEMS = {"run_2": 1, "run_3": 1}
 """The kept runs that have rows in errors, and how many."""

@@ -27,6 +27,8 @@ from tests.support.lake import alone, tables
 from tests.support.lake import rows as compared
 from tests.support.warehouse import assert_sound, query
 
+pytestmark = pytest.mark.slow
+
 
 def imported(folder: Path, warehouse: Path) -> Path:
     """A warehouse into which a folder was imported."""

@@ -14,6 +14,8 @@ from tests.support.paths import BENCHMARKS
 from tests.support.small_batches import MANY_RUNS, SMALL_BATCHES, children
 from tests.support.warehouse import Tables, assert_sound, page, query, run, tables, write
 
+pytestmark = pytest.mark.slow
+
 HOLDER = """
 import sys, time, duckdb
 connection = duckdb.connect(sys.argv[1])

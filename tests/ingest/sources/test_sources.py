@@ -171,7 +171,9 @@ NO_S3 = {
 }
 
 
-@pytest.mark.parametrize("url", UNREACHABLE)
+@pytest.mark.parametrize(
+    "url", [pytest.param(url, marks=pytest.mark.slow) if url.startswith("s3:") else url for url in UNREACHABLE]
+)  # S3 is tried for long
 def test_a_url_that_cannot_be_reached_is_a_failure(url: str, server: str, warehouse: Path, pages: Path) -> None:
     """Such a URL ends the load with 1 and a sentence, not with a reject; all other sources are loaded."""
     message = UNREACHABLE[url].replace("SERVER", server)

@@ -147,6 +147,7 @@ def _written(pid: int) -> int:
     return int(Path(f"/proc/{pid}/io").read_text().partition("wchar: ")[2].split()[0])
 
 
+@pytest.mark.slow
 def test_a_killed_worker_ends_the_load_and_leaves_the_warehouse_unharmed(tmp_path: Path, pages: Path) -> None:
     """A killed worker: exit code 1 and a clear error, committed batches stay; the same command completes the load."""
     generate = BENCHMARKS / "generate.py"

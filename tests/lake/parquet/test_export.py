@@ -334,7 +334,7 @@ def _crash(monkeypatch: pytest.MonkeyPatch, loaded: Path, out: Path, after: int)
             exported(loaded, out)
 
 
-@pytest.mark.parametrize("after", [0, 1, 7, 30])
+@pytest.mark.parametrize("after", [1, *(pytest.param(one, marks=pytest.mark.slow) for one in (0, 7, 30))])
 def test_a_crash_leaves_what_everything_reads(
     loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
