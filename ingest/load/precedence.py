@@ -4,7 +4,7 @@ The order stands in one place, `LATEST`, for runs in a file, a DuckLake or a lak
 
 1. a run that has ended beats one that is open;
 2. the later last instant in the record itself;
-3. values in more of the fields of the record: a thinner record takes nothing away;
+3. more values in the fields of the record: a thinner record takes nothing away;
 4. the later time of observation;
 5. the later position in its input;
 6. the larger digest of its columns: any fixed rule would do.
@@ -14,7 +14,8 @@ observations were grouped into batches. Steps have the same order, `LATEST_STEP`
 
 Rule 3 counts values, not mentions: null, an empty text, `{}` and `[]` are none, so that clients that leave out nulls
 say as much as those that write them. It counts in columns, which are the same for a stored observation as for one that
-arrives. These fields are not counted:
+arrives. Each count of `usage` and each part of an error counts by itself: one that has fewer of them is thinner, too.
+These fields are not counted:
 
 * `required_action`: it says what a run waits for at a moment. A run that goes from `requires_action` to `in_progress`
   has the same instants before and after, and the later observation must win.
@@ -47,7 +48,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 """The columns of `runs` and `steps` for fields that have no column of their own name."""
 
 _ROWS: dict[str, tuple[str, ...]] = {USAGE.name: (*_TOKENS, "details"), ERRORS.name: ("code", "message")}
-"""Tables that have a row for a field of a run: it has a value where one of these columns has one."""
+"""Tables that have a row for a field of a run, and the columns of it that are counted."""
 
 _EMPTY_JSON = r"\s*(null|\{\s*\}|\[\s*\]|\"\")\s*"
 
@@ -61,22 +62,22 @@ def _has_value(column: Column[Any]) -> str:
     return f"coalesce({name} > 0, false)" if name == "tool_count" else f"{name} is not null"
 
 
-def _one(table: Table[Any], names: tuple[str, ...]) -> str:
-    """1 where one of these columns has a value, else 0; 0 where the table has none of them."""
+def _sum(table: Table[Any], names: tuple[str, ...]) -> str:
+    """How many of these columns have a value; 0 where the table has none of them."""
     found = [_has_value(column) for column in table.columns if column.name in names]
-    return f"cast({' or '.join(found)} as bigint)" if found else "0"
+    return " + ".join(f"cast({one} as bigint)" for one in found) or "0"
 
 
-def _sum(table: Table[Any], fields: tuple[str, ...]) -> str:
+def _sum_of_fields(table: Table[Any], fields: tuple[str, ...]) -> str:
     counted = (field for field in fields if field not in _NOT_COUNTED)
-    return " + ".join(_one(table, _COLUMNS.get(field, (field,))) for field in counted)
+    return _sum(table, tuple(name for field in counted for name in _COLUMNS.get(field, (field,))))
 
 
 def fields_of_run(table: Table[Any]) -> str:
-    """SQL: how many fields of its run a row of one of the four tables holds a value for; rule 3 takes their sum."""
+    """SQL: how many values of its run a row of one of the four tables holds; rule 3 takes their sum."""
     if table is RUNS:
-        return _sum(RUNS, RunRecord.__struct_fields__)
-    return _one(table, _ROWS.get(table.name, ()))
+        return _sum_of_fields(RUNS, RunRecord.__struct_fields__)
+    return _sum(table, _ROWS.get(table.name, ()))
 
 
 def _ended(statuses: tuple[str, ...]) -> str:
@@ -100,7 +101,7 @@ _STEP_CONTENT = ", ".join(column.name for column in STEPS.columns if column.name
 LATEST_STEP = f"""
     {_ended(TERMINAL_STEP_STATUSES)} desc,
     greatest({", ".join(STEP_INSTANTS)}) desc nulls last,
-    {_sum(STEPS, RunStepRecord.__struct_fields__)} desc,
+    {_sum_of_fields(STEPS, RunStepRecord.__struct_fields__)} desc,
     observed_at desc,
     observed_position desc,
     md5(cast(json_array({_STEP_CONTENT}) as varchar)) desc"""

@@ -130,6 +130,23 @@ def test_empty_values_are_none(tmp_path: Path, name: str) -> None:
     assert stored(tmp_path, {**FULL, name: NOTHING[name]}, without(FULL, name))[1] == [(EARLIER + 1,)]
 
 
+@pytest.mark.parametrize(
+    ("record", "thinner"),
+    [
+        (FULL, {"usage": {"total_tokens": 3}}),
+        (FULL, {"usage": {"total_tokens": 0}}),
+        (FULL, {"usage": {"a_count_of_their_own": 5}}),
+        (FULL, {"last_error": {"code": "server_error"}}),
+        (STEP, {"usage": {"total_tokens": 3}}),
+        (STEP, {"last_error": {"message": "m"}}),
+    ],
+)
+def test_a_field_with_less_in_it_is_thinner(tmp_path: Path, record: dict[str, Any], thinner: dict[str, Any]) -> None:
+    """Of a field that has several columns each counts, so that one of them does not take away the others."""
+    assert stored(tmp_path, record, {**record, **thinner})[1] == [(EARLIER,)]
+    assert stored(tmp_path, {**record, **thinner}, record)[1] == [(EARLIER + 1,)]
+
+
 def test_an_empty_object_may_contain_blanks(tmp_path: Path) -> None:
     """JSON is stored as sent, and `{ }` is as empty as `{}`."""
     warehouse = tmp_path / "w.duckdb"
