@@ -145,11 +145,13 @@ def _plausible_instants(table: str, names: "Sequence[str]") -> "Iterator[str]":
 
 
 _TOKENS = ("prompt_tokens", "cached_prompt_tokens", "completion_tokens", "reasoning_tokens", "total_tokens")
+_MOST_TOKENS = str(10**15)
 _IMPOSSIBLE_TOKENS = (
     *((name, "<", "0", "at least") for name in _TOKENS),
     ("cached_prompt_tokens", ">", "prompt_tokens", "at most the prompt tokens,"),
     ("reasoning_tokens", ">", "completion_tokens", "at most the completion tokens,"),
     ("total_tokens", "<>", "cast(prompt_tokens as hugeint) + completion_tokens", "the sum of both,"),
+    *((name, ">", _MOST_TOKENS, "at most") for name in ("prompt_tokens", "completion_tokens", "total_tokens")),
 )
 
 
@@ -173,7 +175,7 @@ OF_DATA = (
     ),
     Check(
         "possible_tokens",
-        "no count of tokens is negative, parts are at most the whole, and totals are sums",
+        "no count of tokens is negative or beyond 10^15, parts are at most the whole, and totals are sums",
         " union all ".join((*_possible_tokens("usage"), *_possible_tokens("steps"))),
     ),
 )

@@ -68,7 +68,7 @@ select
     cast(sum(runs) as bigint) as runs,
     cast(sum(failures) as bigint) as failures,
     cast(coalesce(sum(runs_with_usage), 0) as bigint) as runs_with_usage,
-    cast(sum(total_tokens) as bigint) as total_tokens,
+    try_cast(sum(total_tokens) as bigint) as total_tokens,
     cast(coalesce(sum(unpriced_runs), 0) as bigint) as unpriced_runs,
     case when min(first_currency) = max(last_currency) then min(first_currency) end as currency,
     case when min(first_currency) = max(last_currency) then cast(sum(cost) as double) end as cost

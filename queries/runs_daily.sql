@@ -38,10 +38,10 @@ with days as (
         percentile(
             case when run_times.status = 'completed' then run_times.run_seconds end, concat(array_repeat(0.5e0, 1), array_repeat(0.95e0, 1))
         ) as run_seconds_percentiles,
-        cast(sum(usage.prompt_tokens) as bigint) as prompt_tokens,
-        cast(sum(usage.cached_prompt_tokens) as bigint) as cached_prompt_tokens,
-        cast(sum(usage.completion_tokens) as bigint) as completion_tokens,
-        cast(sum(usage.total_tokens) as bigint) as total_tokens,
+        try_cast(sum(usage.prompt_tokens) as bigint) as prompt_tokens,
+        try_cast(sum(usage.cached_prompt_tokens) as bigint) as cached_prompt_tokens,
+        try_cast(sum(usage.completion_tokens) as bigint) as completion_tokens,
+        try_cast(sum(usage.total_tokens) as bigint) as total_tokens,
         count(*) filter (
             where usage.run_id is not null
             and (usage.prompt_tokens + usage.completion_tokens) * model_prices.input is null

@@ -19,7 +19,7 @@ select
     count(distinct run_times.assistant_id) as assistants,
     min(run_times.created_at) as first_run_at,
     max(run_times.created_at) as last_run_at,
-    cast(sum(usage.total_tokens) as bigint) as total_tokens,
+    try_cast(sum(usage.total_tokens) as bigint) as total_tokens,
     sum(run_times.run_seconds) as run_seconds
 from run_times
 left join usage on usage.run_id = run_times.run_id
