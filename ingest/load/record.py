@@ -5,7 +5,7 @@ import time
 from runmart.ingest.load import policies
 from runmart.ingest.load.bookkeeping import append_rows, replace_rows
 from runmart.ingest.load.buffer import Buffer, ReadInput
-from runmart.ingest.load.rejects import reject_row
+from runmart.ingest.load.rejects import delete_outgrown, reject_row
 from runmart.ingest.load.totals import Totals
 from runmart.ingest.load.transaction import Transaction
 from runmart.ingest.version import VERSION
@@ -94,6 +94,9 @@ class LoadRecord:
     def _write_rejects(self, transaction: Transaction, rejects: list[tuple[str, Reject]]) -> None:
         if not rejects:
             return
+        for address, reject in rejects:
+            if reject.items > 1:
+                delete_outgrown(transaction.connection, address, reject)
         [(first,)] = transaction.connection.execute(
             "select coalesce(max(reject_id), 0) + 1 from runmart.rejects"
         ).fetchall()

@@ -79,6 +79,22 @@ def is_packed(encoding: str | None) -> bool:
     return encoding in {PACKED, PARTLY_WITHHELD}
 
 
+def delete_outgrown(connection: "DuckDBPyConnection", address: str, pack: Reject) -> None:
+    """Delete the stored rejects that a pack of the same input begins with: the input has grown since.
+
+    Those whose texts were withheld are told by their place alone.
+    """
+    stored = connection.execute(
+        """
+        select reject_id, raw, raw_encoding from runmart.rejects
+        where source = ? and input = ? and position = ? and items < ? and raw_encoding is not null""",
+        [pack.origin.source, address, pack.position, pack.items],
+    ).fetchall()
+    for reject_id, raw, encoding in stored:
+        if pack.raw.startswith(b"" if raw is None else raw_bytes(raw, encoding)):
+            connection.execute("delete from runmart.rejects where reject_id = ?", [reject_id])
+
+
 def raw_bytes(text: str, encoding: str) -> bytes:
     """The bytes of a stored reject; of a pack, the texts in order, a line each or more."""
     if is_packed(encoding):

@@ -192,6 +192,16 @@ def test_a_load_packs_and_counts_items(warehouse: Path, pages: Path, monkeypatch
     assert_sound(warehouse)
 
 
+@pytest.mark.parametrize("content", ["keep", "drop"])
+def test_rejects_of_a_log_that_grows_are_counted_once(content: str, warehouse: Path, pages: Path) -> None:
+    """A pack takes the place of the shorter one that it begins with, or of the single reject that became one."""
+    for load_id, lines in enumerate((600, MAX_REJECTS + 1, 1600, 2400, 2400), 1):
+        path = write(pages / "app.log", b"".join(b"INFO step %d was done\n" % number for number in range(lines)))
+        assert command("ingest", path, "-w", warehouse, "--reload", "--content", content).returncode == 3
+        assert query(warehouse, "select sum(items)::bigint from runmart.rejects") == [(lines,)]
+        assert query(warehouse, "select max(load_id) from runmart.rejects") == [(min(load_id, 4),)]
+
+
 def test_a_load_writes_all_packs_in_the_end(warehouse: Path) -> None:
     """Rejects of an input of which nobody has said that it ends are not lost."""
     with open_for_writing(warehouse, 0) as writer, loading(writer, "test", "acme") as load:
