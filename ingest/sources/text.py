@@ -47,6 +47,10 @@ _FOREIGN = {
 _TAR_AT, _TAR_MAGIC = 257, b"ustar"
 _LOOKED_AT = 1024
 _SHOWN = 8
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r"))
+_MOST_CONTROLS = 0.1
+"""The share of control characters from which on a beginning with NULs is no text. NULs alone say little: a crash leaves
+many of them amid a text."""
 
 
 def text(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -94,7 +98,7 @@ def _problem(head: bytes) -> str | None:
     for magic, what in _FOREIGN.items():
         if head.startswith(magic):
             return what
-    if head.startswith(_TAR_MAGIC, _TAR_AT):
+    if head.startswith(_TAR_MAGIC, _TAR_AT) and b"\0" in head[:_TAR_AT]:
         return "a tar archive: unpack it first"
     for pattern, encoding in _UNMARKED.items():
         if re.match(pattern, head):
@@ -102,7 +106,9 @@ def _problem(head: bytes) -> str | None:
                 f"text in {encoding} without a byte order mark: convert it to UTF-8 first "
                 f"(iconv -f {encoding} -t UTF-8)"
             )
-    if b"\0" in head[:_LOOKED_AT]:
+    others = head.replace(b"\0", b"")[:_LOOKED_AT]
+    controls = len(others) - len(others.translate(None, _CONTROLS))
+    if b"\0" in head[:_LOOKED_AT] and controls >= _MOST_CONTROLS * len(others):
         return f"binary data, not JSON (it begins with the bytes {head[:_SHOWN].hex(' ')}): {_MOVE}"
     return None
 

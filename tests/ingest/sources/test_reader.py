@@ -70,6 +70,26 @@ def test_text_with_a_byte_order_mark_becomes_utf_8(encoding: str, compress: Call
         assert read(short, at_once) == ("{é😀}".encode(), "")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"x": "a\0b"}\n{"id": "run_1"}',
+        b"\0" * 5000 + b'{"id": "run_1"}',
+        b'{"id": "run_1"}\n' + b"\0" * 5000,
+        b'{"id": "run_1", "instructions": "'.ljust(257, b"x") + b'ustar"}',
+    ],
+    ids=["in a value", "before", "behind", "the mark of a tar archive"],
+)
+def test_text_with_some_nuls_is_text(text: bytes) -> None:
+    """A crash leaves NULs in files; they cost what they are in, not the file."""
+    assert read(text) == (text, "")
+
+
+def test_zstd_may_begin_with_a_frame_that_is_skipped() -> None:
+    """Tools put such frames before the first one."""
+    assert read(b"\x53\x2a\x4d\x18\x04\0\0\0abcd" + zstd(TEXT)) == (TEXT, "")
+
+
 @pytest.mark.parametrize("encoding", MARKED)
 def test_text_that_ends_within_a_character_is_read_up_to_it(encoding: str) -> None:
     """What is before the end is kept, and the reason names the place."""
