@@ -10,7 +10,7 @@ from runmart.ingest.decode.context import NO_EVENT, Context, Event
 from runmart.ingest.decode.ledger import Ledger
 from runmart.ingest.decode.result import LenientRecord, LenientResult
 from runmart.ingest.decode.steps import step
-from runmart.ingest.decode.wrappings import RunFinder, spoilt_list, where_mentioned
+from runmart.ingest.decode.wrappings import RunFinder, is_data, spoilt_list, where_mentioned
 from runmart.ingest.parse import reasons
 from runmart.ingest.parse.blocks import Lines
 from runmart.ingest.parse.classify import MAY_HOLD_RUN, UNKNOWN, may_hold_texts
@@ -251,7 +251,10 @@ class TextReader:
             self._event_object(start, end, path, _text(name))
             return
         reads_texts = may_hold_texts(kind) and (event.spec is not None or may_hold_texts(event.name))
-        holds_run = any(self._finder.holds_run(bytes(one), reads_texts=reads_texts) for one in found.values())
+        holds_run = any(
+            self._finder.holds_run(bytes(one), reads_texts=reads_texts or is_data(member))
+            for member, one in found.items()
+        )
         if not holds_run and (reads_texts or kind == UNKNOWN):
             self._check_speaks_of_none(text, path, reads_texts=reads_texts)
             if reason := spoilt_list(found, is_page=kind in {"list", "page"}):
@@ -261,7 +264,7 @@ class TextReader:
         elif not (holds_run and kind == UNKNOWN):
             self._result.skip(event.name or kind)
         if holds_run:
-            self._wrapping(start, end, path, reads_texts=reads_texts)
+            self._wrapping(start, end, path, reads_texts=reads_texts, reads_data=True)
         else:
             self._ledger.claim(start, end)
 
@@ -301,10 +304,11 @@ class TextReader:
         """Take the runs in the text, an object that is counted already."""
         self._wrapping(0, len(self._data), self._path, reads_texts=reads_texts)
 
-    def _wrapping(self, start: int, end: int, path: str, *, reads_texts: bool) -> None:
+    def _wrapping(self, start: int, end: int, path: str, *, reads_texts: bool, reads_data: bool = False) -> None:
         """Take the runs in the members of an object, at any depth; the object itself is counted already."""
         for member in self._members(start, end):
-            self._inner(member.start, member.end, f"{path}.{member.name}", reads_texts=reads_texts)
+            reads = reads_texts or (reads_data and is_data(member.name))
+            self._inner(member.start, member.end, f"{path}.{member.name}", reads_texts=reads)
 
     def _inner(self, start: int, end: int, path: str, *, reads_texts: bool) -> None:
         """A value within an object that is no record: take the runs in it."""

@@ -23,6 +23,9 @@ _LIST: msgspec.json.Decoder[list[Raw]] = msgspec.json.Decoder(list[Raw])
 _LISTS = re.compile("data|items|results|runs|value", re.IGNORECASE)
 """Members that hold the runs of a page, or of something like it."""
 
+_DATA = re.compile(f"{_LISTS.pattern}|body|response|run", re.IGNORECASE)
+"""Members whose text is data, in objects of any kind; texts in others may be what people write."""
+
 _NAME = re.compile(rb"\s*:")
 
 
@@ -44,6 +47,11 @@ def where_mentioned(raw: bytes, within: str = "$") -> str | None:
     return (
         f"it speaks of {runs} at `{path}`, and none could be read; cut them out, perhaps by: jq -c '{cut or '.'}' FILE"
     )
+
+
+def is_data(name: str) -> bool:
+    """Whether a text in a member of this name is looked into even in an object that is skipped."""
+    return _DATA.fullmatch(name) is not None
 
 
 def spoilt_list(members: Members, *, is_page: bool) -> str | None:

@@ -61,7 +61,7 @@ class Block:
 
 
 class Lines:
-    """Line numbers of a text; to be asked for from front to back, so that no byte is counted twice."""
+    """Line numbers of a text; best asked for from front to back, so that no byte is counted twice."""
 
     def __init__(self, data: bytes, line: int) -> None:
         self._data = data
@@ -70,7 +70,7 @@ class Lines:
 
     def line(self, at: int) -> int:
         """The number of the line that holds the byte `at`."""
-        self._line += self._data.count(b"\n", self._at, at)
+        self._line += self._data.count(b"\n", self._at, at) - self._data.count(b"\n", at, self._at)
         self._at = at
         return self._line
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runmart.ingest.decode.decoder import Decoder
 from runmart.ingest.parse import blocks as blocks_module
-from runmart.ingest.parse.blocks import blocks
+from runmart.ingest.parse.blocks import Lines, blocks
 from tests.support.generated import as_page, inputs, others, plain_runs, runs
 from tests.support.payloads import ORIGIN, decode, page, pieces, run
 
@@ -190,3 +190,9 @@ def test_the_blocks_of_a_stream_are_the_stream(
     at = choice.draw(st.integers(0, len(data)))
     whole = data[:at] + inserted + data[at:]
     assert b"".join(one.data for one in blocks(pieces(whole, chunk), block)) == whole
+
+
+def test_lines_may_be_asked_for_in_any_order() -> None:
+    """The line of a place does not depend on which was asked for before."""
+    lines = Lines(b"a\nb\n\nc", 5)
+    assert [lines.line(at) for at in (5, 0, 2, 1, 4)] == [8, 5, 6, 5, 7]
