@@ -30,7 +30,7 @@ def text_of(raw: bytes) -> str | None:
         return None
     try:
         return _TEXT.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

@@ -1,35 +1,33 @@
 """Text reader: decodes one text, a block or a text within one, and accounts for each byte of it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
 
+from runmart.ingest.decode.accounted_text import AccountedText
 from runmart.ingest.decode.context import NO_EVENT, Context, Event
-from runmart.ingest.decode.ledger import Ledger
 from runmart.ingest.decode.result import LenientRecord, LenientResult
 from runmart.ingest.decode.steps import step
 from runmart.ingest.decode.wrappings import RunFinder, is_data, spoilt_list, where_mentioned
 from runmart.ingest.parse import reasons
-from runmart.ingest.parse.blocks import Lines
 from runmart.ingest.parse.classify import MAY_HOLD_RUN, UNKNOWN, may_hold_texts
 from runmart.ingest.parse.formats import Item, format_named
 from runmart.ingest.parse.json_object import UnfitError, object_members
 from runmart.ingest.parse.json_scanner import (
     SPACE,
-    Member,
     elements,
+    is_whole,
     list_of_page,
-    members,
     skip_separator,
     value_end,
 )
 from runmart.ingest.parse.pieces import OpenList, Piece, PieceScanner
 from runmart.models.depth import MAX_DEPTH
-from runmart.models.observations import Reject
 from runmart.models.record_spec import RecordSpec
 from runmart.models.statuses import STEP_OBJECT
+from runmart.models.wrappings import text_of
 
 MAX_TEXTS = 4
 """Levels of texts within texts that are read."""
@@ -37,10 +35,9 @@ MAX_TEXTS = 4
 _DONE = b"[DONE]"
 _BEGUN = re.compile(rb'"id"\s*:\s*"run_|"object"\s*:\s*"thread\.run"')
 """What a damaged run has."""
-_TEXT = msgspec.json.Decoder(str)
 
 
-class TextReader:
+class TextReader(AccountedText):
     """Decodes one text, and adds what it holds to a result."""
 
     def __init__(
@@ -55,28 +52,15 @@ class TextReader:
         level: int = 0,
         outer_lists: int = 0,
     ) -> None:
-        """Nothing is decoded yet.
+        """Nothing is decoded yet; there are `level` texts around this one.
 
-        Args:
-            context: What it has in common with others.
-            result: What it holds is added to it.
-            data: The text.
-            line: The line on which it begins.
-            path: Its JSON path.
-            event: The event whose data it is.
-            level: The number of texts around this one.
-            outer_lists: The number of lists around those that the scanner knows.
+        And `outer_lists` lists around those that the scanner knows.
         """
-        self._context = context
-        self._result = result
-        self._data = data
-        self._lines = Lines(data, line)
-        self._path = path
+        super().__init__(context, result, data, line, path)
         self._event = event
         self._level = level
         self._outer_lists = outer_lists
         self._depth = 0
-        self._ledger = Ledger(data)
         self._finder = RunFinder(context, level, self._text_holds_run)
 
     def read(self, scanner: PieceScanner | None = None) -> None:
@@ -97,11 +81,6 @@ class TextReader:
             self._piece(scanner, piece)
             at = piece.end
         self._reject_rest()
-
-    def _reject_rest(self) -> None:
-        """Reject what is not accounted for."""
-        for start, end in list(self._ledger.unexplained()):
-            self.reject(start, end, reasons.UNEXPLAINED)
 
     def _piece(self, scanner: PieceScanner, piece: Piece) -> None:
         path, line = self._path + scanner.path[1:], self._lines.line(piece.start)
@@ -157,7 +136,7 @@ class TextReader:
             return ""
         first = self._data[slice(*found[0])]
         rest = self._data[slice(*found[2])] if found[2:] else b"null"
-        return _text(first) if first[:1] == b'"' and rest == b"null" else ""
+        return text_of(first) or "" if rest == b"null" else ""
 
     def _object(self, start: int, end: int, path: str) -> None:
         text, line = self._data[start:end], self._lines.line(start)
@@ -248,7 +227,7 @@ class TextReader:
         found, event = object_members(text), self._event
         name = bytes(found.get("event", found.get("type", b"")))
         if kind == UNKNOWN and "data" in found and name[:1] == b'"':
-            self._event_object(start, end, path, _text(name))
+            self._event_object(start, end, path, text_of(name) or "")
             return
         reads_texts = may_hold_texts(kind) and (event.spec is not None or may_hold_texts(event.name))
         holds_run = any(
@@ -284,21 +263,12 @@ class TextReader:
         for member in self._members(start, end):
             if member.name == "data":
                 data = self._data[member.start : member.end]
-                data = _text(data).encode(errors="replace") if data[:1] == b'"' else data
+                data = _inner_text(data) if data[:1] == b'"' else data
                 item = Item(b"" if data == b"null" else data, 0, name)
                 self._item(item, self._lines.line(member.start), f"{path}.data")
                 self._ledger.claim(member.start, member.end)
             else:
                 self._inner(member.start, member.end, f"{path}.{member.name}", reads_texts=True)
-
-    def _members(self, start: int, end: int) -> Iterator[Member]:
-        """The members of a valid object; all but their values is accounted for."""
-        at = start
-        for member in members(self._data, start):
-            self._ledger.claim(at, member.start)
-            yield member
-            at = member.end
-        self._ledger.claim(at, end)
 
     def take_runs(self, *, reads_texts: bool) -> None:
         """Take the runs in the text, an object that is counted already."""
@@ -319,7 +289,7 @@ class TextReader:
             self._ledger.claim(start, end)
         elif text[:1] == b'"':
             self._ledger.claim(start, end)
-            self._within(_text(text).encode(errors="replace"), self._lines.line(start), path).read()
+            self._within(_inner_text(text), self._lines.line(start), path).read()
         elif text[:1] == b"[":
             self._inner_list(start, end, path, reads_texts=reads_texts)
         elif self._finder.is_run(text):
@@ -352,7 +322,7 @@ class TextReader:
 
     def _text_holds_run(self, raw: bytes) -> bool:
         """Whether there is a run in the JSON in a text, such as the body of a response."""
-        inner = _text(raw).encode(errors="replace")
+        inner = _inner_text(raw)
         if b"{" not in inner or self._level >= MAX_TEXTS:
             return False
         found = self._trial(inner)
@@ -367,7 +337,7 @@ class TextReader:
 
     def _text_in_quotes(self, start: int, end: int, path: str) -> bool:
         """Take what is in the JSON in a text, where a value is expected; False where there is none."""
-        inner = _text(self._data[start:end]).encode(errors="replace")
+        inner = _inner_text(self._data[start:end])
         if self._level >= MAX_TEXTS or inner.lstrip(SPACE)[:1] not in {b"{", b"[", b'"'}:
             return False
         found = self._trial(inner, self._lines.line(start), path, self._event)
@@ -400,23 +370,12 @@ class TextReader:
             self._result.skip(item.skipped or item.event or "done")
         elif not data and spec is not None:
             self._reject_text(b"event: " + item.event.encode(), reasons.NO_DATA, path, line)
-        elif item.event and spec is None and _is_whole(data) and not (b"{" in data and MAY_HOLD_RUN.search(data)):
+        elif item.event and spec is None and is_whole(data) and not (b"{" in data and MAY_HOLD_RUN.search(data)):
             self._result.skip(item.event)
         elif self._level >= MAX_TEXTS or (self._level and not item.event and data == self._data.strip(SPACE)):
             self._reject_text(data, reasons.not_json(data), path, line)
         else:
             self._within(data, line, path, Event(item.event, spec, spec.event_member if spec else None)).read()
-
-    # rejects
-
-    def reject(self, start: int, end: int, reason: str, path: str | None = None, line: int | None = None) -> None:
-        """Reject a part of the text, whole."""
-        self._ledger.claim(start, end)
-        line = self._lines.line(start) if line is None else line
-        self._reject_text(self._data[start:end], reason, self._path if path is None else path, line)
-
-    def _reject_text(self, text: bytes, reason: str, path: str, line: int) -> None:
-        self._result.reject(Reject(self._context.origin, self._result.items, line, reason, path, text))
 
 
 def is_page(path: str, opening: bytes) -> bool:
@@ -424,17 +383,6 @@ def is_page(path: str, opening: bytes) -> bool:
     return path.endswith(".data") and opening[:1] == b"{"
 
 
-def _is_whole(data: bytes) -> bool:
-    """Whether data do not begin as a JSON value, or are one."""
-    try:
-        return data[:1] not in {b"{", b"["} or value_end(data, 0) == len(data)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-
-
-def _text(raw: bytes) -> str:
-    """The text that some JSON is; empty when it is not UTF-8."""
-    try:
-        return _TEXT.decode(raw)
-    except UnicodeDecodeError:
-        return ""
+def _inner_text(raw: bytes) -> bytes:
+    """The text within some JSON, empty where that is none; half an emoji in it is replaced."""
+    return (text_of(raw) or "").encode(errors="replace")

@@ -24,6 +24,7 @@ from runmart.models.quirks import NULL_WORDS, field_of
 from runmart.models.record_spec import SPECS, RecordSpec
 from runmart.models.records import ABSENT
 from runmart.models.statuses import RUN_STATUSES, STEP_OBJECT
+from runmart.models.wrappings import text_of
 
 OTHER_OBJECTS = frozenset(
     {"assistant", "audio", "batch", "certificate", "chat", "chatkit", "container", "conversation", "embedding", "eval"}
@@ -183,10 +184,7 @@ def _text(sent: Any) -> str:
     raw = b"" if sent is None else bytes(sent)
     if raw[:1] == b"[" and raw[-2:] == b'"]':
         raw = raw[1:-1].strip()
-    try:
-        return msgspec.json.decode(raw, type=str) if raw[:1] == b'"' else ""
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+    return text_of(raw) or ""
 
 
 def _members(record: Struct) -> dict[str, bytes]:

@@ -92,6 +92,14 @@ def is_truncated(error: Exception) -> bool:
     return _TRUNCATED in str(error)
 
 
+def is_whole(data: bytes) -> bool:
+    """Whether data do not begin as an object or a list, or are one."""
+    try:
+        return data[:1] not in {b"{", b"["} or value_end(data, 0) == len(data)
+    except (DecodeError, RecursionError):
+        return False
+
+
 def members(buffer: bytes, start: int, *, final: bool = True) -> Iterator[Member]:
     """The members of the object whose `{` is at `start`, in order.
 

@@ -19,9 +19,10 @@ _ZSTD_BYTES = 1 << 10
 """Compressed bytes that are given at a time. Arrow loses all that it has decoded of those in which it finds damage, so
 there are few of them: a block of text is larger as a rule."""
 
-_MAGIC: dict[bytes, Compression] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"} | {
-    bytes([number]) + b"\x2a\x4d\x18": "zstd"
-    for number in range(0x50, 0x60)  # a frame that is skipped (RFC 8878)
+_MAGIC: dict[bytes, Compression] = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    **{bytes([number]) + b"\x2a\x4d\x18": "zstd" for number in range(0x50, 0x60)},  # frames to skip (RFC 8878)
 }
 
 MAGIC_BYTES = max(map(len, _MAGIC))
