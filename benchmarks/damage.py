@@ -48,6 +48,11 @@ KINDS: dict[str, Callable[[int], bytes]] = {
     "lines of `{}`": lambda count: b"{}\n" * (count * 100),
     "quotes only": lambda count: b'"' * (count * 16_000),
     "lines of a log": lambda count: b"2024-09-25 10:15:12,345 INFO nothing of interest was done\n" * (count * 20),
+    "objects that nothing closes, a line each": lambda count: b'{"k":{x\n' * (count * 20),
+    "runs over several lines in a log": lambda count: b"".join(
+        b'INFO run {\n "id": "run_%d",\n "object": "thread.run",\n "status": "completed"\n}\n' % number
+        for number in range(count * 3)
+    ),
     "opening brackets only": lambda count: b"[" * (count * 1_000),
 }
 
