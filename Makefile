@@ -74,7 +74,7 @@ test-all: test test-slow test-ducklake test-spark  ## Run all tests
 
 test-lowest: $(LOWEST)/.dev  ## Run the tests of what calls libraries with the oldest versions that are supported
 	scripts/install-packages $(FOR_QUICK)
-	$(LOWEST)/bin/pytest -n 2 -m "not slow" $(LOWEST_TESTS)
+	$(LOWEST)/bin/pytest -n 2 -m "not slow or lowest" $(LOWEST_TESTS)
 
 environments: $(VENV)/.spark $(LOWEST)/.dev $(DUCKLAKE)/.dev
 

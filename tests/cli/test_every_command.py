@@ -63,6 +63,8 @@ def imported_by_dashboard(warehouse: Path, log: Path) -> set[str]:
     return imported(log.read_text())
 
 
+@pytest.mark.slow
+@pytest.mark.lowest
 def test_every_command_runs_and_every_dependency_is_used(
     server: TestServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
