@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runmart.ingest.load.rejects import WITHHELD
 from runmart.ingest.transform.admission import DROP_ALL, JSONS, TEXTS, redacted
-from runmart.ingest.transform.redact import without_quotes
+from runmart.ingest.transform.redact_reasons import path_without_names, reason_without_content
 from runmart.ingest.warehouse.backfill import sum_up_tools
 from runmart.models.tables.all import ALL_TABLES
 
@@ -127,11 +127,12 @@ def _redact_old(connection: "DuckDBPyConnection", older_than: int) -> Pruned:
     connection.execute(f"""
         update runmart.rejects set raw = null, raw_encoding = '{WITHHELD}'
         where raw is not null and {old_rejects}""")
-    for (reason,) in connection.execute(f"select distinct reason from runmart.rejects where {old_rejects}").fetchall():
-        connection.execute(
-            f"update runmart.rejects set reason = ? where reason = ? and {old_rejects}",
-            [without_quotes(reason), reason],
-        )
+    for column, shown in (("reason", reason_without_content), ("json_path", path_without_names)):
+        query = f"select distinct {column} from runmart.rejects where {column} is not null and {old_rejects}"
+        for (text,) in connection.execute(query).fetchall():
+            if shown(text) != text:
+                update = f"update runmart.rejects set {column} = ? where {column} = ? and {old_rejects}"
+                connection.execute(update, [shown(text), text])
     return Pruned(runs, {})
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from runmart.ingest.transform.packed_texts import documents_or_lines
-from runmart.ingest.transform.redact import Redactor, without_quotes
+from runmart.ingest.transform.redact import Redactor
+from runmart.ingest.transform.redact_reasons import path_without_names, reason_without_content
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
 from runmart.models.batches import OBSERVATION, Batches
@@ -93,7 +94,7 @@ class AdmissionFilter:
             return self._pack(reject)
         raw = self.document(reject.raw)
         is_withheld = raw is None and bool(reject.raw)
-        return reject._replace(raw=raw or b"", reason=without_quotes(reject.reason), is_withheld=is_withheld)
+        return _without_content(reject)._replace(raw=raw or b"", is_withheld=is_withheld)
 
     def _pack(self, reject: Reject) -> Reject:
         """A line may be of a longer damaged text, say of metadata, so that what is unknown in it may be anything."""
@@ -101,9 +102,13 @@ class AdmissionFilter:
         redactor = Redactor(replace(self.content, rules={**self.content.rules, "extra": strictest}))
         texts = list(documents_or_lines(reject.raw))
         left = [found for found in map(redactor.document, texts) if found is not None]
-        return reject._replace(
-            raw=b"\n".join(left), reason=without_quotes(reject.reason), is_withheld=len(left) < len(texts)
-        )
+        return _without_content(reject)._replace(raw=b"\n".join(left), is_withheld=len(left) < len(texts))
+
+
+def _without_content(reject: Reject) -> Reject:
+    """A reject whose reason and place say nothing of its text."""
+    reason, path = reason_without_content(reject.reason), path_without_names(reject.json_path)
+    return reject._replace(reason=reason, json_path=path)
 
 
 ADMIT_ALL = AdmissionFilter()

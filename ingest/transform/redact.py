@@ -28,7 +28,6 @@ _WORD = re.compile(r"[\w-]{0,64}")
 _NO_TEXTS = frozenset({"", "null"})
 """Spellings of null, which are no content."""
 
-_QUOTED = re.compile(r"got `(?!(?:int|float|str|bool|null|array|object)`).*`", re.DOTALL)
 
 _Object = dict[str, Any]
 
@@ -314,11 +313,6 @@ def _is_nothing(value: Any) -> bool:
 def _is_flat(value: Any) -> bool:
     """Whether a value has no members or elements; some servers send an empty object for null."""
     return not (isinstance(value, dict | list) and value)
-
-
-def without_quotes(reason: str) -> str:
-    """The reason of a reject, without the piece of the text that it quotes."""
-    return _QUOTED.sub("got something else", reason)
 
 
 def _parsed(text: str) -> Any:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.transform.admission import JSONS, TEXTS, AdmissionFilter
 from runmart.ingest.transform.convert import Converted, Converter
-from runmart.ingest.transform.redact import Redactor, without_quotes
+from runmart.ingest.transform.redact import Redactor
+from runmart.ingest.transform.redact_reasons import reason_without_content
 from runmart.models.columns import JSON, VARCHAR
 from runmart.models.redaction_policy import CONTENT_FIELDS, RULES, ContentField, RedactionPolicy, Rule
 from runmart.models.tables.all import ALL_TABLES
@@ -135,8 +136,8 @@ def test_a_reject_keeps_no_content() -> None:
     assert SECRET not in first.reason + second.reason
     assert (first.is_withheld, second.is_withheld) == (False, True)
     assert json.loads(first.raw)["created_at"] == "soon"
-    assert "got something else" in without_quotes('Expected an object or null, got `"Zanzibar"`')
-    assert without_quotes("Expected `int`, got `str`") == "Expected `int`, got `str`"
+    assert "got something else" in reason_without_content('Expected an object or null, got `"Zanzibar"`')
+    assert reason_without_content("Expected `int`, got `str`") == "Expected `int`, got `str`"
 
 
 def _camel(value: Any) -> Any:
