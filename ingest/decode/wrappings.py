@@ -75,7 +75,7 @@ def spoilt_list(members: Members, *, is_page: bool) -> str | None:
 def _paths(value: Any, path: str) -> Iterator[str]:
     """JSON paths of texts that say `thread.run`; the indices of lists are left out."""
     if isinstance(value, str):
-        if MENTION.search(msgspec.json.encode(value)):
+        if MENTION.search(msgspec.json.encode(value)) or (path.endswith(".id.S") and value.startswith("run_")):
             yield path
     elif isinstance(value, list):
         for one in cast("list[Any]", value):

@@ -50,8 +50,8 @@ _NOT_LETTERS = re.compile(r"[\W_]")
 _LIKE_RUN = re.compile(r"thread\.runs?(?:\.v\d+)?")
 _LONGEST_NAME = 100
 
-MENTION = re.compile(rb'thread\.run\\*"')
-"""`thread.run` at the end of a text, or of one within it."""
+MENTION = re.compile(rb"""thread\.run\\*"|"id\\*"\s*:\s*\{\s*\\*"S\\*"\s*:\s*\\*"run_""")
+"""`thread.run` at the end of a text, or of one within it; or the id of a run as DynamoDB writes it."""
 
 MAY_HOLD_RUN = re.compile(
     rb"thread.run|\"run_|status|(?:assistant|agent|thread).?id|required.?action|(?:started|expires).?at|\\u00",

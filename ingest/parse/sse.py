@@ -37,6 +37,11 @@ class _Lines:
         self.depth = 0
         """Brackets that the data have opened and not closed."""
         self._last = b""
+        self._has_prefixes = False
+
+    def is_comment(self, line: bytes) -> bool:
+        """Whether a line is a comment: a colon may also begin what continues data that have no prefixes."""
+        return (self.depth <= 0 or self._has_prefixes) and _COMMENT.match(line) is not None
 
     def take(self, line: bytes) -> bool:
         """Add a line; False when it belongs to no event, or to the next one."""
@@ -44,10 +49,13 @@ class _Lines:
             return False  # a document of its own: see `blocks`
         self._last = line
         field = _FIELD.match(line)
+        if self.is_comment(line):
+            return True
         if field is None:
             is_data = self.depth > 0 or (line[:1] == b"{" and self.event is not None and not self.data)
-            return self._add(line) if is_data else _COMMENT.match(line) is not None
+            return is_data and self._add(line)
         if field[1]:
+            self._has_prefixes = True
             return self._add(line[field.end() :])
         if field[2] == b"event":
             if self.event is not None or self.data:
@@ -89,7 +97,7 @@ def items(text: bytes) -> Iterator[tuple[bytes, int, str, str]]:
     lines, first = _Lines(), 0
     for number, line in enumerate(_LINE_END.split(text)):
         had_data = bool(lines.data)
-        if _COMMENT.match(line) and lines.depth <= 0:
+        if lines.is_comment(line):
             yield b"", number, "", COMMENT
         elif line.strip(SPACE) and not lines.take(line):
             yield line, number, "", ""

@@ -88,6 +88,7 @@ PARTLY: dict[str, tuple[Any, list[str], dict[str, int], int]] = {
     "a thread with its runs as a text": ({"object": "thread", "runs": _text([ONE])}, ["run_1"], {"thread": 1}, 0),
     "a thread with texts of runs": ({"object": "thread", "runs": [_text(ONE)]}, ["run_1"], {"thread": 1}, 0),
     "a response with a body": ({"object": "response", "body": _text(ONE)}, ["run_1"], {"response": 1}, 0),
+    "an item of DynamoDB": ({"Item": {"id": {"S": "run_1"}, "status": {"S": "done"}}}, [], {}, 1),
     "a message without a role": ({"type": "message", "data": _text(ONE)}, ["run_1"], {}, 0),
     "a kind that is spelled otherwise": (ONE | {"object": "thread.runs"}, ["run_1"], {}, 0),
     "a kind with a space": (ONE | {"object": "thread.run "}, ["run_1"], {}, 0),

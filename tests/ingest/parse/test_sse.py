@@ -49,6 +49,12 @@ def test_a_run_under_another_name_is_a_run() -> None:
     assert (seen.ids, seen.rejects, seen.skipped) == (["run_1"], [], {"ping": 1, "error": 1})
 
 
+def test_a_comment_may_stand_between_lines_of_data() -> None:
+    """A server that keeps a connection alive sends comments at any time."""
+    seen = decode(b'data: {"id": "run_1",\n: ping\ndata: "object": "thread.run", "status": "queued"}\n\n')
+    assert (seen.ids, seen.rejects, seen.skipped) == (["run_1"], [], {"comment": 1})
+
+
 def test_an_event_whose_data_are_cut_off_is_rejected() -> None:
     """What an unfinished value would have been is not known, whatever the name of its event."""
     seen = decode(_event("ping", b'{"id": "1",'))
