@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import runmart.ingest.load.loader as load_module
@@ -95,12 +95,21 @@ def _total_tokens(content: dict[str, Any]) -> int | None:
 def precedence(file: File, position: int, content: dict[str, Any]) -> tuple[Any, ...]:
     """The sort key of rules 1 to 5 of the merge precedence."""
     instants = [value for name in LIFECYCLE_INSTANTS if (value := content.get(name)) is not None]
-    values = [name for name, value in content.items() if value not in (None, []) and name != "unheard_of"]
-    return (content["status"] in TERMINAL_STATUSES, max(instants, default=0), len(values), file.modified_at, position)
+    fields = [value for name, value in content.items() if value not in (None, []) and name != "unheard_of"]
+    values = len(fields) + max(len(content.get("last_error") or {}) - 1, 0)  # code and message count by themselves
+    return (content["status"] in TERMINAL_STATUSES, max(instants, default=0), values, file.modified_at, position)
+
+
+RUN = {"id": "run_a", "status": "queued"}
+ERROR_BEFORE_USAGE = [
+    File([{**RUN, "last_error": {"code": "x", "message": "y"}}], 1_800_000_000, "acme"),
+    File([{**RUN, "usage": {"total_tokens": 1}}], 1_800_000_001, "acme"),
+]
 
 
 @settings(max_examples=12, deadline=None)
 @given(FILES)
+@example(ERROR_BEFORE_USAGE)
 def test_the_stored_observation_is_the_one_that_the_contract_names(files: list[File]) -> None:
     """Terminal before open; then later instant, more values, later observation, later position; then content."""
     seen: dict[str, list[tuple[tuple[Any, ...], str, dict[str, Any]]]] = {}
