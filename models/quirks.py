@@ -162,10 +162,18 @@ QUIRKS: tuple[Quirk, ...] = (
     ),
     Quirk(
         "number in quotes",
-        INSTANTS + INTEGERS + FLOATS + COUNTS,
+        INTEGERS + FLOATS + COUNTS,
         wrappings.quoted_number,
         wrappings.unquoted,
         "The digits are the number.",
+        ('"1699075592"', "1699075592"),
+    ),
+    Quirk(
+        "instant in quotes",
+        INSTANTS,
+        wrappings.quoted_instant,
+        wrappings.unquoted,
+        'The digits are the number, unless they are those of a date: `"20240925"` names no instant, and is rejected.',
         ('"1699075592"', "1699075592"),
     ),
     Quirk(

@@ -20,6 +20,7 @@ _WHOLE_TEXT = re.compile(_NUMBER + rb"\Z")
 _MONGO_NUMBER = re.compile(rb'\{\s*"\$number(?:Int|Long|Double|Decimal)"\s*:\s*"?(' + _NUMBER + rb')"?\s*\}\Z')
 _MONGO_DATE = re.compile(rb'\{\s*"\$date"\s*:\s*(.+?)\s*\}\Z', re.DOTALL)
 _MICROSOFT_DATE = re.compile(rb'"\\?/Date\((-?\d{1,18})(?:[+-]\d{4})?\)\\?/"\Z')
+_DATE_IN_DIGITS = re.compile(rb'"(?:19|20)\d\d(?:(?:0[1-9]|1[0-2])(?:(?:0[1-9]|[12]\d|3[01])(?:\d{4}|\d{6})?)?)?"')
 _FLATTENED = re.compile(r"\s*(?:@\{.*|System\.(?:Object|Collections|String|Management)\b.*)\Z", re.DOTALL)
 _PYTHON = re.compile(r"\s*(?:\[\s*)?(?:\{\s*'.*|[A-Z]\w*\(\w+=.*\)\]?\s*\Z)", re.DOTALL)
 
@@ -42,6 +43,11 @@ def milliseconds(raw: bytes) -> bool:
 def quoted_number(raw: bytes) -> bool:
     """Whether a text is the digits of a number."""
     return raw[:1] == b'"' and _WHOLE_TEXT.match(raw[1:-1]) is not None
+
+
+def quoted_instant(raw: bytes) -> bool:
+    """Whether a text is the digits of a number, and not those of a date: a year, month, day or time of day."""
+    return quoted_number(raw) and not _DATE_IN_DIGITS.fullmatch(raw)
 
 
 def unquoted(raw: bytes) -> bytes:

@@ -86,6 +86,13 @@ def test_a_rule_explains_itself(quirk: Quirk) -> None:
     assert quirk.example[0] != quirk.example[1]
 
 
+@pytest.mark.parametrize("date", ["2024", "202409", "20240925", "202409251015", "20240925101500"])
+def test_the_digits_of_a_date_are_no_instant(date: str) -> None:
+    """Read as seconds or milliseconds they would lie decades away from what they say."""
+    seen = decode(_with("created_at", f'"{date}"'))
+    assert (seen.ids, [reject.json_path for reject in seen.rejects]) == ([], ["$.created_at"])
+
+
 def _run(*values: tuple[str, Any]) -> dict[str, Any]:
     """A run with values at the ends of paths."""
     found: dict[str, Any] = run(1)
