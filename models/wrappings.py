@@ -148,7 +148,7 @@ def parsed_time(raw: bytes) -> datetime | None:
     if text is None or text.isdigit():
         return None
     try:
-        return datetime.fromisoformat(text.replace(" UTC", "+00:00"))
+        return datetime.fromisoformat(text.upper().replace(" UTC", "+00:00"))
     except ValueError:
         return None
 

@@ -3,6 +3,7 @@
 A task holds the paths of small files, or the blocks of a large input, which the main process reads.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ from runmart.ingest.sources.reader import Reader, open_file
 from runmart.ingest.transform.admission import ADMIT_ALL, AdmissionFilter
 from runmart.ingest.transform.convert import Converted, Converter
 from runmart.models.observations import Origin
+
+_BLANK = re.compile(rb"(?:\xef\xbb\xbf)?[\s,]*")
 
 
 class ReadToEnd(NamedTuple):
@@ -97,7 +100,7 @@ def read_blocks(reader: Reader, size: int = BLOCK_BYTES) -> Iterator[Block]:
     is_blank = True
     for block in blocks(readable(), size):
         taken += len(block.data)
-        is_blank = is_blank and (not block.data or block.data.isspace())
+        is_blank = is_blank and _BLANK.fullmatch(block.data) is not None
         yield block
     if taken != given:
         raise InputError(
@@ -106,4 +109,4 @@ def read_blocks(reader: Reader, size: int = BLOCK_BYTES) -> Iterator[Block]:
     if failures:
         raise failures[0] if is_blank else InputError(f"{failures[0]}; what was read before it was loaded")
     if is_blank:
-        raise InputError("there is nothing but whitespace in it: a failed download?")
+        raise InputError("there is nothing but whitespace and commas in it: a failed download?")

@@ -61,6 +61,7 @@ def test_slashes_may_be_escaped() -> None:
         ("/Date(253402300799000)/", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
         (253402300799999, datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)),
         (-62135596799, datetime(1, 1, 1, 0, 0, 1, tzinfo=UTC)),
+        ("9999-12-31t23:59:59z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
         ("0001-01-01T00:00:00Z", None),  # Go's and .NET's empty instant
         ("/Date(-62135596800000)/", None),
         (-62135596800, None),
