@@ -14,7 +14,8 @@ from runmart.ingest.transform.admission import ADMIT_ALL, AdmissionFilter
 from runmart.ingest.transform.convert import Converted, Converter
 from runmart.models.observations import Origin
 
-_BLANK = re.compile(rb"(?:\xef\xbb\xbf)?[\s,]*")
+_BLANK = re.compile(rb"(?:\xef\xbb\xbf)?[\s,\]}]*")
+"""A text of separators alone: a failed download, or the end of a text whose beginning is lost."""
 
 
 class ReadToEnd(NamedTuple):
@@ -109,4 +110,4 @@ def read_blocks(reader: Reader, size: int = BLOCK_BYTES) -> Iterator[Block]:
     if failures:
         raise failures[0] if is_blank else InputError(f"{failures[0]}; what was read before it was loaded")
     if is_blank:
-        raise InputError("there is nothing but whitespace and commas in it: a failed download?")
+        raise InputError("there is nothing but whitespace, commas and closing brackets in it: a failed download?")
