@@ -1,7 +1,6 @@
 """An export can be imported without loss, and a later one writes only the partitions that have changed."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,105 +13,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runmart.ingest.digest import file_digest
-from runmart.ingest.pipeline import ingest
-from runmart.ingest.warehouse.connection import open_for_reading, open_for_writing
-from runmart.lake.parquet import export as export_module
-from runmart.lake.parquet.export import Outcome, export
+from runmart.lake.parquet.export import Outcome
 from runmart.lake.parquet.manifest import (
     MANIFEST,
     ExportError,
-    held,
-    put_in_place,
-    read_manifest,
-    write_manifest,
 )
-from runmart.lake.parquet.restore import restore
-from runmart.queries import install
+from tests.support.exports import (
+    MONTHS,
+    SOURCES,
+    a_run,
+    a_step,
+    contents,
+    contents_of_export,
+    exported,
+    load,
+    restored,
+)
 
 RUNMART = Path(sys.executable).parent / "runmart"
-TABLES = ("runs", "usage", "tools", "errors", "steps", "prices", "model_aliases")
-MONTHS = (1_700_000_000, 1_703_000_000, 1_735_689_599, 1_735_689_600, None)
-"""November and December 2023; the last second of 2024 and the first of 2025 (UTC); not known."""
-SOURCES = ("default", "a/b=ü %", "..")
-
-
-def a_run(number: int, created_at: int | None, **fields: Any) -> dict[str, Any]:
-    """A run with child rows in each table."""
-    return {
-        "id": f"run_{number}",
-        "object": "thread.run",
-        "status": "failed",
-        "created_at": created_at,
-        "model": "gpt-4o",
-        "metadata": {"n": number},
-        "usage": {"prompt_tokens": number, "completion_tokens": 1, "total_tokens": number + 1},
-        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"a": 1}}}, {"type": "file_search"}],
-        "last_error": {"code": "server_error", "message": "é"},
-        "unheard_of": [1.50],
-        **fields,
-    }
-
-
-def a_step(number: int, created_at: int | None) -> dict[str, Any]:
-    """A step of a run."""
-    step = {"id": f"step_{number}", "object": "thread.run.step", "status": "completed", "type": "tool_calls"}
-    return {**step, "run_id": f"run_{number}", "created_at": created_at}
-
-
-def load(warehouse: Path, folder: Path, *objects: dict[str, Any], source: str = "default", at: int = 10**15) -> None:
-    """One load of one page."""
-    path = folder / "page.json"
-    path.write_text(json.dumps({"object": "list", "data": objects}))
-    with open_for_writing(warehouse, 0) as writer:
-        install(writer)
-        ingest(writer, [str(path)], source=source, observed_at=at, reload=True, workers=0)
-
-
-def contents(warehouse: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows without `load_id`."""
-    with duckdb.connect(warehouse, read_only=True) as connection:
-        connection.execute("set timezone = 'UTC'")
-        found: dict[str, list[tuple[Any, ...]]] = {}
-        for table in TABLES:
-            names = [name for name, *_ in connection.sql(f"describe {table}").fetchall() if name != "load_id"]
-            columns = ", ".join(f"cast({name} as varchar)" for name in names)
-            found[table] = connection.sql(f"select {columns} from {table} order by all").fetchall()
-        return found
-
-
-def exported(warehouse: Path, folder: Path, *, full: bool = False) -> Outcome:
-    """Export, and return the outcome."""
-    with open_for_reading(warehouse, 0) as connection:
-        return export(connection, folder, full=full)
-
-
-def restored(warehouse: Path, folder: Path) -> Any:
-    """Import, and return the load."""
-    with open_for_writing(warehouse, 0) as writer:
-        install(writer)
-        return restore(writer, folder).totals
-
-
-@pytest.fixture(name="built", scope="module")
-def _built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A warehouse of runs of several months and sources."""
-    folder = tmp_path_factory.mktemp("built")
-    warehouse = folder / "runs.duckdb"
-    number = 0
-    for source in SOURCES:
-        for created_at in MONTHS:
-            number += 10
-            runs = [a_run(number + place, created_at) for place in range(3)]
-            load(warehouse, folder, *runs, a_step(number, created_at), source=source)
-    load(warehouse, folder, {"id": "bare", "status": "queued"})
-    return warehouse
-
-
-@pytest.fixture(name="loaded")
-def _loaded(built: Path, tmp_path: Path) -> Path:
-    """A copy of that warehouse, for one test."""
-    return Path(shutil.copy(built, tmp_path / "runs.duckdb"))
 
 
 def test_an_export_comes_back_as_it_was(loaded: Path, tmp_path: Path) -> None:
@@ -197,13 +115,6 @@ def test_only_what_has_changed_is_written(loaded: Path, tmp_path: Path) -> None:
     assert contents_of_export(out, tmp_path) == contents(loaded)
 
 
-def contents_of_export(out: Path, folder: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """The rows of an export, read through a new warehouse."""
-    warehouse = folder / "from_export.duckdb"
-    restored(warehouse, out)
-    return contents(warehouse)
-
-
 def test_everything_reads_it(loaded: Path, tmp_path: Path) -> None:
     """DuckDB, polars and Arrow read the rows, types and partitions."""
     out = tmp_path / "out"
@@ -248,163 +159,6 @@ def test_a_folder_with_something_else_is_left_alone(loaded: Path, tmp_path: Path
         [RUNMART, "export", "-w", loaded, "--to", tmp_path / "file"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
-
-
-def _damage(out: Path, path: Path, damage: str) -> None:
-    """Damage one file of an export, or remove columns as an older runmart would not have them."""
-    text = bytearray(path.read_bytes())
-    if damage == "missing":
-        path.unlink()
-    elif damage == "cut":
-        path.write_bytes(text[:-50])
-    elif damage == "flipped":
-        text[len(text) // 4] ^= 1
-        path.write_bytes(text)
-    else:
-        duckdb.sql(f"copy (select 'x' as run_id, 'y' as model) to '{path}' (format parquet)")
-        manifest = read_manifest(out)
-        assert manifest is not None
-        [file] = [file for _, file in manifest.files() if out / file.path == path]
-        file.bytes, file.sha256 = path.stat().st_size, file_digest(path)
-        write_manifest(out, manifest)
-
-
-@pytest.mark.parametrize("name", ["runs/source=default/month=2023-12", "tools/source=../month=2024-12", "prices"])
-@pytest.mark.parametrize("damage", ["missing", "cut", "flipped", "columns"])
-def test_a_damaged_export_is_not_loaded(loaded: Path, tmp_path: Path, name: str, damage: str) -> None:
-    """The error names the damaged file, and nothing is imported, not even a load."""
-    out = tmp_path / "out"
-    exported(loaded, out)
-    path = out / name / "data.parquet"
-    _damage(out, path, damage)
-    again = tmp_path / "again.duckdb"
-    with pytest.raises(ExportError, match="lacks the columns" if damage == "columns" else "missing|damaged") as raised:
-        restored(again, out)
-    assert str(path) in str(raised.value)
-    with duckdb.connect(again, read_only=True) as connection:
-        assert connection.sql("select count(*) from runs").fetchall() == [(0,)]
-        assert connection.sql("select count(*) from runmart.loads").fetchall() == [(0,)]
-
-
-def test_a_manifest_of_a_newer_runmart_is_not_read(tmp_path: Path) -> None:
-    """A manifest of a newer format is refused, whatever else it holds."""
-    (tmp_path / MANIFEST).write_text('{"format": 99, "something": "new"}')
-    with pytest.raises(ExportError, match=r"format 99.*upgrade"):
-        read_manifest(tmp_path)
-
-
-def test_an_export_that_was_cut_short_is_completed(loaded: Path, tmp_path: Path) -> None:
-    """The next export after an interrupted one writes only what is missing."""
-    out = tmp_path / "out"
-    written = 0
-
-    def stop_after_five(*_: object) -> None:
-        nonlocal written
-        written += 1
-        if written == 5:
-            raise KeyboardInterrupt
-
-    with open_for_reading(loaded, 0) as connection, pytest.raises(KeyboardInterrupt):
-        export(connection, out, progress=stop_after_five)
-    manifest = read_manifest(out)
-    assert manifest is not None
-    assert [bool(one.digest) for one in manifest.partitions].count(True) == 5
-    with pytest.raises(ExportError, match="cut short"):
-        restored(tmp_path / "again.duckdb", out)
-    outcome = exported(loaded, out)
-    assert (outcome.written, outcome.unchanged) == (10, 5)
-    assert contents_of_export(out, tmp_path) == contents(loaded)
-    assert not list(out.rglob(".*"))
-
-
-def _crash(monkeypatch: pytest.MonkeyPatch, loaded: Path, out: Path, after: int) -> None:
-    """An export that stops with `after` files in place, before it renames the next one."""
-    left = after
-
-    def put(aside: Path, path: Path) -> None:
-        nonlocal left
-        if not left:
-            raise KeyboardInterrupt
-        left -= 1
-        put_in_place(aside, path)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(export_module, "put_in_place", put)
-        with pytest.raises(KeyboardInterrupt):
-            exported(loaded, out)
-
-
-@pytest.mark.parametrize("after", [1, *(pytest.param(one, marks=pytest.mark.slow) for one in (0, 7, 30))])
-def test_a_crash_leaves_what_everything_reads(
-    loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
-) -> None:
-    """After crashes of a first and a later export, files are readable; only a completed export is imported."""
-    out = tmp_path / "out"
-    arrow: Any = pyarrow.dataset
-    for _ in range(2):
-        _crash(monkeypatch, loaded, out, after)
-        for table in [path for path in out.iterdir() if any(path.rglob("*.parquet"))]:
-            rows = pl.scan_parquet(table, hive_partitioning=True).collect().height
-            assert rows == arrow.dataset(table, format="parquet", partitioning="hive").count_rows() > 0
-        with pytest.raises(ExportError, match="cut short"):
-            restored(tmp_path / "again.duckdb", out)
-    exported(loaded, out)
-    load(loaded, tmp_path, *[a_run(800 + place, at) for place, at in enumerate(MONTHS)])
-    _crash(monkeypatch, loaded, out, min(after, 12))
-    exported(loaded, out)
-    assert contents_of_export(out, tmp_path) == contents(loaded)
-    assert not list(out.rglob(".*"))
-
-
-def test_what_a_crash_left_of_a_partition_that_is_gone_is_removed(
-    loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The next export removes files of a partition that no longer has runs when a crash left them."""
-    out = tmp_path / "out"
-    exported(loaded, out)
-    load(loaded, tmp_path, a_run(700, 1_600_000_000, status="in_progress"))
-    _crash(monkeypatch, loaded, out, 1)
-    assert list(out.rglob("month=2020-09"))
-    load(loaded, tmp_path, a_run(700, 1_700_000_000))
-    assert exported(loaded, out).removed == 1
-    assert not list(out.rglob("month=2020-09"))
-    assert contents_of_export(out, tmp_path) == contents(loaded)
-
-
-def test_an_upgrade_that_adds_a_column_writes_everything(
-    loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After an upgrade that adds a column all partitions are written again."""
-    exported(loaded, tmp_path / "out")
-    monkeypatch.setattr(export_module, "_columns_digest", lambda: "others")
-    assert exported(loaded, tmp_path / "out").unchanged == 0
-
-
-def test_only_one_is_at_work_in_an_export(loaded: Path, tmp_path: Path) -> None:
-    """A second concurrent export is refused, while several processes may read."""
-    out = tmp_path / "out"
-    exported(loaded, out)
-    with held(out, for_writing=True):
-        with pytest.raises(ExportError, match="uses it"):
-            exported(loaded, out)
-        with pytest.raises(ExportError, match="uses it"):
-            restored(tmp_path / "again.duckdb", out)
-    with held(out, for_writing=False):
-        restored(tmp_path / "again.duckdb", out)
-
-
-def test_a_full_disk_is_reported_in_a_sentence(tmp_path: Path) -> None:
-    """A full disk ends in a sentence, for the manifest and for tables; the next export completes."""
-    warehouse, out = tmp_path / "runs.duckdb", tmp_path / "out"
-    load(warehouse, tmp_path, a_run(1, None))
-    for kilobytes in (0, 2):
-        command = f"ulimit -f {kilobytes}; exec {RUNMART} export -w {warehouse} --to {out}"
-        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
-        assert (done.returncode, (out / MANIFEST).exists()) == (1, kilobytes == 2)
-        assert done.stderr.startswith(f"runmart: {out}: ")
-        assert done.stderr.endswith("run the command again once that is fixed\n")
-    exported(warehouse, out)
-    assert contents_of_export(out, tmp_path) == contents(warehouse)
 
 
 def test_what_is_newer_stays(loaded: Path, tmp_path: Path) -> None:
