@@ -19,6 +19,7 @@ from runmart.models.tables.bookkeeping import (
     LOADS,
     PRUNES,
     SCHEMA,
+    SOURCES,
     THREADS,
 )
 from runmart.models.tables.prices import MODEL_ALIASES, PRICES
@@ -144,6 +145,19 @@ def add_tool_sums(connection: "DuckDBPyConnection") -> None:
         connection.execute("drop table main.runs_before")
 
 
+def add_sources(connection: "DuckDBPyConnection") -> None:
+    """Add the state of pulled sources, and have their threads read again from the beginning.
+
+    The watermarks of earlier versions may lie in the future, or come from runs that were rejected, and hide runs.
+    """
+    _create_table(connection, SCHEMA, SOURCES)
+    connection.execute(f"""
+        update {SCHEMA}.{THREADS.name} set
+            state = 'listed', newest_run_id = null, newest_created_at = null, page_digest = null,
+            gap_after = null, gap_until_run_id = null, gap_until = null, error = null
+        where state <> 'gone'""")
+
+
 def adding(version: int, description: str, *columns: AddedColumn) -> Migration:
     """A migration that adds declared columns, filled with their defaults."""
 
@@ -190,6 +204,7 @@ MIGRATIONS = (
     Migration(7, "add runmart.content_rules and runmart.prunes", add_rules),
     Migration(8, "add tool_count and tools_digest to runs", add_tool_sums, TOOL_SUMS),
     adding(9, "add items, last_position and last_line to runmart.rejects", *PACK_COLUMNS),
+    Migration(10, "add runmart.sources, and read threads again whose watermarks may hide runs", add_sources),
 )
 """In order. A released migration is never changed: a new one follows it, made by `adding` where it adds columns."""
 

@@ -116,24 +116,52 @@ THREADS: Table[Any] = Table(
                 "listed (not read yet), complete, partial (see gap_after), failed (see error), gone (not on the server)"
             ),
         ),
-        Column("newest_run_id", VARCHAR, meaning="High watermark: the newest run that was read"),
-        Column("newest_created_at", TIMESTAMPTZ, meaning="Creation time of that run"),
+        Column("newest_run_id", VARCHAR, meaning="The newest stored run that was read"),
+        Column(
+            "newest_created_at",
+            TIMESTAMPTZ,
+            meaning="High watermark: creation time of that run, or when it was observed, whichever is earlier",
+        ),
         Column("page_digest", VARCHAR, meaning="SHA-256 of the newest page; unchanged means no new runs"),
         Column(
             "gap_after",
             VARCHAR,
-            meaning="Backfill cursor: older runs than this one are not loaded yet; null when complete",
+            meaning="Backfill cursor: the runs behind this one are not loaded yet; null when complete",
         ),
         Column(
             "gap_until_run_id",
             VARCHAR,
             meaning="End of the gap: the newest loaded run below it; null when there is none",
         ),
-        Column("gap_until", TIMESTAMPTZ, meaning="Creation time of that run"),
+        Column("gap_until", TIMESTAMPTZ, meaning="High watermark of that run"),
         Column("since", TIMESTAMPTZ, meaning="Runs created before were not requested; null when all were"),
         Column("changed_at", TIMESTAMPTZ, meaning="Last time that the thread had new or changed runs"),
         Column("checked_at", TIMESTAMPTZ, meaning="Last recorded check of the thread"),
         Column("error", VARCHAR, meaning="Error of the last attempt; null when it succeeded"),
+    ),
+)
+
+SOURCES: Table[Any] = Table(
+    "sources",
+    grain="one row per source that was pulled",
+    purpose="Sources: the last pull of each, where the next one goes on, and how the server pages its lists.",
+    columns=(
+        Column("source", VARCHAR, meaning="Label of the source"),
+        Column("pulled_at", TIMESTAMPTZ, meaning="End of the last complete pull; null before the first"),
+        Column("started_at", TIMESTAMPTZ, meaning="Start of the last pull, complete or not"),
+        Column(
+            "asked_until",
+            VARCHAR,
+            meaning="The thread up to which the last pull asked, in order of ids; the next one begins behind it",
+        ),
+        Column(
+            "runs_paging",
+            VARCHAR,
+            meaning="How lists of runs are read: newest first, oldest first, before or large pages; null for untried",
+        ),
+        Column("threads_paging", VARCHAR, meaning="How the list of threads is read; null for untried"),
+        Column("list_state", VARCHAR, meaning="State of the list of threads: partial or complete; null for unread"),
+        Column("list_after", VARCHAR, meaning="Cursor of the list of threads, behind which it is not read yet"),
     ),
 )
 
@@ -197,6 +225,7 @@ BOOKKEEPING_TABLES = (
     SCHEMA_VERSION,
     INSTALLED_VIEWS,
     THREADS,
+    SOURCES,
     GIVEN_UP_RUNS,
     CONTENT_RULES,
     PRUNES,

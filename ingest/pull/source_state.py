@@ -1,0 +1,55 @@
+"""Stored state of a source: when its last complete pull ended, where the next one goes on, how its lists are paged."""
+
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING
+
+from runmart.ingest.load.bookkeeping import replace_rows
+from runmart.ingest.pull.instants import microseconds
+from runmart.models.tables.bookkeeping import SCHEMA, SOURCES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """A row of `runmart.sources` without its label. Instants are in seconds since 1970."""
+
+    pulled: float | None = None
+    """End of the last complete pull."""
+    started: float | None = None
+    """Start of the last pull."""
+    asked_until: str | None = None
+    """The thread up to which the last pull asked, in order of ids."""
+    runs_paging: str | None = None
+    threads_paging: str | None = None
+    list_state: str | None = None
+    list_after: str | None = None
+
+
+def read_state(connection: "DuckDBPyConnection", source: str) -> SourceState:
+    """The state of a source; an empty one where it was never pulled, or the schema is older than the table."""
+    if not _is_there(connection):
+        return SourceState()
+    rows = connection.execute(
+        f"""
+        select
+            epoch(pulled_at), epoch(started_at), asked_until, runs_paging, threads_paging, list_state, list_after
+        from {SCHEMA}.{SOURCES.name} where source = ?""",
+        [source],
+    ).fetchall()
+    return SourceState(*rows[0]) if rows else SourceState()
+
+
+def write_state(connection: "DuckDBPyConnection", source: str, state: SourceState) -> None:
+    """Replace the state of a source, within the transaction that the caller has open."""
+    pulled, started, *rest = astuple(state)
+    row = (source, microseconds(pulled), microseconds(started), *rest)
+    replace_rows(connection, SOURCES, [row], ("source",))
+
+
+def _is_there(connection: "DuckDBPyConnection") -> bool:
+    found = connection.execute(
+        "select 1 from duckdb_tables() where schema_name = ? and table_name = ?", [SCHEMA, SOURCES.name]
+    ).fetchall()
+    return bool(found)
