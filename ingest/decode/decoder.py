@@ -7,25 +7,39 @@ give the same observations.
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from runmart.ingest.decode.lenient import LenientDecoder
 from runmart.ingest.decode.observations import ObservationBuilder
-from runmart.ingest.decode.result import BlockCounts, Decoded
+from runmart.ingest.decode.result import BlockCounts, Decoded, LenientResult
 from runmart.ingest.decode.whole import WholeBlock, WholeDecoder, is_utf8
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.parse.classify import Classifier
 from runmart.ingest.parse.formats import FORMATS, Format
 from runmart.ingest.parse.json_object import UnfitError
 from runmart.ingest.parse.repeated_keys import columns_may_repeat_key
-from runmart.models.observations import Observations, Origin
+from runmart.models.observations import Observations, Origin, Reject
 from runmart.models.record_spec import SPECS, RecordSpec
+from runmart.models.tables.steps import StepRow
 
 if TYPE_CHECKING:
     from msgspec import Struct
 
 Blocks = Sequence[tuple[Block, Origin]]
 """Blocks, each with the origin of what it holds."""
+
+Placed = TypeVar("Placed", Reject, StepRow)
+
+
+class ParsedBlock(NamedTuple):
+    """A block whose records are known, one by one."""
+
+    block: Block
+    origin: Origin
+    whole: WholeBlock | None
+    """What one call has decoded."""
+    parts: LenientResult | None
+    """What it holds record by record, where that was not possible."""
 
 
 class _Group:
@@ -62,30 +76,43 @@ class Decoder:
 
     def decode(self, blocks: Blocks) -> Decoded:
         """The observations of `blocks`; their positions are those in the block."""
+        return self.observe(self.parse(block, origin) for block, origin in blocks)
+
+    def parse(self, block: Block, origin: Origin) -> ParsedBlock:
+        """The records of a block, for `observe`; a few of them may turn out to be rejects there."""
+        whole = self._whole(block)
+        return ParsedBlock(block, origin, whole, None if whole else self._lenient.decode(block, origin))
+
+    def observe(self, parsed: Iterable[ParsedBlock]) -> Decoded:
+        """The observations of parsed blocks, which another decoder may have parsed; each is used once."""
+        blocks: list[tuple[Block, Origin]] = []
+        lenient: dict[int, LenientResult] = {}
+        groups: list[_Group] = []
+        for number, one in enumerate(parsed):
+            blocks.append((one.block, one.origin))
+            if one.whole is not None:
+                self._group(groups, number, one.whole)
+            elif one.parts is not None:
+                lenient[number] = one.parts
         result = Decoded(rejects=[[] for _ in blocks], counts=[BlockCounts(0, 0, 0)] * len(blocks))
         rest = set(range(len(blocks)))
-        for group in self._groups(range(len(blocks)), blocks):
+        for group in groups:
             for observations, part in self._observe(group, blocks):
                 result.observations += [observations] if len(observations) else []
                 result.pages += len(part.pages)
                 for number, count in part.blocks:
                     result.counts[number] = BlockCounts(count, 0, count)
                     rest.remove(number)
-        self._decode_leniently([(number, *blocks[number]) for number in sorted(rest)], result)
+        for number in rest - lenient.keys():
+            lenient[number] = self._lenient.decode(*blocks[number])
+        self._add_lenient([(number, blocks[number][1], lenient[number]) for number in sorted(rest)], result)
         return result
 
-    def _groups(self, numbers: Iterable[int], blocks: Blocks) -> list[_Group]:
-        """The blocks with these numbers that can be decoded whole."""
-        groups: list[_Group] = []
-        for number in numbers:
-            block, _ = blocks[number]
-            found = self._whole(block)
-            if found is None:
-                continue
-            if not groups or groups[-1].record is not found.record:
-                groups.append(_Group(found, self._builders[found.types.spec.object]))
-            groups[-1].add(number, found)
-        return groups
+    def _group(self, groups: list[_Group], number: int, whole: WholeBlock) -> None:
+        """Add a block to the last group, or to a new one where its records are of another type."""
+        if not groups or groups[-1].record is not whole.record:
+            groups.append(_Group(whole, self._builders[whole.types.spec.object]))
+        groups[-1].add(number, whole)
 
     def _whole(self, block: Block) -> WholeBlock | None:
         """The records of a block by one call; None where that is not possible."""
@@ -113,18 +140,21 @@ class Decoder:
                 pass
         if len(group.blocks) == 1:
             return []
-        # a block that fits into the stack as part of a group may not fit from here: then it is decoded leniently
-        alone = chain.from_iterable(self._groups([number], blocks) for number, _ in group.blocks)
+        alone: list[_Group] = []
+        for number, _ in group.blocks:
+            # a block that fits into the stack as part of a group may not fit from here: then it is decoded leniently
+            if (whole := self._whole(blocks[number][0])) is not None:
+                alone.append(_Group(whole, self._builders[whole.types.spec.object]))
+                alone[-1].add(number, whole)
         return [found for one in alone for found in self._observe(one, blocks)]
 
-    def _decode_leniently(self, blocks: Sequence[tuple[int, Block, Origin]], result: Decoded) -> None:
-        """Decode `blocks`, each with its number, record by record, and add what they hold to `result`."""
-        parts = [(number, origin, self._lenient.decode(block, origin)) for number, block, origin in blocks]
-        for number, _, found in parts:
+    def _add_lenient(self, parts: Sequence[tuple[int, Origin, LenientResult]], result: Decoded) -> None:
+        """Add what blocks, each with its number, hold record by record to `result`."""
+        for number, origin, found in parts:
             result.pages += found.pages
-            result.rejects[number] = found.all_rejects()
+            result.rejects[number] = _of(origin, found.all_rejects())
             result.skipped += found.skipped
-            result.steps += found.steps
+            result.steps += _of(origin, found.steps)
             result.counts[number] = BlockCounts(
                 len(found.records), found.rejected, found.items, len(found.steps), found.skipped
             )
@@ -137,3 +167,8 @@ class Decoder:
                 origins = [(origin, len(some)) for origin, some in found]
                 positions, extras = [one.position for one in records], [one.extra for one in records]
                 result.observations.append(builder.build(columns, origins, positions, extras=extras))
+
+
+def _of(origin: Origin, found: list[Placed]) -> list[Placed]:
+    """Rejects or steps of an origin, which may differ from the one that they were parsed with."""
+    return [one if one.origin is origin else one._replace(origin=origin) for one in found]

@@ -2,13 +2,13 @@
 
 import gc
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from runmart.ingest.decode.decoder import Decoder
+from runmart.ingest.decode.decoder import Decoder, ParsedBlock
 from runmart.ingest.decode.result import BlockCounts
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.transform.admission import ADMIT_ALL, AdmissionFilter
@@ -43,8 +43,12 @@ class Converter:
 
     def convert(self, blocks: Sequence[tuple[Block, Origin]], admission: AdmissionFilter = ADMIT_ALL) -> Converted:
         """The rows of `blocks` that pass the admission filter; positions are those in the block."""
+        return self.convert_parsed((self._decoder.parse(block, origin) for block, origin in blocks), admission)
+
+    def convert_parsed(self, parsed: Iterable[ParsedBlock], admission: AdmissionFilter = ADMIT_ALL) -> Converted:
+        """The same of blocks that were parsed before; each is used once."""
         with _no_garbage_collection():
-            decoded = self._decoder.decode(blocks)
+            decoded = self._decoder.observe(parsed)
             batches = [flatten(observations) for observations in decoded.observations]
             steps = batch(decoded.steps) if decoded.steps else None
         found = Converted(batches, decoded.rejects, decoded.counts, decoded.skipped, decoded.pages, steps)
