@@ -5,6 +5,7 @@ ThreadError      one thread cannot be read; the pull goes on without it
 RefusedError     ... because the server refuses it
 GoneError        ... because the server does not know it
 CursorError      ... any further, because the server does not know the cursor
+IncompleteError  ... to its end, because the server's pages do not lead there
 """
 
 from runmart.ingest.errors import RunmartError
@@ -28,3 +29,7 @@ class GoneError(RefusedError):
 
 class CursorError(ThreadError):
     """The server does not know the cursor: the run after which a page was requested."""
+
+
+class IncompleteError(ThreadError):
+    """The pages of a server do not lead to the end of a list."""

@@ -1,92 +1,302 @@
-"""Cursor pagination, newest first, down to the stored watermark. No I/O of its own, no clock.
+"""Pagination, verified: a list is read in the way that its server pages it. No I/O of its own, no clock.
 
-Servers send a wrong `has_more`, repeat cursors, or sort by something else than asked. So pagination ends only at a page
-that adds nothing or at the watermark; any other end is an error, so that the next pull tries again.
+Servers send a wrong `has_more`, repeat pages, ignore `after` or `order`, or take `after` for something else: so nothing
+that they say of their pages is believed. Each page must follow the one before, whose last item it repeats; a page that
+repeats others is no end, and the list is then read in another way. A list that cannot be read to its end in any way is
+an error that says so.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
 
-from runmart.ingest.pull.errors import CursorError, RefusedError, ThreadError
+from runmart.ingest.pull.errors import CursorError, IncompleteError, RefusedError
+from runmart.ingest.pull.ground import OVERLAP_SECONDS, Ground, NoGround
 from runmart.ingest.pull.responses import Item, Page
 
-OVERLAP_SECONDS = 600.0
-"""How far pages are read beyond the watermark: the clocks of a server's machines may differ."""
+Paging = Literal["newest first", "oldest first", "before", "large pages"]
+"""Ways to read a list: by `order=desc` and `after`, by `order=asc` and `after`, by `order=desc` and `before`, or all
+of it as one page."""
+
+PAGINGS: tuple[Paging, ...] = get_args(Paging)
+
+PAGE_SIZE = 100
+"""Items per page: the most that the API allows."""
+
+
+def paging(text: str | None) -> Paging | None:
+    """A stored way to read a list; None for none, or for one that this version does not know."""
+    return next((way for way in PAGINGS if way == text), None)
+
+
+_LARGE = (1_000, 10_000, 100_000)
+"""Items per page where a server has nothing else but its first page."""
 
 _REPEATS = 2
-"""How often a page is requested again that adds nothing and yet says that more follows."""
-
-GetPage = Callable[[str | None], Awaitable[Page]]
-"""Returns the page after the item with this id; the first page for None."""
+"""How often a page is requested again that adds nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Watermark:
-    """What is stored of a list: all items up to the newest stored one."""
+class Query(NamedTuple):
+    """The request for a page."""
 
-    newest_id: str | None = None
-    newest_created: float | None = None
-    """Seconds since 1970."""
-    since: float | None = None
-    """Items created before are not wanted, in seconds since 1970."""
+    paging: Paging
+    cursor: str | None = None
+    """The item behind which the page begins; the first page for None."""
+    limit: int = PAGE_SIZE
+
+    @property
+    def parameters(self) -> dict[str, str | int]:
+        """The query parameters."""
+        found: dict[str, str | int] = {"limit": self.limit, "order": "asc" if self.paging == "oldest first" else "desc"}
+        if self.cursor is not None:
+            found["before" if self.paging == "before" else "after"] = self.cursor
+        return found
 
 
-async def paginate(get: GetPage, watermark: Watermark, after: str | None = None) -> AsyncIterator[Page]:
-    """Pages that may hold new items, from the cursor `after` on.
+GetPage = Callable[[Query], Awaitable[Page]]
 
-    Raises:
-        ThreadError: The server repeats a page and says that more follows.
-        CursorError: It does not know a cursor.
-    """
-    seen: set[str] = set()
-    order = _Order()
-    has_newest = False
-    while True:
-        try:
-            page = await _next(get, after, seen)
-        except RefusedError as error:
-            if after is None:
-                raise
-            raise CursorError(f"the server does not go on behind {after}: {error}") from None
-        if page is None:
+
+def first_query(paging: Paging, cursor: str | None = None) -> Query:
+    """The first request of a reader that reads in this way, from a cursor on."""
+    return Query(paging, None, _LARGE[0]) if paging == "large pages" else Query(paging, cursor)
+
+
+class _AstrayError(Exception):
+    """A way to read a list does not lead to its end."""
+
+
+@dataclass
+class Manners:
+    """How a server pages lists of one kind, as far as its lists have shown."""
+
+    paging: Paging | None = None
+    """The way that has led to the end of a list; None before the first."""
+    largest: int = 0
+    """The number of items on the largest page."""
+    says_more: bool = False
+    """Whether it has said of a page that more follow: only then is it believed where it says that none do."""
+
+    def note(self, page: Page) -> None:
+        """Learn from a page."""
+        self.largest = max(self.largest, page.size)
+        self.says_more = self.says_more or page.has_more is True
+
+    def is_last(self, page: Page) -> bool:
+        """Whether nothing follows a page, which has room for more."""
+        return page.has_more is False and page.size < PAGE_SIZE and (self.says_more or page.size < self.largest)
+
+    @property
+    def ways(self) -> list[Paging]:
+        """The ways to try, the best first."""
+        return sorted(PAGINGS, key=lambda way: way != self.paging)
+
+
+class ListReader:
+    """Reads one list, once."""
+
+    def __init__(
+        self, get: GetPage, manners: Manners, ground: Ground | None = None, paging: Paging | None = None
+    ) -> None:
+        """A reader.
+
+        Args:
+            get: Requests a page.
+            manners: How the server pages; the reader adds what it learns.
+            ground: Where the list can be left when it comes newest first; nowhere for None.
+            paging: The way to try first; by default the best that is known.
+        """
+        self._get = get
+        self._manners = manners
+        self._ground = ground or NoGround()
+        self._seen: set[str] = set()
+        self._first_pages: dict[Paging, tuple[str, ...]] = {}
+        self.paging: Paging = paging or manners.ways[0]
+        """The way in which it is read."""
+        self.cursor: str | None = None
+        """Where another reader can go on behind the last page, in the same way; None where that is not possible."""
+
+    async def pages(self, cursor: str | None = None) -> AsyncIterator[Page]:
+        """The pages with new items, read in the first way to try, or in others where that leads astray.
+
+        Args:
+            cursor: Where an earlier reader has got to, in the first way.
+
+        Raises:
+            IncompleteError: No way leads to the end of the list.
+            CursorError: The server does not know `cursor`.
+            ThreadError: It refuses the first page, or cannot be read.
+        """
+        problems: list[str] = []
+        for way in sorted(self._manners.ways, key=lambda way, first=self.paging: way != first):
+            self.paging, self.cursor = way, cursor
+            found = self._large() if way == "large pages" else self._cursored(way, cursor)
+            try:
+                async for page in found:
+                    yield page
+            except RefusedError as error:
+                if not problems and not self._seen:
+                    if cursor is None:
+                        raise
+                    raise CursorError(f"the server does not go on behind {cursor}: {error}") from None
+                problems.append(f"{way}: {error}")
+            except _AstrayError as error:
+                problems.append(f"{way}: {error}")
+            else:
+                if problems or self._manners.paging is None:
+                    self._manners.paging = way
+                return
+            cursor = None
+        if self._is_mirrored():
             return
-        yield page
-        seen.update(item.id for item in page.items)
-        order.add(page.items)
-        has_newest = has_newest or any(item.id == watermark.newest_id for item in page.items)
-        if order.is_descending and _is_reached(page, watermark, has_newest=has_newest):
-            return
-        after = page.items[-1].id
+        raise IncompleteError(
+            f"the server's pages do not lead to the end of the list: {len(self._seen):,} items were found, there may "
+            f"be more ({'; '.join(problems)})"
+        )
 
+    async def _cursored(self, way: Paging, cursor: str | None) -> AsyncIterator[Page]:
+        """The pages with new items, each requested behind an item of the one before."""
+        order, met = _Order(), set[str]()
+        place = _Place(cursor, set() if cursor is None else {cursor}, set())
+        while True:
+            page = await self._next(way, place, met)
+            if place.cursor is None:
+                self._first_pages[way] = page.ids
+            order.add([item for item in page.items if item.id not in met])
+            is_further = not met.issuperset(page.ids)
+            if not self._seen.issuperset(page.ids) or page.size > len(page.ids):
+                fresh = [item for item in page.items if item.id not in self._seen]
+                is_reached = way != "oldest first" and order.is_descending and await self._is_reached(page, fresh)
+                self._seen.update(page.ids)
+                self.cursor = _place_behind(page).cursor if is_further else place.cursor
+                yield page  # only now, since what is stored behind it is known ground from then on
+                if is_reached:
+                    return
+            if is_further:
+                met.update(page.ids)
+                place = _place_behind(page)
+            elif page.size and not page.ids and (page.has_more or page.size >= PAGE_SIZE):
+                raise _AstrayError("a page has no ids to go on from")
+            elif not place.may_go_on_behind(page):
+                return
+            elif place.cursor == page.ids[-1]:
+                raise _AstrayError(f"{place.cursor} follows itself, and more is said to follow")
+            else:
+                place = _place_at_end(page)
 
-async def _next(get: GetPage, after: str | None, seen: set[str]) -> Page | None:
-    """The next page with a new item; None at the end."""
-    page = await get(after)
-    for _ in range(_REPEATS):
-        if any(item.id not in seen for item in page.items):
-            return page
-        if page.has_more is None or (not page.size and not page.has_more):
-            return None
-        page = await get(after)  # repeated or empty, though it says that more follows
-    if any(item.id not in seen for item in page.items):
+    async def _next(self, way: Paging, place: "_Place", met: set[str]) -> Page:
+        """The next page; one that repeats others, or is empty and says that more follows, is requested again.
+
+        Raises:
+            _AstrayError: It does not follow the page before.
+        """
+        query = Query(way, place.cursor)
+        page = await self._request(query)
+        for _ in range(_REPEATS):
+            if place.is_followed_by(page, met) and (page.size or page.has_more is not True):
+                break
+            page = await self._request(query)
+        if not place.is_followed_by(page, met):
+            raise _AstrayError(f"what follows {place.cursor} is not what came behind it before")
         return page
-    if page.size and page.has_more:
-        raise ThreadError(f"the page after {after} brings nothing new, again and again, and says that more is to come")
-    return None
+
+    async def _large(self) -> AsyncIterator[Page]:
+        """The whole list as one page, which is larger and larger until it is not full."""
+        largest = self._manners.largest
+        for limit in _LARGE:
+            page = await self._request(Query("large pages", None, limit))
+            is_new = self._seen <= set(page.ids)
+            if not self._seen.issuperset(page.ids) or page.size > len(page.ids):
+                self._seen.update(page.ids)
+                yield page
+            if page.size >= limit:
+                continue
+            if page.has_more:
+                raise _AstrayError(f"{page.size:,} items come, and more are said to follow")
+            if not is_new:
+                raise _AstrayError(f"{page.size:,} items come, without others that came before")
+            if page.size >= largest and not await self._is_same_backwards(page, limit):
+                raise _AstrayError(f"{page.size:,} items come, other ones in each order")
+            return
+        raise _AstrayError(f"there are more than {_LARGE[-1]:,} items")
+
+    async def _is_same_backwards(self, page: Page, limit: int) -> bool:
+        """Whether the same items come in the other order: so many may be all that the server ever sends."""
+        if page.size == PAGE_SIZE:
+            return False
+        other = await self._request(Query("oldest first", None, limit))
+        return set(other.ids) == set(page.ids)
+
+    async def _request(self, query: Query) -> Page:
+        page = await self._get(query)
+        self._manners.note(page)
+        return page
+
+    def is_all_on(self, page: Page) -> bool:
+        """Whether one page holds all that was read."""
+        return self._seen <= set(page.ids)
+
+    async def _is_reached(self, page: Page, fresh: Sequence[Item]) -> bool:
+        return await self._ground.is_reached(fresh, is_last=self._manners.is_last(page))
+
+    def _is_mirrored(self) -> bool:
+        """Whether the first page in each order is the other, backwards, and so the whole list."""
+        newest, oldest = (self._first_pages.get(way, ()) for way in ("newest first", "oldest first"))
+        return len(newest) > 1 and newest == tuple(reversed(oldest)) and self._seen == set(newest)
 
 
-def _is_reached(page: Page, watermark: Watermark, *, has_newest: bool) -> bool:
-    """Whether all items after a page are stored, or not wanted."""
-    oldest = page.items[-1].created
-    if oldest is None:
-        return False
-    if watermark.since is not None and oldest < watermark.since:
-        return True
-    if watermark.newest_created is None:
-        return False
-    if has_newest and not page.has_more:
-        return True
-    return oldest < watermark.newest_created - OVERLAP_SECONDS
+class _Place(NamedTuple):
+    """A place in a list, from which to go on."""
+
+    cursor: str | None
+    """The item behind which the next page begins; None for the front."""
+    tail: set[str]
+    """Known items that the next page may repeat: those from the cursor on, and those as old as it."""
+    behind: set[str]
+    """Known items behind the cursor, of which the next page repeats some."""
+
+    def is_followed_by(self, page: Page, met: set[str]) -> bool:
+        """Whether a page follows this place: it repeats what must come, and brings something else that is not `met`."""
+        if self.behind and self.behind.isdisjoint(page.ids):
+            return False
+        return not met.issuperset(page.ids) or self.tail.issuperset(page.ids)
+
+    def may_go_on_behind(self, page: Page) -> bool:
+        """Whether more may follow a page that repeats the last items alone.
+
+        It says so; or it begins with the cursor itself and has no room for more than what was known.
+        """
+        if not page.ids:
+            return False
+        is_full = self.cursor in page.ids and self.cursor != page.ids[-1] and len(page.ids) >= len(self.tail)
+        return page.has_more is True or is_full
+
+
+def _place_behind(page: Page) -> _Place:
+    """Where to go on behind a page: the last items with one creation time come again.
+
+    A server that compares times would leave out those of them that had no room on the page; and one that takes the
+    cursor for something else does not send them.
+    """
+    created = {item.id: item.created for item in page.items}
+    last = created.get(page.ids[-1])
+    for index in range(len(page.ids) - 1, -1, -1):
+        found = created.get(page.ids[index])
+        if last is not None and found is not None and found != last:
+            tail = _as_old(page, page.ids[index]).union(page.ids[index:])
+            return _Place(page.ids[index], tail, set(page.ids[index + 1 :]))
+    return _place_at_end(page)
+
+
+def _place_at_end(page: Page) -> _Place:
+    """The place behind the last item of a page."""
+    return _Place(page.ids[-1], _as_old(page, page.ids[-1]), set())
+
+
+def _as_old(page: Page, run_id: str) -> set[str]:
+    """An item of a page, and those that were created at the same time."""
+    created = {item.id: item.created for item in page.items}
+    moment = created.get(run_id)
+    return {run_id} if moment is None else {one for one, when in created.items() if when == moment}
 
 
 class _Order:
@@ -96,13 +306,12 @@ class _Order:
         self._last: float | None = None
         self.is_descending = True
 
-    def add(self, items: list[Item]) -> None:
+    def add(self, items: Sequence[Item]) -> None:
         """Add the items of the next page."""
         created = [item.created for item in items if item.created is not None]
         if created and created[-1] > created[0]:
             self.is_descending = False
         for item in items:
-            created = item.created
-            if created is None or (self._last is not None and created > self._last + OVERLAP_SECONDS):
+            if item.created is None or (self._last is not None and item.created > self._last + OVERLAP_SECONDS):
                 self.is_descending = False
-            self._last = created
+            self._last = item.created

@@ -1,56 +1,85 @@
-"""The fields of a response that control a pull: ids, statuses, instants and `has_more`.
+"""Pages of lists, as a server sends them: ids, statuses, instants and `has_more`, which control a pull.
 
-Rows are decoded separately, from the same bytes, by `runmart.ingest.transform`.
+Runs and steps are parsed once, by the decoder of `runmart ingest`; the load makes rows of what was parsed. What it
+rejects is no item, so that nothing that is not stored controls a pull.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from runmart.ingest.decode.decoder import Decoder, ParsedBlock
 from runmart.ingest.digest import content_digest
+from runmart.ingest.parse.blocks import blocks
 from runmart.ingest.pull.client import Response
+from runmart.models.observations import Origin
+from runmart.models.quirks import microseconds
 from runmart.models.statuses import TERMINAL_STATUSES
 
-_MILLISECONDS_FROM = 1e11
-"""Some servers send milliseconds (see `runmart.models.quirks`)."""
+_LAST_SECOND = 253_402_300_799.0
+"""The last second of the year 9999."""
 
 
-class Item(Struct, frozen=True):
+class Item(NamedTuple):
     """The fields of a run, a step or a thread that control a pull."""
 
     id: str
     status: str | None = None
-    created_at: Any = None
-    expires_at: Any = None
+    created: float | None = None
+    """Seconds since 1970; None where unknown."""
 
     @property
     def is_open(self) -> bool:
         """Whether it has not ended."""
         return self.status not in TERMINAL_STATUSES
 
-    @property
-    def created(self) -> float | None:
-        """Seconds since 1970."""
-        return seconds(self.created_at)
 
-    @property
-    def expires(self) -> float | None:
-        """Seconds since 1970."""
-        return seconds(self.expires_at)
-
-
-class Page(NamedTuple):
+@dataclass(frozen=True)
+class Page:
     """One page of a list."""
 
     response: Response
-    items: list[Item]
     size: int
     """The number of items, those without an id included."""
     has_more: bool | None
     """As sent; None when missing, as in a bare array."""
     digest: str
-    """The content digest of its items, as sent."""
+    """The content digest of its items and of `has_more`, as sent."""
+    decoder: Decoder | None = field(repr=False, default=None)
+    """What decodes it; None for a list of threads, which are not stored."""
+    _items: tuple[Item, ...] = ()
+
+    @cached_property
+    def parsed(self) -> tuple[ParsedBlock, ...]:
+        """What it holds, parsed when it is first needed: an unchanged page never is."""
+        if self.decoder is None:
+            return ()
+        origin = Origin("", self.response.observed_at, 0)
+        return tuple(self.decoder.parse(block, origin) for block in blocks([self.response.body]))
+
+    @cached_property
+    def items(self) -> tuple[Item, ...]:
+        """The runs, steps or threads in it that have an id, in order."""
+        return self._items or tuple(_items(self.parsed))
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The ids in it, in order, those of rejects included where they can be read."""
+        if self.decoder is None or all(one.whole is not None for one in self.parsed):
+            return tuple(item.id for item in self.items)
+        return _ids(self.response.body) or tuple(item.id for item in self.items)
+
+
+class MalformedError(Exception):
+    """A response is not of the expected form; `page` is what can be read of it, which is loaded all the same."""
+
+    def __init__(self, reason: str, page: Page) -> None:
+        super().__init__(reason)
+        self.page = page
 
 
 class _List(Struct):
@@ -58,72 +87,128 @@ class _List(Struct):
     has_more: Any = None
 
 
+class _Identified(Struct):
+    id: str
+    created_at: Any = None
+
+
 _LIST = msgspec.json.Decoder(_List)
 _RAW_ITEMS = msgspec.json.Decoder(list[Raw])
-_ITEMS = msgspec.json.Decoder(list[Item])
-_ITEM = msgspec.json.Decoder(Item)
+_IDENTIFIED = msgspec.json.Decoder(_Identified)
 
 
-class MalformedError(Exception):
-    """A response is not of the expected form."""
-
-
-def page(response: Response) -> Page:
-    """A page of items; those without an id are left out.
+def page(response: Response, decoder: Decoder) -> Page:
+    """A page of runs or steps.
 
     Raises:
         MalformedError: It is not a list.
     """
     try:
-        if response.body.lstrip()[:1] == b"[":
-            data, has_more = response.body, None
-        else:
-            envelope = _LIST.decode(response.body)
-            if envelope.data is UNSET:
-                raise MalformedError("an object without `data` where a list was expected")
-            data, has_more = bytes(envelope.data), envelope.has_more
-        items, count = _items(data)
+        data, has_more, items = _envelope(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(f"no list: {error}") from None
-    said = has_more if isinstance(has_more, bool) else None
-    return Page(response, items, count, said, content_digest(data))
+        found = Page(response, 0, None, response.digest, decoder)
+        if found.items and isinstance(error, msgspec.ValidationError):  # a list in another envelope
+            return Page(response, len(found.items), None, response.digest, decoder)
+        raise MalformedError(f"no list: {error}", found) from None
+    return Page(response, len(items), has_more, _digest(data, has_more=has_more), decoder)
 
 
-def _items(data: bytes) -> tuple[list[Item], int]:
-    """The items that have an id, and the number of all items."""
+def thread_page(response: Response) -> Page:
+    """A page of threads.
+
+    Raises:
+        MalformedError: It is not a list.
+    """
     try:
-        items = _ITEMS.decode(data)
-    except msgspec.ValidationError:
-        found: list[Item] = []
-        raws = _RAW_ITEMS.decode(data)
-        for raw in raws:
-            try:
-                found.append(_ITEM.decode(raw))
-            except msgspec.ValidationError:
-                continue  # the load records it as a reject
-        return found, len(raws)
-    return items, len(items)
+        data, has_more, raws = _envelope(response.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedError(f"no list: {error}", Page(response, 0, None, response.digest)) from None
+    found = [one for one in map(_identified, raws) if one is not None]
+    items = tuple(Item(one.id, None, _seconds(one.created_at)) for one in found)
+    return Page(response, len(raws), has_more, _digest(data, has_more=has_more), None, items)
 
 
-def item(response: Response) -> Item:
-    """A single run.
+def single(response: Response, decoder: Decoder) -> Page:
+    """A single run, as a page.
 
     Raises:
         MalformedError: It is not a run.
     """
+    found = Page(response, 1, None, response.digest, decoder)
+    if not found.items:
+        raise MalformedError("no run", found)
+    return found
+
+
+def _envelope(body: bytes) -> tuple[bytes, bool | None, list[Raw]]:
+    """The list in a response, as sent, what it says of more, and its items.
+
+    Raises:
+        msgspec.DecodeError: There is no list.
+    """
+    data, has_more = body, None
+    if body.lstrip()[:1] != b"[":
+        envelope = _LIST.decode(body)
+        if envelope.data is UNSET:
+            raise msgspec.ValidationError("an object without `data` where a list was expected")
+        data, has_more = bytes(envelope.data), envelope.has_more
+    return data, has_more if isinstance(has_more, bool) else None, _RAW_ITEMS.decode(data)
+
+
+def _digest(data: bytes, *, has_more: bool | None) -> str:
+    return content_digest(data if has_more is None else data + str(has_more).encode())
+
+
+def _items(parsed: Sequence[ParsedBlock]) -> list[Item]:
+    found: list[tuple[int, Item]] = []
+    before = 0
+    for one in parsed:
+        if one.whole is not None:
+            records = list(enumerate(one.whole.records))
+            before_next = len(records)
+        elif one.parts is not None:
+            records = [(part.position, part.record) for part in one.parts.records]
+            records += [(step.position, step.record) for step in one.parts.steps]
+            before_next = one.parts.items
+        else:
+            continue
+        found += [(before + position, item) for position, record in records if (item := _item(record)) is not None]
+        before += before_next
+    return [item for _, item in sorted(found, key=lambda pair: pair[0])]
+
+
+def _item(record: Any) -> Item | None:
+    """The item of a record; None where it has no id."""
+    if not isinstance(record.id, str):
+        return None
+    status = record.status if isinstance(record.status, str) else None
+    return Item(record.id, status, _seconds(record.created_at))
+
+
+def _ids(body: bytes) -> tuple[str, ...]:
+    """The ids of the items of a list, as sent."""
     try:
-        return _ITEM.decode(response.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(f"no run: {error}") from None
+        _, _, raws = _envelope(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ()
+    return tuple(one.id for one in map(_identified, raws) if one is not None)
 
 
-def seconds(instant: Any) -> float | None:
-    """Seconds since 1970; None if it is not an instant."""
+def _identified(raw: Raw) -> _Identified | None:
+    try:
+        return _IDENTIFIED.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _seconds(instant: Any) -> float | None:
+    """Seconds since 1970; None where it is no instant after 1970."""
     if isinstance(instant, str):
         try:
             instant = float(instant)
         except ValueError:
             return None
-    if isinstance(instant, bool) or not isinstance(instant, int | float) or not 0 < instant < float("inf"):
+    if isinstance(instant, bool) or not isinstance(instant, int | float) or not 0 < instant < _LAST_SECOND * 1000:
         return None
-    return instant / 1000 if instant >= _MILLISECONDS_FROM else float(instant)
+    found = microseconds(instant)
+    return None if found is None or found > _LAST_SECOND * 1e6 else found / 1e6

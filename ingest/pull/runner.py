@@ -6,22 +6,25 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tenacity
-
-from runmart.ingest.errors import SettingsError
+from runmart.ingest.errors import RunmartError, SettingsError
 from runmart.ingest.load.totals import Totals
 from runmart.ingest.pull.archive import Archive
-from runmart.ingest.pull.client import Client, Counters, Patience, Response
-from runmart.ingest.pull.errors import GoneError, PullError, RefusedError, ThreadError
-from runmart.ingest.pull.pagination import Watermark, paginate
-from runmart.ingest.pull.providers import PAGE_SIZE, Server
-from runmart.ingest.pull.responses import MalformedError, Page, item, page
-from runmart.ingest.pull.schedule import DAY_SECONDS, Schedule, Selection
+from runmart.ingest.pull.client import Client, Counters, Patience
+from runmart.ingest.pull.errors import GoneError, IncompleteError, PullError, RefusedError, ThreadError
+from runmart.ingest.pull.listing import Listing, ListState
+from runmart.ingest.pull.page_requests import PageRequests
+from runmart.ingest.pull.pagination import ListReader, Manners, paging
+from runmart.ingest.pull.providers import Server
+from runmart.ingest.pull.responses import MalformedError, Page
+from runmart.ingest.pull.rotation import Rotation
+from runmart.ingest.pull.schedule import DAY_SECONDS, Due, Schedule, Selection
 from runmart.ingest.pull.sink import Prepare, PullSink
-from runmart.ingest.pull.threads import LISTED, Api, Thread, ThreadUpdate, failed, updates
+from runmart.ingest.pull.source_state import SourceState
+from runmart.ingest.pull.threads import LISTED, PARTIAL, Api, Thread, ThreadUpdate, failed, updates
 from runmart.ingest.warehouse.location import Location
 from runmart.models.redaction_policy import RedactionPolicy
 
@@ -37,9 +40,6 @@ STORED_SECONDS = 60.0
 
 _FAILING_THREADS = 50
 """Unreadable threads in a row after which the pull ends: the cause is then the server or the key, not a thread."""
-
-_MALFORMED_ATTEMPTS = 3
-"""Attempts at a request whose response is truncated or of another form than expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,11 @@ class Outcome:
     """Whether the pull was stopped by --deadline before all threads were read."""
     seconds: float = 0.0
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that was to be read was read."""
+        return not (self.deadline_reached or self.failures)
+
 
 Progress = Callable[[Outcome], None]
 """Called after each thread."""
@@ -120,16 +125,18 @@ async def pull(request: Request, progress: Progress = lambda _outcome: None) -> 
     store.check()
     plan = Schedule(request.warehouse, request.source, request.lock_timeout_seconds)
     try:
+        plan.read_source()
         async with Client(request.server, request.key, request.concurrency, request.patience) as client:
             running = _Pull(request, client, store, plan, progress)
             outcome = running.outcome
             try:
                 await running.run()
-            except (PullError, asyncio.CancelledError) as error:
-                state = "failed" if isinstance(error, PullError) else "interrupted"
+            except (RunmartError, asyncio.CancelledError) as error:
+                state = "interrupted" if isinstance(error, asyncio.CancelledError) else "failed"
                 await asyncio.shield(asyncio.to_thread(running.rescue, state))
                 raise
-            await asyncio.to_thread(store.finish, "done with rejects" if store.totals.rejected else "done")
+            state = "done with rejects" if store.totals.rejected else "done"
+            await asyncio.to_thread(store.finish, state, running.state())
     finally:
         plan.close()
     outcome.totals, outcome.load_id = store.totals, store.load_id
@@ -142,16 +149,26 @@ class _Pull:
 
     def __init__(self, request: Request, client: Client, store: PullSink, plan: Schedule, progress: Progress) -> None:
         self._request = request
-        self._client = client
+        self._pages = PageRequests(client, request.server, request.patience)
         self._store = store
         self._plan = plan
         self._progress = progress
+        self._started = time.time()
+        self._runs_manners = Manners(paging(plan.state.runs_paging))
+        self._threads_manners = Manners(paging(plan.state.threads_paging))
+        self._steps_manners = Manners()
+        self._listed = ListState(plan.state.list_state, plan.state.list_after)
+        self._rotation = Rotation(plan.state.asked_until)
         self._found: list[ThreadUpdate] = []
-        self._responses: list[Response] = []
+        self._others: list[Page] = []
         self._bytes = 0
         self._stored_at = time.monotonic()
         self._storing = asyncio.Lock()
+        self._chunk: list[str] = []
+        self._has_runs = False
+        """Whether the ids of the stored runs of the chunk were loaded."""
         self._failing = 0
+        self._is_over = False
         self.outcome = Outcome(counters=client.counters)
 
     async def run(self) -> None:
@@ -161,107 +178,117 @@ class _Pull:
                 await self._single_runs()
                 await self._collect_threads()
                 self._plan.prepare(time.time(), self._request.since, full=self._request.full)
-                for ids in self._plan.new_listed(CHUNK_THREADS):  # else the next pull could stop before these
-                    self._found += [ThreadUpdate(Thread(thread_id, LISTED)) for thread_id in ids]
-                    await self._flush()
                 for chunk in self._plan.threads(CHUNK_THREADS):
                     await self._read_threads(chunk)
         except TimeoutError:
             self.outcome.deadline_reached = True
         self.outcome.idle, self.outcome.gone = self._plan.skipped_idle, self._plan.skipped_gone
         await self._flush()
+        self._is_over = True
+
+    def state(self) -> SourceState:
+        """The state of the source at this moment."""
+        return SourceState(
+            pulled=time.time() if self._is_over and self.outcome.is_complete else self._plan.state.pulled,
+            started=self._started,
+            asked_until=self._rotation.asked_until,
+            runs_paging=self._runs_manners.paging,
+            threads_paging=self._threads_manners.paging,
+            list_state=self._listed.state,
+            list_after=self._listed.after,
+        )
 
     def rescue(self, state: str) -> None:
         """Store the results received before the pull ended early, and `state` as its state."""
         with suppress(Exception):
-            if self._found or self._responses:
+            if self._found or self._others:
                 self._store.add(*self._take())
-        self._store.abandon(state)
+        self._store.abandon(state, self.state())
 
     async def _collect_threads(self) -> None:
         request = self._request
         self._plan.add(request.selection.ids)
         if request.selection.sql is not None:
             self._plan.select(request.selection.sql)
-        if request.selection.known:
-            self._plan.add_known()
         if request.list_threads:
             await self._list()
+        if request.selection.known or request.list_threads:  # a list is read down to the known threads
+            self._plan.add_known()
 
     async def _list(self) -> None:
-        """Add the server's list of threads, read newest first up to a page of known threads, and all known threads."""
+        """Add the server's list of threads, and record the new ones with how far the list was read."""
 
-        async def get(after: str | None) -> Page:
-            return await self._page(self._request.server.threads, after)
+        async def known(ids: Sequence[str]) -> set[str]:
+            return self._plan.known_threads(ids)
 
+        before = ListState() if self._request.full else self._listed
+        listing = Listing(self._pages.threads, self._threads_manners, known, before)
         try:
-            async for some in paginate(get, Watermark()):
-                ids = [one.id for one in some.items]
-                self._plan.add_listed(ids)
-                if not self._request.full and ids and await asyncio.to_thread(self._plan.knows, ids):
-                    self._plan.add_known()  # the older threads of the list
-                    break
+            async for ids, state in listing.parts():
+                self._plan.add(ids)
+                new = set(ids) - self._plan.known_threads(ids)
+                self._found += [ThreadUpdate(Thread(thread_id, LISTED)) for thread_id in ids if thread_id in new]
+                self._listed = state
+                self._runs_manners.says_more = self._threads_manners.says_more
+                if len(self._found) >= CHUNK_THREADS:
+                    await self._flush()
         except RefusedError as error:
             raise SettingsError(
                 f"{self._request.server.base_url} lists no threads ({error}); "
                 "name them: --threads, --threads-sql, --known"
             ) from None
         except (ThreadError, MalformedError) as error:
-            self._fail("the list of threads", error)  # the next pull would take a part of the list for the whole
-        else:
-            self._plan.accept_listed()
+            self._listed = ListState(PARTIAL, None if isinstance(error, IncompleteError) else self._listed.after)
+            self._fail("the list of threads", error)
 
     async def _single_runs(self) -> None:
         for thread_id, run_id in self._request.runs:
             try:
-                one = await self._run(thread_id, run_id)
+                page = await self._pages.run(thread_id, run_id)
             except (ThreadError, MalformedError) as error:
                 self._fail(f"run {run_id}", error)
+                self._others += [error.page] if isinstance(error, MalformedError) else []
                 continue
-            self._responses.append(one.response)
+            self._others.append(page)
             await self._add_steps(thread_id, [run_id])
 
-    async def _read_threads(self, chunk: Sequence[Thread]) -> None:
+    async def _read_threads(self, chunk: Sequence[Due]) -> None:
         """Read threads, `concurrency` of them at a time."""
+        self._chunk, self._has_runs = [due.thread.thread_id for due in chunk], False
         waiting = iter(chunk)
 
         async def work() -> None:
-            for thread in waiting:  # shared: each takes the next
-                await self._read_thread(thread)
+            for thread, is_half_read in waiting:  # shared: each takes the next
+                if is_half_read:
+                    await self._read_thread(thread)
+                else:
+                    self._rotation.ask(thread.thread_id)
+                    await self._read_thread(thread)
+                    self._rotation.answer(thread.thread_id)
 
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self._request.concurrency, len(chunk))):
                     group.create_task(work())
-        except* (PullError, SettingsError) as errors:
+        except* RunmartError as errors:
             raise errors.exceptions[0] from None
 
     async def _read_thread(self, thread: Thread) -> None:
-        request, now = self._request, time.time()
-        api = Api(
-            lambda after: self._page(request.server.runs(thread.thread_id), after),
-            lambda run_id: self._run(thread.thread_id, run_id),
-        )
+        now = time.time()
         latest, is_changed = thread, False
         try:
-            async for found in updates(thread, api, now, request.since, full=request.full):
+            async for found in updates(
+                thread, self._api(thread.thread_id), now, self._request.since, full=self._request.full
+            ):
+                await self._add_steps_of(found, thread)
                 latest, is_changed = found.thread, is_changed or bool(found.pages)
                 self.outcome.given_up += len(found.given_up)
                 self._found.append(found)
                 self._bytes += sum(len(one.response.body) for one in found.pages)
-                await self._add_steps(thread.thread_id, found.touched)
                 if self._bytes >= STORED_BYTES or time.monotonic() - self._stored_at >= STORED_SECONDS:
                     await self._flush()
         except (ThreadError, MalformedError) as error:
-            if not (isinstance(error, GoneError) and thread.error == str(error)):  # it is reported once
-                self._fail(f"thread {thread.thread_id}", error)
-            self._found.append(ThreadUpdate(failed(latest, error, now)))
-            self._failing += not isinstance(error, GoneError)
-            if self._failing >= _FAILING_THREADS:
-                raise PullError(
-                    f"{self._failing} threads in a row could not be read, the last one because of {error}; "
-                    "is the server well, and may the key read them?"
-                ) from None
+            self._fail_thread(thread, latest, error, now)
         else:
             self._failing = 0
             is_long_idle = not is_changed and now - (thread.changed or now) >= DAY_SECONDS
@@ -271,53 +298,66 @@ class _Pull:
         self.outcome.changed += is_changed
         self._progress(self.outcome)
 
+    def _api(self, thread_id: str) -> Api:
+        async def stored(ids: Sequence[str]) -> set[str]:
+            await self._load_runs()
+            return self._plan.stored_runs(thread_id, ids)
+
+        return Api(
+            runs=lambda query: self._pages.runs(thread_id, query),
+            run=lambda run_id: self._pages.run(thread_id, run_id),
+            manners=self._runs_manners,
+            stored=stored,
+            pruned=self._plan.pruned,
+        )
+
+    async def _load_runs(self) -> None:
+        """Load the ids of the stored runs of the chunk, once some of its threads have changed."""
+        async with self._storing:  # a process opens the warehouse once at a time
+            if not self._has_runs:
+                await asyncio.to_thread(self._plan.load_runs, self._chunk)
+                self._has_runs = True
+
+    def _fail_thread(self, thread: Thread, latest: Thread, error: ThreadError | MalformedError, now: float) -> None:
+        """Record that a thread could not be read, and end the pull where none can be."""
+        if not (isinstance(error, GoneError) and thread.error == str(error)):  # it is reported once
+            self._fail(f"thread {thread.thread_id}", error)
+        pages = [error.page] if isinstance(error, MalformedError) else []
+        self._found.append(ThreadUpdate(failed(latest, error, now), pages))
+        self._failing += not isinstance(error, GoneError | IncompleteError)
+        if self._failing >= _FAILING_THREADS:
+            raise PullError(
+                f"{self._failing} threads in a row could not be read, the last one because of {error}; "
+                "is the server well, and may the key read them?"
+            ) from None
+
+    async def _add_steps_of(self, found: ThreadUpdate, thread: Thread) -> None:
+        """Request the steps of the runs in an update that are new or were open, if --steps was given."""
+        if not self._request.steps:
+            return
+        ids = [item.id for page in found.pages for item in page.items]
+        opened = {run.run_id for run in thread.open_runs}
+        known: set[str] = set()
+        if not self._request.full and ids:
+            await self._load_runs()
+            known = self._plan.stored_runs(thread.thread_id, ids) - opened
+        await self._add_steps(thread.thread_id, [one for one in ids if one not in known])
+
     async def _add_steps(self, thread_id: str, run_ids: Sequence[str]) -> None:
         """Request the steps of runs, if --steps was given."""
         if not self._request.steps:
             return
         for run_id in run_ids:
-            address = self._request.server.steps(thread_id, run_id)
+            reader = ListReader(partial(self._pages.steps, thread_id, run_id), self._steps_manners)
             try:
-                async for one in paginate(lambda after, at=address: self._page(at, after), Watermark()):
-                    self._responses.append(one.response)
-                    self._bytes += len(one.response.body)
+                async for page in reader.pages():
+                    self._others.append(page)
+                    self._bytes += len(page.response.body)
             except GoneError:
                 continue  # a server without steps, or a run that was deleted since
             except (ThreadError, MalformedError) as error:
                 self._fail(f"the steps of run {run_id}", error)
-
-    async def _page(self, address: str, after: str | None) -> Page:
-        parameters: dict[str, str | int] = {"limit": PAGE_SIZE, "order": "desc"}
-        return await self._get_well_formed(address, parameters | ({"after": after} if after else {}), page)
-
-    async def _run(self, thread_id: str, run_id: str) -> Page:
-        def of_one(response: Response) -> Page:
-            return Page(response, [item(response)], 1, None, response.digest)
-
-        return await self._get_well_formed(self._request.server.run(thread_id, run_id), {}, of_one)
-
-    async def _get_well_formed(
-        self, address: str, parameters: dict[str, str | int], parse: Callable[[Response], Page]
-    ) -> Page:
-        """A parsed response; malformed responses are requested again."""
-        retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(MalformedError),
-            stop=tenacity.stop_after_attempt(_MALFORMED_ATTEMPTS),
-            wait=tenacity.wait_random_exponential(
-                self._request.patience.first_pause_seconds, max=self._request.patience.longest_pause_seconds
-            ),
-            before_sleep=self._count_retry,
-            reraise=True,
-        )
-
-        async def once() -> Page:
-            return parse(await self._client.get(address, parameters))
-
-        found: Page = await retrying(once)
-        return found
-
-    def _count_retry(self, _state: tenacity.RetryCallState) -> None:
-        self._client.counters.retries += 1
+                self._others += [error.page] if isinstance(error, MalformedError) else []
 
     def _fail(self, what: str, error: Exception) -> None:
         self.outcome.failures[str(error)] += 1
@@ -326,7 +366,7 @@ class _Pull:
     async def _flush(self) -> None:
         """Store the buffered results, while other tasks go on reading."""
         async with self._storing:
-            if not (self._found or self._responses):
+            if not (self._found or self._others):
                 return
             storing = asyncio.ensure_future(asyncio.to_thread(self._store.add, *self._take()))
             try:
@@ -335,9 +375,9 @@ class _Pull:
                 await storing  # the warehouse has one writer at a time
                 raise
 
-    def _take(self) -> tuple[list[ThreadUpdate], list[Response]]:
-        """Take the buffered results out of the buffer."""
+    def _take(self) -> tuple[list[ThreadUpdate], list[Page], SourceState]:
+        """Take the buffered results out of the buffer, with the state of the source that is theirs."""
         found, self._found = self._found, []
-        responses, self._responses = self._responses, []
+        others, self._others = self._others, []
         self._bytes, self._stored_at = 0, time.monotonic()
-        return found, responses
+        return found, others, self.state()

@@ -4,14 +4,15 @@ Thread ids are collected in an in-memory DuckDB, so that millions of them fit. T
 state is copied, so that a pull does not block other processes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import duckdb
 
 from runmart.ingest.errors import SettingsError
-from runmart.ingest.pull.threads import COMPLETE, GONE, OpenRun, Thread
+from runmart.ingest.pull.source_state import SourceState, read_state
+from runmart.ingest.pull.threads import COMPLETE, GONE, PARTIAL, OpenRun, Thread
 from runmart.ingest.warehouse.connection import exists, open_for_reading
 from runmart.ingest.warehouse.location import Location
 from runmart.models.statuses import TERMINAL_STATUSES
@@ -29,7 +30,7 @@ _ADDED = 50_000
 
 _STATE = """
     state, newest_run_id, epoch(newest_created_at), page_digest, gap_after, gap_until_run_id, epoch(gap_until),
-    epoch(since), epoch(changed_at), epoch(checked_at), error"""
+    epoch(since), epoch(changed_at), epoch(checked_at), error, paging"""
 
 
 class Selection(NamedTuple):
@@ -42,8 +43,19 @@ class Selection(NamedTuple):
     """Whether to read all threads in the warehouse."""
 
 
+class Due(NamedTuple):
+    """A thread to read."""
+
+    thread: Thread
+    is_half_read: bool
+    """Whether it comes first: the last pull has left it half-read, and got further in it.
+
+    One that it did not get further in has its turn like the others, so that it does not keep them waiting.
+    """
+
+
 class Schedule:
-    """The threads of one pull, those read longest ago first."""
+    """The threads of one pull: half-read ones first, then all others in turn, from where the last pull has got to."""
 
     def __init__(self, warehouse: Location, source: str, lock_timeout_seconds: float) -> None:
         """An empty schedule for the runs of `source`; the warehouse need not exist yet."""
@@ -52,8 +64,13 @@ class Schedule:
         self._lock_timeout_seconds = lock_timeout_seconds
         self._connection = duckdb.connect()
         self._connection.execute("create table wanted (thread_id varchar)")
-        self._connection.execute("create table listed (thread_id varchar)")
+        self._connection.execute("create table recorded (thread_id varchar)")
+        self._connection.execute("create table stored (thread_id varchar, run_id varchar)")
         self.skipped_gone = self.skipped_idle = 0
+        self.state = SourceState()
+        """The state of the source, from `read_source` on."""
+        self.pruned: float | None = None
+        """Runs created before were pruned, in seconds since 1970."""
 
     def close(self) -> None:
         """Close the in-memory database."""
@@ -61,28 +78,25 @@ class Schedule:
 
     def add(self, ids: Iterable[str]) -> None:
         """Add threads."""
-        self._insert("wanted", ids)
-
-    def add_listed(self, ids: Iterable[str]) -> None:
-        """Add threads of the server's list, which are not scheduled before `accept_listed`."""
-        self._insert("listed", ids)
-
-    def accept_listed(self) -> None:
-        """Schedule the listed threads: the server's list was read up to the known ones."""
-        self._connection.execute("insert into wanted from listed")
-
-    def _insert(self, table: str, ids: Iterable[str]) -> None:
         ids = iter(ids)
         while some := list(islice(ids, _ADDED)):
-            self._connection.execute(f"insert into {table} select unnest(?)", [some])
+            self._connection.execute("insert into wanted select unnest(?)", [some])
 
-    def new_listed(self, size: int) -> Iterator[list[str]]:
-        """The listed threads without stored state, `size` at a time. Call `prepare` first."""
-        found = self._connection.cursor().execute("""
-            select distinct thread_id from listed
-            where thread_id <> '' and thread_id not in (select thread_id from known) order by thread_id""")
-        while rows := found.fetchmany(size):
-            yield [thread_id for (thread_id,) in rows]
+    def read_source(self) -> None:
+        """Read the state of the source, the ids of its recorded threads, and from when on runs are kept."""
+        if not exists(self._warehouse):
+            return
+        with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
+            self.state = read_state(warehouse, self._source)
+            self.pruned = _pruned(warehouse)
+            if not _has_threads(warehouse):
+                return
+            found = warehouse.sql(
+                "select thread_id from runmart.threads where source = ?", params=[self._source]
+            ).to_arrow_table()
+        self._connection.register("found", found)
+        self._connection.execute("insert into recorded from found")
+        self._connection.unregister("found")
 
     def select(self, sql: str) -> None:
         """Add the threads whose ids a query returns.
@@ -113,18 +127,33 @@ class Schedule:
             while rows := found.fetchmany(_ADDED):
                 self.add(thread_id for (thread_id,) in rows)
 
-    def knows(self, ids: list[str]) -> bool:
-        """Whether all of these threads have stored state, from an earlier pull."""
+    def known_threads(self, ids: Sequence[str]) -> set[str]:
+        """Those of these threads that an earlier pull has recorded."""
+        found = self._connection.execute(
+            "select thread_id from recorded where list_contains(?, thread_id)", [list(ids)]
+        ).fetchall()
+        return {thread_id for (thread_id,) in found}
+
+    def load_runs(self, thread_ids: Sequence[str]) -> None:
+        """Copy the ids of the stored runs of threads, for `stored_runs`."""
+        connection = self._connection.cursor()
+        connection.execute("delete from stored")
         if not exists(self._warehouse):
-            return False
+            return
         with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
-            if not _has_threads(warehouse):
-                return False
-            found = warehouse.execute(
-                "select count(*) from runmart.threads where source = ? and list_contains(?, thread_id)",
-                [self._source, ids],
-            ).fetchall()
-            return found[0][0] >= len(set(ids))
+            found = warehouse.sql(
+                "select thread_id, run_id from main.runs where thread_id in (select unnest(?)) order by thread_id",
+                params=[list(thread_ids)],
+            ).to_arrow_table()
+        connection.register("found", found)
+        connection.execute("insert into stored from found")
+
+    def stored_runs(self, thread_id: str, ids: Sequence[str]) -> set[str]:
+        """Those of the runs of a thread that were stored when `load_runs` was called."""
+        found = self._connection.execute(
+            "select run_id from stored where thread_id = ? and list_contains(?, run_id)", [thread_id, list(ids)]
+        ).fetchall()
+        return {run_id for (run_id,) in found}
 
     def prepare(self, now: float, since: float | None = None, *, full: bool = False) -> None:
         """Copy the stored state of the threads, and decide which are due.
@@ -138,15 +167,17 @@ class Schedule:
         self._read()
         self._decide(now, since, full=full)
 
-    def threads(self, size: int) -> Iterator[list[Thread]]:
-        """The threads that are due, `size` at a time, those never read first."""
+    def threads(self, size: int) -> Iterator[list[Due]]:
+        """The threads that are due, in their order, `size` at a time."""
         offset = 0
         while rows := self._connection.execute(
-            f"select thread_id, {_STATE} from due order by place limit {size} offset {offset}"
+            f"select is_half_read, thread_id, {_STATE} from due order by place limit {size} offset {offset}"
         ).fetchall():
             offset += size
-            opened = self._open_runs([row[0] for row in rows])
-            yield [Thread(*row, open_runs=tuple(opened.get(row[0], ()))) for row in rows]
+            opened = self._open_runs([row[1] for row in rows])
+            yield [
+                Due(Thread(*row, open_runs=tuple(opened.get(row[0], ()))), is_half_read) for is_half_read, *row in rows
+            ]
 
     def _read(self) -> None:
         """Create the tables `known` and `opened`, and fill them from the warehouse."""
@@ -157,7 +188,8 @@ class Schedule:
                 cast(null as varchar) as page_digest, cast(null as varchar) as gap_after,
                 cast(null as varchar) as gap_until_run_id, cast(null as timestamptz) as gap_until,
                 cast(null as timestamptz) as since, cast(null as timestamptz) as changed_at,
-                cast(null as timestamptz) as checked_at, cast(null as varchar) as error
+                cast(null as timestamptz) as checked_at, cast(null as varchar) as error,
+                cast(null as varchar) as paging
             limit 0;
             create or replace table opened (
                 thread_id varchar, run_id varchar, created double, expires double, observed double);
@@ -185,10 +217,17 @@ class Schedule:
             from (select distinct thread_id from wanted where thread_id <> '') as wanted
             left join known using (thread_id)""")
         condition = "true" if full else "not is_gone and not is_idle"
-        connection.execute(f"""
+        is_half_read = f"""coalesce(
+            state = '{PARTIAL}' and error is null and epoch(checked_at) >= {self.state.started or 0}, false)"""
+        connection.execute(
+            f"""
             create or replace table due as
-            select *, row_number() over (order by checked_at nulls first, thread_id) as place
-            from planned where {condition}""")
+            select
+                *, {is_half_read} as is_half_read,
+                row_number() over (order by is_half_read desc, thread_id <= ?, thread_id) as place
+            from planned where {condition}""",
+            [self.state.asked_until or ""],
+        )
         counts = connection.execute(f"""
             select count(*) filter (where is_gone), count(*) filter (where is_idle and not is_gone)
             from planned where not ({condition})""").fetchall()
@@ -200,8 +239,10 @@ class Schedule:
             return
         wanted = self._connection.sql("select distinct thread_id from wanted").to_arrow_table()
         warehouse.register("wanted", wanted)
+        columns = {column for column, *_ in warehouse.execute("describe runmart.threads").fetchall()}
+        paging = "" if "paging" in columns else ", cast(null as varchar) as paging"
         states = warehouse.sql(
-            "select * exclude (source) from runmart.threads where source = ? and thread_id in (from wanted)",
+            f"select * exclude (source){paging} from runmart.threads where source = ? and thread_id in (from wanted)",
             params=[self._source],
         ).to_arrow_table()
         terminal = ", ".join(f"'{status}'" for status in TERMINAL_STATUSES)
@@ -234,6 +275,19 @@ def _has_threads(warehouse: "DuckDBPyConnection") -> bool:
         "select count(*) from duckdb_tables() where schema_name = 'runmart' and table_name = 'threads'"
     ).fetchall()
     return bool(found[0][0])
+
+
+def _pruned(warehouse: "DuckDBPyConnection") -> float | None:
+    """Since when runs are kept, in seconds since 1970; None where none were pruned."""
+    [(is_there,)] = warehouse.execute(
+        "select count(*) from duckdb_tables() where schema_name = 'runmart' and table_name = 'prunes'"
+    ).fetchall()
+    if not is_there:
+        return None
+    [(pruned,)] = warehouse.execute(
+        "select epoch(max(older_than)) from runmart.prunes where lifted_at is null and not content_only"
+    ).fetchall()
+    return pruned
 
 
 def lines(file: TextIO) -> Iterator[str]:

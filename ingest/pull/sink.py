@@ -1,24 +1,30 @@
 """Writes the results of a pull to the warehouse, which is open only during a write."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from runmart.ingest.decode.decoder import ParsedBlock
+from runmart.ingest.decode.result import BlockCounts
+from runmart.ingest.errors import LockedError
 from runmart.ingest.load import policies
+from runmart.ingest.load.bookkeeping import replace_rows
 from runmart.ingest.load.buffer import ReadInput
 from runmart.ingest.load.loader import Load
 from runmart.ingest.load.totals import Totals
-from runmart.ingest.parse.blocks import Block, blocks
 from runmart.ingest.pull.archive import Archive
-from runmart.ingest.pull.client import Response
+from runmart.ingest.pull.instants import microseconds
+from runmart.ingest.pull.responses import Page
+from runmart.ingest.pull.source_state import SourceState, state_row
 from runmart.ingest.pull.threads import Thread, ThreadUpdate
 from runmart.ingest.transform.convert import Converter
 from runmart.ingest.warehouse.connection import exists, open_for_reading, open_for_writing
 from runmart.ingest.warehouse.location import Location
 from runmart.models.observations import Origin
 from runmart.models.redaction_policy import RedactionPolicy
-from runmart.models.tables.bookkeeping import GIVEN_UP_RUNS, THREADS
+from runmart.models.tables.bookkeeping import GIVEN_UP_RUNS, SOURCES, THREADS
 
 if TYPE_CHECKING:
     from runmart.ingest.warehouse.writer import Writer
@@ -70,14 +76,14 @@ class PullSink:
                 if policies.has_policies(connection):
                     policies.admission(connection, self._content)
 
-    def add(self, found: Sequence[ThreadUpdate], responses: Iterable[Response] = ()) -> None:
-        """Write the pages and new states of threads, and other responses, in one transaction.
+    def add(self, found: Sequence[ThreadUpdate], others: Iterable[Page], source: SourceState) -> None:
+        """Write the pages and new states of threads, other pages, and the state of the source, in one transaction.
 
         Raises:
             LockedError: The warehouse is in use for too long.
             WarehouseError: It fails; nothing is written.
         """
-        received = [*responses, *(page.response for one in found for page in one.pages)]
+        pages = [*others, *(page for one in found for page in one.pages)]
         with open_for_writing(self._warehouse, self._lock_timeout_seconds) as writer:
             self._prepare(writer)
             if self._load is None:
@@ -85,45 +91,72 @@ class PullSink:
             else:
                 self._load.use(writer)
             if self._archive:
-                self._archive.add(received, self._load.admission)
+                self._archive.add((page.response for page in pages), self._load.admission)
             try:
-                self._add_responses(self._load, received)
+                self._add_pages(self._load, pages)
                 self._replace_states(self._load, found)
+                self._load.replace_rows(SOURCES, [state_row(self._source, source)], ("source",))
                 self._load.commit()
             except BaseException:
                 self._load.abandon("failed")
                 raise
 
-    def finish(self, state: str) -> None:
-        """Record how the pull ended, if it has written anything."""
-        if self._load is None:
-            return
-        with open_for_writing(self._warehouse, self._lock_timeout_seconds) as writer:
-            self._load.use(writer)
-            self._load.commit(state)
+    def finish(self, state: str, source: SourceState) -> None:
+        """Record how the pull ended, if it has written anything, and the state of its source.
 
-    def abandon(self, state: str) -> None:
+        Raises:
+            LockedError: The warehouse is in use for too long, and the pull has written something.
+            WarehouseError: It fails.
+        """
+        try:
+            with open_for_writing(self._warehouse, self._lock_timeout_seconds) as writer:
+                if self._load is not None:
+                    self._load.use(writer)
+                    self._load.commit(state)
+                else:
+                    self._prepare(writer)
+                writer.with_write_lock(lambda: self._write_source(writer, source))
+        except LockedError:
+            if self._load is not None:
+                raise
+
+    def abandon(self, state: str, source: SourceState) -> None:
         """Record that the pull has failed or was interrupted, if that is possible; what was written stays."""
         with suppress(Exception):
-            self.finish(state)
+            if self._load is not None or exists(self._warehouse):
+                self.finish(state, source)
 
-    def _add_responses(self, load: Load, responses: Sequence[Response]) -> None:
-        origins = [Origin(self._source, response.observed_at, load.load_id) for response in responses]
-        parts = [list(blocks([response.body])) or [Block(b"")] for response in responses]
-        given = [(block, origin) for some, origin in zip(parts, origins, strict=True) for block in some]
-        if not given:
+    def _write_source(self, writer: "Writer", source: SourceState) -> None:
+        with writer.transaction():
+            replace_rows(writer.connection, SOURCES, [state_row(self._source, source)], ("source",))
+
+    def _add_pages(self, load: Load, pages: Sequence[Page]) -> None:
+        """Convert pages, and add them to the load: small ones together, one of several blocks alone."""
+        small = [page for page in pages if len(page.parsed) <= 1]
+        self._add_together(load, [page for page in small if page.parsed])
+        for page in pages:
+            if len(page.parsed) > 1:
+                self._add_alone(load, page)
+
+    def _add_together(self, load: Load, pages: Sequence[Page]) -> None:
+        if not pages:
             return
-        addresses = [response.address for response, some in zip(responses, parts, strict=True) for _ in some]
-        converted = self._converter.convert(given, load.admission)
-        load.add(converted, [(address, 0) for address in addresses])
-        start = 0
-        for response, some in zip(responses, parts, strict=True):
-            counts = converted.counts[start : start + len(some)]
-            start += len(some)
-            seen, rejected = sum(one.observations for one in counts), sum(one.rejected for one in counts)
-            load.finish_input(
-                ReadInput(response.address, len(response.body), response.digest, response.observed_at, seen, rejected)
-            )
+        parsed = (self._of_load(load, page, block) for page in pages for block in page.parsed)
+        converted = self._converter.convert_parsed(parsed, load.admission)
+        load.add(converted, [(page.response.address, 0) for page in pages])
+        for page, counts in zip(pages, converted.counts, strict=True):
+            _finish(load, page, [counts])
+
+    def _add_alone(self, load: Load, page: Page) -> None:
+        counts: list[BlockCounts] = []
+        for block in page.parsed:
+            converted = self._converter.convert_parsed([self._of_load(load, page, block)], load.admission)
+            load.add(converted, [(page.response.address, sum(one.items for one in counts))])
+            counts += converted.counts
+        _finish(load, page, counts)
+
+    def _of_load(self, load: Load, page: Page, parsed: ParsedBlock) -> ParsedBlock:
+        return parsed._replace(origin=Origin(self._source, page.response.observed_at, load.load_id))
 
     def _replace_states(self, load: Load, found: Sequence[ThreadUpdate]) -> None:
         latest = {one.thread.thread_id: one.thread for one in found}
@@ -142,17 +175,31 @@ class PullSink:
             thread.thread_id,
             thread.state,
             thread.newest_run_id,
-            _microseconds(thread.newest_created),
+            microseconds(thread.newest_created),
             thread.page_digest,
             thread.gap_after,
             thread.gap_until_run_id,
-            _microseconds(thread.gap_until),
-            _microseconds(thread.since),
-            _microseconds(thread.changed),
-            _microseconds(thread.checked),
+            microseconds(thread.gap_until),
+            microseconds(thread.since),
+            microseconds(thread.changed),
+            microseconds(thread.checked),
             thread.error,
+            thread.paging,
         )
 
 
-def _microseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1_000_000)
+def _finish(load: Load, page: Page, counts: Sequence[BlockCounts]) -> None:
+    """Record that a page was read, with what its blocks held."""
+    response = page.response
+    load.finish_input(
+        ReadInput(
+            response.address,
+            len(response.body),
+            response.digest,
+            response.observed_at,
+            sum(one.observations for one in counts),
+            sum(one.rejected for one in counts),
+            sum(one.steps for one in counts),
+            sum((one.skipped for one in counts if one.skipped), Counter[str]()),
+        )
+    )

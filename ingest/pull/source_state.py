@@ -3,7 +3,6 @@
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
-from runmart.ingest.load.bookkeeping import replace_rows
 from runmart.ingest.pull.instants import microseconds
 from runmart.models.tables.bookkeeping import SCHEMA, SOURCES
 
@@ -41,11 +40,10 @@ def read_state(connection: "DuckDBPyConnection", source: str) -> SourceState:
     return SourceState(*rows[0]) if rows else SourceState()
 
 
-def write_state(connection: "DuckDBPyConnection", source: str, state: SourceState) -> None:
-    """Replace the state of a source, within the transaction that the caller has open."""
+def state_row(source: str, state: SourceState) -> tuple[object, ...]:
+    """The row of a source in `runmart.sources`."""
     pulled, started, *rest = astuple(state)
-    row = (source, microseconds(pulled), microseconds(started), *rest)
-    replace_rows(connection, SOURCES, [row], ("source",))
+    return source, microseconds(pulled), microseconds(started), *rest
 
 
 def _is_there(connection: "DuckDBPyConnection") -> bool:

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from runmart.ingest.pull.errors import CursorError, GoneError, ThreadError
-from runmart.ingest.pull.pagination import GetPage, Watermark, paginate
+from runmart.ingest.pull.errors import CursorError, GoneError, IncompleteError, RefusedError, ThreadError
+from runmart.ingest.pull.ground import OVERLAP_SECONDS, Stored, StoredRuns
+from runmart.ingest.pull.pagination import PAGE_SIZE, GetPage, ListReader, Manners, Paging, Query, first_query
 from runmart.ingest.pull.responses import Item, MalformedError, Page
 
 GIVEN_UP_SECONDS = 86_400.0
@@ -44,28 +45,27 @@ class Thread:
     """None before the first pull."""
     newest_run_id: str | None = None
     newest_created: float | None = None
+    """The high watermark, which lies in no future."""
     page_digest: str | None = None
     gap_after: str | None = None
-    """Backfill cursor: runs older than this one are not loaded yet, down to the run of the next two fields."""
+    """Runs behind this one are not loaded yet; of a complete thread, where the next pull begins."""
     gap_until_run_id: str | None = None
     gap_until: float | None = None
+    """The watermark below the gap."""
     since: float | None = None
     """Runs created before were not requested."""
     changed: float | None = None
     """When it last had new or changed runs."""
     checked: float | None = None
     error: str | None = None
+    paging: str | None = None
+    """How its list was read; the digest and the cursor are of that way."""
     open_runs: tuple[OpenRun, ...] = ()
 
     @property
-    def watermark(self) -> Watermark:
-        """The high watermark: the newest run that was read."""
-        return Watermark(self.newest_run_id, self.newest_created, self.since)
-
-    @property
-    def gap_watermark(self) -> Watermark:
-        """The watermark at the lower end of the gap."""
-        return Watermark(self.gap_until_run_id, self.gap_until, self.since)
+    def has_gap(self) -> bool:
+        """Whether some of its runs are known to be missing, behind a cursor."""
+        return self.state == PARTIAL and self.gap_after is not None
 
 
 class GivenUp(NamedTuple):
@@ -83,17 +83,20 @@ class ThreadUpdate:
     """The state to store."""
     pages: list[Page] = field(default_factory=list[Page])
     given_up: list[GivenUp] = field(default_factory=list[GivenUp])
-    touched: list[str] = field(default_factory=list[str])
-    """Ids of runs that are new or were open, whose steps may have changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Requests for the runs of one thread."""
+    """Requests for the runs of one thread, and what is known of it and of its server."""
 
     runs: GetPage
     run: Callable[[str], Awaitable[Page]]
     """Returns a single run, as a page of one item."""
+    manners: Manners
+    stored: Stored
+    """Returns those of some run ids that are stored."""
+    pruned: float | None = None
+    """Runs created before were pruned; seconds since 1970."""
 
 
 async def updates(
@@ -116,21 +119,23 @@ async def updates(
     if full or _reaches_back(thread, since):
         thread = Thread(thread.thread_id, open_runs=thread.open_runs, changed=thread.changed)
     thread = replace(thread, since=since if thread.state in _NEVER_READ else thread.since)
+    if thread.paging != api.manners.ways[0]:  # cursor and digest are those of another way
+        thread = replace(thread, page_digest=None, gap_after=None)
     seen: dict[str, Item] = {}
-    first = await api.runs(None)
-    is_unchanged = thread.state == COMPLETE and first.digest == thread.page_digest
-    if is_unchanged:
-        seen.update({item.id: item for item in first.items})
+    reading = _Reading(thread, api, now)
+    if await reading.is_unchanged():
+        if reading.first is not None and thread.open_runs:
+            seen.update({item.id: item for item in reading.first.items})
+        if thread.error is not None:
+            yield ThreadUpdate(replace(thread, error=None, checked=now))
     else:
-        async for found in _new_pages(thread, api, first, now):
+        async for found in reading.updates():
             for one in found.pages:
                 seen.update({item.id: item for item in one.items})
             thread = found.thread
             yield found
     async for found in _unseen_open_runs(thread, api, seen, now):
         yield found
-    if is_unchanged and thread.error is not None:
-        yield ThreadUpdate(replace(thread, error=None, checked=now))
 
 
 def _reaches_back(thread: Thread, since: float | None) -> bool:
@@ -138,62 +143,164 @@ def _reaches_back(thread: Thread, since: float | None) -> bool:
     return thread.since is not None and (since is None or since < thread.since)
 
 
-async def _new_pages(thread: Thread, api: Api, first: Page, now: float) -> AsyncIterator[ThreadUpdate]:
-    """Pages from the newest run down to the watermark, then those of the gap that an interrupted pull has left."""
+class _Reading:
+    """One reading of a thread's list."""
 
-    async def get(after: str | None) -> Page:
-        return first if after is None else await api.runs(after)
+    def __init__(self, thread: Thread, api: Api, now: float) -> None:
+        self.first: Page | None = None
+        """The page that tells whether anything has changed."""
+        self._thread = thread
+        self._api = api
+        self._now = now
+        self._paging: Paging = api.manners.ways[0]
+        self._start = thread.gap_after if self._paging == "oldest first" else None
+        self._query = first_query(self._paging, self._start)
+        self._is_first_used = False
+        is_read = thread.state == COMPLETE or thread.has_gap
+        self._newest = (thread.newest_created, thread.newest_run_id) if is_read else (None, None)
+        self._created: list[tuple[float, str]] = []
 
-    newest = max(first.items, key=lambda item: item.created or 0.0, default=None)
-    top = replace(
-        thread,
-        newest_run_id=newest.id if newest else thread.newest_run_id,
-        newest_created=newest.created if newest else thread.newest_created,
-        page_digest=first.digest,
-        changed=(_latest(first.items) or now) if thread.state in _NEVER_READ else now,
-        checked=now,
-        error=None,
-    )
-    has_gap = thread.gap_after is not None
-    known = {run.run_id for run in thread.open_runs}
-    async for one in paginate(get, thread.watermark):
-        touched = _touched(one, thread.watermark, known)
-        if has_gap:
-            # only one gap is stored: if this is interrupted, these pages are read again
-            yield ThreadUpdate(thread, [one], touched=touched)
-        else:
-            left = replace(
-                top,
-                state=PARTIAL,
-                gap_after=one.items[-1].id,
-                gap_until_run_id=thread.newest_run_id,
-                gap_until=thread.newest_created,
-            )
-            yield ThreadUpdate(left, [one], touched=touched)
-    if has_gap:
-        yield ThreadUpdate(top)
+    async def is_unchanged(self) -> bool:
+        """Whether the thread was read to its end, and its list begins as it did then.
+
+        Raises:
+            ThreadError: The server refuses the list.
+        """
+        if self._thread.state != COMPLETE or self._thread.page_digest is None:
+            return False
         try:
-            async for one in paginate(api.runs, thread.gap_watermark, thread.gap_after):
-                left = replace(top, state=PARTIAL, gap_after=one.items[-1].id)
-                yield ThreadUpdate(left, [one], touched=_touched(one, thread.gap_watermark, known))
-        except CursorError:  # the run at the cursor was deleted: read from the newest run to the end of the gap
-            async for one in paginate(api.runs, thread.gap_watermark):
-                yield ThreadUpdate(top, [one], touched=_touched(one, thread.gap_watermark, known))
-    yield ThreadUpdate(replace(top, state=COMPLETE, gap_after=None, gap_until_run_id=None, gap_until=None))
+            self.first = await self._api.runs(self._query)
+        except RefusedError:
+            if self._query.cursor is None:
+                raise
+            return False  # the run at the cursor may have been deleted
+        return self._is_same() and self._tells(self.first)
 
+    async def updates(self) -> AsyncIterator[ThreadUpdate]:
+        """The updates down to the watermark, then those of the gap that an interrupted pull has left."""
+        thread = self._thread
+        if thread.has_gap and self._paging != "oldest first":
+            async for found in self._read(None, thread.newest_created, keep=thread):
+                yield found  # only one gap is stored: if this is interrupted, these pages are read again
+            yield ThreadUpdate(self._top())
+            start, until = thread.gap_after, thread.gap_until
+        else:
+            start, until = self._start, thread.newest_created if thread.state == COMPLETE else None
+        try:
+            async for found in self._read(start, until):
+                yield found
+        except CursorError:  # the run at the cursor was deleted
+            async for found in self._read(None, None):
+                yield found
+        yield ThreadUpdate(self._complete())
 
-def _touched(one: Page, watermark: Watermark, known: set[str]) -> list[str]:
-    """Ids of the runs of a page that are new or were open."""
-    limit = watermark.newest_created
-    return [
-        item.id
-        for item in one.items
-        if item.id in known or limit is None or item.created is None or item.created >= limit
-    ]
+    async def _read(
+        self, cursor: str | None, until: float | None, keep: Thread | None = None
+    ) -> AsyncIterator[ThreadUpdate]:
+        """The pages behind a cursor down to a watermark; `keep` is the state after each, if not where it was left."""
+        api = self._api
+        ground = StoredRuns(api.stored, until, self._thread.since, api.pruned)
+        self._reader = ListReader(self._get, api.manners, ground, self._paging)
+        async for page in self._reader.pages(cursor):
+            self._note(page)
+            yield ThreadUpdate(keep or self._left(), [page])
 
+    async def _get(self, query: Query) -> Page:
+        if query != self._query or self._is_first_used:
+            return await self._api.runs(query)
+        self._is_first_used = True
+        self.first = self.first or await self._api.runs(query)
+        return self.first
 
-def _latest(items: list[Item]) -> float | None:
-    return max((item.created for item in items if item.created is not None), default=None)
+    def _note(self, page: Page) -> None:
+        """Note the newest run, no later than it was observed: a clock may be ahead of all later runs."""
+        observed = page.response.observed_at / 1e6
+        for item in page.items:
+            if item.created is None:
+                continue
+            created, newest = min(item.created, observed), self._newest[0]
+            if newest is None or created > newest:
+                self._newest = (created, item.id)
+            if self._reader.paging == "oldest first":
+                self._created.append((created, item.id))
+
+    def _top(self) -> Thread:
+        """The state with the watermark of this reading."""
+        newest, run_id = self._newest
+        return replace(
+            self._thread,
+            newest_run_id=run_id,
+            newest_created=newest,
+            changed=self._changed(newest),
+            checked=self._now,
+            error=None,
+        )
+
+    def _changed(self, newest: float | None) -> float | None:
+        if self._thread.state in _NEVER_READ:
+            return newest or self._now
+        return self._thread.changed if self._is_same() else self._now
+
+    def _is_same(self) -> bool:
+        """Whether the list begins as it did when it was read to its end."""
+        digest = self._thread.page_digest
+        return self.first is not None and self.first.digest == digest and self._thread.state == COMPLETE
+
+    def _left(self) -> Thread:
+        """The state when it is left here."""
+        thread, reader = self._thread, self._reader
+        is_complete = thread.state == COMPLETE
+        return replace(
+            self._top(),
+            state=PARTIAL,
+            page_digest=None,
+            gap_after=reader.cursor,
+            gap_until_run_id=thread.newest_run_id if is_complete else thread.gap_until_run_id,
+            gap_until=thread.newest_created if is_complete else thread.gap_until,
+            paging=reader.paging,
+        )
+
+    def _complete(self) -> Thread:
+        """The state at the end."""
+        start = self._next_start()
+        return replace(
+            self._top(),
+            state=COMPLETE,
+            page_digest=self._digest(start),
+            gap_after=start,
+            gap_until_run_id=None,
+            gap_until=None,
+            paging=self._reader.paging,
+        )
+
+    def _next_start(self) -> str | None:
+        """Where the next pull begins in a list that is read oldest first: before its end, as clocks may differ."""
+        newest = self._newest[0]
+        if self._reader.paging != "oldest first" or newest is None:
+            return None
+        old = [one for one in self._created if one[0] < newest - OVERLAP_SECONDS]
+        return max(old)[1] if old else self._start
+
+    def _digest(self, start: str | None) -> str | None:
+        """The digest of the page that the next pull requests first; None where that is another one."""
+        reader = self._reader
+        if self.first is None or reader.paging != self._paging or start != self._start:
+            return None
+        is_end = reader.paging in {"newest first", "before"} or reader.is_all_on(self.first)
+        return self.first.digest if is_end else None
+
+    def _tells(self, page: Page) -> bool:
+        """Whether the first page would be another one if there were new runs, wherever clocks may put them."""
+        if self._paging in {"oldest first", "large pages"} or self._api.manners.is_last(page):
+            return True
+        created = [item.created for item in page.items if item.created is not None]
+        if len(created) < len(page.items) or (created and created[0] < created[-1]):
+            return False  # it does not come newest first
+        if not created or created[0] == created[-1]:
+            return page.size < PAGE_SIZE and page.has_more is not True
+        changed = self._thread.changed
+        is_settled = changed is not None and self._now - changed >= OVERLAP_SECONDS
+        return is_settled or created[0] - created[-1] >= OVERLAP_SECONDS
 
 
 async def _unseen_open_runs(thread: Thread, api: Api, seen: dict[str, Item], now: float) -> AsyncIterator[ThreadUpdate]:
@@ -210,7 +317,7 @@ async def _unseen_open_runs(thread: Thread, api: Api, seen: dict[str, Item], now
             continue
         is_over = any(item.is_open for item in one.items) and run.is_stale(now)
         given_up = [_stale(run, one.items[0])] if is_over else []
-        yield ThreadUpdate(replace(thread, checked=now), [one], given_up, [run.run_id])
+        yield ThreadUpdate(replace(thread, checked=now), [one], given_up)
 
 
 def _stale(run: OpenRun, item: Item) -> GivenUp:
@@ -219,6 +326,9 @@ def _stale(run: OpenRun, item: Item) -> GivenUp:
 
 
 def failed(thread: Thread, error: ThreadError | MalformedError, now: float) -> Thread:
-    """The state of a thread that could not be read: its watermark and gap stay."""
+    """The state of a thread that could not be read: its watermark and gap stay, unless no page is to be trusted."""
+    if isinstance(error, IncompleteError):
+        nothing = replace(thread, page_digest=None, gap_after=None, gap_until_run_id=None, gap_until=None)
+        return replace(nothing, state=PARTIAL, error=str(error), checked=now)
     state = GONE if isinstance(error, GoneError) else (thread.state or FAILED)
     return replace(thread, state=state, error=str(error), checked=now)

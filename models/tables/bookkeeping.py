@@ -122,11 +122,18 @@ THREADS: Table[Any] = Table(
             TIMESTAMPTZ,
             meaning="High watermark: creation time of that run, or when it was observed, whichever is earlier",
         ),
-        Column("page_digest", VARCHAR, meaning="SHA-256 of the newest page; unchanged means no new runs"),
+        Column(
+            "page_digest",
+            VARCHAR,
+            meaning="SHA-256 of the first page; unchanged means no new runs; null where it does not tell",
+        ),
         Column(
             "gap_after",
             VARCHAR,
-            meaning="Backfill cursor: the runs behind this one are not loaded yet; null when complete",
+            meaning=(
+                "Cursor: the runs behind this one are not loaded yet; of a complete thread, where the next pull begins, "
+                "or null"
+            ),
         ),
         Column(
             "gap_until_run_id",
@@ -138,6 +145,7 @@ THREADS: Table[Any] = Table(
         Column("changed_at", TIMESTAMPTZ, meaning="Last time that the thread had new or changed runs"),
         Column("checked_at", TIMESTAMPTZ, meaning="Last recorded check of the thread"),
         Column("error", VARCHAR, meaning="Error of the last attempt; null when it succeeded"),
+        Column("paging", VARCHAR, meaning="How its list was read, as in runmart.sources; page and cursor are of that"),
     ),
 )
 

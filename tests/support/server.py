@@ -132,7 +132,10 @@ async def api(request: Request) -> Response:
     if not thread_id:
         if not settings.lists_threads:
             return _error(404, "Unknown route")
-        items = [{"id": name, "object": "thread", "created_at": int(world.now)} for name in world.threads]
+        names = enumerate(world.threads)
+        items = [
+            {"id": name, "object": "thread", "created_at": world.started - 86_400 + 8 * place} for place, name in names
+        ]
         found = _listed(items, request, "threads")
     elif thread_id not in world.threads or (run_id and run_id not in world.by_id):
         return _error(404, "Not found")

@@ -67,7 +67,8 @@ class World:
         self._random = random.Random(seed)
         self.faults = random.Random(self.settings.seed)
         self._ids = count(1)
-        self.now = float(int(time.time()))
+        self.started = int(time.time()) - 12 * 3600
+        self.now = float(self.started)
         self.threads: dict[str, list[Run]] = {f"thread_{number:06}": [] for number in range(threads)}
         self.by_id: dict[str, Run] = {}
         self.open: list[Run] = []

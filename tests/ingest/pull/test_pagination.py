@@ -1,130 +1,233 @@
-"""Pagination: whatever a server claims about its pages, no item is missed and no loop is endless."""
+"""Pagination: whatever a server's manners are, all items are found, or an error says that some may be missing."""
 
 import asyncio
 import random
-from contextlib import suppress
 from typing import Any
 
-import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from runmart.ingest.pull.client import Response
-from runmart.ingest.pull.errors import ThreadError
-from runmart.ingest.pull.pagination import OVERLAP_SECONDS, Watermark, paginate
-from runmart.ingest.pull.responses import Page, page
+from runmart.ingest.pull.errors import CursorError, IncompleteError, RefusedError, ThreadError
+from runmart.ingest.pull.ground import OVERLAP_SECONDS, Ground, StoredRuns
+from runmart.ingest.pull.pagination import PAGE_SIZE, ListReader, Manners, Paging
+from tests.support.odd_lists import OddList, run
+
+NOW = 1_900_000_000
 
 
-class Lists:
-    """A list of items, newest first, with typical faults of servers."""
-
-    def __init__(self, created: list[float], size: int, seed: int, **faults: float) -> None:
-        self.items = [{"id": f"run_{place}", "created_at": when} for place, when in enumerate(created)]
-        self.size = size
-        self.requests = 0
-        self._random = random.Random(seed)
-        self._faults = faults
-
-    def _is(self, fault: str) -> bool:
-        return self._random.random() < self._faults.get(fault, 0)
-
-    async def get(self, after: str | None) -> Page:
-        """A page."""
-        self.requests += 1
-        start = 0
-        if after is not None and not self._is("repeats"):
-            start = [item["id"] for item in self.items].index(after) + 1
-        found = self.items[start : start + self.size]
-        has_more: Any = start + self.size < len(self.items)
-        if self._is("denies"):
-            has_more = False
-        if self._is("claims"):
-            has_more = True
-        body = msgspec.json.encode({"object": "list", "data": found, "has_more": has_more})
-        return page(Response("http://server/runs", body, 0))
+def spaced(count: int, seconds: float = 60, ties: int = 1) -> list[dict[str, Any]]:
+    """Runs in order of arrival, the last one now; each `ties` of them were created at once."""
+    return [run(number, NOW - (count - number - 1) // ties * seconds) for number in range(count)]
 
 
-def paged_ids(lists: Lists, watermark: Watermark) -> list[str]:
-    """The ids of all pages from pagination."""
+def read(
+    odd: OddList, manners: Manners | None = None, ground: Ground | None = None, cursor: str | None = None
+) -> set[str]:
+    """The ids that a reader finds."""
 
-    async def collect() -> list[str]:
-        return [item.id async for one in paginate(lists.get, watermark) for item in one.items]
+    async def collect() -> set[str]:
+        reader = ListReader(odd.get, manners or Manners(), ground)
+        return {one for page in [page async for page in reader.pages(cursor)] for one in page.ids}
 
     return asyncio.run(collect())
 
 
-instants = st.lists(st.integers(1_000_000_000, 1_000_100_000), max_size=60)
+def ids(odd: OddList) -> set[str]:
+    """The ids of all its runs."""
+    return {one["id"] for one in odd.runs}
 
 
-@given(instants, st.integers(1, 20), st.integers(0, 99), st.floats(0, 1), st.floats(0, 0.9))
-def test_everything_is_found_whatever_is_said_of_more(
-    created: list[int], size: int, seed: int, denies: float, claims: float
-) -> None:
-    """All items are found though `has_more` is false with more to come, or true at the end, in any order of items."""
-    lists = Lists([float(when) for when in created], size, seed, denies=denies, claims=claims)
-    assert set(paged_ids(lists, Watermark())) == {item["id"] for item in lists.items}
-    assert lists.requests <= 3 * (len(created) // size + 2)
+cursors = st.sampled_from(["behind", "from", "older", "as old", "later", "ignored", "refused"])
+servers = st.builds(
+    OddList,
+    st.builds(spaced, st.integers(0, 260), st.sampled_from([0.5, 60.0]), st.integers(1, 3)),
+    most=st.sampled_from([5, 20, 99, 100, 1000]),
+    after=cursors,
+    before=cursors,
+    has_more=st.sampled_from(["honest", "never", "always", "missing"]),
+    order=st.sampled_from(["honoured", "newest", "oldest"]),
+    by_time=st.booleans(),
+    refuses_large=st.booleans(),
+)
 
 
-@given(instants, st.integers(1, 20), st.integers(0, 99))
-def test_a_page_that_is_repeated_at_times_loses_nothing(created: list[int], size: int, seed: int) -> None:
-    """A repeated page is requested again; if it stays the same, that is an error and not the end."""
-    lists = Lists([float(when) for when in sorted(created, reverse=True)], size, seed, repeats=0.2)
-    with suppress(ThreadError):
-        assert set(paged_ids(lists, Watermark())) == {item["id"] for item in lists.items}
+def _is_beyond_doubt(odd: OddList) -> bool:
+    """Whether a server sends one page of its list alone, says that it is all, and nothing shows that it is not."""
+    shows_one_page = odd.order != "honoured" and odd.most < PAGE_SIZE
+    return shows_one_page and odd.has_more in {"never", "missing"}
 
 
-def test_a_server_that_repeats_for_ever_is_an_error() -> None:
-    """A server that always repeats a page raises an error instead of a loop."""
-    lists = Lists([float(100 - place) for place in range(10)], 3, 0, repeats=1.0)
-    with pytest.raises(ThreadError, match="again and again"):
-        paged_ids(lists, Watermark())
-    assert lists.requests < 10
+@given(servers)
+def test_all_items_are_found_or_an_error_is_raised(odd: OddList) -> None:
+    """A reader that ends without an error has found all items."""
+    assume(not _is_beyond_doubt(odd))
+    try:
+        found = read(odd)
+    except ThreadError:
+        return
+    assert found == ids(odd)
 
 
-@given(st.integers(1, 80), st.integers(0, 80), st.integers(1, 20), st.integers(0, 99), st.floats(0, 1))
-def test_what_is_newer_than_the_watermark_is_found(count: int, new: int, size: int, seed: int, denies: float) -> None:
-    """All items newer than the watermark are found, whatever `has_more` says, even if clocks differ by the overlap."""
+@given(servers, servers)
+def test_what_one_list_teaches_is_no_trap_for_the_next(one: OddList, other: OddList) -> None:
+    """A reader that knows how another list of the server was read finds all items of its own, or raises an error."""
+    assume(not _is_beyond_doubt(other))
+    one.most, one.after, one.before, one.has_more, one.order = (
+        other.most,
+        other.after,
+        other.before,
+        other.has_more,
+        other.order,
+    )
+    manners = Manners()
+    try:
+        read(one, manners)
+        found = read(other, manners)
+    except ThreadError:
+        return
+    assert found == ids(other)
+
+
+@pytest.mark.parametrize(
+    ("manners", "paging"),
+    [
+        ({}, "newest first"),
+        ({"after": "from"}, "newest first"),
+        ({"after": "older"}, "newest first"),
+        ({"after": "as old"}, "newest first"),
+        ({"has_more": "never"}, "newest first"),
+        ({"has_more": "always"}, "newest first"),
+        ({"has_more": "missing"}, "newest first"),
+        ({"most": 20}, "newest first"),
+        ({"order": "oldest"}, "newest first"),
+        ({"after": "later", "has_more": "never"}, "oldest first"),
+        ({"after": "later", "has_more": "never", "most": 20}, "oldest first"),
+        ({"after": "later", "order": "newest", "before": "older"}, "before"),
+        ({"after": "refused", "before": "behind"}, "before"),
+        ({"after": "ignored", "most": 1000}, "large pages"),
+        ({"after": "refused", "before": "refused", "most": 1000}, "large pages"),
+        ({"after": "ignored", "has_more": "missing", "most": 1000}, "large pages"),
+    ],
+)
+def test_the_way_of_the_server_is_found_and_remembered(manners: dict[str, Any], paging: Paging) -> None:
+    """250 runs are found in the way of the server; the next list is read in that way at once."""
+    odd, learned = OddList(spaced(250, ties=2), **manners), Manners()
+    assert read(odd, learned) == ids(odd)
+    assert learned.paging == paging
+    odd.requests = 0
+    read(odd, learned)
+    assert odd.requests <= 250 // min(odd.most - 2, 100) + 5
+
+
+@pytest.mark.parametrize(
+    "manners",
+    [
+        {"after": "ignored"},
+        {"after": "ignored", "has_more": "never"},
+        {"after": "later", "order": "newest", "has_more": "never", "refuses_large": True},
+        {"after": "refused", "before": "refused", "refuses_large": True},
+    ],
+)
+def test_a_list_that_cannot_be_read_to_its_end_is_an_error(manners: dict[str, Any]) -> None:
+    """Where no way leads to the end of a list, an error says how many items were found."""
+    with pytest.raises(IncompleteError, match=r"1\d\d items were found, there may be more|200 items were found"):
+        read(OddList(spaced(250), **manners))
+
+
+def test_a_whole_list_of_exactly_a_page_is_no_error() -> None:
+    """A list whose first page is the same in each order is whole, though no cursor works."""
+    odd = OddList(spaced(100), after="ignored", refuses_large=True)
+    assert read(odd) == ids(odd)
+
+
+def test_a_refused_list_is_its_own_error() -> None:
+    """A first page that is refused raises the server's error; a cursor that is refused, one of its own."""
+
+    async def refuse(_query: object) -> Any:
+        raise RefusedError("status 403")
+
+    async def first(cursor: str | None) -> None:
+        async for _ in ListReader(refuse, Manners()).pages(cursor):
+            pass
+
+    with pytest.raises(RefusedError, match="403"):
+        asyncio.run(first(None))
+    with pytest.raises(CursorError, match="run_gone"):
+        asyncio.run(first("run_gone"))
+
+
+@given(st.integers(1, 300), st.integers(2, 30), st.integers(0, 99))
+def test_a_page_that_is_repeated_at_times_loses_nothing(count: int, most: int, seed: int) -> None:
+    """A page that repeats others at times is requested again, or the list is read in another way."""
+    odd = OddList(spaced(count), most=most, repeats=0.3, seed=seed)
+    try:
+        found = read(odd)
+    except IncompleteError:
+        return
+    assert found == ids(odd)
+
+
+@given(st.integers(1, 300), st.integers(1, 30), st.integers(0, 99))
+def test_claims_at_random_lose_nothing(count: int, most: int, seed: int) -> None:
+    """`has_more` at random loses nothing where cursors work."""
+    odd = OddList(spaced(count), most=most, has_more="random", seed=seed)
+    assert read(odd) == ids(odd)
+
+
+@given(
+    st.integers(1, 80), st.integers(0, 80), st.integers(2, 20), st.integers(0, 99), st.sampled_from(["honest", "never"])
+)
+def test_what_is_newer_than_the_watermark_is_found(count: int, new: int, most: int, seed: int, claims: Any) -> None:
+    """All runs that are not stored are found, whatever `has_more` says, even if clocks differ by the overlap."""
     new = min(new, count)
     jitter = random.Random(seed)
-    created = [2e9 - 50 * place + jitter.uniform(-0.49, 0.49) * OVERLAP_SECONDS for place in range(count)]
-    lists = Lists(created, size, seed, denies=denies)
-    known = lists.items[new:]
-    newest = max(known, key=lambda item: item["created_at"], default=None)
-    watermark = Watermark(str(newest["id"]), float(newest["created_at"])) if newest else Watermark()
-    assert {item["id"] for item in lists.items[:new]} <= set(paged_ids(lists, watermark))
+    created = [NOW + 50 * place + jitter.uniform(-0.49, 0.49) * OVERLAP_SECONDS for place in range(count)]
+    odd = OddList([run(place, when) for place, when in enumerate(created)], most=most, has_more=claims, by_time=True)
+    stored = {one["id"]: one["created_at"] for one in odd.runs[: count - new]}
+
+    async def known(some: Any) -> set[str]:
+        return stored.keys() & set(some)
+
+    found = read(odd, ground=StoredRuns(known, max(stored.values(), default=None)))
+    assert ids(odd) - stored.keys() <= found
+
+
+def test_a_watermark_that_lies_ahead_hides_nothing() -> None:
+    """A watermark from a clock that is ahead does not end the list before a stored run."""
+    odd = OddList(spaced(350))
+
+    async def known(some: Any) -> set[str]:
+        return {"run_00000"} & set(some)
+
+    assert read(odd, ground=StoredRuns(known, NOW + 3 * 3600)) == ids(odd)
 
 
 def test_a_list_without_new_items_is_one_page() -> None:
     """A list without new items costs one request."""
-    lists = Lists([2e9 - 3600 * place for place in range(1000)], 100, 0)
-    assert len(paged_ids(lists, Watermark("run_0", 2e9))) == 100
-    assert lists.requests == 1
+    odd = OddList(spaced(1000))
+
+    async def known(some: Any) -> set[str]:
+        return set(some)
+
+    assert len(read(odd, ground=StoredRuns(known, NOW))) == 100
+    assert odd.requests == 1
 
 
-def test_since_bounds_the_pages() -> None:
-    """Pages behind the first one that ends before `since` are not requested."""
-    lists = Lists([2e9 - 3600 * place for place in range(1000)], 100, 0)
-    assert len(paged_ids(lists, Watermark(since=2e9 - 3600 * 150))) == 200
-    assert lists.requests == 2
+def test_since_and_pruned_runs_bound_the_pages() -> None:
+    """Pages behind one with an older run than `since`, or with one that was pruned, are not requested."""
+
+    async def known(_some: Any) -> set[str]:
+        return set()
+
+    for ground in (StoredRuns(known, None, since=NOW - 60 * 150), StoredRuns(known, NOW, pruned=NOW - 60 * 150)):
+        odd = OddList(spaced(1000))
+        assert len(read(odd, ground=ground)) == 199
+        assert odd.requests == 2
 
 
-def test_an_ascending_list_is_read_to_its_end() -> None:
-    """A list in ascending order is read to its end, since its newest items are last."""
-    lists = Lists([1e9 + 3600 * place for place in range(100)], 30, 0)
-    assert len(paged_ids(lists, Watermark("run_50", 1e9 + 3600 * 50))) == 100
-
-
-def test_a_page_that_is_repeated_once_is_asked_for_again() -> None:
-    """A page that is repeated once is requested again, and is neither an error nor the end."""
-    lists = Lists([2e9 - place for place in range(10)], 3, 0)
-    get, asked = lists.get, list[str | None]()
-
-    async def repeating(after: str | None) -> Page:
-        asked.append(after)
-        return await get(None if asked == [None, "run_2"] else after)
-
-    lists.get = repeating
-    assert paged_ids(lists, Watermark()) == [f"run_{place}" for place in range(10)]
-    assert asked[:3] == [None, "run_2", "run_2"]
+def test_items_without_an_id_are_no_silent_end() -> None:
+    """A full page of items without ids is an error, since nothing leads on from it; the page is given nevertheless."""
+    odd = OddList([{**one, "id": None} for one in spaced(250)])
+    with pytest.raises(IncompleteError, match="no ids"):
+        read(odd)

@@ -1,0 +1,65 @@
+"""Requests for pages: of threads, runs and steps, and of single runs. Malformed responses are requested again."""
+
+from collections.abc import Callable, Mapping
+
+import tenacity
+
+from runmart.ingest.decode.decoder import Decoder
+from runmart.ingest.pull import responses
+from runmart.ingest.pull.client import Client, Patience, Response
+from runmart.ingest.pull.pagination import Query
+from runmart.ingest.pull.providers import Server
+from runmart.ingest.pull.responses import MalformedError, Page
+
+_ATTEMPTS = 3
+"""Attempts at a request whose response is truncated or of another form than expected."""
+
+
+class PageRequests:
+    """Requests pages of one server. All raise `ThreadError`, `PullError` and `MalformedError`."""
+
+    def __init__(self, client: Client, server: Server, patience: Patience) -> None:
+        self._client = client
+        self._server = server
+        self._patience = patience
+        self._decoder = Decoder()
+
+    async def threads(self, query: Query) -> Page:
+        """A page of the server's list of threads."""
+        return await self._get(self._server.threads, query.parameters, responses.thread_page)
+
+    async def runs(self, thread_id: str, query: Query) -> Page:
+        """A page of a thread's runs."""
+        return await self._get(self._server.runs(thread_id), query.parameters, self._page)
+
+    async def steps(self, thread_id: str, run_id: str, query: Query) -> Page:
+        """A page of a run's steps."""
+        return await self._get(self._server.steps(thread_id, run_id), query.parameters, self._page)
+
+    async def run(self, thread_id: str, run_id: str) -> Page:
+        """A single run, as a page of one item."""
+        address = self._server.run(thread_id, run_id)
+        return await self._get(address, {}, lambda response: responses.single(response, self._decoder))
+
+    def _page(self, response: Response) -> Page:
+        return responses.page(response, self._decoder)
+
+    async def _get(self, address: str, parameters: Mapping[str, str | int], parse: Callable[[Response], Page]) -> Page:
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(MalformedError),
+            stop=tenacity.stop_after_attempt(_ATTEMPTS),
+            wait=tenacity.wait_random_exponential(
+                self._patience.first_pause_seconds, max=self._patience.longest_pause_seconds
+            ),
+            before_sleep=self._count_retry,
+            reraise=True,
+        )
+
+        async def once() -> Page:
+            return parse(await self._client.get(address, parameters))
+
+        found: Page = await retrying(once)
+        return found
+
+    def _count_retry(self, _state: tenacity.RetryCallState) -> None:
+        self._client.counters.retries += 1

@@ -1,0 +1,104 @@
+"""A list on a server with manners of its own, for tests of pagination: pages, cursors, orders and claims."""
+
+import random
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import msgspec
+
+from runmart.ingest.decode.decoder import Decoder
+from runmart.ingest.pull.client import Response
+from runmart.ingest.pull.errors import RefusedError
+from runmart.ingest.pull.pagination import Query
+from runmart.ingest.pull.responses import Page, page
+
+Run = dict[str, Any]
+Cursor = Literal["behind", "from", "older", "as old", "later", "ignored", "refused"]
+"""What a cursor means: the items behind it, or from it on; those that are older, or as old and older; those created
+later, in either order; nothing at all; an error."""
+
+
+@dataclass
+class OddList:
+    """A list of runs, in the order of their arrival."""
+
+    runs: list[Run] = field(default_factory=list[Run])
+    most: int = 100
+    """Items per page, whatever is asked for."""
+    after: Cursor = "behind"
+    before: Cursor = "ignored"
+    has_more: Literal["honest", "never", "always", "missing", "random"] = "honest"
+    order: Literal["honoured", "newest", "oldest"] = "honoured"
+    by_time: bool = False
+    """Whether the list is ordered by creation times, and not by arrival."""
+    refuses_large: bool = False
+    repeats: float = 0.0
+    """How often the first page comes instead of another."""
+    seed: int = 0
+    requests: int = 0
+
+    @cached_property
+    def _random(self) -> random.Random:
+        return random.Random(self.seed)
+
+    @cached_property
+    def _decoder(self) -> Decoder:
+        return Decoder()
+
+    async def get(self, query: Query) -> Page:
+        """The page that the server sends."""
+        self.requests += 1
+        sent = query.parameters
+        limit = int(sent["limit"])
+        if self.refuses_large and limit > 100:
+            raise RefusedError("status 422: limit must be at most 100")
+        newest_first = (sent["order"] == "desc") if self.order == "honoured" else self.order == "newest"
+        ordered = sorted(self.runs, key=lambda run: run["created_at"]) if self.by_time else list(self.runs)
+        ordered = ordered[::-1] if newest_first else ordered
+        for name, meaning in (("after", self.after), ("before", self.before)):
+            if name in sent and self._random.random() >= self.repeats:
+                ordered = _behind(ordered, str(sent[name]), meaning, newest_first=newest_first)
+        size = min(limit, self.most)
+        found = ordered[:size]
+        body: Any = {"object": "list", "data": found, "has_more": self._claim(len(ordered) > size)}
+        if self.has_more == "missing":
+            body = found
+        return page(Response("http://server/runs", msgspec.json.encode(body), 2_000_000_000_000_000), self._decoder)
+
+    def _claim(self, truth: bool) -> bool:
+        if self.has_more == "random":
+            return self._random.random() < 0.5
+        return truth if self.has_more == "honest" else self.has_more == "always"
+
+
+def _behind(ordered: list[Run], cursor: str, meaning: Cursor, *, newest_first: bool) -> list[Run]:
+    if meaning == "ignored":
+        return ordered
+    places = [place for place, run in enumerate(ordered) if run["id"] == cursor]
+    if meaning == "refused" or not places:
+        raise RefusedError("status 400: no such run to go on from")
+    [place] = places
+    if meaning in {"behind", "from"}:
+        return ordered[place + (meaning == "behind") :]
+    created = ordered[place]["created_at"]
+    if meaning == "later":
+        return [run for run in ordered if run["created_at"] > created]
+    sign = 1 if newest_first else -1
+    return [
+        run
+        for run in ordered
+        if sign * run["created_at"] < sign * created or (meaning == "as old" and run["created_at"] == created)
+    ]
+
+
+def run(number: int, created: float, **fields: Any) -> Run:
+    """A run."""
+    return {
+        "id": f"run_{number:05}",
+        "object": "thread.run",
+        "status": "completed",
+        "thread_id": "thread_x",
+        "created_at": created,
+        **fields,
+    }
