@@ -44,8 +44,8 @@ class PublishOptions:
 
             check_publish_path(options.warehouse, path)
 
-    def after(self, options: Options) -> "Published | None":
-        """Publish the warehouse, if a path is set.
+    def after(self, options: Options, fresh_seconds: float = 0.0) -> "Published | None":
+        """Publish the warehouse, if a path is set, unless a version younger than `fresh_seconds` is published.
 
         Raises:
             SettingsError: runmart.toml is invalid.
@@ -57,7 +57,7 @@ class PublishOptions:
         from runmart.ingest.maintenance.publish import publish
         from runmart.queries import install
 
-        return publish(options.warehouse, path, options.lock_timeout, install)
+        return publish(options.warehouse, path, options.lock_timeout, install, fresh_seconds)
 
     def _path(self) -> Path | None:
         return self.publish or settings.read(self.config).publish

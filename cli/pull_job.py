@@ -23,6 +23,9 @@ from runmart.ingest.pull.runner import Outcome, Request
 from runmart.ingest.pull.runner import pull as pull_runs
 from runmart.ingest.warehouse.location import Location
 
+_QUIET_PUBLISH_SECONDS = 3600.0
+"""How often pulls without new runs are published, for the time of the last complete pull."""
+
 
 @dataclass
 class Job:
@@ -111,10 +114,12 @@ class Job:
 
     def _publish(self, results: Mapping[str, Outcome | RunmartError]) -> tuple[Published | None, int]:
         """Publish the warehouse unless all sources failed; what was published, and the exit code."""
-        if not any(isinstance(result, Outcome) for result in results.values()):
+        outcomes = [result for result in results.values() if isinstance(result, Outcome)]
+        if not outcomes:
             return None, 0
+        has_written = any(outcome.load_id is not None for outcome in outcomes)
         try:
-            return self.publishing.after(self.options), 0
+            return self.publishing.after(self.options, 0.0 if has_written else _QUIET_PUBLISH_SECONDS), 0
         except RunmartError as error:
             warn(f"runmart: {error}")
             return None, error.exit_code

@@ -248,10 +248,16 @@ def checks_of(limits: Limits) -> "Iterator[Check]":
     if limits.max_age_seconds is not None:
         yield Check(
             "freshness",
-            "each source was seen lately",
+            "each source was pulled, or else seen, lately",
             f"""
-            select source as subject, observed_seconds_ago as value, {_double(limits.max_age_seconds)} as limit_
-            from data_freshness where observed_seconds_ago > {_double(limits.max_age_seconds)}""",
+            with ages as (
+                select
+                    source || if(is_pulled, ', by its last complete pull', ', by its latest observation') as subject,
+                    if(is_pulled, pulled_seconds_ago, observed_seconds_ago) as value,
+                    is_pulled
+                from data_freshness)
+            select subject, value, {_double(limits.max_age_seconds)} as limit_ from ages
+            where value > {_double(limits.max_age_seconds)} or (is_pulled and value is null)""",
         )
 
 

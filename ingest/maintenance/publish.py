@@ -46,7 +46,11 @@ class Published(NamedTuple):
 
 
 def publish(
-    warehouse: Location, path: Path, lock_timeout_seconds: float, finish: Finish = lambda _writer: None
+    warehouse: Location,
+    path: Path,
+    lock_timeout_seconds: float,
+    finish: Finish = lambda _writer: None,
+    fresh_seconds: float = 0.0,
 ) -> Published:
     """Publish the current state of a warehouse, which must not be open in this process.
 
@@ -57,6 +61,7 @@ def publish(
         path: The symlink that readers open.
         lock_timeout_seconds: How long to wait for other processes that write or publish.
         finish: Installs the views in a copy of a warehouse whose backend keeps fewer comments than a DuckDB file.
+        fresh_seconds: A published version stays that is younger than this, unless runs were pruned since.
 
     Raises:
         LockedError: Another process writes to the warehouse, or publishes it, for longer than the timeout.
@@ -69,7 +74,8 @@ def publish(
     try:
         versions.mkdir(exist_ok=True)
         with _publish_lock(versions, lock_timeout_seconds):
-            version, how = _new_version(backend, versions, lock_timeout_seconds, finish)
+            fresh = _fresh(path, fresh_seconds)
+            version, how = _new_version(backend, versions, lock_timeout_seconds, finish, fresh)
             _switch(path, version)
             _remove_old(versions, version)
     except (OSError, WarehouseError) as error:
@@ -111,13 +117,23 @@ def _publish_lock(versions: Path, lock_timeout_seconds: float) -> Generator[None
         yield
 
 
+def _fresh(path: Path, seconds: float) -> Path | None:
+    """The published version, where it is younger than this."""
+    version = path.parent / path.readlink() if path.is_symlink() else None
+    if version is None or not version.exists() or time.time() - version.stat().st_mtime >= seconds:
+        return None
+    return version
+
+
 def _new_version(
-    backend: Backend, versions: Path, lock_timeout_seconds: float, finish: Finish
+    backend: Backend, versions: Path, lock_timeout_seconds: float, finish: Finish, fresh: Path | None
 ) -> tuple[Path, CopyMethod | Literal["unchanged"]]:
     """The version of the warehouse's current state, created unless it exists, and how it was created."""
     _remove_partial(versions)
     with backend.snapshot(lock_timeout_seconds) as snapshot:
         version = versions / f"{snapshot.name}-{snapshot.prunes}.duckdb"
+        if fresh is not None and _prunes(fresh) == str(snapshot.prunes):
+            return fresh, "unchanged"
         if version.exists():
             return version, "unchanged"
         with _partial(version) as partial:

@@ -186,8 +186,11 @@ class _Pull:
         await self._flush()
         self._is_over = True
 
-    def state(self) -> SourceState:
-        """The state of the source at this moment."""
+    def state(self) -> SourceState | None:
+        """The state of the source at this moment; None where only single runs are read."""
+        selection = self._request.selection
+        if not (selection.ids or selection.sql or selection.known or self._request.list_threads):
+            return None
         return SourceState(
             pulled=time.time() if self._is_over and self.outcome.is_complete else self._plan.state.pulled,
             started=self._started,
@@ -375,7 +378,7 @@ class _Pull:
                 await storing  # the warehouse has one writer at a time
                 raise
 
-    def _take(self) -> tuple[list[ThreadUpdate], list[Page], SourceState]:
+    def _take(self) -> tuple[list[ThreadUpdate], list[Page], SourceState | None]:
         """Take the buffered results out of the buffer, with the state of the source that is theirs."""
         found, self._found = self._found, []
         others, self._others = self._others, []

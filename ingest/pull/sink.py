@@ -76,7 +76,7 @@ class PullSink:
                 if policies.has_policies(connection):
                     policies.admission(connection, self._content)
 
-    def add(self, found: Sequence[ThreadUpdate], others: Iterable[Page], source: SourceState) -> None:
+    def add(self, found: Sequence[ThreadUpdate], others: Iterable[Page], source: SourceState | None) -> None:
         """Write the pages and new states of threads, other pages, and the state of the source, in one transaction.
 
         Raises:
@@ -95,19 +95,21 @@ class PullSink:
             try:
                 self._add_pages(self._load, pages)
                 self._replace_states(self._load, found)
-                self._load.replace_rows(SOURCES, [state_row(self._source, source)], ("source",))
+                self._load.replace_rows(SOURCES, self._rows(source), ("source",))
                 self._load.commit()
             except BaseException:
                 self._load.abandon("failed")
                 raise
 
-    def finish(self, state: str, source: SourceState) -> None:
+    def finish(self, state: str, source: SourceState | None) -> None:
         """Record how the pull ended, if it has written anything, and the state of its source.
 
         Raises:
             LockedError: The warehouse is in use for too long, and the pull has written something.
             WarehouseError: It fails.
         """
+        if self._load is None and source is None:
+            return
         try:
             with open_for_writing(self._warehouse, self._lock_timeout_seconds) as writer:
                 if self._load is not None:
@@ -120,15 +122,18 @@ class PullSink:
             if self._load is not None:
                 raise
 
-    def abandon(self, state: str, source: SourceState) -> None:
+    def abandon(self, state: str, source: SourceState | None) -> None:
         """Record that the pull has failed or was interrupted, if that is possible; what was written stays."""
         with suppress(Exception):
             if self._load is not None or exists(self._warehouse):
                 self.finish(state, source)
 
-    def _write_source(self, writer: "Writer", source: SourceState) -> None:
+    def _write_source(self, writer: "Writer", source: SourceState | None) -> None:
         with writer.transaction():
-            replace_rows(writer.connection, SOURCES, [state_row(self._source, source)], ("source",))
+            replace_rows(writer.connection, SOURCES, self._rows(source), ("source",))
+
+    def _rows(self, source: SourceState | None) -> list[tuple[object, ...]]:
+        return [] if source is None else [state_row(self._source, source)]
 
     def _add_pages(self, load: Load, pages: Sequence[Page]) -> None:
         """Convert pages, and add them to the load: small ones together, one of several blocks alone."""

@@ -131,8 +131,8 @@ THREADS: Table[Any] = Table(
             "gap_after",
             VARCHAR,
             meaning=(
-                "Cursor: the runs behind this one are not loaded yet; of a complete thread, where the next pull begins, "
-                "or null"
+                "Cursor: the runs behind this one are not loaded yet; of a complete thread, where the next pull "
+                "begins, or null"
             ),
         ),
         Column(

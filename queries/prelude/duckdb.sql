@@ -55,3 +55,4 @@ create or replace macro nth(list, place) as list[place];
 -- The bookkeeping tables, without a schema, since temporary views, as in Spark, have none.
 create or replace macro book_of_loads() as table select * from runmart.loads;
 create or replace macro book_of_rejects() as table select * from runmart.rejects;
+create or replace macro book_of_sources() as table select * from runmart.sources;

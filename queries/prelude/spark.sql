@@ -62,3 +62,5 @@ create or replace temporary function book_of_loads() returns table
     return select * from loads;
 create or replace temporary function book_of_rejects() returns table
     return select * from rejects;
+create or replace temporary function book_of_sources() returns table
+    return select cast(null as string) as source, cast(null as timestamp) as pulled_at where false;

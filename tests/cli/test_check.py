@@ -10,6 +10,7 @@ import pytest
 
 from runmart.queries.checks import INVARIANTS, OF_DATA
 from tests.support.command import command
+from tests.support.pull import KEY, TestServer, given
 from tests.support.warehouse import page, run, write
 
 NOW = int(time.time())
@@ -132,7 +133,7 @@ def test_costs_rejects_and_age_have_limits(loaded: Path, pages: Path) -> None:
     failures = {case.get("name"): case.findtext("failure") for case in suite if case.find("failure") is not None}
     assert set(failures) == {"cost_per_day_overall", "rejects", "freshness"}
     assert "all runs, USD: 53.000, limit 52.900" in (failures["cost_per_day_overall"] or "")
-    assert (failures["freshness"] or "").startswith("other: ")
+    assert (failures["freshness"] or "").startswith("other, by its latest observation: ")
     assert suite.get("failures") == "3"
 
 
@@ -145,3 +146,30 @@ def test_wrong_limits_are_2(loaded: Path, text: str, words: str) -> None:
     Path("runmart.toml").write_text(f"[checks]\n{text}\n")
     done = command("check", "-w", loaded)
     assert (done.returncode, words in done.stderr) == (2, True)
+
+
+def test_a_source_that_is_pulled_is_as_old_as_its_last_complete_pull(
+    server: TestServer, warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quiet source is no alarm while its pulls are complete; a source whose pulls fail or stall is one."""
+    monkeypatch.chdir(warehouse.parent)
+    monkeypatch.setenv("TEST_KEY", KEY)
+    server.world(threads=2, runs=4)
+    Path("runmart.toml").write_text("[checks]\nmax_age = '1h'\n")
+    assert command(*given(server, "-w", warehouse)).returncode == 0
+    with duckdb.connect(warehouse) as connection:
+        connection.execute("update runs set observed_at = observed_at - interval 3 day")
+    assert _stale(warehouse) == []
+    with duckdb.connect(warehouse) as connection:
+        connection.execute("update runmart.sources set pulled_at = pulled_at - interval 2 hour")
+    server.steer("settings", forbidden=["thread_000000"])
+    assert command(*given(server, "-w", warehouse)).returncode == 3
+    assert _stale(warehouse) == ["default, by its last complete pull"]
+    with duckdb.connect(warehouse) as connection:
+        connection.execute("update runmart.sources set pulled_at = null")
+    assert _stale(warehouse) == ["default, by its last complete pull"]
+
+
+def _stale(warehouse: Path) -> list[str]:
+    failed = json.loads(command("check", "-w", warehouse, "--json").stdout)["failed"]
+    return [offender["subject"] for one in failed if one["check"] == "freshness" for offender in one["offenders"]]

@@ -1,8 +1,10 @@
 """`runmart pull --publish`: a round that has written something publishes, one without new runs does not."""
 
 import json
+import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ def _published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_pull_without_new_runs_publishes_nothing(server: TestServer, warehouse: Path, published: Path) -> None:
-    """A pull without new runs leaves the published version as it is, and reports it as unchanged."""
+    """A pull without new runs leaves a published version of this hour as it is, and reports it as unchanged."""
     server.world(threads=3, runs=30)
     arguments = given(server, "-w", warehouse, "--publish", published)
     first = json.loads(command(*arguments, "--json").stdout)["published"]
@@ -29,6 +31,13 @@ def test_a_pull_without_new_runs_publishes_nothing(server: TestServer, warehouse
     assert (again["how"], again["version"]) == ("unchanged", first["version"])
     assert len(list(Path(first["version"]).parent.glob("*.duckdb"))) == 1
     assert "published already" in command(*arguments).stdout
+    os.utime(again["version"], (time.time() - 3601,) * 2)
+    later = json.loads(command(*arguments, "--json").stdout)["published"]
+    assert later["version"] != first["version"]
+    pulls = query(published, "select last_pull_at = (select max(pulled_at) from runmart.sources) from data_freshness")
+    assert pulls == [(True,)]
+    [(before,)] = query(Path(first["version"]), "select pulled_at from runmart.sources")
+    assert query(published, f"select pulled_at > '{before}' from runmart.sources") == [(True,)]
 
 
 def test_a_pull_that_fails_publishes_nothing(server: TestServer, warehouse: Path, published: Path) -> None:

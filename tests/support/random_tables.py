@@ -45,7 +45,7 @@ ACTIONS = (
     '{"submit_tool_outputs":{"tool_calls":[{"function":{"name":"h","arguments":"{"}}]}}',
 )
 
-GROWING = ("age_seconds", "unseen_seconds", "created_seconds_ago", "observed_seconds_ago")
+GROWING = ("age_seconds", "unseen_seconds", "created_seconds_ago", "observed_seconds_ago", "pulled_seconds_ago")
 """Columns that depend on the moment of asking."""
 
 

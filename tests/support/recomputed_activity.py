@@ -166,6 +166,8 @@ def data_freshness(tables: Tables) -> list[Row]:
             "last_observed_at": max(map(float, _present(rows, "observed_at")), default=None),
             "last_load_at": None if last is None else float(last["started_at"]),
             "last_load_state": None if last is None else last["state"],
+            "is_pulled": False,
+            "last_pull_at": None,
         }
 
     return grouped_by(tables["runs"], lambda row: (row["source"],), ("source",), summary)

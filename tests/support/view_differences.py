@@ -22,6 +22,7 @@ TYPES: dict[str, pa.DataType] = {
 SINCE = {
     ("data_freshness", "created_seconds_ago"),
     ("data_freshness", "observed_seconds_ago"),
+    ("data_freshness", "pulled_seconds_ago"),
     ("open_runs", "age_seconds"),
     ("open_runs", "unseen_seconds"),
 }
