@@ -250,12 +250,16 @@ def checks_of(limits: Limits) -> "Iterator[Check]":
             "freshness",
             "each source was pulled, or else seen, lately",
             f"""
-            with ages as (
+            with freshness as (
+                from data_freshness
+                union all by name  -- the view of an older runmart lacks these columns
+                select false as is_pulled, null::double as pulled_seconds_ago where false),
+            ages as (
                 select
                     source || if(is_pulled, ', by its last complete pull', ', by its latest observation') as subject,
                     if(is_pulled, pulled_seconds_ago, observed_seconds_ago) as value,
                     is_pulled
-                from data_freshness)
+                from freshness)
             select subject, value, {_double(limits.max_age_seconds)} as limit_ from ages
             where value > {_double(limits.max_age_seconds)} or (is_pulled and value is null)""",
         )

@@ -73,9 +73,17 @@ class Selected:
                 self._made.add(view.name)
 
 
+_NO_SOURCES = "select null::varchar as source, null::timestamptz as pulled_at where false"
+"""The table of sources in a warehouse that an older runmart has written."""
+
+
 def add_functions(connection: "DuckDBPyConnection") -> None:
     """Create the functions that views use as temporary ones, since the warehouse may be of an older runmart."""
-    connection.execute(prelude("duckdb").replace("create or replace macro", "create or replace temp macro"))
+    functions = prelude("duckdb").replace("create or replace macro", "create or replace temp macro")
+    found = "select 1 from duckdb_tables() where schema_name = 'runmart' and table_name = 'sources'"
+    if not connection.execute(found).fetchall():
+        functions = functions.replace("select * from runmart.sources", _NO_SOURCES)
+    connection.execute(functions)
 
 
 def _words(query: str) -> set[str]:
