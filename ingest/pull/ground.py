@@ -67,18 +67,13 @@ class StoredRuns:
         return limit is not None and any(item.created is not None and item.created < limit for item in items)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class KnownThreads:
     """The threads of a server whose list was read to its end before."""
 
     stored: Stored
-    enough: int
-    """The number of known threads in a row behind which no new ones are expected."""
-    _in_a_row: int = 0
 
-    async def is_reached(self, items: Sequence[Item], *, is_last: bool) -> bool:
-        """Whether enough known threads have come in a row."""
-        known = await self.stored([item.id for item in items])
-        for item in items:
-            self._in_a_row = self._in_a_row + 1 if item.id in known else 0
-        return self._in_a_row >= self.enough or (is_last and self._in_a_row > 0)
+    async def is_reached(self, items: Sequence[Item], *, is_last: bool) -> bool:  # noqa: ARG002 - the protocol's
+        """Whether a whole page of threads is known."""
+        ids = [item.id for item in items]
+        return bool(ids) and not set(ids).difference(await self.stored(ids))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from runmart.ingest.pull.errors import CursorError
 from runmart.ingest.pull.ground import OVERLAP_SECONDS, KnownThreads, Stored
-from runmart.ingest.pull.pagination import PAGE_SIZE, GetPage, ListReader, Manners, Paging
+from runmart.ingest.pull.pagination import GetPage, ListReader, Manners, Paging
 from runmart.ingest.pull.responses import Item
 from runmart.ingest.pull.threads import COMPLETE, PARTIAL
 
@@ -51,7 +51,7 @@ class Listing:
             read = self._read(start, paging)
         else:
             if is_read and (self.before.state == COMPLETE or start is not None):
-                async for part in self._read(None, paging, KnownThreads(self.known, PAGE_SIZE)):
+                async for part in self._read(None, paging, KnownThreads(self.known)):
                     yield part
             if self.before.state == COMPLETE:
                 yield Listed([], ListState(COMPLETE, self._next_start))

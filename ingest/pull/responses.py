@@ -7,6 +7,7 @@ rejects is no item, so that nothing that is not stored controls a pull.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import BytesIO
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,8 +15,10 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from runmart.ingest.decode.decoder import Decoder, ParsedBlock
 from runmart.ingest.digest import content_digest
-from runmart.ingest.parse.blocks import blocks
+from runmart.ingest.errors import InputError
 from runmart.ingest.pull.client import Response
+from runmart.ingest.sources.reader import Reader
+from runmart.ingest.workers.tasks import read_blocks
 from runmart.models.observations import Origin
 from runmart.models.quirks import microseconds
 from runmart.models.statuses import TERMINAL_STATUSES
@@ -38,6 +41,14 @@ class Item(NamedTuple):
         return self.status not in TERMINAL_STATUSES
 
 
+class Content(NamedTuple):
+    """The content of a page."""
+
+    parsed: tuple[ParsedBlock, ...]
+    problem: str | None
+    """Why it could not be read to its end; None if it was."""
+
+
 @dataclass(frozen=True)
 class Page:
     """One page of a list."""
@@ -54,22 +65,27 @@ class Page:
     _items: tuple[Item, ...] = ()
 
     @cached_property
-    def parsed(self) -> tuple[ParsedBlock, ...]:
-        """What it holds, parsed when it is first needed: an unchanged page never is."""
+    def content(self) -> Content:
+        """What it holds, read as an input of `runmart ingest` is, once it is needed: an unchanged page never is."""
         if self.decoder is None:
-            return ()
-        origin = Origin("", self.response.observed_at, 0)
-        return tuple(self.decoder.parse(block, origin) for block in blocks([self.response.body]))
+            return Content((), None)
+        origin, found = Origin("", self.response.observed_at, 0), list[ParsedBlock]()
+        try:
+            for block in read_blocks(Reader(BytesIO(self.response.body))):
+                found.append(self.decoder.parse(block, origin))
+        except InputError as error:
+            return Content(tuple(found), str(error))
+        return Content(tuple(found), None)
 
     @cached_property
     def items(self) -> tuple[Item, ...]:
         """The runs, steps or threads in it that have an id, in order."""
-        return self._items or tuple(_items(self.parsed))
+        return self._items or tuple(_items(self.content.parsed))
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
         """The ids in it, in order, those of rejects included where they can be read."""
-        if self.decoder is None or all(one.whole is not None for one in self.parsed):
+        if self.decoder is None or all(one.whole is not None for one in self.content.parsed):
             return tuple(item.id for item in self.items)
         return _ids(self.response.body) or tuple(item.id for item in self.items)
 

@@ -22,7 +22,7 @@ from runmart.ingest.pull.threads import Thread, ThreadUpdate
 from runmart.ingest.transform.convert import Converter
 from runmart.ingest.warehouse.connection import exists, open_for_reading, open_for_writing
 from runmart.ingest.warehouse.location import Location
-from runmart.models.observations import Origin
+from runmart.models.observations import Origin, Reject
 from runmart.models.redaction_policy import RedactionPolicy
 from runmart.models.tables.bookkeeping import GIVEN_UP_RUNS, SOURCES, THREADS
 
@@ -137,28 +137,27 @@ class PullSink:
 
     def _add_pages(self, load: Load, pages: Sequence[Page]) -> None:
         """Convert pages, and add them to the load: small ones together, one of several blocks alone."""
-        small = [page for page in pages if len(page.parsed) <= 1]
-        self._add_together(load, [page for page in small if page.parsed])
+        self._add_together(load, [page for page in pages if len(page.content.parsed) == 1])
         for page in pages:
-            if len(page.parsed) > 1:
+            if len(page.content.parsed) != 1:
                 self._add_alone(load, page)
 
     def _add_together(self, load: Load, pages: Sequence[Page]) -> None:
         if not pages:
             return
-        parsed = (self._of_load(load, page, block) for page in pages for block in page.parsed)
+        parsed = (self._of_load(load, page, block) for page in pages for block in page.content.parsed)
         converted = self._converter.convert_parsed(parsed, load.admission)
         load.add(converted, [(page.response.address, 0) for page in pages])
         for page, counts in zip(pages, converted.counts, strict=True):
-            _finish(load, page, [counts])
+            _finish(load, page, self._source, [counts])
 
     def _add_alone(self, load: Load, page: Page) -> None:
         counts: list[BlockCounts] = []
-        for block in page.parsed:
+        for block in page.content.parsed:
             converted = self._converter.convert_parsed([self._of_load(load, page, block)], load.admission)
             load.add(converted, [(page.response.address, sum(one.items for one in counts))])
             counts += converted.counts
-        _finish(load, page, counts)
+        _finish(load, page, self._source, counts)
 
     def _of_load(self, load: Load, page: Page, parsed: ParsedBlock) -> ParsedBlock:
         return parsed._replace(origin=Origin(self._source, page.response.observed_at, load.load_id))
@@ -193,9 +192,13 @@ class PullSink:
         )
 
 
-def _finish(load: Load, page: Page, counts: Sequence[BlockCounts]) -> None:
-    """Record that a page was read, with what its blocks held."""
-    response = page.response
+def _finish(load: Load, page: Page, source: str, counts: Sequence[BlockCounts]) -> None:
+    """Record that a page was read, with what its blocks held, or why it could not be."""
+    response, problem = page.response, page.content.problem
+    if problem is not None:
+        origin, items = Origin(source, response.observed_at, load.load_id), sum(one.items for one in counts)
+        load.reject(response.address, Reject(origin, items, 1, problem, "$", b""))
+        return
     load.finish_input(
         ReadInput(
             response.address,

@@ -180,9 +180,11 @@ class _Reading:
         """The updates down to the watermark, then those of the gap that an interrupted pull has left."""
         thread = self._thread
         if thread.has_gap and self._paging != "oldest first":
-            async for found in self._read(None, thread.newest_created, keep=thread):
-                yield found  # only one gap is stored: if this is interrupted, these pages are read again
-            yield ThreadUpdate(self._top())
+            self.first = await self._api.runs(self._query)
+            if self.first.digest != thread.page_digest:
+                async for found in self._read(None, thread.newest_created, keep=thread):
+                    yield found  # only one gap is stored: if this is interrupted, these pages are read again
+                yield ThreadUpdate(self._top())
             start, until = thread.gap_after, thread.gap_until
         else:
             start, until = self._start, thread.newest_created if thread.state == COMPLETE else None
@@ -229,6 +231,7 @@ class _Reading:
         newest, run_id = self._newest
         return replace(
             self._thread,
+            page_digest=self.first.digest if self.first is not None else None,
             newest_run_id=run_id,
             newest_created=newest,
             changed=self._changed(newest),
@@ -253,7 +256,6 @@ class _Reading:
         return replace(
             self._top(),
             state=PARTIAL,
-            page_digest=None,
             gap_after=reader.cursor,
             gap_until_run_id=thread.newest_run_id if is_complete else thread.gap_until_run_id,
             gap_until=thread.newest_created if is_complete else thread.gap_until,

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -17,6 +17,8 @@ Run = dict[str, Any]
 Cursor = Literal["behind", "from", "older", "as old", "later", "ignored", "refused"]
 """What a cursor means: the items behind it, or from it on; those that are older, or as old and older; those created
 later, in either order; nothing at all; an error."""
+
+CURSORS: tuple[Cursor, ...] = get_args(Cursor)
 
 
 @dataclass

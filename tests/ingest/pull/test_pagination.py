@@ -38,7 +38,7 @@ def ids(odd: OddList) -> set[str]:
     return {one["id"] for one in odd.runs}
 
 
-cursors = st.sampled_from(["behind", "from", "older", "as old", "later", "ignored", "refused"])
+cursors = st.sampled_from(CURSORS)
 servers = st.builds(
     OddList,
     st.builds(spaced, st.integers(0, 260), st.sampled_from([0.5, 60.0]), st.integers(1, 3)),
