@@ -1,40 +1,42 @@
 """HTTP client for one server, with rate limiting and retries.
 
 Transient failures (429, 5xx, broken connections, truncated responses) are retried with exponential back-off; a back-off
-that the server asks for holds all requests. Other failures are errors of the thread, or of the pull.
+that the server asks for holds all requests. Other failures are errors of the thread, or of the pull. A server that has
+not answered yet is not waited for: see `unreachable`.
 """
 
 import asyncio
-import email.utils
 import random
-import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
-from urllib.parse import urlsplit
 
 import httpx2
 import tenacity
 
 from runmart.ingest.digest import content_digest
-from runmart.ingest.pull.credentials import Key, KeyAuth
-from runmart.ingest.pull.errors import GoneError, PullError, RefusedError, ThreadError
+from runmart.ingest.pull.answers import server_words
+from runmart.ingest.pull.credentials import Key, KeyAuth, origin
+from runmart.ingest.pull.errors import PullError, RefusedError, ThreadError
+from runmart.ingest.pull.masking import masked
+from runmart.ingest.pull.rate_limits import Gate, reset_seconds, retry_after
+from runmart.ingest.pull.refusals import REDIRECTS, Refusals, redirect, refusal, said, wants_tls
+from runmart.ingest.pull.unreachable import Failure, failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from runmart.ingest.pull.providers import Server
 
 MAX_BODY_BYTES = 256 << 20
 _MAX_REDIRECTS = 5
+_FIRST_ATTEMPTS = 3
+"""Attempts where a server closes connections without having answered before."""
+
 _FAILED_REQUESTS = 20
 """Failed requests in a row, retries included, after which the server counts as down."""
-
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)(ms|s|m|h|d))")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 _TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 """Statuses that are retried."""
@@ -51,7 +53,7 @@ class Patience:
     longest_pause_seconds: float = 60.0
     longest_asked_seconds: float = 900.0
     """The longest back-off that a server may ask for; beyond it the pull ends."""
-    connect_seconds: float = 10.0
+    connect_seconds: float = 8.0
     answer_seconds: float = 120.0
     """The time-out of a response, to its last byte."""
 
@@ -86,31 +88,19 @@ class Response(NamedTuple):
 class _TransientError(Exception):
     """A failure that is retried; `pause` is the back-off that the server asked for, in seconds."""
 
-    def __init__(self, reason: str, status: int | None = None, pause: float | None = None) -> None:
+    def __init__(
+        self, reason: str, status: int | None = None, pause: float | None = None, *, is_dropped: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.status = status
         self.pause = pause
+        self.is_dropped = is_dropped
 
     @property
     def is_throttle(self) -> bool:
         """Whether the server limits the rate of requests."""
         return self.status == HTTPStatus.TOO_MANY_REQUESTS
-
-
-@dataclass(slots=True)
-class _Gate:
-    """Holds all requests during a back-off that the server asks for."""
-
-    until: float = 0.0
-    clock: "Callable[[], float]" = field(default=time.monotonic)
-
-    def close(self, seconds: float) -> None:
-        self.until = max(self.until, self.clock() + seconds)
-
-    async def pass_(self) -> None:
-        while (seconds := self.until - self.clock()) > 0:
-            await asyncio.sleep(seconds * random.uniform(1.0, 1.1))  # noqa: S311 - jitter
 
 
 class Client:
@@ -119,10 +109,12 @@ class Client:
     def __init__(self, server: "Server", key: Key | None, concurrency: int, patience: Patience | None = None) -> None:
         """At most `concurrency` requests run at a time."""
         self.counters = Counters()
+        self.refusals = Refusals(server, key.setting if key else None)
         self._server = server
         self._key = key
         self._patience = patience or Patience()
-        self._gate = _Gate()
+        self._gate = Gate()
+        self._has_answered = False
         self._failed_in_a_row = 0
         self._slots = asyncio.Semaphore(concurrency)
         self._http = httpx2.AsyncClient(
@@ -148,9 +140,34 @@ class Client:
         Raises:
             GoneError: The server does not know it.
             ThreadError: The server refuses it, or all attempts failed.
-            PullError: The key is refused, or the server is down.
+            PullError: The key is refused, all is refused, or the server is down or cannot be reached.
         """
-        url = httpx2.URL(address, params={**self._server.parameters, **(parameters or {})})
+        given = parameters or {}
+        url = httpx2.URL(address, params={**self._server.parameters, **given})
+        is_telling = address != self._server.threads and not {"after", "before"} & given.keys()  # a cursor may be gone
+        try:
+            response = await self._retried(url)
+        except RefusedError as error:
+            if is_telling:
+                self.refusals.add(error)
+            raise
+        self._failed_in_a_row = 0
+        self.refusals.has_read |= address != self._server.threads
+        return response
+
+    def check_answered(self, deadline_seconds: float | None) -> None:
+        """Check at the deadline that the server has answered at all.
+
+        Raises:
+            PullError: It was asked, and has not.
+        """
+        if self.counters.requests and not self._has_answered:
+            raise PullError(
+                f"{self._server.base_url} answered nothing within {deadline_seconds:g} s (--deadline); "
+                "is the server up, and is --base-url right?"
+            )
+
+    async def _retried(self, url: httpx2.URL) -> Response:
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(_TransientError),
             stop=self._is_last_attempt,
@@ -162,13 +179,14 @@ class Client:
             response: Response = await retrying(self._once, url)
         except _TransientError as error:
             self._failed_in_a_row += 1
+            if not self._has_answered:
+                raise PullError(error.reason) from None
             if self._failed_in_a_row >= _FAILED_REQUESTS or (self.counters.bytes == 0 and error.status is None):
                 raise PullError(
                     f"{self._server.base_url} does not answer as it should: {error.reason}; "
                     "is it up, and is --base-url right?"
                 ) from None
             raise ThreadError(f"{error.reason}, after {self._patience.attempts} attempts") from None
-        self._failed_in_a_row = 0
         return response
 
     async def _once(self, url: httpx2.URL) -> Response:
@@ -176,84 +194,87 @@ class Client:
             await self._gate.pass_()
             for _ in range(_MAX_REDIRECTS):
                 status, headers, body = await self._send(url)
-                if status not in {301, 302, 303, 307, 308}:
+                if status not in REDIRECTS:
                     break
-                url = self._redirected(url, headers.get("location", ""))
+                url = self._redirected(url, status, headers.get("location", ""))
             else:
                 raise ThreadError(f"more than {_MAX_REDIRECTS} redirects")
         self._apply_limits(status, headers)
         if status == HTTPStatus.OK:
             self.counters.bytes += len(body)
             return Response(str(url), body, time.time_ns() // 1000)
-        raise self._error(status, headers)
+        raise self._error(url, status, headers, body)
 
     async def _send(self, url: httpx2.URL) -> tuple[int, Mapping[str, str], bytes]:
         self.counters.requests += 1
+        is_own = origin(str(url)) == origin(self._server.base_url)
+        headers = self._server.headers if is_own else None
         try:
             async with (
                 asyncio.timeout(self._patience.answer_seconds),
-                self._http.stream("GET", url) as response,
+                self._http.stream("GET", url, headers=headers) as response,
             ):
-                parts: list[bytes] = []
-                size = 0
-                async for part in response.aiter_bytes():
-                    size += len(part)
-                    if size > MAX_BODY_BYTES:
-                        raise ThreadError(f"an answer of more than {MAX_BODY_BYTES >> 20} MiB")
-                    parts.append(part)
-                return response.status_code, response.headers, b"".join(parts)
+                self._has_answered = True
+                return response.status_code, response.headers, await _body(response)
         except TimeoutError:
-            raise _TransientError(f"no whole answer within {self._patience.answer_seconds:g} s") from None
+            raise self._failed(
+                Failure(f"{url.host} gives no whole answer within {self._patience.answer_seconds:g} s")
+            ) from None
         except httpx2.HTTPError as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise PullError(
-                    f"the certificate of {url.host} cannot be verified; if your own authority has signed it, name the "
-                    "authority's file in SSL_CERT_FILE"
-                ) from None
-            raise _TransientError(f"{type(error).__name__} from {url.host}") from None
+            raise self._failed(failure(error, str(url), self._patience.connect_seconds)) from None
 
-    def _error(self, status: int, headers: Mapping[str, str]) -> Exception:
+    def _failed(self, why: Failure) -> Exception:
+        """The error of a request without a whole answer."""
+        if why.is_final:
+            return PullError(why.sentence)
+        return _TransientError(why.sentence, is_dropped=why.is_dropped)
+
+    def _error(self, url: httpx2.URL, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
         """The error for a status other than 200."""
-        host = urlsplit(self._server.base_url).hostname
+        words = server_words(body, self._secrets())
         if status in _TRANSIENT:
-            pause = _retry_after(headers)
+            pause = retry_after(headers)
             if pause is not None and pause > self._patience.longest_asked_seconds:
-                return PullError(f"{host} asks to come back in {pause:.0f} s; run the pull again then, it goes on")
-            return _TransientError(f"status {status}", status, pause)
-        if status == HTTPStatus.UNAUTHORIZED:
-            source = f"refused the key from {self._key.setting}" if self._key else "wants a key: give --api-key-env"
-            return PullError(f"401: {host} {source}; check that it belongs to this server and --profile")
-        if status == HTTPStatus.NOT_FOUND:
-            return GoneError("404: the server does not know it")
-        if status == HTTPStatus.FORBIDDEN:
-            return RefusedError("403: the key may not read it")
-        return RefusedError(f"status {status}")
+                return PullError(
+                    f"{url.host} asks to come back in {pause:.0f} s{said(words)}; run the pull again then, it goes on"
+                )
+            return _TransientError(f"status {status}{said(words)}", status, pause)
+        if wants_tls(str(url), body):
+            return PullError(f"{url.host} wants TLS at this port: --base-url must begin with https://")
+        return refusal(status, words, self._server, self._key.setting if self._key else None)
 
-    def _redirected(self, url: httpx2.URL, location: str) -> httpx2.URL:
+    def _secrets(self) -> set[str]:
+        """What must not be shown, whoever says it."""
+        return {*(self._key.values if self._key else ()), *self._server.headers.values()}
+
+    def _redirected(self, url: httpx2.URL, status: int, location: str) -> httpx2.URL:
         """The address of a redirect, which is on the same server.
 
         Raises:
-            PullError: It is on another server.
+            RefusedError: It is on another server.
+            ThreadError: It is none.
         """
-        target = url.join(location)
-        if (target.scheme, target.host, target.port) != (url.scheme, url.host, url.port):
-            raise PullError(
-                f"{url.host} redirects to {target.scheme}://{target.netloc.decode()}: the key was not sent there. "
-                "If that is the server's address, give it as --base-url"
-            )
-        return target
+        try:
+            target = url.join(location)
+        except (httpx2.InvalidURL, ValueError):
+            raise ThreadError(f"{url.host} redirects to what is no address") from None
+        if origin(str(target)) == origin(str(url)):
+            return target
+        port = "" if target.port is None else f":{target.port}"
+        raise redirect(url.host, masked(f"{target.scheme}://{target.host}{port}", self._secrets()), status)
 
     def _apply_limits(self, status: int, headers: Mapping[str, str]) -> None:
         """Hold all requests when the rate limit is used up, or the server asks for a back-off."""
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             self.counters.throttled += 1
-            self._gate.close(min(_retry_after(headers) or 0.0, self._patience.longest_asked_seconds))
-        elif headers.get("x-ratelimit-remaining-requests") == "0":
-            reset = _duration(headers.get("x-ratelimit-reset-requests", ""))
-            self._gate.close(min(reset or 0.0, self._patience.longest_pause_seconds))
+            self._gate.close(min(retry_after(headers) or 0.0, self._patience.longest_asked_seconds))
+        elif (seconds := reset_seconds(headers)) is not None:
+            self._gate.close(min(seconds, self._patience.longest_pause_seconds))
 
     def _is_last_attempt(self, state: tenacity.RetryCallState) -> bool:
         error = _error_of(state)
+        if not self._has_answered:
+            return state.attempt_number >= (_FIRST_ATTEMPTS if error.is_dropped else 1)
         limit = self._patience.throttled_attempts if error.is_throttle else self._patience.attempts
         return state.attempt_number >= limit
 
@@ -274,31 +295,17 @@ def _error_of(state: tenacity.RetryCallState) -> _TransientError:
     return error if isinstance(error, _TransientError) else _TransientError("")
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """The back-off that the server asks for, in seconds: a number or a date (RFC 9110, 10.2.3), or milliseconds."""
-    if (milliseconds := _number(headers.get("retry-after-ms", ""))) is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after", "")
-    if (seconds := _number(value)) is not None:
-        return seconds
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-        now = email.utils.parsedate_to_datetime(headers["date"]) if "date" in headers else None
-    except ValueError:
-        return None
-    now_seconds = now.timestamp() if now else time.time()  # by the server's clock, if it is known
-    return max(0.0, moment.timestamp() - now_seconds)
+async def _body(response: httpx2.Response) -> bytes:
+    """The whole body of a response.
 
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if 0 <= number < float("inf") else None
-
-
-def _duration(text: str) -> float | None:
-    """Seconds in `1s`, `6m0s`, `20ms` or a plain number."""
-    parts = _DURATION.findall(text)
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts) if parts else _number(text)
+    Raises:
+        ThreadError: It is too large.
+    """
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            raise ThreadError(f"an answer of more than {MAX_BODY_BYTES >> 20} MiB")
+        parts.append(part)
+    return b"".join(parts)

@@ -51,6 +51,8 @@ class Key:
         self._read = read
         self._value = ""
         self._until: float | None = 0.0
+        self.values: set[str] = set()
+        """What was read until now, to keep it out of messages."""
 
     def __repr__(self) -> str:
         """Where the key comes from, without the key."""
@@ -69,6 +71,7 @@ class Key:
                 raise SettingsError(f"the key from {self.setting} is empty")
             if not (self._value.isascii() and self._value.isprintable()):
                 raise SettingsError(f"the key from {self.setting} holds characters that no header can carry")
+            self.values.add(self._value)
         return self._value
 
     @property
@@ -153,12 +156,12 @@ class KeyAuth(httpx2.Auth):
         self._header: Literal["authorization", "api-key"] = (
             "authorization" if key.setting.startswith("Entra") else server.profile.key_header
         )
-        self._origin = _origin(server.base_url)
+        self._origin = origin(server.base_url)
         self._lock = asyncio.Lock()
 
     async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """The request, and a second one after a renewal."""
-        if _origin(str(request.url)) != self._origin:
+        if origin(str(request.url)) != self._origin:
             yield request  # another host gets no key
             return
         sent = await self._put(request)
@@ -176,6 +179,7 @@ class KeyAuth(httpx2.Auth):
         return value
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
+def origin(url: str) -> tuple[str, str | None, int | None]:
+    """The scheme, the host and the port of an address."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

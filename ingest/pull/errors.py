@@ -22,6 +22,18 @@ class ThreadError(Exception):
 class RefusedError(ThreadError):
     """The server refuses a thread or a run."""
 
+    def __init__(self, message: str, status: int | None = None, words: str = "") -> None:
+        """A refusal.
+
+        Args:
+            message: The sentence for people.
+            status: The HTTP status.
+            words: What the server said, or the other server that it redirects to.
+        """
+        super().__init__(message)
+        self.status = status
+        self.words = words
+
 
 class GoneError(RefusedError):
     """The server does not know a thread or a run."""

@@ -1,5 +1,6 @@
 """Provider profiles: paths, headers and API versions of the threads/runs API, per vendor."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -15,6 +16,10 @@ PAGE_SIZE = 100
 
 UNVERSIONED = "v1"
 """The version that stands for an API without dated versions."""
+
+_THREAD = "{thread_id}"
+_RUNS_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2}|\{thread_id\})+)+")
+"""A path whose segments are neither empty nor `.` or `..`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +91,38 @@ class Server:
     base_url: str
     name: ProfileName
     api_version: str | None = None
+    runs_path: str | None = None
+    """The path of a thread's runs after the base URL, with `{thread_id}`, where it is not the profile's."""
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(dict[str, str]()), repr=False)
+    """More headers, by name in lower case. Their values are secrets, and sent to the host of the base URL only."""
 
     def __post_init__(self) -> None:
-        """Check the base URL.
+        """Check the base URL, the path of runs and the names of headers.
 
         Raises:
-            SettingsError: It is no HTTP address, or holds a user, a password or a query.
+            SettingsError: The base URL is no HTTP address, or holds a user, a password or a query; the path is none; or
+                a header is the profile's.
         """
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(self.base_url)
+            is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # no port, or brackets without an address
+            is_address, parts = False, urlsplit("")
+        if not is_address or re.search(r"\s", self.base_url):
             raise SettingsError("--base-url must be an address such as https://api.example.com")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise SettingsError(
                 "--base-url must hold no user, password or query: give the key with --api-key-env or "
                 "--api-key-command, the version with --api-version"
             )
+        path = self.runs_path
+        if path is not None and (not _RUNS_PATH.fullmatch(path) or path.count(_THREAD) != 1):
+            raise SettingsError(
+                "--runs-path must be a path after the base URL with {thread_id} in it once, and no query, such as "
+                f"/agents/threads/{_THREAD}/runs"
+            )
+        if taken := set(self.headers) & set(self.profile.headers):
+            raise SettingsError(f"--header cannot set {min(taken)}, which --profile {self.name} sets")
 
     @property
     def profile(self) -> Profile:
@@ -114,7 +136,10 @@ class Server:
 
     def runs(self, thread_id: str) -> str:
         """The address of a thread's runs."""
-        return f"{self.threads}/{quote(thread_id, safe='')}/runs"
+        quoted = quote(thread_id, safe="")
+        if self.runs_path is not None:
+            return self.base_url.rstrip("/") + self.runs_path.replace(_THREAD, quoted)
+        return f"{self.threads}/{quoted}/runs"
 
     def run(self, thread_id: str, run_id: str) -> str:
         """The address of a run."""

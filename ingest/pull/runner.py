@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runmart.ingest.errors import RunmartError, SettingsError
+from runmart.ingest.errors import RunmartError
 from runmart.ingest.load.totals import Totals
 from runmart.ingest.pull.archive import Archive
 from runmart.ingest.pull.client import Client, Counters, Patience
@@ -19,12 +19,13 @@ from runmart.ingest.pull.listing import Listing, ListState
 from runmart.ingest.pull.page_requests import PageRequests
 from runmart.ingest.pull.pagination import ListReader, Manners, paging
 from runmart.ingest.pull.providers import Server
+from runmart.ingest.pull.refusals import list_refused
 from runmart.ingest.pull.responses import MalformedError, Page
 from runmart.ingest.pull.rotation import Rotation
 from runmart.ingest.pull.schedule import DAY_SECONDS, Due, Schedule, Selection
 from runmart.ingest.pull.sink import Prepare, PullSink
 from runmart.ingest.pull.source_state import SourceState
-from runmart.ingest.pull.threads import LISTED, PARTIAL, Api, Thread, ThreadUpdate, failed, updates
+from runmart.ingest.pull.threads import GONE, LISTED, PARTIAL, Api, Thread, ThreadUpdate, failed, kept_if_gone, updates
 from runmart.ingest.warehouse.location import Location
 from runmart.models.redaction_policy import RedactionPolicy
 
@@ -149,6 +150,7 @@ class _Pull:
 
     def __init__(self, request: Request, client: Client, store: PullSink, plan: Schedule, progress: Progress) -> None:
         self._request = request
+        self._client = client
         self._pages = PageRequests(client, request.server, request.patience)
         self._store = store
         self._plan = plan
@@ -167,6 +169,8 @@ class _Pull:
         self._chunk: list[str] = []
         self._has_runs = False
         """Whether the ids of the stored runs of the chunk were loaded."""
+        self._states: dict[str, str | None] = {}
+        """The earlier states of threads that the server does not know."""
         self._failing = 0
         self._is_over = False
         self.outcome = Outcome(counters=client.counters)
@@ -181,8 +185,10 @@ class _Pull:
                 for chunk in self._plan.threads(CHUNK_THREADS):
                     await self._read_threads(chunk)
         except TimeoutError:
+            self._client.check_answered(self._request.deadline_seconds)
             self.outcome.deadline_reached = True
         self.outcome.idle, self.outcome.gone = self._plan.skipped_idle, self._plan.skipped_gone
+        self._client.refusals.check(is_all=not self.outcome.idle)
         await self._flush()
         self._is_over = True
 
@@ -236,10 +242,7 @@ class _Pull:
                 if len(self._found) >= CHUNK_THREADS:
                     await self._flush()
         except RefusedError as error:
-            raise SettingsError(
-                f"{self._request.server.base_url} lists no threads ({error}); "
-                "name them: --threads, --threads-sql, --known"
-            ) from None
+            raise list_refused(error, self._request.server) from None
         except (ThreadError, MalformedError) as error:
             self._listed = ListState(PARTIAL, None if isinstance(error, IncompleteError) else self._listed.after)
             self._fail("the list of threads", error)
@@ -323,8 +326,11 @@ class _Pull:
 
     def _fail_thread(self, thread: Thread, latest: Thread, error: ThreadError | MalformedError, now: float) -> None:
         """Record that a thread could not be read, and end the pull where none can be."""
-        if not (isinstance(error, GoneError) and thread.error == str(error)):  # it is reported once
+        is_gone = isinstance(error, GoneError)
+        if not (is_gone and thread.state == GONE and thread.error == str(error)):  # it is reported once
             self._fail(f"thread {thread.thread_id}", error)
+        if is_gone:
+            self._states[thread.thread_id] = latest.state
         pages = [error.page] if isinstance(error, MalformedError) else []
         self._found.append(ThreadUpdate(failed(latest, error, now), pages))
         self._failing += not isinstance(error, GoneError | IncompleteError)
@@ -363,7 +369,10 @@ class _Pull:
                 self._others += [error.page] if isinstance(error, MalformedError) else []
 
     def _fail(self, what: str, error: Exception) -> None:
-        self.outcome.failures[str(error)] += 1
+        reason = str(error)
+        if isinstance(error, RefusedError) and error.words:  # which may differ each time
+            reason = f"status {error.status}"
+        self.outcome.failures[reason] += 1
         self.outcome.first_failure = self.outcome.first_failure or f"{what}: {error}"
 
     async def _flush(self) -> None:
@@ -381,6 +390,8 @@ class _Pull:
     def _take(self) -> tuple[list[ThreadUpdate], list[Page], SourceState | None]:
         """Take the buffered results out of the buffer, with the state of the source that is theirs."""
         found, self._found = self._found, []
+        if not self._client.refusals.has_read:  # it may know no thread for want of the right address
+            found = [kept_if_gone(update, self._states) for update in found]
         others, self._others = self._others, []
         self._bytes, self._stored_at = 0, time.monotonic()
         return found, others, self.state()

@@ -1,6 +1,6 @@
 """State of a thread, and incremental reading of its new runs, of a gap left by an earlier pull, and of open runs."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -334,3 +334,11 @@ def failed(thread: Thread, error: ThreadError | MalformedError, now: float) -> T
         return replace(nothing, state=PARTIAL, error=str(error), checked=now)
     state = GONE if isinstance(error, GoneError) else (thread.state or FAILED)
     return replace(thread, state=state, error=str(error), checked=now)
+
+
+def kept_if_gone(update: ThreadUpdate, states: Mapping[str, str | None]) -> ThreadUpdate:
+    """The update of a thread that the server does not know, with its earlier state, so that it is asked for again."""
+    thread = update.thread
+    if thread.state != GONE:
+        return update
+    return replace(update, thread=replace(thread, state=states.get(thread.thread_id) or FAILED))
