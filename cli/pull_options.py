@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from runmart.cli.app import STANDARD_INPUT
 from runmart.cli.settings import SourceSettings
+from runmart.ingest.pull import headers
 from runmart.ingest.pull.providers import ProfileName
 
 _FLAG = Parameter(negative="")
@@ -23,6 +24,10 @@ class PullOptions:
     """The kind of server."""
     api_version: str | None = None
     """Azure's API version, instead of a tested one; v1 for Azure OpenAI's undated API."""
+    runs_path: str | None = None
+    """Where runs are after the base URL, if elsewhere: /agents/threads/{thread_id}/runs."""
+    header: Annotated[list[str] | None, _FLAG] = None
+    """Send one more header, as NAME=VARIABLE: the environment variable holds the value. May be repeated."""
     api_key_env: str | None = None
     """The environment variable that holds the key."""
     api_key_file: str | None = None
@@ -51,8 +56,14 @@ class PullOptions:
     """Also write the raw responses to this folder, compressed, for `runmart ingest`."""
 
     def settings(self) -> SourceSettings:
-        """The same as settings of a source."""
-        given = SourceSettings(**asdict(self))
+        """The same as settings of a source.
+
+        Raises:
+            SettingsError: A header is not NAME=VARIABLE.
+        """
+        fields = asdict(self)
+        header: list[str] | None = fields.pop("header")
+        given = SourceSettings(**fields, headers=None if header is None else headers.parse(header))
         given.threads = "-" if given.threads == STANDARD_INPUT else given.threads
         return given
 

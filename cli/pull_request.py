@@ -11,7 +11,7 @@ from runmart.cli import durations
 from runmart.cli.options import Options
 from runmart.cli.settings import SourceSettings
 from runmart.ingest.errors import SettingsError
-from runmart.ingest.pull import credentials
+from runmart.ingest.pull import credentials, headers
 from runmart.ingest.pull.credentials import Key
 from runmart.ingest.pull.providers import Server
 from runmart.ingest.pull.runner import Request
@@ -112,7 +112,8 @@ def _server(name: str, one: SourceSettings) -> Server:
         raise SettingsError(
             f"{name}: {missing} is missing; give --{missing.replace('_', '-')}, or put it into runmart.toml"
         )
-    return Server(one.base_url, one.profile, one.api_version)
+    values = headers.from_environment(one.headers or {})
+    return Server(one.base_url, one.profile, one.api_version, one.runs_path, values)
 
 
 def _concurrency(name: str, one: SourceSettings) -> int:

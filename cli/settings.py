@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from runmart.ingest.errors import SettingsError
+from runmart.ingest.pull import headers
 from runmart.ingest.pull.providers import ProfileName
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ class SourceSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     base_url: str | None = None
     profile: ProfileName | None = None
     api_version: str | None = None
+    runs_path: str | None = None
+    headers: dict[str, str] | None = None
+    """For each header, the environment variable that holds its value."""
     api_key_env: str | None = None
     api_key_file: str | None = None
     api_key_command: str | None = None
@@ -117,11 +121,13 @@ def from_environment() -> SourceSettings:
     Raises:
         SettingsError: A variable has an invalid value.
     """
-    given = {
+    given: dict[str, Any] = {
         name: os.environ[variable]
         for name in SourceSettings.__struct_fields__
         if (variable := f"RUNMART_{name.upper()}") in os.environ
     }
+    if "headers" in given:
+        given["headers"] = headers.parse(given["headers"].split())
     try:
         return msgspec.convert(given, SourceSettings, strict=False)
     except msgspec.ValidationError as error:
@@ -129,9 +135,11 @@ def from_environment() -> SourceSettings:
 
 
 def merged(*settings: SourceSettings) -> SourceSettings:
-    """Settings combined; later values override earlier ones."""
+    """Settings combined; later values override earlier ones, and headers are added up."""
     found: dict[str, Any] = {}
     for one in settings:
         values: Mapping[str, Any] = msgspec.structs.asdict(one)
+        added: dict[str, str] = {**(found.get("headers") or {}), **(values["headers"] or {})}
         found |= {name: value for name, value in values.items() if value is not None}
+        found["headers"] = added or None
     return SourceSettings(**found)

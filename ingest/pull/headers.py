@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from runmart.ingest.errors import SettingsError
 
@@ -33,18 +33,25 @@ def from_environment(variables: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def parse(text: str) -> tuple[str, str]:
-    """The name and the environment variable in NAME=VARIABLE.
+def parse(texts: Iterable[str]) -> dict[str, str]:
+    """The environment variables of headers, from texts such as NAME=VARIABLE.
 
     Raises:
-        SettingsError: The text has another form; the message does not repeat it, as it may hold a secret.
+        SettingsError: A text has another form, or names a header again; the message does not repeat it, as it may hold
+            a secret.
     """
-    name, separator, variable = text.partition("=")
-    if not (separator and name and variable):
-        raise SettingsError(
-            "--header must be NAME=VARIABLE: a header, and the environment variable that holds its value"
-        )
-    return name.strip(), variable.strip()
+    found: dict[str, str] = {}
+    for text in texts:
+        name, separator, variable = (part.strip() for part in text.partition("="))
+        if not (separator and name and variable):
+            raise SettingsError(
+                "--header must be NAME=VARIABLE: a header, and the environment variable that holds its value"
+            )
+        _check_name(name)
+        if name in found:
+            raise SettingsError(f"the header {name} is given twice (--header)")
+        found[name] = variable
+    return found
 
 
 def _check_name(name: str) -> None:
