@@ -32,8 +32,8 @@ def server_words(body: bytes, secrets: Iterable[str]) -> str:
             for browsers, and not shown.
         secrets: What must not be shown, however the server repeats it.
     """
-    text = _in_one_line(_message(body))
-    return "" if _TAG.search(html.unescape(text)) else _cut(masked(text, secrets))
+    text = _in_one_line(html.unescape(_message(body)))
+    return "" if _TAG.search(text) else _cut(masked(text, secrets))
 
 
 def _message(body: bytes) -> str:

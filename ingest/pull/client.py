@@ -256,9 +256,10 @@ class Client:
         """
         try:
             target = url.join(location)
+            is_own = origin(str(target)) == origin(str(url))
         except (httpx2.InvalidURL, ValueError):
             raise ThreadError(f"{url.host} redirects to what is no address") from None
-        if origin(str(target)) == origin(str(url)):
+        if is_own:
             return target
         port = "" if target.port is None else f":{target.port}"
         raise redirect(url.host, masked(f"{target.scheme}://{target.host}{port}", self._secrets()), status)

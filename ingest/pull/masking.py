@@ -1,10 +1,9 @@
 """Masks secrets in texts of others: whole, in part, encoded, or masked in part by whoever wrote the text."""
 
 import base64
-import html
 import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote
 
 HIDDEN = "[hidden]"
 
@@ -57,7 +56,7 @@ def _without_value(found: re.Match[str]) -> str:
 
 def _shows(word: str, shapes: Iterable[str]) -> bool:
     """Whether a word shows a part of a secret, as it is or decoded, or is masked in part."""
-    readings = {word.casefold(), unquote(unquote(word)).casefold(), html.unescape(unquote_plus(word)).casefold()}
+    readings = {word.casefold(), unquote(unquote(word)).casefold()}
     folded = [shape.casefold() for shape in shapes]
     return bool(_MASK.search(word)) or any(_shares(reading, shape) for reading in readings for shape in folded)
 

@@ -86,7 +86,8 @@ def _name(error: socket.gaierror, host: str) -> Failure:
 def _tls(error: ssl.SSLError, host: str, port: int) -> Failure:
     if isinstance(error, ssl.SSLCertVerificationError):
         return Failure(_certificate(error.verify_code, host), is_final=True)
-    if error.reason in _NO_TLS:
+    reason: str | None = getattr(error, "reason", None)
+    if reason in _NO_TLS:
         return Failure(
             f"{host} does not speak TLS at port {port}; is the port of --base-url right? For a server without TLS it "
             "begins with http://, and the key is sent unencrypted",
@@ -94,7 +95,7 @@ def _tls(error: ssl.SSLError, host: str, port: int) -> Failure:
         )
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return Failure(f"{host} closed the connection before TLS was agreed on, at port {port}", is_dropped=True)
-    return Failure(f"{host} and this machine do not agree on TLS at port {port}: {error.reason or 'no reason given'}")
+    return Failure(f"{host} and this machine do not agree on TLS at port {port}: {reason or 'no reason given'}")
 
 
 def _certificate(code: int, host: str) -> str:

@@ -58,6 +58,39 @@ def test_cron_takes_the_line(tmp_path: Path) -> None:
         assert (done.returncode == 0) is is_right, done.stderr
 
 
+@pytest.mark.parametrize(("code", "said"), [(0, ""), (3, "exit code 3"), (1, "exit code 1")])
+def test_the_cron_line_tells_of_gaps(tmp_path: Path, code: int, said: str) -> None:
+    """The line prints, for cron to mail, nothing after exit code 0, and a sentence after any other."""
+    [text] = blocks("cron")
+    command = text.partition("cd /srv/runmart")[2]
+    program = command.split()[1]
+    ending = tmp_path / "runmart"
+    ending.write_text(f"#!/bin/sh\necho logged; exit {code}\n")
+    ending.chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", f"true {command.replace(program, str(ending))}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (tmp_path / "pull.log").read_text() == "logged\n"
+    assert (said in done.stdout) if said else (done.stdout == "")
+
+
+@pytest.mark.parametrize(("code", "is_told"), [(0, False), (3, True), (1, False)])
+def test_the_service_warns_of_gaps(code: int, is_told: bool) -> None:
+    """Exit code 3 is no failure of the unit, and a warning in its journal; systemd itself tells of code 1."""
+    service = blocks("ini")[0]
+    assert "SuccessExitStatus=3\n" in service
+    stop = re.search(r"^ExecStopPost=(.+)$", service, re.MULTILINE)
+    assert stop
+    words = shlex.split(stop[1].replace("$$", "$"))
+    done = subprocess.run(words, env={"EXIT_STATUS": str(code)}, capture_output=True, text=True, check=True)
+    assert done.stderr.startswith("<4>") is is_told  # the priority of a warning
+    assert bool(done.stderr) is is_told
+
+
 @pytest.mark.slow
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     """`systemd-analyze verify` accepts the units of the recipe."""

@@ -39,10 +39,17 @@ def _error(status: int, message: str, headers: dict[str, str] | None = None) -> 
     return _encoded({"error": {"message": message, "type": "error", "code": None}}, status, headers)
 
 
+def _given(request: Request) -> str | None:
+    """The key in a request."""
+    if request.url.path.startswith("/azure/"):
+        return request.headers.get("api-key")
+    return request.headers.get("authorization", "").removeprefix("Bearer ")
+
+
 def _refused(request: Request) -> Response | None:
     """The error for a request without the key, headers or parameters that the profile requires; None if it has them."""
     profile, headers = request.url.path.split("/")[1], request.headers
-    given = headers.get("api-key") if profile == "azure" else headers.get("authorization", "").removeprefix("Bearer ")
+    given = _given(request)
     if given != KEY:
         return _error(401, f"Incorrect API key provided: {given}")
     if profile == "openai" and headers.get("openai-beta") != "assistants=v2":
@@ -122,9 +129,11 @@ async def api(request: Request) -> Response:
     world.paths.append(request.url.path)
     world.headers.append(dict(request.headers))
     settings = world.settings
-    if settings.redirect_to:
-        return Response(status_code=307, headers={"location": settings.redirect_to + request.url.path})
     thread_id, run_id = request.path_params.get("thread_id", ""), request.path_params.get("run_id")
+    if settings.redirect_to and (not settings.redirected or thread_id in settings.redirected):
+        return Response(status_code=307, headers={"location": settings.redirect_to + request.url.path})
+    if settings.refusal and (thread_id or settings.refuses_list):
+        return Response(settings.refusal.replace("GIVEN", _given(request) or ""), settings.refusal_status)
     if answer := _refused(request) or _fault(thread_id):
         return answer
     if settings.advance_every and world.requests["all"] % settings.advance_every == 0:
@@ -189,16 +198,11 @@ async def admin(request: Request) -> Response:
 
 
 _THREADS = ("/openai/v1/threads", "/azure/openai/threads", "/azure/openai/v1/threads", "/foundry/threads")
-_ROUTES = [
-    Route(f"{base}{rest}", api)
-    for base in (*_THREADS, "/compatible/api/threads")
-    for rest in (
-        "",
-        "/{thread_id}/runs",
-        "/{thread_id}/runs/{run_id}",
-        "/{thread_id}/runs/{run_id}/steps",
-    )
-]
+_RUNS = ("/{thread_id}/runs", "/{thread_id}/runs/{run_id}", "/{thread_id}/runs/{run_id}/steps")
+_BASES = (*_THREADS, "/compatible/api/threads")
+_ELSEWHERE = ("/elsewhere/threads", *(f"/elsewhere/agents/threads{rest}" for rest in _RUNS))
+"""Runs that are not below the list of threads."""
+_ROUTES = [Route(path, api) for path in (*(f"{base}{rest}" for base in _BASES for rest in ("", *_RUNS)), *_ELSEWHERE)]
 app = Starlette(
     routes=[*_ROUTES, Route("/_identity", identity), Route("/_admin/{action}", admin, methods=["GET", "POST"])]
 )

@@ -49,6 +49,13 @@ class Settings(msgspec.Struct):
     clock_offset: float = 0.0
     """Of the `Date` header."""
     redirect_to: str = ""
+    redirected: list[str] = []
+    """The threads that are redirected; all requests when there are none."""
+    refusal: str = ""
+    """The body of the answer to all requests, with `GIVEN` for the key that was given."""
+    refusal_status: int = 400
+    refuses_list: bool = True
+    """Whether the list of threads is refused too."""
     missing: list[str] = []
     forbidden: list[str] = []
     malformed: list[str] = []

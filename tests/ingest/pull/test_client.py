@@ -80,7 +80,7 @@ def test_a_key_that_was_changed_meanwhile_is_read_again(server: TestServer, ware
     "location", ["http://localhost:{port}", "http://127.0.0.1:{other}", "https://127.0.0.1:{port}"]
 )
 def test_redirects_to_another_host_never_carry_the_key(server: TestServer, warehouse: Path, location: str) -> None:
-    """Redirects to another host are not followed, and the message names the target."""
+    """Redirects to another host are not followed; where all is redirected, the message names the target."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = server.url.rpartition(":")[2]
         target = location.format(port=port, other=other.getsockname()[1])
@@ -228,6 +228,8 @@ def test_keys_come_from_the_environment_a_file_or_a_command(tmp_path: Path, monk
     [
         ("api.example.com", "https://api.example.com"),
         ("ftp://api.example.com", "must be an address"),
+        ("http://[secret", "must be an address"),
+        ("http://api.example.com:99999", "must be an address"),
         ("https://user:secret@api.example.com", "no user"),
         ("https://api.example.com?key=secret", "no user, password or query"),
     ],

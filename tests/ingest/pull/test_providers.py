@@ -4,6 +4,7 @@ from typing import get_args
 
 import pytest
 
+from runmart.ingest.errors import SettingsError
 from runmart.ingest.pull.providers import PROFILES, ProfileName, Server
 
 HOST = "https://host.example"
@@ -36,3 +37,16 @@ def test_each_vendor_has_its_addresses(
 def test_each_vendor_that_can_be_named_has_a_profile() -> None:
     """Each name of a profile has a row in the table."""
     assert set(PROFILES) == set(get_args(ProfileName))
+
+
+def test_runs_can_be_elsewhere() -> None:
+    """A path of runs replaces the profile's, after the base URL; ids are escaped, and the list stays where it is."""
+    server = Server(f"{HOST}/v1/", "openai", runs_path="/agents/{thread_id}/runs")
+    assert server.steps("a/b", "c?d") == f"{HOST}/v1/agents/a%2Fb/runs/c%3Fd/steps"
+    assert server.threads == f"{HOST}/v1/threads"
+
+
+def test_a_header_of_the_profile_cannot_be_replaced() -> None:
+    """A header that the profile sends is no other's."""
+    with pytest.raises(SettingsError, match="openai-beta, which --profile openai sets"):
+        Server(HOST, "openai", headers={"openai-beta": "x"})
