@@ -112,6 +112,8 @@ class ListReader:
         self._first_pages: dict[Paging, tuple[str, ...]] = {}
         self.paging: Paging = paging or manners.ways[0]
         """The way in which it is read."""
+        self.is_descending = True
+        """Whether all that was read came newest first, as requested, if it was."""
         self.cursor: str | None = None
         """Where another reader can go on behind the last page, in the same way; None where that is not possible."""
 
@@ -162,10 +164,11 @@ class ListReader:
             if place.cursor is None:
                 self._first_pages[way] = page.ids
             order.add([item for item in page.items if item.id not in met])
+            self.is_descending = way != "oldest first" and order.is_descending
             is_further = not met.issuperset(page.ids)
             if not self._seen.issuperset(page.ids) or page.size > len(page.ids):
                 fresh = [item for item in page.items if item.id not in self._seen]
-                is_reached = way != "oldest first" and order.is_descending and await self._is_reached(page, fresh)
+                is_reached = self.is_descending and await self._is_reached(page, fresh)
                 self._seen.update(page.ids)
                 self.cursor = _place_behind(page).cursor if is_further else place.cursor
                 yield page  # only now, since what is stored behind it is known ground from then on

@@ -223,8 +223,8 @@ class _Reading:
             created, newest = min(item.created, observed), self._newest[0]
             if newest is None or created > newest:
                 self._newest = (created, item.id)
-            if self._reader.paging == "oldest first":
-                self._created.append((created, item.id))
+            if not self._reader.is_descending:
+                self._created.append((item.created, item.id))
 
     def _top(self) -> Thread:
         """The state with the watermark of this reading."""
@@ -256,7 +256,7 @@ class _Reading:
         return replace(
             self._top(),
             state=PARTIAL,
-            gap_after=reader.cursor,
+            gap_after=reader.cursor if reader.is_descending else self._behind_clocks(),
             gap_until_run_id=thread.newest_run_id if is_complete else thread.gap_until_run_id,
             gap_until=thread.newest_created if is_complete else thread.gap_until,
             paging=reader.paging,
@@ -276,11 +276,13 @@ class _Reading:
         )
 
     def _next_start(self) -> str | None:
-        """Where the next pull begins in a list that is read oldest first: before its end, as clocks may differ."""
+        """Where the next pull begins; None for the front of the list."""
+        return self._behind_clocks() if self._reader.paging == "oldest first" else None
+
+    def _behind_clocks(self) -> str | None:
+        """A run to go on from in a list that comes oldest first: before its end, where later runs may yet be put."""
         newest = self._newest[0]
-        if self._reader.paging != "oldest first" or newest is None:
-            return None
-        old = [one for one in self._created if one[0] < newest - OVERLAP_SECONDS]
+        old = [one for one in self._created if newest is not None and one[0] < newest - OVERLAP_SECONDS]
         return max(old)[1] if old else self._start
 
     def _digest(self, start: str | None) -> str | None:

@@ -31,7 +31,7 @@ def test_a_pull_without_new_runs_publishes_nothing(server: TestServer, warehouse
     assert (again["how"], again["version"]) == ("unchanged", first["version"])
     assert len(list(Path(first["version"]).parent.glob("*.duckdb"))) == 1
     assert "published already" in command(*arguments).stdout
-    os.utime(again["version"], (time.time() - 3601,) * 2)
+    os.utime(again["version"], (time.time() - 3601, time.time() - 3601))
     later = json.loads(command(*arguments, "--json").stdout)["published"]
     assert later["version"] != first["version"]
     pulls = query(published, "select last_pull_at = (select max(pulled_at) from runmart.sources) from data_freshness")

@@ -58,7 +58,8 @@ class OddList:
         newest_first = (sent["order"] == "desc") if self.order == "honoured" else self.order == "newest"
         ordered = sorted(self.runs, key=lambda run: run["created_at"]) if self.by_time else list(self.runs)
         ordered = ordered[::-1] if newest_first else ordered
-        for name, meaning in (("after", self.after), ("before", self.before)):
+        cursors: tuple[tuple[str, Cursor], ...] = (("after", self.after), ("before", self.before))
+        for name, meaning in cursors:
             if name in sent and self._random.random() >= self.repeats:
                 ordered = _behind(ordered, str(sent[name]), meaning, newest_first=newest_first)
         size = min(limit, self.most)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from runmart.ingest.pull.errors import CursorError, IncompleteError, RefusedError, ThreadError
 from runmart.ingest.pull.ground import OVERLAP_SECONDS, Ground, StoredRuns
 from runmart.ingest.pull.pagination import PAGE_SIZE, ListReader, Manners, Paging
-from tests.support.odd_lists import OddList, run
+from tests.support.odd_lists import CURSORS, OddList, run
 
 NOW = 1_900_000_000
 
