@@ -16,6 +16,7 @@ from runmart.cli.logs import Event
 from runmart.cli.options import Options
 from runmart.cli.output import echo, echo_json, warn
 from runmart.cli.publishing import PublishOptions, as_dict, echo_published
+from runmart.cli.pull_progress import progress
 from runmart.cli.pull_request import thread_ids
 from runmart.ingest.errors import RunmartError
 from runmart.ingest.maintenance.publish import Published
@@ -92,7 +93,8 @@ class Job:
         """Pull from one source, and report it; an error is returned, so that other sources are still pulled."""
         try:
             selection = request.selection._replace(ids=self._thread_ids(name))
-            outcome = await pull_runs(replace(request, selection=selection))
+            async with progress(name, self.event, is_quiet=self.is_quiet) as show:
+                outcome = await pull_runs(replace(request, selection=selection), show)
         except RunmartError as error:
             self.event("pull failed", level="error", source=name, error=str(error))
             if not self.is_quiet:

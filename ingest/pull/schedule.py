@@ -170,6 +170,11 @@ class Schedule:
         self._read()
         self._decide(now, since, full=full)
 
+    def due(self) -> int:
+        """The number of threads that are due."""
+        [(count,)] = self._connection.execute("select count(*) from due").fetchall()
+        return count
+
     def threads(self, size: int) -> Iterator[list[Due]]:
         """The threads that are due, in their order, `size` at a time."""
         offset = 0

@@ -77,7 +77,7 @@ def _rows(text: str) -> Iterator[_Row]:
             is_inside = False
             yield _Row(start, _trimmed(cells))
     except csv.Error as error:
-        raise ValueError(f"line {start:,} is no row of a table: {error}; check its quotes") from None
+        raise ValueError(f"line {start:,} is no row of a table: {shown(str(error))}; check its quotes") from None
 
 
 def _delimiter(line: str) -> str:
