@@ -8,6 +8,7 @@ from runmart.ingest.pull.ids import shown
 from runmart.ingest.pull.thread_addresses import PREFIX, is_address, plain_name
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_LIKELY = re.compile(rf"{PREFIX}[^\s,;\"']+")
 _HEADING = re.compile(
     rf"{PREFIX}(?:key|name|title|status|state|ref|reference|url|uri|link|address|uuid|guid|no|nr|num|number|\w+_at)",
     re.IGNORECASE,
@@ -32,8 +33,10 @@ def is_thread_name(name: str) -> bool:
 
 
 def is_likely(text: str) -> bool:
-    """Whether a text looks like the id of a thread and nothing else, or is an address."""
-    return is_address(text) or (text.startswith(PREFIX) and not is_thread_name(text) and not _HEADING.fullmatch(text))
+    """Whether a text looks like the id or the address of a thread and like nothing else."""
+    if is_address(text):
+        return "thread" in text.casefold()
+    return bool(_LIKELY.fullmatch(text)) and not (is_thread_name(text) or _HEADING.fullmatch(text))
 
 
 def is_generated(text: str) -> bool:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runmart.ingest.pull.ids import LONGEST, is_id, shown
+from runmart.ingest.pull.ids import LONGEST, fault, is_id, shown
 from runmart.ingest.pull.providers import Server
 from runmart.ingest.pull.thread_addresses import thread_id
 
@@ -43,6 +43,14 @@ def test_whatever_servers_use_is_an_id(text: str) -> None:
 def test_what_changes_an_address_or_is_not_seen_is_no_id(text: str) -> None:
     """Steps of a path, slashes, white space, control and invisible characters, surrogates and long texts are no ids."""
     assert not is_id(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("a\tb", "holds a space"), ("a\u3000b", "holds a space"), ("a\x1bb", "cannot be seen")]
+)
+def test_the_reason_fits(text: str, words: str) -> None:
+    """White space of all kinds is called a space, and what shows nothing is said to."""
+    assert words in (fault(text) or "")
 
 
 @given(st.text(st.sampled_from("a7.%/\\ ?#&=é\n\u200b\ud800:@;"), max_size=8))

@@ -30,7 +30,7 @@ def _table(rows: Sequence[Sequence[str]], delimiter: str, quoting: int = csv.QUO
 
 def _titled(ids: Ids, heading: Sequence[str], place: int, delimiter: str) -> str:
     """A table with titles that hold all that is special in CSV, and the ids in the column at `place`."""
-    others = ['A, "b"; \t c', "line 1\nthread_9line2", "# no comment", "7"]
+    others = ['A, "b"; \t c', "line 1\n# no comment", "# nor this", "7"]
     rows = [[*others[:place], one, *others[place : len(heading) - 1]] for one in ids]
     return _table([heading, *rows], delimiter)
 
@@ -85,6 +85,23 @@ def test_named_ids_may_have_any_form(form: str, ids: list[str], encoding: str, e
     """Where the list says which column or member holds the ids, ids of any server are read."""
     assume(not any(one.casefold() in {"null", "none", "nan"} for one in ids))
     assert parse(encoded(NAMED[form](ids), encoding, end), "list") == ids
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("a title, with, commas;thread_id\nx, y;b1\n", ["b1"]),
+        ("id;name\n1;thread_a\n2;thread_b\n", ["thread_a", "thread_b"]),
+        ("thread_name;thread_key\nx;thread_1\ny;thread_2", ["thread_1", "thread_2"]),
+        ("Unterhaltung\tTitel\nthread_1\tid\n", ["thread_1"]),
+        ('{"id": 7}\n["8", 9]\n', ["7", "8", "9"]),
+        ('{"id": "msg_1", "thread_id": "a"} {"id": "run_1", "threadId": "b"}', ["a", "b"]),
+        ('{"id": 1, "conversation": "thread_a"}', ["thread_a"]),
+    ],
+)
+def test_the_ids_are_where_the_evidence_is(text: str, ids: list[str]) -> None:
+    """Names and values together tell which column or member holds the ids."""
+    assert parse(text.encode(), "list") == ids
 
 
 PIECES = st.sampled_from(
@@ -147,6 +164,7 @@ def test_what_is_no_id_is_named_with_its_line(ids: list[str], data: st.DataObjec
         ('{"id": "a"}\n{"id": null}', "line 2 is no thread id: null"),
         ('[\n"a", true]', "line 1, item 2 is no thread id: true"),
         ('{"id": "a"}\n{"name": "b"}', "line 2 is no thread: expected a member thread_id or id, found 'name'"),
+        ('{\n"id": "a"\n}\n{"name": "b"}', "line 4 is no thread"),
         ('{"id": "a", "thread": "b"}', "line 1: 'id' and 'thread' may both"),
         ("[" * 50_000, "nested too deeply"),
         ("7" * 5000, "5,000 characters"),
