@@ -1,7 +1,8 @@
 """Output of commands: tables that fit the terminal, JSON, and progress on standard error."""
 
+import os
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -82,21 +83,36 @@ def cell(value: Any) -> str:
     return str(value)
 
 
+def has_live_line() -> bool:
+    """Whether standard error is a terminal on which a line can change."""
+    return sys.stderr.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
+
+
 @contextmanager
-def progress() -> Generator["Progress"]:
-    """Show the progress of a load when standard error is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _address, _totals: None
-        return
+def live_line() -> Generator[Callable[[str], None]]:
+    """A line on the terminal with a text that changes and the time since its start; it is erased at the end.
+
+    A narrow terminal cuts the text.
+    """
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=None)
+        yield lambda text: bar.update(task, description=text)
+
+
+@contextmanager
+def progress() -> Generator["Progress"]:
+    """Show the progress of a load when standard error is a terminal."""
+    if not has_live_line():
+        yield lambda _address, _totals: None
+        return
+    with live_line() as show_line:
 
         def show(address: str, totals: "Totals") -> None:
             seen = f"{totals.inputs + totals.inputs_unchanged:,} inputs, {totals.observations:,} runs"
-            bar.update(task, description=f"{seen}, {totals.rejected:,} rejected   {address[-40:]}")
+            show_line(f"{seen}, {totals.rejected:,} rejected   {address[-40:]}")
 
         yield show

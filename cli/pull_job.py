@@ -5,8 +5,9 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from runmart.cli.logs import Event
 from runmart.cli.options import Options
 from runmart.cli.output import echo, echo_json, warn
 from runmart.cli.publishing import PublishOptions, as_dict, echo_published
+from runmart.cli.pull_progress import progress
 from runmart.cli.pull_request import thread_ids
 from runmart.ingest.errors import RunmartError
 from runmart.ingest.maintenance.publish import Published
@@ -34,13 +36,14 @@ class Job:
     requests: Mapping[str, Request]
     """What to pull from each source, by label."""
     threads: Mapping[str, str | None]
-    """The file of thread ids of each source; it is read again in each round."""
+    """The list of threads of each source; a file is read again in each round, standard input once."""
     options: Options
     event: Event
     metrics: Path | None
     publishing: PublishOptions
     is_quiet: bool
     """Whether events are logged instead of lines for people."""
+    standard_input: Callable[[], bytes] = field(default_factory=lambda: cache(sys.stdin.buffer.read))
 
     async def run(self, every_seconds: float | None) -> int:
         """Pull once, or every `every_seconds` until SIGTERM.
@@ -89,8 +92,9 @@ class Job:
     async def _pull(self, name: str, request: Request) -> Outcome | RunmartError:
         """Pull from one source, and report it; an error is returned, so that other sources are still pulled."""
         try:
-            selection = request.selection._replace(ids=thread_ids(self.threads[name]))
-            outcome = await pull_runs(replace(request, selection=selection))
+            selection = request.selection._replace(ids=self._thread_ids(name))
+            async with progress(name, self.event, is_quiet=self.is_quiet) as show:
+                outcome = await pull_runs(replace(request, selection=selection), show)
         except RunmartError as error:
             self.event("pull failed", level="error", source=name, error=str(error))
             if not self.is_quiet:
@@ -100,6 +104,20 @@ class Job:
         if not self.options.json and not self.is_quiet:
             _echo_outcome(self.options.warehouse, name, outcome)
         return outcome
+
+    def _thread_ids(self, name: str) -> list[str]:
+        """The ids in the list of threads of a source, with a warning if it is empty.
+
+        Raises:
+            SettingsError: The list cannot be read, or holds something that is no thread id.
+        """
+        threads = self.threads[name]
+        found = thread_ids(threads, self.standard_input)
+        if threads is not None and not found:
+            self.event("no threads", level="warning", source=name, threads=threads)
+            if not self.is_quiet:
+                warn(f"runmart: {name}: {threads} (--threads) names no threads")
+        return found
 
     def _write_metrics(self, pulls: Mapping[str, Pulled]) -> int:
         """Write the metrics file, if one was asked for; the exit code."""

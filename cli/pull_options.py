@@ -37,7 +37,7 @@ class PullOptions:
     entra: Annotated[bool | None, _FLAG] = None
     """Use an Entra token from the environment, a managed identity or az login; needs runmart[azure]."""
     threads: str | None = None
-    """Pull the threads in this file, one id a line; - for standard input."""
+    """Pull the threads in this list: lines, CSV or JSON Lines of ids or addresses; - for standard input."""
     threads_sql: str | None = None
     """Pull the threads that a DuckDB query returns: "select thread_id from 'app.parquet'"."""
     known: Annotated[bool | None, _FLAG] = None

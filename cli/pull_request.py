@@ -1,7 +1,6 @@
 """What `runmart pull` asks of a server, built from the settings of a source."""
 
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,9 +12,11 @@ from runmart.cli.settings import SourceSettings
 from runmart.ingest.errors import SettingsError
 from runmart.ingest.pull import credentials, headers
 from runmart.ingest.pull.credentials import Key
+from runmart.ingest.pull.ids import fault, shown
 from runmart.ingest.pull.providers import Server
 from runmart.ingest.pull.runner import Request
-from runmart.ingest.pull.schedule import Selection, lines
+from runmart.ingest.pull.schedule import Selection
+from runmart.ingest.pull.thread_lists import parse
 from runmart.models.redaction_policy import RedactionPolicy
 from runmart.queries import install
 
@@ -80,26 +81,26 @@ def parse_run(text: str) -> tuple[str, str]:
     """
     thread_id, separator, run_id = text.partition("/")
     if not (separator and thread_id and run_id) or "/" in run_id:
-        raise SettingsError(f"--run must be THREAD/RUN, not {text!r}")
+        raise SettingsError(f"--run must be THREAD/RUN, not {shown(text)}")
+    for kind, one in (("thread", thread_id), ("run", run_id)):
+        if why := fault(one):
+            raise SettingsError(f"--run {shown(text)}: {shown(one)} is no {kind} id ({why})")
     return thread_id, run_id
 
 
-def thread_ids(threads: str | None) -> list[str]:
+def thread_ids(threads: str | None, standard_input: Callable[[], bytes]) -> list[str]:
     """The thread ids in a file, or on standard input for "-"; none for None.
 
     Raises:
-        SettingsError: The file cannot be read.
+        SettingsError: The file cannot be read, or holds something that is no thread id.
     """
     if threads is None:
         return []
     try:
-        if threads == "-":
-            return list(lines(sys.stdin))
-        with Path(threads).open(encoding="utf-8") as file:
-            return list(lines(file))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise SettingsError(f"{threads} (--threads) cannot be read: {reason}") from None
+        data = standard_input() if threads == "-" else Path(threads).read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{threads} (--threads) cannot be read: {error.strerror}") from None
+    return parse(data, "standard input" if threads == "-" else threads)
 
 
 def _if_given(text: str | None, parse: Callable[[str], Parsed]) -> Parsed | None:

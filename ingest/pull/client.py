@@ -69,6 +69,12 @@ class Counters:
     """Responses with status 429."""
     bytes: int = 0
     """Of good responses."""
+    waiting_until: float = 0.0
+    """Until when the server lets nothing be requested, on the monotonic clock, in seconds."""
+
+    def waiting_seconds(self) -> float:
+        """How long nothing will be requested because of the server's rate limit."""
+        return max(0.0, self.waiting_until - time.monotonic())
 
 
 class Response(NamedTuple):
@@ -271,6 +277,7 @@ class Client:
             self._gate.close(min(retry_after(headers) or 0.0, self._patience.longest_asked_seconds))
         elif (seconds := reset_seconds(headers)) is not None:
             self._gate.close(min(seconds, self._patience.longest_pause_seconds))
+        self.counters.waiting_until = self._gate.until
 
     def _is_last_attempt(self, state: tenacity.RetryCallState) -> bool:
         error = _error_of(state)
@@ -281,11 +288,14 @@ class Client:
 
     def _backoff(self, state: tenacity.RetryCallState) -> float:
         """Seconds until the next attempt: what the server asked for, or exponential with jitter."""
-        asked = _error_of(state).pause
-        if asked is not None:
-            return asked * random.uniform(1.0, 1.1)  # noqa: S311
+        error = _error_of(state)
         grown = self._patience.first_pause_seconds * 2.0 ** min(state.attempt_number - 1, 16)
-        return min(grown, self._patience.longest_pause_seconds) * random.uniform(0.5, 1.0)  # noqa: S311
+        seconds = min(grown, self._patience.longest_pause_seconds) * random.uniform(0.5, 1.0)  # noqa: S311
+        if error.pause is not None:
+            seconds = error.pause * random.uniform(1.0, 1.1)  # noqa: S311
+        if error.is_throttle or error.pause is not None:  # until another request is answered
+            self.counters.waiting_until = max(self.counters.waiting_until, time.monotonic() + seconds)
+        return seconds
 
     def _count_retry(self, _state: tenacity.RetryCallState) -> None:
         self.counters.retries += 1

@@ -80,6 +80,10 @@ class Outcome:
     counters: Counters = field(default_factory=Counters)
     threads: int = 0
     """Threads read, those that failed included."""
+    threads_in_all: int | None = None
+    """Threads to read; None until they are known."""
+    runs_found: int = 0
+    """Runs that were read, known ones included."""
     changed: int = 0
     """Threads with new or changed runs."""
     idle: int = 0
@@ -102,7 +106,7 @@ class Outcome:
 
 
 Progress = Callable[[Outcome], None]
-"""Called after each thread."""
+"""Called at the start, with the outcome that the pull then fills in, and after each thread."""
 
 
 async def pull(request: Request, progress: Progress = lambda _outcome: None) -> Outcome:
@@ -130,6 +134,7 @@ async def pull(request: Request, progress: Progress = lambda _outcome: None) -> 
         async with Client(request.server, request.key, request.concurrency, request.patience) as client:
             running = _Pull(request, client, store, plan, progress)
             outcome = running.outcome
+            progress(outcome)
             try:
                 await running.run()
             except (RunmartError, asyncio.CancelledError) as error:
@@ -182,6 +187,7 @@ class _Pull:
                 await self._single_runs()
                 await self._collect_threads()
                 self._plan.prepare(time.time(), self._request.since, full=self._request.full)
+                self.outcome.threads_in_all = self._plan.due()
                 for chunk in self._plan.threads(CHUNK_THREADS):
                     await self._read_threads(chunk)
         except TimeoutError:
@@ -256,6 +262,7 @@ class _Pull:
                 self._others += [error.page] if isinstance(error, MalformedError) else []
                 continue
             self._others.append(page)
+            self.outcome.runs_found += 1
             await self._add_steps(thread_id, [run_id])
 
     async def _read_threads(self, chunk: Sequence[Due]) -> None:
@@ -289,6 +296,7 @@ class _Pull:
                 await self._add_steps_of(found, thread)
                 latest, is_changed = found.thread, is_changed or bool(found.pages)
                 self.outcome.given_up += len(found.given_up)
+                self.outcome.runs_found += sum(one.size for one in found.pages)
                 self._found.append(found)
                 self._bytes += sum(len(one.response.body) for one in found.pages)
                 if self._bytes >= STORED_BYTES or time.monotonic() - self._stored_at >= STORED_SECONDS:

@@ -6,12 +6,13 @@ state is copied, so that a pull does not block other processes.
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 
 from runmart.ingest.errors import SettingsError
 from runmart.ingest.pull.source_state import SourceState, read_state
+from runmart.ingest.pull.thread_lists import checked
 from runmart.ingest.pull.threads import COMPLETE, GONE, PARTIAL, OpenRun, Thread
 from runmart.ingest.warehouse.connection import exists, open_for_reading
 from runmart.ingest.warehouse.location import Location
@@ -102,13 +103,15 @@ class Schedule:
         """Add the threads whose ids a query returns.
 
         Raises:
-            SettingsError: DuckDB cannot run it, or its first column holds no texts.
+            SettingsError: DuckDB cannot run it, or a value in its first column is no thread id; null is skipped.
         """
         try:
-            self._connection.execute(f"create temp table found as from ({sql})")
+            self._connection.execute(f"create table found as from ({sql})")
             column = self._connection.execute("select column_name from (describe found)").fetchall()[0][0]
             quoted = '"' + column.replace('"', '""') + '"'
-            self._connection.execute(f"insert into wanted select cast({quoted} as varchar) from found")
+            found = self._connection.cursor().execute(f"select cast({quoted} as varchar) from found")
+            batches = iter(lambda: found.fetchmany(_ADDED), [])
+            self.add(checked((value for batch in batches for (value,) in batch), "--threads-sql"))
             self._connection.execute("drop table found")
         except duckdb.Error as error:
             raise SettingsError(f"--threads-sql: {str(error).splitlines()[0]}") from None
@@ -166,6 +169,11 @@ class Schedule:
         """
         self._read()
         self._decide(now, since, full=full)
+
+    def due(self) -> int:
+        """The number of threads that are due."""
+        [(count,)] = self._connection.execute("select count(*) from due").fetchall()
+        return count
 
     def threads(self, size: int) -> Iterator[list[Due]]:
         """The threads that are due, in their order, `size` at a time."""
@@ -288,11 +296,3 @@ def _pruned(warehouse: "DuckDBPyConnection") -> float | None:
         "select epoch(max(older_than)) from runmart.prunes where lifted_at is null and not content_only"
     ).fetchall()
     return pruned
-
-
-def lines(file: TextIO) -> Iterator[str]:
-    """The ids in a text file, one per line; blank lines and lines that begin with # are skipped."""
-    for line in file:
-        text = line.strip()
-        if text and not text.startswith("#"):
-            yield text
