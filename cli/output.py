@@ -90,15 +90,17 @@ def has_live_line() -> bool:
 
 @contextmanager
 def live_line() -> Generator[Callable[[str], None]]:
-    """A line on the terminal with a text that changes and the time since its start; it is erased at the end.
+    """A line on the terminal with the time since its start and a text that changes; it is erased at the end.
 
     A narrow terminal cuts the text.
     """
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    text = TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True))
+    columns = (SpinnerColumn(), TimeElapsedColumn(), text)
+    with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
         task = bar.add_task("starting", total=None)
         yield lambda text: bar.update(task, description=text)
 
