@@ -28,8 +28,8 @@ def server_words(body: bytes, secrets: Iterable[str]) -> str:
     """What a server says in the body of an error, in one line without secrets; "" where it says nothing to show.
 
     Args:
-        body: The first text among `error.message`, `error`, `message` and `detail` of a JSON object is taken. HTML is
-            for browsers, and not shown.
+        body: The first text among `error.message`, `message`, `detail` and `error` of a JSON object is taken; as a
+            text, `error` often is but the name of the status. HTML is for browsers, and not shown.
         secrets: What must not be shown, however the server repeats it.
     """
     text = _in_one_line(html.unescape(_message(body)))
@@ -45,8 +45,9 @@ def _message(body: bytes) -> str:
         return ""
     fields = cast("dict[str, Any]", given)
     error: Any = fields.get("error")
-    inner: Any = cast("dict[str, Any]", error).get("message") if isinstance(error, dict) else error
-    for value in (inner, fields.get("message"), _detail(fields.get("detail"))):
+    inner: Any = cast("dict[str, Any]", error).get("message") if isinstance(error, dict) else None
+    texts: list[Any] = [inner, fields.get("message"), _detail(fields.get("detail")), error]
+    for value in texts:
         if isinstance(value, str) and value.strip():
             return value
     return ""

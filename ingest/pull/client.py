@@ -21,6 +21,7 @@ from runmart.ingest.pull.answers import server_words
 from runmart.ingest.pull.credentials import Key, KeyAuth, origin
 from runmart.ingest.pull.errors import PullError, RefusedError, ThreadError
 from runmart.ingest.pull.masking import masked
+from runmart.ingest.pull.name_lookup import NameLookup
 from runmart.ingest.pull.rate_limits import Gate, reset_seconds, retry_after
 from runmart.ingest.pull.refusals import REDIRECTS, Refusals, redirect, refusal, said, wants_tls
 from runmart.ingest.pull.unreachable import Failure, failure
@@ -53,7 +54,8 @@ class Patience:
     longest_pause_seconds: float = 60.0
     longest_asked_seconds: float = 900.0
     """The longest back-off that a server may ask for; beyond it the pull ends."""
-    connect_seconds: float = 8.0
+    connect_seconds: float = 7.0
+    """The time-out of looking up the server's name, and of each connection."""
     answer_seconds: float = 120.0
     """The time-out of a response, to its last byte."""
 
@@ -120,6 +122,7 @@ class Client:
         self._key = key
         self._patience = patience or Patience()
         self._gate = Gate()
+        self._name = NameLookup(server.base_url)
         self._has_answered = False
         self._failed_in_a_row = 0
         self._slots = asyncio.Semaphore(concurrency)
@@ -168,6 +171,8 @@ class Client:
             PullError: It was asked, and has not.
         """
         if self.counters.requests and not self._has_answered:
+            if waiting := self._name.waiting():
+                raise PullError(waiting.sentence)
             raise PullError(
                 f"{self._server.base_url} answered nothing within {deadline_seconds:g} s (--deadline); "
                 "is the server up, and is --base-url right?"
@@ -213,6 +218,8 @@ class Client:
 
     async def _send(self, url: httpx2.URL) -> tuple[int, Mapping[str, str], bytes]:
         self.counters.requests += 1
+        if not self._has_answered and (why := await self._name.failure(self._patience.connect_seconds)):
+            raise self._failed(why)
         is_own = origin(str(url)) == origin(self._server.base_url)
         headers = self._server.headers if is_own else None
         try:

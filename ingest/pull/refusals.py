@@ -123,7 +123,7 @@ class Refusals:
         if status in REDIRECTS:
             return PullError(f"nothing could be read: {error}")
         if status == HTTPStatus.FORBIDDEN:
-            key = f"lets the key from {self.key}" if self.key else "lets nobody without a key"
+            key = f"lets the key from {self.key}" if self.key else "lets a request without a key"
             return PullError(
                 f"403: {host} {key} read nothing of what was asked for{words}; check what the key may read, and "
                 "that it belongs to this server and --profile"

@@ -184,6 +184,7 @@ class _Pull:
         """Read all threads and store the results; stop at the deadline."""
         try:
             async with asyncio.timeout(self._request.deadline_seconds):
+                self._add_named()  # first, so that nothing is requested where a name is wrong
                 await self._single_runs()
                 await self._collect_threads()
                 self._plan.prepare(time.time(), self._request.since, full=self._request.full)
@@ -220,11 +221,20 @@ class _Pull:
                 self._store.add(*self._take())
         self._store.abandon(state, self.state())
 
+    def _add_named(self) -> None:
+        """Add the threads that the request names.
+
+        Raises:
+            SettingsError: A query cannot be run, or gives what is no thread id.
+        """
+        selection = self._request.selection
+        self._plan.add(selection.ids)
+        if selection.sql is not None:
+            self._plan.select(selection.sql)
+
     async def _collect_threads(self) -> None:
+        """Add the threads that the server lists and those that are known, as far as the request asks for them."""
         request = self._request
-        self._plan.add(request.selection.ids)
-        if request.selection.sql is not None:
-            self._plan.select(request.selection.sql)
         if request.list_threads:
             await self._list()
         if request.selection.known or request.list_threads:  # a list is read down to the known threads

@@ -41,8 +41,15 @@ def failure(error: httpx2.HTTPError, url: str, connect_seconds: float) -> Failur
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
     found = _failure(error, host, port, connect_seconds, is_plain=parts.scheme == "http")
-    via = _proxy(parts.scheme, host)
+    via = proxy_variable(parts.scheme, host)
     return found._replace(sentence=f"{found.sentence} (Requests go through the proxy in {via}.)") if via else found
+
+
+def lookup_failure(error: OSError | None, host: str) -> Failure:
+    """Why a name has no address; no error means that the name servers did not answer in time."""
+    if error is None or error.errno == socket.EAI_AGAIN:
+        return Failure(f"the name {host} cannot be looked up now; is the network up, and is --base-url spelt right?")
+    return Failure(f"there is no host {host}; is --base-url spelt right?")
 
 
 def _failure(error: httpx2.HTTPError, host: str, port: int, connect_seconds: float, *, is_plain: bool) -> Failure:
@@ -69,18 +76,12 @@ def _of_system(error: BaseException, host: str, port: int) -> Failure | None:
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLWantReadError | ssl.SSLWantWriteError):
         return _tls(error, host, port)
     if isinstance(error, socket.gaierror):
-        return _name(error, host)
+        return lookup_failure(error, host)
     if isinstance(error, ConnectionRefusedError):
         return Failure(f"{host} refuses connections to port {port}; {_UP}")
     if isinstance(error, OSError) and error.errno in _NO_ROUTE:
         return Failure(f"there is no route to {host}; is the network up, and is --base-url right?")
     return None
-
-
-def _name(error: socket.gaierror, host: str) -> Failure:
-    if error.errno == socket.EAI_AGAIN:
-        return Failure(f"the name {host} cannot be looked up now; is the network up, and is --base-url spelt right?")
-    return Failure(f"there is no host {host}; is --base-url spelt right?")
 
 
 def _tls(error: ssl.SSLError, host: str, port: int) -> Failure:
@@ -122,7 +123,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _proxy(scheme: str, host: str) -> str | None:
+def proxy_variable(scheme: str, host: str) -> str | None:
     """The environment variable with the proxy for a host, whose value may hold a password."""
     names = [name for name in (scheme, "all") if name in getproxies()]
     return f"{names[0].upper()}_PROXY" if names and not proxy_bypass(host) else None

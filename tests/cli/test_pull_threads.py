@@ -39,6 +39,10 @@ def test_a_table_from_a_spreadsheet_is_a_list_of_threads(server: TestServer, war
         (["--threads", "columns.csv"], "default: columns.csv: 'a' and 'b' may both name the threads"),
         (["--threads-sql", "select 'thread_1' union all select ''"], "--threads-sql: row 2 is no thread id: ''"),
         (["--threads-sql", "select 'a/b'"], "--threads-sql: row 1 is no thread id: 'a/b' (it holds a slash)"),
+        (
+            ["--run", "thread_1/run_1", "--threads-sql", "select '.'"],
+            "row 1 is no thread id: '.' (it is a step in a path)",
+        ),
         (["--run", "../run_1"], "--run '../run_1': '..' is no thread id (it is a step in a path)"),
         (["--run", "thread_1/run 1"], "'run 1' is no run id (it holds a space)"),
     ],

@@ -26,6 +26,8 @@ def words(message: Any) -> str:
         (b'{"detail": "Not Found"}', "Not Found"),
         (b'{"detail": [{"loc": ["query", "limit"], "msg": "too large"}, {"msg": "and wrong"}]}', "too large"),
         (b'{"error": "m"}', "m"),
+        (b'{"status": 403, "error": "Forbidden", "message": "m"}', "m"),
+        (b'{"error": "Forbidden", "detail": "m"}', "m"),
         (b'{"error": {"message": 7}, "detail": "m"}', "m"),
         (b'{"error": {"message": "<html><body>m</body></html>"}}', ""),
         (b'{"error": {"message": "&lt;p&gt;m&lt;/p&gt;"}}', ""),

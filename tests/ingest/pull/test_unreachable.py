@@ -2,6 +2,8 @@
 
 import socket
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -85,6 +87,42 @@ def test_a_connection_that_is_not_made_in_time_has_its_sentence(port_of: dict[st
     with pytest.raises(PullError, match=r"no connection to localhost, port \d+, within 0.3 s.*firewall"):
         pulled(TestServer(1), new_warehouse, server=server, patience=patience)
     assert Patience().connect_seconds < 10
+
+
+def test_a_name_that_is_not_looked_up_in_time_has_its_sentence(new_warehouse: Path) -> None:
+    """Name servers that have not answered in time are not taken for a server or a firewall."""
+    server = Server("http://no-such-host.invalid", "compatible")
+    with pytest.raises(PullError, match=r"the name no-such-host.invalid cannot be looked up now"):
+        pulled(TestServer(1), new_warehouse, server=server, patience=Patience(connect_seconds=0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("deadline", [[], ["--deadline", "2s"]], ids=["no deadline", "deadline"])
+def test_silent_name_servers_do_not_hold_up_the_end(tmp_path: Path, deadline: list[str]) -> None:
+    """The command ends soon with the sentence, though the system's resolver asks silent name servers for 30 s."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        try:
+            silent.bind(("127.0.0.77", 53))
+        except PermissionError:
+            pytest.skip("port 53 is for root")
+        names = tmp_path / "resolv.conf"
+        names.write_text("nameserver 127.0.0.77\n" * 3)
+        (tmp_path / "threads").write_text("a\n")
+        script = 'mount --bind "$0" /etc/resolv.conf || exit 77; exec "$@"'
+        command = [sys.executable, "-m", "runmart", "pull", "--warehouse", tmp_path / "new.duckdb", *deadline]
+        source = ["--base-url", "https://api.example.com", "--profile", "compatible", "--threads", tmp_path / "threads"]
+        started = time.monotonic()
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", script, names, *command, *source],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode == 77 or "unshare failed" in done.stderr:
+        pytest.skip("this machine allows no mounts of one's own")
+    assert time.monotonic() - started < 15  # half of it is for a busy machine
+    assert "the name api.example.com cannot be looked up now" in done.stderr
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize(
