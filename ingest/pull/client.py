@@ -22,7 +22,7 @@ from runmart.ingest.pull.credentials import Key, KeyAuth, origin
 from runmart.ingest.pull.errors import PullError, RefusedError, ThreadError
 from runmart.ingest.pull.masking import masked
 from runmart.ingest.pull.name_lookup import NameLookup
-from runmart.ingest.pull.rate_limits import Gate, reset_seconds, retry_after
+from runmart.ingest.pull.rate_limits import Gate, reset_seconds, retry_after, sent
 from runmart.ingest.pull.refusals import REDIRECTS, Refusals, redirect, refusal, said, wants_tls
 from runmart.ingest.pull.unreachable import Failure, failure
 
@@ -86,6 +86,8 @@ class Response(NamedTuple):
     body: bytes
     observed_at: int
     """When it was received, in microseconds since 1970."""
+    sent: float | None = None
+    """When it was sent by the server's own clock, in seconds since 1970; None where it does not say."""
 
     @property
     def digest(self) -> str:
@@ -213,7 +215,7 @@ class Client:
         self._apply_limits(status, headers)
         if status == HTTPStatus.OK:
             self.counters.bytes += len(body)
-            return Response(str(url), body, time.time_ns() // 1000)
+            return Response(str(url), body, time.time_ns() // 1000, sent(headers))
         raise self._error(url, status, headers, body)
 
     async def _send(self, url: httpx2.URL) -> tuple[int, Mapping[str, str], bytes]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from runmart.ingest.pull.errors import CursorError
-from runmart.ingest.pull.ground import OVERLAP_SECONDS, KnownThreads, Stored
+from runmart.ingest.pull.ground import OVERLAP_SECONDS, Known, KnownThreads
 from runmart.ingest.pull.pagination import GetPage, ListReader, Manners, Paging
 from runmart.ingest.pull.responses import Item
 from runmart.ingest.pull.threads import COMPLETE, PARTIAL
@@ -25,6 +25,8 @@ class Listed(NamedTuple):
 
     ids: list[str]
     state: ListState
+    nameless: int = 0
+    """Items without an id."""
 
 
 @dataclass
@@ -33,7 +35,7 @@ class Listing:
 
     get: GetPage
     manners: Manners
-    known: Stored
+    known: Known
     """Returns those of some threads that were listed or read before."""
     before: ListState
     """The stored state; empty where the whole list is to be read."""
@@ -75,7 +77,8 @@ class Listing:
         self._next_start = cursor if paging == "oldest first" else None
         async for page in reader.pages(cursor):
             items += page.items
-            yield Listed([item.id for item in page.items], ListState(PARTIAL, reader.cursor))
+            ids = [item.id for item in page.items]
+            yield Listed(ids, ListState(PARTIAL, reader.cursor), page.size - len(ids))
         self._next_start = _next_start(items, self._next_start) if reader.paging == "oldest first" else None
 
 

@@ -75,6 +75,8 @@ class Manners:
     """The number of items on the largest page."""
     says_more: bool = False
     """Whether it has said of a page that more follow: only then is it believed where it says that none do."""
+    shown: float = 0.0
+    """By how many seconds the first item of a list was newer than a later one, where newest first was requested."""
 
     def note(self, page: Page) -> None:
         """Learn from a page."""
@@ -168,6 +170,8 @@ class ListReader:
             is_further = not met.issuperset(page.ids)
             if not self._seen.issuperset(page.ids) or page.size > len(page.ids):
                 fresh = [item for item in page.items if item.id not in self._seen]
+                if self.is_descending:
+                    self._manners.shown = max(self._manners.shown, order.shown)
                 is_reached = self.is_descending and await self._is_reached(page, fresh)
                 self._seen.update(page.ids)
                 self.cursor = _place_behind(page).cursor if is_further else place.cursor
@@ -239,7 +243,8 @@ class ListReader:
         return self._seen <= set(page.ids)
 
     async def _is_reached(self, page: Page, fresh: Sequence[Item]) -> bool:
-        return await self._ground.is_reached(fresh, is_last=self._manners.is_last(page))
+        is_last = self._manners.is_last(page)
+        return await self._ground.is_reached(fresh, is_last=is_last, shown=self._manners.shown)
 
     def _is_mirrored(self) -> bool:
         """Whether the first page in each order is the other, backwards, and so the whole list."""
@@ -306,8 +311,11 @@ class _Order:
     """Whether items come newest first, as requested."""
 
     def __init__(self) -> None:
+        self._first: float | None = None
         self._last: float | None = None
         self.is_descending = True
+        self.shown = 0.0
+        """By how many seconds the first item is newer than a later one."""
 
     def add(self, items: Sequence[Item]) -> None:
         """Add the items of the next page."""
@@ -318,3 +326,7 @@ class _Order:
             if item.created is None or (self._last is not None and item.created > self._last + OVERLAP_SECONDS):
                 self.is_descending = False
             self._last = item.created
+        if self._first is None and created:
+            self._first = created[0]
+        if created and self._first is not None:
+            self.shown = max(self.shown, self._first - created[-1])

@@ -8,6 +8,8 @@ from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from runmart.ingest.errors import SettingsError
+from runmart.ingest.pull.errors import GoneError
+from runmart.ingest.pull.ids import fault, shown
 
 ProfileName = Literal["openai", "azure-openai", "azure-foundry", "compatible"]
 
@@ -135,15 +137,23 @@ class Server:
         return self.profile.threads_url(self.base_url, self.api_version)
 
     def runs(self, thread_id: str) -> str:
-        """The address of a thread's runs."""
-        quoted = quote(thread_id, safe="")
+        """The address of a thread's runs.
+
+        Raises:
+            GoneError: The id can be none.
+        """
+        quoted = _step(thread_id)
         if self.runs_path is not None:
             return self.base_url.rstrip("/") + self.runs_path.replace(_THREAD, quoted)
         return f"{self.threads}/{quoted}/runs"
 
     def run(self, thread_id: str, run_id: str) -> str:
-        """The address of a run."""
-        return f"{self.runs(thread_id)}/{quote(run_id, safe='')}"
+        """The address of a run.
+
+        Raises:
+            GoneError: The id can be none.
+        """
+        return f"{self.runs(thread_id)}/{_step(run_id)}"
 
     def steps(self, thread_id: str, run_id: str) -> str:
         """The address of a run's steps."""
@@ -154,3 +164,10 @@ class Server:
         """The query parameters of every request."""
         version = self.api_version or self.profile.api_version
         return {"api-version": version} if version and version != UNVERSIONED else {}
+
+
+def _step(text: str) -> str:
+    """An id as a step in a path; others would lead elsewhere."""
+    if why := fault(text):
+        raise GoneError(f"no server can be asked for {shown(text)}: {why}")
+    return quote(text, safe="")

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)(ms|s|m|h|d))")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -36,13 +37,15 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("retry-after", "")
     if (seconds := _number(value)) is not None:
         return seconds
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-        now = email.utils.parsedate_to_datetime(headers["date"]) if "date" in headers else None
-    except ValueError:
+    if (moment := _instant(value)) is None:
         return None
-    now_seconds = now.timestamp() if now else time.time()  # by the server's clock, if it is known
-    return max(0.0, moment.timestamp() - now_seconds)
+    now = sent(headers)  # by the server's clock, if it is known
+    return max(0.0, moment - (time.time() if now is None else now))
+
+
+def sent(headers: Mapping[str, str]) -> float | None:
+    """When the server has sent a response by its own clock (RFC 9110, 6.6.1), in seconds since 1970."""
+    return _instant(headers.get("date", ""))
 
 
 def reset_seconds(headers: Mapping[str, str]) -> float | None:
@@ -56,6 +59,14 @@ def duration(text: str) -> float | None:
     """Seconds in `1s`, `6m0s`, `20ms` or a plain number."""
     parts = _DURATION.findall(text)
     return sum(float(number) * _SECONDS[unit] for number, unit in parts) if parts else _number(text)
+
+
+def _instant(text: str) -> float | None:
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _number(text: str) -> float | None:

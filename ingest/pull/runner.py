@@ -249,7 +249,9 @@ class _Pull:
         before = ListState() if self._request.full else self._listed
         listing = Listing(self._pages.threads, self._threads_manners, known, before)
         try:
-            async for ids, state in listing.parts():
+            async for ids, state, nameless in listing.parts():
+                if nameless:
+                    self._fail("the list of threads", MalformedError(f"{nameless:,} of its items have no id"))
                 self._plan.add(ids)
                 new = set(ids) - self._plan.known_threads(ids)
                 self._found += [ThreadUpdate(Thread(thread_id, LISTED)) for thread_id in ids if thread_id in new]
@@ -323,7 +325,7 @@ class _Pull:
         self._progress(self.outcome)
 
     def _api(self, thread_id: str) -> Api:
-        async def stored(ids: Sequence[str]) -> set[str]:
+        async def stored(ids: Sequence[str]) -> dict[str, float]:
             await self._load_runs()
             return self._plan.stored_runs(thread_id, ids)
 
@@ -367,7 +369,7 @@ class _Pull:
         known: set[str] = set()
         if not self._request.full and ids:
             await self._load_runs()
-            known = self._plan.stored_runs(thread.thread_id, ids) - opened
+            known = self._plan.stored_runs(thread.thread_id, ids).keys() - opened
         await self._add_steps(thread.thread_id, [one for one in ids if one not in known])
 
     async def _add_steps(self, thread_id: str, run_ids: Sequence[str]) -> None:

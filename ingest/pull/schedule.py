@@ -30,8 +30,8 @@ _ADDED = 50_000
 """Number of ids per insert."""
 
 _STATE = """
-    state, newest_run_id, epoch(newest_created_at), page_digest, gap_after, gap_until_run_id, epoch(gap_until),
-    epoch(since), epoch(changed_at), epoch(checked_at), error, paging"""
+    state, newest_run_id, epoch(newest_created_at), epoch(read_at), page_digest, gap_after, gap_until_run_id,
+    epoch(gap_until), epoch(gap_read_at), epoch(since), epoch(changed_at), epoch(checked_at), error, paging"""
 
 
 class Selection(NamedTuple):
@@ -66,7 +66,7 @@ class Schedule:
         self._connection = duckdb.connect()
         self._connection.execute("create table wanted (thread_id varchar)")
         self._connection.execute("create table recorded (thread_id varchar)")
-        self._connection.execute("create table stored (thread_id varchar, run_id varchar)")
+        self._connection.execute("create table stored (thread_id varchar, run_id varchar, observed double)")
         self.skipped_gone = self.skipped_idle = 0
         self.state = SourceState()
         """The state of the source, from `read_source` on."""
@@ -138,25 +138,32 @@ class Schedule:
         return {thread_id for (thread_id,) in found}
 
     def load_runs(self, thread_ids: Sequence[str]) -> None:
-        """Copy the ids of the stored runs of threads, for `stored_runs`."""
+        """Copy the ids of the stored runs of threads, and when they were observed, for `stored_runs`."""
         connection = self._connection.cursor()
         connection.execute("delete from stored")
         if not exists(self._warehouse):
             return
         with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
             found = warehouse.sql(
-                "select thread_id, run_id from main.runs where thread_id in (select unnest(?)) order by thread_id",
+                """
+                select thread_id, run_id, epoch(observed_at) from main.runs
+                where thread_id in (select unnest(?)) order by thread_id""",
                 params=[list(thread_ids)],
             ).to_arrow_table()
         connection.register("found", found)
         connection.execute("insert into stored from found")
 
-    def stored_runs(self, thread_id: str, ids: Sequence[str]) -> set[str]:
-        """Those of the runs of a thread that were stored when `load_runs` was called."""
+    def stored_runs(self, thread_id: str, ids: Sequence[str]) -> dict[str, float]:
+        """Those of the runs of a thread that were stored when `load_runs` was called.
+
+        Returns:
+            When each was observed, in seconds since 1970.
+        """
         found = self._connection.execute(
-            "select run_id from stored where thread_id = ? and list_contains(?, run_id)", [thread_id, list(ids)]
+            "select run_id, observed from stored where thread_id = ? and list_contains(?, run_id)",
+            [thread_id, list(ids)],
         ).fetchall()
-        return {run_id for (run_id,) in found}
+        return dict(found)
 
     def prepare(self, now: float, since: float | None = None, *, full: bool = False) -> None:
         """Copy the stored state of the threads, and decide which are due.
@@ -193,8 +200,9 @@ class Schedule:
             create or replace table known as select
                 cast(null as varchar) as thread_id, cast(null as varchar) as state,
                 cast(null as varchar) as newest_run_id, cast(null as timestamptz) as newest_created_at,
-                cast(null as varchar) as page_digest, cast(null as varchar) as gap_after,
-                cast(null as varchar) as gap_until_run_id, cast(null as timestamptz) as gap_until,
+                cast(null as timestamptz) as read_at, cast(null as varchar) as page_digest,
+                cast(null as varchar) as gap_after, cast(null as varchar) as gap_until_run_id,
+                cast(null as timestamptz) as gap_until, cast(null as timestamptz) as gap_read_at,
                 cast(null as timestamptz) as since, cast(null as timestamptz) as changed_at,
                 cast(null as timestamptz) as checked_at, cast(null as varchar) as error,
                 cast(null as varchar) as paging
@@ -247,16 +255,16 @@ class Schedule:
             return
         wanted = self._connection.sql("select distinct thread_id from wanted").to_arrow_table()
         warehouse.register("wanted", wanted)
-        columns = {column for column, *_ in warehouse.execute("describe runmart.threads").fetchall()}
-        paging = "" if "paging" in columns else ", cast(null as varchar) as paging"
         states = warehouse.sql(
-            f"select * exclude (source){paging} from runmart.threads where source = ? and thread_id in (from wanted)",
+            "select * exclude (source) from runmart.threads where source = ? and thread_id in (from wanted)",
             params=[self._source],
         ).to_arrow_table()
         terminal = ", ".join(f"'{status}'" for status in TERMINAL_STATUSES)
         opened = warehouse.sql(
             f"""
-            select thread_id, run_id, epoch(created_at), epoch(expires_at), epoch(observed_at)
+            select
+                thread_id, run_id, epoch(created_at) as created, epoch(expires_at) as expires,
+                epoch(observed_at) as observed
             from main.runs
             where source = ? and coalesce(status not in ({terminal}), true) and thread_id in (from wanted)
             and run_id not in (select run_id from runmart.given_up_runs where source = ?)""",
@@ -264,7 +272,7 @@ class Schedule:
         ).to_arrow_table()
         for name, found in (("known", states), ("opened", opened)):
             self._connection.register("found", found)
-            self._connection.execute(f"insert into {name} from found")
+            self._connection.execute(f"insert into {name} by name from found")  # older tables have fewer columns
             self._connection.unregister("found")
 
     def _open_runs(self, ids: list[str]) -> dict[str, list[OpenRun]]:

@@ -46,12 +46,16 @@ class Thread:
     newest_run_id: str | None = None
     newest_created: float | None = None
     """The high watermark, which lies in no future."""
+    read: float | None = None
+    """When the last page was observed of what is stored without a gap from the newest run on."""
     page_digest: str | None = None
     gap_after: str | None = None
     """Runs behind this one are not loaded yet; of a complete thread, where the next pull begins."""
     gap_until_run_id: str | None = None
     gap_until: float | None = None
     """The watermark below the gap."""
+    gap_read: float | None = None
+    """When the last page below the gap was observed."""
     since: float | None = None
     """Runs created before were not requested."""
     changed: float | None = None
@@ -94,7 +98,6 @@ class Api:
     """Returns a single run, as a page of one item."""
     manners: Manners
     stored: Stored
-    """Returns those of some run ids that are stored."""
     pruned: float | None = None
     """Runs created before were pruned; seconds since 1970."""
 
@@ -119,6 +122,8 @@ async def updates(
     if full or _reaches_back(thread, since):
         thread = Thread(thread.thread_id, open_runs=thread.open_runs, changed=thread.changed)
     thread = replace(thread, since=since if thread.state in _NEVER_READ else thread.since)
+    if thread.read is not None and thread.read > now:  # the clock went back: it does not tell what came later
+        thread = replace(thread, read=None, gap_read=None)
     if thread.paging != api.manners.ways[0]:  # cursor and digest are those of another way
         thread = replace(thread, page_digest=None, gap_after=None)
     seen: dict[str, Item] = {}
@@ -158,6 +163,9 @@ class _Reading:
         self._is_first_used = False
         is_read = thread.state == COMPLETE or thread.has_gap
         self._newest = (thread.newest_created, thread.newest_run_id) if is_read else (None, None)
+        self._observed = thread.read if is_read else None
+        self._begun: float | None = None
+        """When the first page was observed."""
         self._created: list[tuple[float, str]] = []
 
     async def is_unchanged(self) -> bool:
@@ -181,27 +189,28 @@ class _Reading:
         thread = self._thread
         if thread.has_gap and self._paging != "oldest first":
             self.first = await self._api.runs(self._query)
-            if self.first.digest != thread.page_digest:
-                async for found in self._read(None, thread.newest_created, keep=thread):
+            if self.first.digest != thread.page_digest or not self._tells(self.first):
+                async for found in self._read(None, thread.newest_created, thread.read, keep=thread):
                     yield found  # only one gap is stored: if this is interrupted, these pages are read again
                 yield ThreadUpdate(self._top())
-            start, until = thread.gap_after, thread.gap_until
+            start, until, read = thread.gap_after, thread.gap_until, thread.gap_read
         else:
-            start, until = self._start, thread.newest_created if thread.state == COMPLETE else None
+            is_read = thread.state == COMPLETE
+            start, until, read = self._start, *((thread.newest_created, thread.read) if is_read else (None, None))
         try:
-            async for found in self._read(start, until):
+            async for found in self._read(start, until, read):
                 yield found
         except CursorError:  # the run at the cursor was deleted
-            async for found in self._read(None, None):
+            async for found in self._read(None, None, None):
                 yield found
         yield ThreadUpdate(self._complete())
 
     async def _read(
-        self, cursor: str | None, until: float | None, keep: Thread | None = None
+        self, cursor: str | None, until: float | None, read: float | None, keep: Thread | None = None
     ) -> AsyncIterator[ThreadUpdate]:
         """The pages behind a cursor down to a watermark; `keep` is the state after each, if not where it was left."""
         api = self._api
-        ground = StoredRuns(api.stored, until, self._thread.since, api.pruned)
+        ground = StoredRuns(api.stored, until, read, self._thread.since, api.pruned)
         self._reader = ListReader(self._get, api.manners, ground, self._paging)
         async for page in self._reader.pages(cursor):
             self._note(page)
@@ -215,13 +224,19 @@ class _Reading:
         return self.first
 
     def _note(self, page: Page) -> None:
-        """Note the newest run, no later than it was observed: a clock may be ahead of all later runs."""
-        observed = page.response.observed_at / 1e6
+        """Note the newest run, no later than the first page, since others may be put behind pages that were read.
+
+        Those that a clock has dated far ahead do not count.
+        """
+        observed, sent = page.response.observed_at / 1e6, page.response.sent
+        self._observed = max(observed, self._observed or 0.0)
+        clock = observed if sent is None else sent
+        self._begun = min(observed, clock) if self._begun is None else self._begun
         for item in page.items:
             if item.created is None:
                 continue
-            created, newest = min(item.created, observed), self._newest[0]
-            if newest is None or created > newest:
+            created, newest = min(item.created, self._begun), self._newest[0]
+            if item.created <= clock + OVERLAP_SECONDS and (newest is None or created > newest):
                 self._newest = (created, item.id)
             if not self._reader.is_descending:
                 self._created.append((item.created, item.id))
@@ -234,6 +249,7 @@ class _Reading:
             page_digest=self.first.digest if self.first is not None else None,
             newest_run_id=run_id,
             newest_created=newest,
+            read=self._observed,
             changed=self._changed(newest),
             checked=self._now,
             error=None,
@@ -259,6 +275,7 @@ class _Reading:
             gap_after=reader.cursor if reader.is_descending else self._behind_clocks(),
             gap_until_run_id=thread.newest_run_id if is_complete else thread.gap_until_run_id,
             gap_until=thread.newest_created if is_complete else thread.gap_until,
+            gap_read=thread.read if is_complete else thread.gap_read,
             paging=reader.paging,
         )
 
@@ -272,6 +289,7 @@ class _Reading:
             gap_after=start,
             gap_until_run_id=None,
             gap_until=None,
+            gap_read=None,
             paging=self._reader.paging,
         )
 
@@ -290,7 +308,8 @@ class _Reading:
         reader = self._reader
         if self.first is None or reader.paging != self._paging or start != self._start:
             return None
-        is_end = reader.paging in {"newest first", "before"} or reader.is_all_on(self.first)
+        is_front = reader.paging in {"newest first", "before"} and self._api.manners.shown >= OVERLAP_SECONDS
+        is_end = is_front or reader.is_all_on(self.first)
         return self.first.digest if is_end else None
 
     def _tells(self, page: Page) -> bool:
@@ -302,9 +321,15 @@ class _Reading:
             return False  # it does not come newest first
         if not created or created[0] == created[-1]:
             return page.size < PAGE_SIZE and page.has_more is not True
-        changed = self._thread.changed
-        is_settled = changed is not None and self._now - changed >= OVERLAP_SECONDS
-        return is_settled or created[0] - created[-1] >= OVERLAP_SECONDS
+        return self._was_settled(page, created[-1])
+
+    def _was_settled(self, page: Page, oldest: float) -> bool:
+        """Whether its oldest run was so old at the last check that no clock could put a later run behind it."""
+        checked, sent = self._thread.checked, page.response.sent
+        if checked is None or self._thread.error is not None:
+            return False
+        ahead = 0.0 if sent is None else sent - page.response.observed_at / 1e6
+        return checked + ahead - oldest >= OVERLAP_SECONDS
 
 
 async def _unseen_open_runs(thread: Thread, api: Api, seen: dict[str, Item], now: float) -> AsyncIterator[ThreadUpdate]:
@@ -332,7 +357,7 @@ def _stale(run: OpenRun, item: Item) -> GivenUp:
 def failed(thread: Thread, error: ThreadError | MalformedError, now: float) -> Thread:
     """The state of a thread that could not be read: its watermark and gap stay, unless no page is to be trusted."""
     if isinstance(error, IncompleteError):
-        nothing = replace(thread, page_digest=None, gap_after=None, gap_until_run_id=None, gap_until=None)
+        nothing = Thread(thread.thread_id, since=thread.since, changed=thread.changed, paging=thread.paging)
         return replace(nothing, state=PARTIAL, error=str(error), checked=now)
     state = GONE if isinstance(error, GoneError) else (thread.state or FAILED)
     return replace(thread, state=state, error=str(error), checked=now)

@@ -151,7 +151,8 @@ def add_sources(connection: "DuckDBPyConnection") -> None:
     The watermarks of earlier versions may lie in the future, or come from runs that were rejected, and hide runs.
     """
     _create_table(connection, SCHEMA, SOURCES)
-    _add_column(connection, AddedColumn(THREADS.name, "paging"))
+    for name in ("read_at", "gap_read_at", "paging"):
+        _add_column(connection, AddedColumn(THREADS.name, name))
     connection.execute(f"""
         update {SCHEMA}.{THREADS.name} set
             state = 'listed', newest_run_id = null, newest_created_at = null, page_digest = null,

@@ -120,7 +120,12 @@ THREADS: Table[Any] = Table(
         Column(
             "newest_created_at",
             TIMESTAMPTZ,
-            meaning="High watermark: creation time of that run, or when it was observed, whichever is earlier",
+            meaning="High watermark: creation time of that run, or when its list was requested, whichever is earlier",
+        ),
+        Column(
+            "read_at",
+            TIMESTAMPTZ,
+            meaning="When the last page was observed of what is stored without a gap from the newest run on",
         ),
         Column(
             "page_digest",
@@ -141,6 +146,7 @@ THREADS: Table[Any] = Table(
             meaning="End of the gap: the newest loaded run below it; null when there is none",
         ),
         Column("gap_until", TIMESTAMPTZ, meaning="High watermark of that run"),
+        Column("gap_read_at", TIMESTAMPTZ, meaning="When the last page below the gap was observed"),
         Column("since", TIMESTAMPTZ, meaning="Runs created before were not requested; null when all were"),
         Column("changed_at", TIMESTAMPTZ, meaning="Last time that the thread had new or changed runs"),
         Column("checked_at", TIMESTAMPTZ, meaning="Last recorded check of the thread"),

@@ -31,9 +31,8 @@ class Source:
         self.random = random.Random(seed)
         self.thread = Thread("thread_x")
         self.manners = Manners()
-        self.stored: dict[str, str] = {}
-        self.before: set[str] = set()
-        """What was stored before the pull."""
+        self.stored: dict[str, float] = {}
+        """When each stored run was observed."""
         self.count = 0
         self.during = 0
         """Runs that arrive with each of the first requests."""
@@ -49,26 +48,27 @@ class Source:
     async def _get(self, query: Query) -> Page:
         page = await self.odd.get(query)
         self.arrive(self.during if self.odd.requests < 30 else 0)
-        return replace(page, response=page.response._replace(observed_at=int(self.now * 1e6)))
+        sent = None if self.offset >= 0 else self.now + self.offset
+        return replace(page, response=page.response._replace(observed_at=int(self.now * 1e6), sent=sent))
 
     async def _run(self, _run_id: str) -> Page:
         raise AssertionError("no run is open")
 
-    async def _stored(self, ids: Sequence[str]) -> set[str]:
-        return self.before & set(ids)
+    async def _stored(self, ids: Sequence[str]) -> dict[str, float]:
+        return {one: self.stored[one] for one in ids if one in self.stored}
 
     def pull(self, stop_after: int | None = None) -> bool:
         """Pull; whether it was complete. It may be cut off behind a number of updates."""
         return asyncio.run(self._pull(stop_after))
 
     async def _pull(self, stop_after: int | None) -> bool:
-        self.before = set(self.stored)
         api = Api(self._get, self._run, self.manners, self._stored)
         try:
             left = stop_after
             async for found in updates(self.thread, api, self.now, None, full=False):
                 self.thread = found.thread
-                self.stored.update({item.id: item.status or "" for page in found.pages for item in page.items})
+                for page in found.pages:
+                    self.stored.update(dict.fromkeys(page.ids, page.response.observed_at / 1e6))
                 left = None if left is None else left - 1
                 if left == 0:
                     return False
@@ -109,7 +109,6 @@ steps = st.lists(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="several cut pulls in a row of a thread that goes on meanwhile can leave a gap", strict=False)
 @settings(derandomize=True, max_examples=150, deadline=None)
 @given(servers, steps, st.sampled_from([0.0, 0.0, -3 * 3600.0, 3 * 3600.0]), st.integers(0, 99))
 def test_a_complete_pull_has_everything(
@@ -117,8 +116,6 @@ def test_a_complete_pull_has_everything(
 ) -> None:
     """Each pull that ends as complete has all runs that were there when it began, or it is said to be incomplete."""
     assume(odd.order == "honoured" or odd.has_more in {"honest", "always"})
-    # a clock that is ahead by as much as the server is behind may look right, and hide runs between two cut pulls
-    assume(offset >= 0 or not any(ahead for _, ahead, *_ in steps))
     compares_times = not {odd.after, odd.before}.isdisjoint({"older", "as old", "later"})
     assume(odd.by_time or not compares_times)  # else it leaves out runs by itself, and nothing shows it
     odd = replace(odd, runs=[])

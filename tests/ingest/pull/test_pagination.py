@@ -186,10 +186,10 @@ def test_what_is_newer_than_the_watermark_is_found(count: int, new: int, most: i
     odd = OddList([run(place, when) for place, when in enumerate(created)], most=most, has_more=claims, by_time=True)
     stored = {one["id"]: one["created_at"] for one in odd.runs[: count - new]}
 
-    async def known(some: Any) -> set[str]:
-        return stored.keys() & set(some)
+    async def known(some: Any) -> dict[str, float]:
+        return dict.fromkeys(stored.keys() & set(some), NOW)
 
-    found = read(odd, ground=StoredRuns(known, max(stored.values(), default=None)))
+    found = read(odd, ground=StoredRuns(known, max(stored.values(), default=None), NOW))
     assert ids(odd) - stored.keys() <= found
 
 
@@ -197,30 +197,41 @@ def test_a_watermark_that_lies_ahead_hides_nothing() -> None:
     """A watermark from a clock that is ahead does not end the list before a stored run."""
     odd = OddList(spaced(350))
 
-    async def known(some: Any) -> set[str]:
-        return {"run_00000"} & set(some)
+    async def known(some: Any) -> dict[str, float]:
+        return dict.fromkeys({"run_00000"} & set(some), NOW)
 
-    assert read(odd, ground=StoredRuns(known, NOW + 3 * 3600)) == ids(odd)
+    assert read(odd, ground=StoredRuns(known, NOW + 3 * 3600, NOW)) == ids(odd)
+
+
+def test_runs_of_an_interrupted_pull_are_no_ground() -> None:
+    """A stored run that was observed later than those that were read to the end does not end the list."""
+    odd = OddList(spaced(350))
+
+    async def known(some: Any) -> dict[str, float]:
+        return dict.fromkeys(some, NOW + 1)
+
+    assert read(odd, ground=StoredRuns(known, NOW + 3 * 3600, NOW)) == ids(odd)
 
 
 def test_a_list_without_new_items_is_one_page() -> None:
     """A list without new items costs one request."""
     odd = OddList(spaced(1000))
 
-    async def known(some: Any) -> set[str]:
-        return set(some)
+    async def known(some: Any) -> dict[str, float]:
+        return dict.fromkeys(some, NOW)
 
-    assert len(read(odd, ground=StoredRuns(known, NOW))) == 100
+    assert len(read(odd, ground=StoredRuns(known, NOW, NOW))) == 100
     assert odd.requests == 1
 
 
 def test_since_and_pruned_runs_bound_the_pages() -> None:
     """Pages behind one with an older run than `since`, or with one that was pruned, are not requested."""
 
-    async def known(_some: Any) -> set[str]:
-        return set()
+    async def known(_some: Any) -> dict[str, float]:
+        return {}
 
-    for ground in (StoredRuns(known, None, since=NOW - 60 * 150), StoredRuns(known, NOW, pruned=NOW - 60 * 150)):
+    since, pruned = StoredRuns(known, None, None, NOW - 60 * 150), StoredRuns(known, NOW, NOW, None, NOW - 60 * 150)
+    for ground in (since, pruned):
         odd = OddList(spaced(1000))
         assert len(read(odd, ground=ground)) == 199
         assert odd.requests == 2
