@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ def _daily_seed() -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Give Hypothesis the seed of the day, where it is installed and has been given none, and let SIGINT arrive.
+    """Give Hypothesis the seed of the day, if it has none, and no deadline, where it is installed; let SIGINT arrive.
 
     A shell lets background jobs ignore SIGINT, which is inherited by the processes that tests interrupt.
     """
@@ -36,6 +37,11 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[name]  # settings of whoever runs the tests
     for name in ("COLUMNS", "FORCE_COLOR"):
         os.environ.pop(name, None)
+    with suppress(ImportError):
+        from hypothesis import settings
+
+        settings.register_profile("runmart", deadline=None)  # machines differ, and are shared
+        settings.load_profile("runmart")
     if vars(config.option).get("hypothesis_seed", "") is None:
         config.option.hypothesis_seed = str(_daily_seed())
 

@@ -251,7 +251,7 @@ class _Pull:
         try:
             async for ids, state, nameless in listing.parts():
                 if nameless:
-                    self._fail("the list of threads", MalformedError(f"{nameless:,} of its items have no id"))
+                    self._fail("the list of threads", ThreadError(f"{nameless:,} of its items have no id"))
                 self._plan.add(ids)
                 new = set(ids) - self._plan.known_threads(ids)
                 self._found += [ThreadUpdate(Thread(thread_id, LISTED)) for thread_id in ids if thread_id in new]

@@ -17,11 +17,11 @@ from runmart.ingest.load.totals import Totals
 from runmart.ingest.pull.archive import Archive
 from runmart.ingest.pull.instants import microseconds
 from runmart.ingest.pull.responses import Page
-from runmart.ingest.pull.source_state import SourceState, state_row
+from runmart.ingest.pull.source_state import SourceState, read_state, state_row
 from runmart.ingest.pull.threads import Thread, ThreadUpdate
 from runmart.ingest.transform.convert import Converter
 from runmart.ingest.warehouse.connection import exists, open_for_reading, open_for_writing
-from runmart.ingest.warehouse.location import Location
+from runmart.ingest.warehouse.location import Location, parse_location
 from runmart.models.observations import Origin, Reject
 from runmart.models.redaction_policy import RedactionPolicy
 from runmart.models.tables.bookkeeping import GIVEN_UP_RUNS, SOURCES, THREADS
@@ -108,7 +108,7 @@ class PullSink:
             LockedError: The warehouse is in use for too long, and the pull has written something.
             WarehouseError: It fails.
         """
-        if self._load is None and source is None:
+        if self._load is None and (source is None or not self._is_worth_a_write(source)):
             return
         try:
             with open_for_writing(self._warehouse, self._lock_timeout_seconds) as writer:
@@ -121,6 +121,13 @@ class PullSink:
         except LockedError:
             if self._load is not None:
                 raise
+
+    def _is_worth_a_write(self, source: SourceState) -> bool:
+        """Whether the state of the source is written though nothing else is: to a lake, only once in a while."""
+        if not exists(self._warehouse) or parse_location(self._warehouse).file is not None:
+            return True
+        with open_for_reading(self._warehouse, self._lock_timeout_seconds) as connection:
+            return source.is_news(read_state(connection, self._source))
 
     def abandon(self, state: str, source: SourceState | None) -> None:
         """Record that the pull has failed or was interrupted, if that is possible; what was written stays."""

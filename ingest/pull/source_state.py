@@ -1,6 +1,6 @@
 """Stored state of a source: when its last complete pull ended, where the next one goes on, how its lists are paged."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING
 
 from runmart.ingest.pull.instants import microseconds
@@ -8,6 +8,10 @@ from runmart.models.tables.bookkeeping import SCHEMA, SOURCES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+
+FRESH_SECONDS = 900.0
+"""How exact the time of the last pull is in a lake, where each write makes files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,11 @@ class SourceState:
     threads_paging: str | None = None
     list_state: str | None = None
     list_after: str | None = None
+
+    def is_news(self, before: "SourceState") -> bool:
+        """Whether it differs from an earlier state by more than times of less than `FRESH_SECONDS`."""
+        is_same = replace(self, pulled=before.pulled, started=before.started) == before
+        return not is_same or (self.started or 0.0) - (before.started or 0.0) >= FRESH_SECONDS
 
 
 def read_state(connection: "DuckDBPyConnection", source: str) -> SourceState:

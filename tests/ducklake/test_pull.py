@@ -43,7 +43,7 @@ def arguments(server: str) -> list[str | Path]:
 
 
 def test_a_pull_into_a_lake_is_that_into_a_file(server: str, lake: Bare, tmp_path: Path) -> None:
-    """A pull stores the same runs and thread states in a lake as in a file; one without new runs writes nothing."""
+    """A pull stores the same runs and thread states in a lake as in a file; without new runs, nothing soon after."""
     file = tmp_path / "runs.duckdb"
     assert command(*arguments(server), "-w", file, environment=KEYS).returncode == 0
     assert lake.run(*arguments(server), environment=KEYS).returncode == 0

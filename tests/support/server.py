@@ -123,6 +123,15 @@ def _listed(items: list[Run], request: Request, kind: str) -> Any:
     return {"object": "list", "data": found, **ends, "has_more": has_more}
 
 
+def _threads() -> list[Run]:
+    """The listed threads."""
+    names = [None] * world.settings.nameless_threads + list(world.threads)[world.settings.nameless_threads :]
+    return [
+        {"id": name, "object": "thread", "created_at": world.started - 86_400 + 8 * place}
+        for place, name in enumerate(names)
+    ]
+
+
 async def api(request: Request) -> Response:
     """Serve all paths of the API."""
     world.requests["all"] += 1
@@ -141,11 +150,7 @@ async def api(request: Request) -> Response:
     if not thread_id:
         if not settings.lists_threads:
             return _error(404, "Unknown route")
-        names = enumerate(world.threads)
-        items = [
-            {"id": name, "object": "thread", "created_at": world.started - 86_400 + 8 * place} for place, name in names
-        ]
-        found = _listed(items, request, "threads")
+        found = _listed(_threads(), request, "threads")
     elif thread_id not in world.threads or (run_id and run_id not in world.by_id):
         return _error(404, "Not found")
     elif run_id is None:
