@@ -42,7 +42,7 @@ def views(name: str | None = None, /, *, rows: int = 5, options: Options = DEFAU
     say_table("Columns", ("column", "type", "meaning"), meanings)
     names = [column.name for column in view.columns]
     if len(names) <= _MOST_COLUMNS:
-        say_table("First rows", names, [list(row.values()) for row in found])
+        say_table("First rows", names, [[row.get(name) for name in names] for row in found])
         return 0
     for number, row in enumerate(found, 1):
         say_record(f"Row {number}", row)
@@ -64,12 +64,16 @@ def _list(options: Options) -> int:
 
 def _rows(connection: "DuckDBPyConnection", view: "View", limit: int) -> list[dict[str, Any]]:
     """The first rows; instants as text, which needs no time zone library."""
+    there = {name for name, *_ in connection.execute(f"describe {view.name}").fetchall()}
+    if missing := [column.name for column in view.columns if column.name not in there]:
+        warn(f"runmart: an older version wrote this warehouse: the next load adds {', '.join(missing)} to {view.name}")
     columns = ", ".join(
         f"strftime({column.name}, '%Y-%m-%d %H:%M:%S') as {column.name}"
         if column.type.lower().startswith("timestamp")
         else column.name
         for column in view.columns
+        if column.name in there
     )
-    names = [column.name for column in view.columns]
-    rows = connection.execute(f"select {columns} from {view.name} limit ?", [limit]).fetchall()
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    found = connection.execute(f"select {columns} from {view.name} limit ?", [limit])
+    names = [name for name, *_ in found.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
