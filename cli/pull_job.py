@@ -21,7 +21,7 @@ from runmart.cli.pull_request import thread_ids
 from runmart.ingest.errors import RunmartError
 from runmart.ingest.maintenance.publish import Published
 from runmart.ingest.pull.metrics import Pulled, write
-from runmart.ingest.pull.runner import Outcome, Request
+from runmart.ingest.pull.request import Outcome, Request
 from runmart.ingest.pull.runner import pull as pull_runs
 from runmart.ingest.warehouse.location import Location
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from runmart.cli.logs import Event
 from runmart.cli.output import has_live_line, live_line, warn
-from runmart.ingest.pull.runner import Outcome, Progress
+from runmart.ingest.pull.request import Outcome, Progress
 
 LOG_SECONDS = 60.0
 """The time between two lines or events."""

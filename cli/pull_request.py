@@ -14,7 +14,7 @@ from runmart.ingest.pull import credentials, headers
 from runmart.ingest.pull.credentials import Key
 from runmart.ingest.pull.ids import fault, shown
 from runmart.ingest.pull.providers import Server
-from runmart.ingest.pull.runner import Request
+from runmart.ingest.pull.request import Request
 from runmart.ingest.pull.schedule import Selection
 from runmart.ingest.pull.thread_lists import parse
 from runmart.models.redaction_policy import RedactionPolicy

@@ -8,7 +8,7 @@ from runmart.ingest.pull.errors import CursorError
 from runmart.ingest.pull.ground import OVERLAP_SECONDS, Known, KnownThreads
 from runmart.ingest.pull.pagination import GetPage, ListReader, Manners, Paging
 from runmart.ingest.pull.responses import Item
-from runmart.ingest.pull.threads import COMPLETE, PARTIAL
+from runmart.ingest.pull.thread_state import COMPLETE, PARTIAL
 
 
 class ListState(NamedTuple):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 from prometheus_client.parser import text_string_to_metric_families
 
-from runmart.ingest.pull.runner import Outcome
+from runmart.ingest.pull.request import Outcome
 
 _LAST_SUCCESS = "last_success_timestamp_seconds"
 

@@ -2,35 +2,27 @@
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runmart.ingest.errors import RunmartError
-from runmart.ingest.load.totals import Totals
 from runmart.ingest.pull.archive import Archive
-from runmart.ingest.pull.client import Client, Counters, Patience
+from runmart.ingest.pull.client import Client
 from runmart.ingest.pull.errors import GoneError, IncompleteError, PullError, RefusedError, ThreadError
 from runmart.ingest.pull.listing import Listing, ListState
 from runmart.ingest.pull.page_requests import PageRequests
 from runmart.ingest.pull.pagination import ListReader, Manners, paging
-from runmart.ingest.pull.providers import Server
 from runmart.ingest.pull.refusals import list_refused
+from runmart.ingest.pull.request import Outcome, Progress, Request
 from runmart.ingest.pull.responses import MalformedError, Page
 from runmart.ingest.pull.rotation import Rotation
-from runmart.ingest.pull.schedule import DAY_SECONDS, Due, Schedule, Selection
-from runmart.ingest.pull.sink import Prepare, PullSink
+from runmart.ingest.pull.schedule import DAY_SECONDS, Due, Schedule
+from runmart.ingest.pull.sink import PullSink
 from runmart.ingest.pull.source_state import SourceState
-from runmart.ingest.pull.threads import GONE, LISTED, PARTIAL, Api, Thread, ThreadUpdate, failed, kept_if_gone, updates
-from runmart.ingest.warehouse.location import Location
-from runmart.models.redaction_policy import RedactionPolicy
-
-if TYPE_CHECKING:
-    from runmart.ingest.pull.credentials import Key
+from runmart.ingest.pull.thread_state import GONE, LISTED, PARTIAL, Thread, ThreadUpdate, failed, kept_if_gone
+from runmart.ingest.pull.threads import Api, updates
 
 CHUNK_THREADS = 10_000
 """Number of threads that are taken from the schedule at a time."""
@@ -41,72 +33,6 @@ STORED_SECONDS = 60.0
 
 _FAILING_THREADS = 50
 """Unreadable threads in a row after which the pull ends: the cause is then the server or the key, not a thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Parameters of a pull."""
-
-    server: Server
-    key: "Key | None"
-    warehouse: Location
-    source: str = "default"
-    selection: Selection = field(default_factory=Selection)
-    list_threads: bool = False
-    """Whether to read the server's list of threads."""
-    runs: Sequence[tuple[str, str]] = ()
-    """Single runs to read: thread id and run id."""
-    steps: bool = False
-    since: float | None = None
-    """Runs created before are not requested; seconds since 1970."""
-    full: bool = False
-    concurrency: int = 8
-    deadline_seconds: float | None = None
-    lock_timeout_seconds: float = 30.0
-    save: Path | None = None
-    content: RedactionPolicy = field(default_factory=RedactionPolicy)
-    """The redaction policy; the warehouse's own rules hold for fields that it does not name."""
-    patience: Patience = field(default_factory=Patience)
-    prepare: Prepare = lambda _connection: None
-    """Called with each new writer before it writes; the commands install the views here."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """Result of a pull."""
-
-    totals: Totals = field(default_factory=Totals)
-    load_id: int | None = None
-    counters: Counters = field(default_factory=Counters)
-    threads: int = 0
-    """Threads read, those that failed included."""
-    threads_in_all: int | None = None
-    """Threads to read; None until they are known."""
-    runs_found: int = 0
-    """Runs that were read, known ones included."""
-    changed: int = 0
-    """Threads with new or changed runs."""
-    idle: int = 0
-    """Threads skipped because they are idle; see `schedule.IDLE_SHARE`."""
-    gone: int = 0
-    """Threads skipped because the server did not know them in an earlier pull."""
-    given_up: int = 0
-    """Open runs that became stale and will not be looked up again."""
-    failures: Counter[str] = field(default_factory=Counter[str])
-    """Threads and single runs that could not be read, by reason."""
-    first_failure: str | None = None
-    deadline_reached: bool = False
-    """Whether the pull was stopped by --deadline before all threads were read."""
-    seconds: float = 0.0
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all that was to be read was read."""
-        return not (self.deadline_reached or self.failures)
-
-
-Progress = Callable[[Outcome], None]
-"""Called at the start, with the outcome that the pull then fills in, and after each thread."""
 
 
 async def pull(request: Request, progress: Progress = lambda _outcome: None) -> Outcome:

@@ -13,7 +13,7 @@ import duckdb
 from runmart.ingest.errors import SettingsError
 from runmart.ingest.pull.source_state import SourceState, read_state
 from runmart.ingest.pull.thread_lists import checked
-from runmart.ingest.pull.threads import COMPLETE, GONE, PARTIAL, OpenRun, Thread
+from runmart.ingest.pull.thread_state import COMPLETE, GONE, PARTIAL, OpenRun, Thread
 from runmart.ingest.warehouse.connection import exists, open_for_reading
 from runmart.ingest.warehouse.location import Location
 from runmart.models.statuses import TERMINAL_STATUSES

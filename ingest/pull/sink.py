@@ -18,7 +18,7 @@ from runmart.ingest.pull.archive import Archive
 from runmart.ingest.pull.instants import microseconds
 from runmart.ingest.pull.responses import Page
 from runmart.ingest.pull.source_state import SourceState, read_state, state_row
-from runmart.ingest.pull.threads import Thread, ThreadUpdate
+from runmart.ingest.pull.thread_state import Thread, ThreadUpdate
 from runmart.ingest.transform.convert import Converter
 from runmart.ingest.warehouse.connection import exists, open_for_reading, open_for_writing
 from runmart.ingest.warehouse.location import Location, parse_location

@@ -1,92 +1,13 @@
-"""State of a thread, and incremental reading of its new runs, of a gap left by an earlier pull, and of open runs."""
+"""Incremental reading of a thread: new runs, a gap that an earlier pull has left, open runs. No I/O, no clock."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
 
-from runmart.ingest.pull.errors import CursorError, GoneError, IncompleteError, RefusedError, ThreadError
+from runmart.ingest.pull.errors import CursorError, GoneError, RefusedError
 from runmart.ingest.pull.ground import OVERLAP_SECONDS, Stored, StoredRuns
 from runmart.ingest.pull.pagination import PAGE_SIZE, GetPage, ListReader, Manners, Paging, Query, first_query
-from runmart.ingest.pull.responses import Item, MalformedError, Page
-
-GIVEN_UP_SECONDS = 86_400.0
-"""An open run is stale this long after it should have expired."""
-
-LONGEST_OPEN_SECONDS = 30 * 86_400.0
-"""An open run without an expiry time is stale this long after it was created."""
-
-LISTED, COMPLETE, PARTIAL, FAILED, GONE = "listed", "complete", "partial", "failed", "gone"
-_NEVER_READ = {None, LISTED, FAILED}
-
-
-@dataclass(frozen=True, slots=True)
-class OpenRun:
-    """A stored run that has not ended."""
-
-    run_id: str
-    created: float | None
-    expires: float | None
-    observed: float
-    """When it was last observed; all instants are in seconds since 1970."""
-
-    def is_stale(self, now: float) -> bool:
-        """Whether it should have ended so long ago that it is not looked up any more."""
-        if self.expires is not None:
-            return now > self.expires + GIVEN_UP_SECONDS
-        return now > (self.created or self.observed) + LONGEST_OPEN_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """The state of a thread after the last pull. Instants are in seconds since 1970."""
-
-    thread_id: str
-    state: str | None = None
-    """None before the first pull."""
-    newest_run_id: str | None = None
-    newest_created: float | None = None
-    """The high watermark, which lies in no future."""
-    read: float | None = None
-    """When the last page was observed of what is stored without a gap from the newest run on."""
-    page_digest: str | None = None
-    gap_after: str | None = None
-    """Runs behind this one are not loaded yet; of a complete thread, where the next pull begins."""
-    gap_until_run_id: str | None = None
-    gap_until: float | None = None
-    """The watermark below the gap."""
-    gap_read: float | None = None
-    """When the last page below the gap was observed."""
-    since: float | None = None
-    """Runs created before were not requested."""
-    changed: float | None = None
-    """When it last had new or changed runs."""
-    checked: float | None = None
-    error: str | None = None
-    paging: str | None = None
-    """How its list was read; the digest and the cursor are of that way."""
-    open_runs: tuple[OpenRun, ...] = ()
-
-    @property
-    def has_gap(self) -> bool:
-        """Whether some of its runs are known to be missing, behind a cursor."""
-        return self.state == PARTIAL and self.gap_after is not None
-
-
-class GivenUp(NamedTuple):
-    """An open run that is not looked up any more."""
-
-    run_id: str
-    reason: str
-
-
-@dataclass(slots=True)
-class ThreadUpdate:
-    """New pages of a thread and its state once they are stored, to be written in one transaction."""
-
-    thread: Thread
-    """The state to store."""
-    pages: list[Page] = field(default_factory=list[Page])
-    given_up: list[GivenUp] = field(default_factory=list[GivenUp])
+from runmart.ingest.pull.responses import Item, Page
+from runmart.ingest.pull.thread_state import COMPLETE, PARTIAL, GivenUp, OpenRun, Thread, ThreadUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +42,7 @@ async def updates(
     """
     if full or _reaches_back(thread, since):
         thread = Thread(thread.thread_id, open_runs=thread.open_runs, changed=thread.changed)
-    thread = replace(thread, since=since if thread.state in _NEVER_READ else thread.since)
+    thread = replace(thread, since=thread.since if thread.was_read else since)
     if thread.read is not None and thread.read > now:  # the clock went back: it does not tell what came later
         thread = replace(thread, read=None, gap_read=None)
     if thread.paging != api.manners.ways[0]:  # cursor and digest are those of another way
@@ -256,7 +177,7 @@ class _Reading:
         )
 
     def _changed(self, newest: float | None) -> float | None:
-        if self._thread.state in _NEVER_READ:
+        if not self._thread.was_read:
             return newest or self._now
         return self._thread.changed if self._is_same() else self._now
 
@@ -352,20 +273,3 @@ async def _unseen_open_runs(thread: Thread, api: Api, seen: dict[str, Item], now
 def _stale(run: OpenRun, item: Item) -> GivenUp:
     when = "a day after it expired" if run.expires is not None else "30 days after it was created"
     return GivenUp(run.run_id, f"still {item.status} {when}")
-
-
-def failed(thread: Thread, error: ThreadError | MalformedError, now: float) -> Thread:
-    """The state of a thread that could not be read: its watermark and gap stay, unless no page is to be trusted."""
-    if isinstance(error, IncompleteError):
-        nothing = Thread(thread.thread_id, since=thread.since, changed=thread.changed, paging=thread.paging)
-        return replace(nothing, state=PARTIAL, error=str(error), checked=now)
-    state = GONE if isinstance(error, GoneError) else (thread.state or FAILED)
-    return replace(thread, state=state, error=str(error), checked=now)
-
-
-def kept_if_gone(update: ThreadUpdate, states: Mapping[str, str | None]) -> ThreadUpdate:
-    """The update of a thread that the server does not know, with its earlier state, so that it is asked for again."""
-    thread = update.thread
-    if thread.state != GONE:
-        return update
-    return replace(update, thread=replace(thread, state=states.get(thread.thread_id) or FAILED))

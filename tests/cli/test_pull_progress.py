@@ -14,7 +14,7 @@ from runmart.cli import pull_progress
 from runmart.cli.app import run
 from runmart.cli.pull_progress import facts, words
 from runmart.ingest.pull.client import Counters
-from runmart.ingest.pull.runner import Outcome
+from runmart.ingest.pull.request import Outcome
 from tests.support.command import RUNMART
 from tests.support.pull import KEY, TestServer, command, given
 from tests.support.terminal import Screen, terminal

@@ -14,7 +14,8 @@ from runmart.ingest.pipeline import ingest
 from runmart.ingest.pull.client import Patience
 from runmart.ingest.pull.credentials import Key
 from runmart.ingest.pull.providers import Server
-from runmart.ingest.pull.runner import Outcome, Request, pull
+from runmart.ingest.pull.request import Outcome, Request
+from runmart.ingest.pull.runner import pull
 from runmart.ingest.pull.schedule import Selection
 from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.queries import install

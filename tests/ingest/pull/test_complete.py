@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from runmart.ingest.pull.errors import ThreadError
 from runmart.ingest.pull.pagination import Manners, Query
 from runmart.ingest.pull.responses import Page
-from runmart.ingest.pull.threads import COMPLETE, Api, Thread, failed, updates
+from runmart.ingest.pull.thread_state import COMPLETE, Thread, failed
+from runmart.ingest.pull.threads import Api, updates
 from tests.support.odd_lists import CURSORS, OddList, run
 
 SKEW = 290.0

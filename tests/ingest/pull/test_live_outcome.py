@@ -8,7 +8,8 @@ import pytest
 
 from runmart.ingest.pull.client import Client, Patience
 from runmart.ingest.pull.providers import Server
-from runmart.ingest.pull.runner import Outcome, pull
+from runmart.ingest.pull.request import Outcome
+from runmart.ingest.pull.runner import pull
 from tests.support.pull import TestServer, given_key, request
 
 

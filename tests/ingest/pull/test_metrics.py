@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from runmart.ingest.pull.metrics import Pulled, write
-from runmart.ingest.pull.runner import Outcome
+from runmart.ingest.pull.request import Outcome
 
 
 def values(path: Path, metric: str) -> dict[str, float]:

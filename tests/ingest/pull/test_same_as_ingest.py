@@ -16,7 +16,8 @@ import pytest
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.pull.client import Patience
 from runmart.ingest.pull.providers import Server
-from runmart.ingest.pull.runner import Request, pull
+from runmart.ingest.pull.request import Request
+from runmart.ingest.pull.runner import pull
 from runmart.ingest.pull.schedule import Selection
 from runmart.ingest.warehouse.connection import open_for_writing
 from tests.support.paths import ROOT
