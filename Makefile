@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 LOWEST := .venv-lowest
 DUCKLAKE := .venv-ducklake
+MYLA := .venv-myla
 SECONDS := 60
 
 # Debian packages, each behind a program of it
@@ -51,6 +52,11 @@ $(DUCKLAKE)/.dev: pyproject.toml constraints/ducklake.txt
 	PYTHONWARNINGS=ignore $(DUCKLAKE)/bin/pip install --quiet --editable . --group ducklake --constraint constraints/ducklake.txt
 	@touch $@
 
+$(MYLA)/.dev: constraints/myla.txt
+	scripts/make-venv $(PYTHON) $(MYLA)
+	PYTHONWARNINGS=ignore $(MYLA)/bin/pip install --quiet --no-deps --requirement constraints/myla.txt
+	@touch $@
+
 demo: $(VENV)/.demo  ## Load a sample of real pages and print what they answer
 	$(VENV)/bin/runmart demo
 
@@ -58,7 +64,7 @@ test: $(VENV)/.dev  ## Run the quick tests
 	scripts/install-packages $(FOR_QUICK)
 	$(VENV)/bin/pytest -n 2 -m "not slow and not ducklake and not spark"
 
-test-slow: $(VENV)/.dev  ## Run the tests that take longer: memory, kills, soak, browser
+test-slow: $(VENV)/.dev $(MYLA)/.dev  ## Run the tests that take longer: memory, kills, soak, browser
 	scripts/install-packages $(FOR_QUICK) $(FOR_SLOW)
 	$(VENV)/bin/pytest -n 2 --dist loadfile -m "slow and not ducklake and not spark"
 
@@ -76,7 +82,7 @@ test-lowest: $(LOWEST)/.dev  ## Run the tests of what calls libraries with the o
 	scripts/install-packages $(FOR_QUICK)
 	$(LOWEST)/bin/pytest -n 2 -m "not slow or lowest" $(LOWEST_TESTS)
 
-environments: $(VENV)/.spark $(LOWEST)/.dev $(DUCKLAKE)/.dev
+environments: $(VENV)/.spark $(LOWEST)/.dev $(DUCKLAKE)/.dev $(MYLA)/.dev
 
 packages:
 	scripts/install-packages $(FOR_QUICK) $(FOR_SLOW) $(FOR_DUCKLAKE) $(FOR_SPARK)
@@ -101,4 +107,4 @@ bench: $(VENV)/.dev  ## Time runmart beside its peers, on the same runs
 	$(VENV)/bin/python benchmarks/bench.py
 
 clean:  ## Remove what the other targets made
-	rm -rf $(VENV) $(LOWEST) $(DUCKLAKE) build *.egg-info .pytest_cache .ruff_cache .hypothesis demo.duckdb
+	rm -rf $(VENV) $(LOWEST) $(DUCKLAKE) $(MYLA) build *.egg-info .pytest_cache .ruff_cache .hypothesis demo.duckdb
