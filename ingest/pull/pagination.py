@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
-from runmart.ingest.pull.errors import CursorError, IncompleteError, RefusedError
+from runmart.ingest.pull.errors import CursorError, IncompleteError, RefusedError, ThreadError
 from runmart.ingest.pull.ground import OVERLAP_SECONDS, Ground, NoGround
 from runmart.ingest.pull.responses import Item, Page
 
@@ -75,6 +75,8 @@ class Manners:
     """The number of items on the largest page."""
     says_more: bool = False
     """Whether it has said of a page that more follow: only then is it believed where it says that none do."""
+    full: int = PAGE_SIZE
+    """The number of items on the smallest page that is known to be followed by others."""
     shown: float = 0.0
     """By how many seconds the first item of a list was newer than a later one, where newest first was requested."""
 
@@ -82,6 +84,10 @@ class Manners:
         """Learn from a page."""
         self.largest = max(self.largest, page.size)
         self.says_more = self.says_more or page.has_more is True
+
+    def is_full(self, page: Page) -> bool:
+        """Whether a page may have no room for more."""
+        return page.size >= self.full
 
     def is_last(self, page: Page) -> bool:
         """Whether nothing follows a page, which has room for more."""
@@ -116,6 +122,8 @@ class ListReader:
         """The way in which it is read."""
         self.is_descending = True
         """Whether all that was read came newest first, as requested, if it was."""
+        self.is_whole = False
+        """Whether it was read from its beginning to its end."""
         self.cursor: str | None = None
         """Where another reader can go on behind the last page, in the same way; None where that is not possible."""
 
@@ -132,16 +140,17 @@ class ListReader:
         """
         problems: list[str] = []
         for way in sorted(self._manners.ways, key=lambda way, first=self.paging: way != first):
-            self.paging, self.cursor = way, cursor
+            self.paging, self.cursor, self.is_whole = way, cursor, cursor is None
             found = self._large() if way == "large pages" else self._cursored(way, cursor)
             try:
                 async for page in found:
                     yield page
-            except RefusedError as error:
-                if not problems and not self._seen:
-                    if cursor is None:
-                        raise
+            except ThreadError as error:
+                is_first = not (problems or self._seen)
+                if is_first and cursor is not None:  # an item that was deleted: some servers refuse, others fail
                     raise CursorError(f"the server does not go on behind {cursor}: {error}") from None
+                if is_first or not isinstance(error, RefusedError):
+                    raise
                 problems.append(f"{way}: {error}")
             except _AstrayError as error:
                 problems.append(f"{way}: {error}")
@@ -160,7 +169,7 @@ class ListReader:
     async def _cursored(self, way: Paging, cursor: str | None) -> AsyncIterator[Page]:
         """The pages with new items, each requested behind an item of the one before."""
         order, met = _Order(), set[str]()
-        place = _Place(cursor, set() if cursor is None else {cursor}, set())
+        place = _Place(cursor, set() if cursor is None else {cursor}, set(), PAGE_SIZE)
         while True:
             page = await self._next(way, place, met)
             if place.cursor is None:
@@ -177,6 +186,7 @@ class ListReader:
                 self.cursor = _place_behind(page).cursor if is_further else place.cursor
                 yield page  # only now, since what is stored behind it is known ground from then on
                 if is_reached:
+                    self.is_whole = False
                     return
             if is_further:
                 met.update(page.ids)
@@ -204,6 +214,8 @@ class ListReader:
             page = await self._request(query)
         if not place.is_followed_by(page, met):
             raise _AstrayError(f"what follows {place.cursor} is not what came behind it before")
+        if not met.issuperset(page.ids):
+            self._manners.full = min(self._manners.full, place.size)
         return page
 
     async def _large(self) -> AsyncIterator[Page]:
@@ -261,6 +273,8 @@ class _Place(NamedTuple):
     """Known items that the next page may repeat: those from the cursor on, and those as old as it."""
     behind: set[str]
     """Known items behind the cursor, of which the next page repeats some."""
+    size: int
+    """The number of items on the page before; as many as are requested where there was none."""
 
     def is_followed_by(self, page: Page, met: set[str]) -> bool:
         """Whether a page follows this place: it repeats what must come, and brings something else that is not `met`."""
@@ -291,13 +305,13 @@ def _place_behind(page: Page) -> _Place:
         found = created.get(page.ids[index])
         if last is not None and found is not None and found != last:
             tail = _as_old(page, page.ids[index]).union(page.ids[index:])
-            return _Place(page.ids[index], tail, set(page.ids[index + 1 :]))
+            return _Place(page.ids[index], tail, set(page.ids[index + 1 :]), page.size)
     return _place_at_end(page)
 
 
 def _place_at_end(page: Page) -> _Place:
     """The place behind the last item of a page."""
-    return _Place(page.ids[-1], _as_old(page, page.ids[-1]), set())
+    return _Place(page.ids[-1], _as_old(page, page.ids[-1]), set(), page.size)
 
 
 def _as_old(page: Page, run_id: str) -> set[str]:

@@ -106,4 +106,4 @@ def kept_if_gone(update: ThreadUpdate, states: Mapping[str, str | None]) -> Thre
     thread = update.thread
     if thread.state != GONE:
         return update
-    return replace(update, thread=replace(thread, state=states.get(thread.thread_id) or FAILED))
+    return replace(update, thread=replace(thread, state=states.get(thread.thread_id) or FAILED), given_up=[])

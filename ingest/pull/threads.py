@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from runmart.ingest.pull.errors import CursorError, GoneError, RefusedError
+from runmart.ingest.pull.errors import CursorError, GoneError, ThreadError
 from runmart.ingest.pull.ground import OVERLAP_SECONDS, Stored, StoredRuns
 from runmart.ingest.pull.pagination import PAGE_SIZE, GetPage, ListReader, Manners, Paging, Query, first_query
 from runmart.ingest.pull.responses import Item, Page
@@ -60,7 +60,7 @@ async def updates(
                 seen.update({item.id: item for item in one.items})
             thread = found.thread
             yield found
-    async for found in _unseen_open_runs(thread, api, seen, now):
+    async for found in _unseen_open_runs(thread, api, seen, now, is_whole=reading.is_whole):
         yield found
 
 
@@ -85,6 +85,8 @@ class _Reading:
         is_read = thread.state == COMPLETE or thread.has_gap
         self._newest = (thread.newest_created, thread.newest_run_id) if is_read else (None, None)
         self._observed = thread.read if is_read else None
+        self.is_whole = False
+        """Whether all runs that the server lists were read."""
         self._begun: float | None = None
         """When the first page was observed."""
         self._created: list[tuple[float, str]] = []
@@ -99,7 +101,7 @@ class _Reading:
             return False
         try:
             self.first = await self._api.runs(self._query)
-        except RefusedError:
+        except ThreadError:
             if self._query.cursor is None:
                 raise
             return False  # the run at the cursor may have been deleted
@@ -136,6 +138,7 @@ class _Reading:
         async for page in self._reader.pages(cursor):
             self._note(page)
             yield ThreadUpdate(keep or self._left(), [page])
+        self.is_whole = self._reader.is_whole and self._thread.since is None
 
     async def _get(self, query: Query) -> Page:
         if query != self._query or self._is_first_used:
@@ -229,14 +232,19 @@ class _Reading:
         reader = self._reader
         if self.first is None or reader.paging != self._paging or start != self._start:
             return None
-        is_front = reader.paging in {"newest first", "before"} and self._api.manners.shown >= OVERLAP_SECONDS
-        is_end = is_front or reader.is_all_on(self.first)
-        return self.first.digest if is_end else None
+        manners = self._api.manners
+        if reader.paging in {"newest first", "before"} and manners.shown >= OVERLAP_SECONDS:
+            return self.first.digest
+        has_room = reader.paging == "large pages" or not manners.is_full(self.first)
+        return self.first.digest if has_room and reader.is_all_on(self.first) else None
 
     def _tells(self, page: Page) -> bool:
         """Whether the first page would be another one if there were new runs, wherever clocks may put them."""
-        if self._paging in {"oldest first", "large pages"} or self._api.manners.is_last(page):
+        manners = self._api.manners
+        if manners.is_last(page) or self._paging == "large pages":
             return True
+        if self._paging == "oldest first":
+            return not manners.is_full(page)
         created = [item.created for item in page.items if item.created is not None]
         if len(created) < len(page.items) or (created and created[0] < created[-1]):
             return False  # it does not come newest first
@@ -253,8 +261,15 @@ class _Reading:
         return checked + ahead - oldest >= OVERLAP_SECONDS
 
 
-async def _unseen_open_runs(thread: Thread, api: Api, seen: dict[str, Item], now: float) -> AsyncIterator[ThreadUpdate]:
-    """Look up the stored open runs that were in no page, and give up stale ones."""
+async def _unseen_open_runs(
+    thread: Thread, api: Api, seen: dict[str, Item], now: float, *, is_whole: bool
+) -> AsyncIterator[ThreadUpdate]:
+    """Look up the stored open runs that were in no page, and give up stale ones, and those that are in no whole list.
+
+    Raises:
+        ThreadError: Some of them cannot be read.
+    """
+    problem: ThreadError | None = None
     for run in thread.open_runs:
         if run.run_id in seen:
             if seen[run.run_id].is_open and run.is_stale(now):
@@ -265,9 +280,17 @@ async def _unseen_open_runs(thread: Thread, api: Api, seen: dict[str, Item], now
         except GoneError:
             yield ThreadUpdate(thread, given_up=[GivenUp(run.run_id, "the server does not know it any more")])
             continue
+        except ThreadError as error:  # there are servers that fail where a run was deleted
+            problem = problem or error
+            if is_whole:
+                reason = f"it is not in the list of the thread's runs, and cannot be read: {error}"
+                yield ThreadUpdate(thread, given_up=[GivenUp(run.run_id, reason)])
+            continue
         is_over = any(item.is_open for item in one.items) and run.is_stale(now)
         given_up = [_stale(run, one.items[0])] if is_over else []
         yield ThreadUpdate(replace(thread, checked=now), [one], given_up)
+    if problem is not None and not is_whole:
+        raise problem
 
 
 def _stale(run: OpenRun, item: Item) -> GivenUp:

@@ -31,7 +31,7 @@ def test_each_vendor_has_its_addresses(
     server = Server(base, name, version)
     assert server.threads == HOST + threads
     assert server.parameters == parameters
-    assert server.steps("a/b", "c?d") == f"{HOST}{threads}/a%2Fb/runs/c%3Fd/steps"
+    assert server.steps("a#b", "c?d") == f"{HOST}{threads}/a%23b/runs/c%3Fd/steps"
 
 
 def test_each_vendor_that_can_be_named_has_a_profile() -> None:
@@ -42,7 +42,7 @@ def test_each_vendor_that_can_be_named_has_a_profile() -> None:
 def test_runs_can_be_elsewhere() -> None:
     """A path of runs replaces the profile's, after the base URL; ids are escaped, and the list stays where it is."""
     server = Server(f"{HOST}/v1/", "openai", runs_path="/agents/{thread_id}/runs")
-    assert server.steps("a/b", "c?d") == f"{HOST}/v1/agents/a%2Fb/runs/c%3Fd/steps"
+    assert server.steps("a#b", "c?d") == f"{HOST}/v1/agents/a%23b/runs/c%3Fd/steps"
     assert server.threads == f"{HOST}/v1/threads"
 
 
