@@ -147,19 +147,22 @@ async def api(request: Request) -> Response:
         return answer
     if settings.advance_every and world.requests["all"] % settings.advance_every == 0:
         world.advance(3)
-    if not thread_id:
-        if not settings.lists_threads:
-            return _error(404, "Unknown route")
-        found = _listed(_threads(), request, "threads")
-    elif thread_id not in world.threads or (run_id and run_id not in world.by_id):
+    return await _answer(request, thread_id, run_id)
+
+
+async def _answer(request: Request, thread_id: str, run_id: str | None) -> Response:
+    """The answer to a request that has met no fault."""
+    settings, found = world.settings, None
+    if thread_id not in world.threads if thread_id else not settings.lists_threads:
         return _error(404, "Not found")
+    if not thread_id:
+        found = _listed(_threads(), request, "threads")
     elif run_id is None:
         found = _listed(world.threads[thread_id], request, "runs")
-    elif request.url.path.endswith("/steps"):
-        found = _listed(world.steps(run_id), request, "steps")
-    else:
-        found = world.by_id[run_id]
-    return _error(404, "No such run to go on from") if found is None else await _sent(found)
+    elif run_id in world.by_id:
+        is_steps = request.url.path.endswith("/steps")
+        found = _listed(world.steps(run_id), request, "steps") if is_steps else world.by_id[run_id]
+    return _error(settings.unknown_status, "No such run") if found is None else await _sent(found)
 
 
 async def identity(request: Request) -> Response:
