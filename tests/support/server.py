@@ -5,6 +5,7 @@ It plays all profiles at once, below `/openai`, `/azure`, `/foundry` and `/compa
 
 import argparse
 import asyncio
+import random
 import socket
 import time
 from collections import Counter
@@ -179,6 +180,7 @@ async def admin(request: Request) -> Response:
         world = World(**given, settings=settings)
     elif action == "settings":
         world.settings = msgspec.convert({**msgspec.to_builtins(world.settings), **given}, Settings)
+        world.faults = random.Random(world.settings.seed) if "seed" in given else world.faults
     elif action == "advance":
         world.advance(given["steps"])
     elif action == "finish":
