@@ -126,6 +126,20 @@ def test_a_run_dated_ahead_hides_no_later_ones(server: TestServer, warehouse: Pa
     assert server.requests() <= 3  # the list of threads, and the thread
 
 
+@pytest.mark.slow
+def test_a_run_dated_ahead_hides_none_that_is_put_between_known_ones(server: TestServer, warehouse: Path) -> None:
+    """A list that is ordered by dates is read as far beyond the newest ones as clocks may differ."""
+    now = int(time.time())
+    server.world(threads=1, runs=0, page_cap=10, skew_seconds=1)
+    add(server, 1, created_at=now + 3 * 3600)
+    for place in range(40):
+        add(server, 1, created_at=now - 400 + 10 * place)
+    assert_complete(pull(server, warehouse), server, warehouse)
+    add(server, 3, created_at=now)
+    add(server, 1, created_at=now - 355)  # by a clock that is behind: on the fourth page
+    assert_complete(pull(server, warehouse), server, warehouse)
+
+
 def test_a_rejected_run_hides_no_later_ones(server: TestServer, warehouse: Path) -> None:
     """A run dated in microseconds is rejected, and said to be, as often as it comes; runs after it are found."""
     server.world(threads=1, runs=0)
