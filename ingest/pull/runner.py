@@ -103,6 +103,8 @@ class _Pull:
         self._states: dict[str, str | None] = {}
         """The earlier states of threads that the server does not know."""
         self._failing = 0
+        self._has_lost = False
+        """Whether results could not be stored, so that the state of the source, which is behind them, must not be."""
         self._is_over = False
         self.outcome = Outcome(counters=client.counters)
 
@@ -142,10 +144,13 @@ class _Pull:
 
     def rescue(self, state: str) -> None:
         """Store the results received before the pull ended early, and `state` as its state."""
-        with suppress(Exception):
-            if self._found or self._others:
-                self._store.add(*self._take())
-        self._store.abandon(state, self.state())
+        if not self._has_lost:
+            self._has_lost = True
+            with suppress(Exception):
+                if self._found or self._others:
+                    self._store.add(*self._take())
+                self._has_lost = False
+        self._store.abandon(state, None if self._has_lost else self.state())
 
     def _add_named(self) -> None:
         """Add the threads that the request names.
@@ -267,7 +272,7 @@ class _Pull:
         """Load the ids of the stored runs of the chunk, once some of its threads have changed."""
         async with self._storing:  # a process opens the warehouse once at a time
             if not self._has_runs:
-                await asyncio.to_thread(self._plan.load_runs, self._chunk)
+                await _to_its_end(self._plan.load_runs, self._chunk)
                 self._has_runs = True
 
     def _fail_thread(self, thread: Thread, latest: Thread, error: ThreadError | MalformedError, now: float) -> None:
@@ -328,11 +333,10 @@ class _Pull:
         async with self._storing:
             if not (self._found or self._others):
                 return
-            storing = asyncio.ensure_future(asyncio.to_thread(self._store.add, *self._take()))
             try:
-                await asyncio.shield(storing)
-            except asyncio.CancelledError:
-                await storing  # the warehouse has one writer at a time
+                await _to_its_end(self._store.add, *self._take())
+            except RunmartError:
+                self._has_lost = True
                 raise
 
     def _take(self) -> tuple[list[ThreadUpdate], list[Page], SourceState | None]:
@@ -343,3 +347,13 @@ class _Pull:
         others, self._others = self._others, []
         self._bytes, self._stored_at = 0, time.monotonic()
         return found, others, self.state()
+
+
+async def _to_its_end(function: Callable[..., None], *given: object) -> None:
+    """Run a function in a thread, and wait for it also when cancelled: a process opens the warehouse once at a time."""
+    running = asyncio.ensure_future(asyncio.to_thread(function, *given))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await running
+        raise

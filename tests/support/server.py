@@ -5,6 +5,7 @@ It plays all profiles at once, below `/openai`, `/azure`, `/foundry` and `/compa
 
 import argparse
 import asyncio
+import random
 import socket
 import time
 from collections import Counter
@@ -110,12 +111,14 @@ def _listed(items: list[Run], request: Request, kind: str) -> Any:
         ordered = list(reversed(items))
     if settings.bare:
         return ordered
-    after = parameters.get("after")
+    after = parameters.get("after") if settings.after != "ignored" else None
     if after is not None and not (kind == "runs" and world.chance(settings.repeated)):
         places = [place for place, item in enumerate(ordered) if item["id"] == after]
         if not places:
             return None
-        ordered = ordered[places[0] + 1 :]
+        created = ordered[places[0]].get("created_at", 0)
+        is_later = [item for item in ordered if item.get("created_at", 0) > created]
+        ordered = is_later if settings.after == "later" else ordered[places[0] + 1 :]
     size = min(int(parameters.get("limit", 20)), settings.page_cap)
     found = ordered[:size]
     has_more = settings.always_more or (len(ordered) > size and not world.chance(settings.lying_has_more))
@@ -185,12 +188,13 @@ async def admin(request: Request) -> Response:
         world = World(**given, settings=settings)
     elif action == "settings":
         world.settings = msgspec.convert({**msgspec.to_builtins(world.settings), **given}, Settings)
+        world.faults = random.Random(world.settings.seed) if "seed" in given else world.faults
     elif action == "advance":
         world.advance(given["steps"])
     elif action == "finish":
         world.finish()
     elif action == "run":
-        answer = world.add_run(**given)
+        answer = [world.add_run(**given) for _ in range(given.pop("count", 1))][-1]
     elif action == "change":
         world.by_id[given["id"]].update(given)
         world.open = [run for run in world.open if run["status"] not in ENDS]

@@ -4,11 +4,13 @@ import random
 import time
 from collections import Counter
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 Run = dict[str, Any]
+Cursor = Literal["behind", "later", "ignored"]
+"""What `after` asks for: the items behind it; those created later, whatever the order; nothing."""
 
 ENDS = ("completed", "completed", "completed", "failed", "cancelled", "expired", "incomplete")
 _TOOLS: list[Run] = [
@@ -40,6 +42,8 @@ class Settings(msgspec.Struct):
     """`has_more` is true though nothing is to come."""
     repeated: float = 0.0
     """The first page comes instead of the one that was asked for."""
+    after: Cursor = "behind"
+    """What `after` means."""
     ascending: bool = False
     """`order` is ignored."""
     bare: bool = False
