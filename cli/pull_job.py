@@ -173,7 +173,7 @@ def summary(name: str, outcome: Outcome) -> dict[str, Any]:
         "source": name,
         "load_id": outcome.load_id,
         "seconds": round(outcome.seconds, 3),
-        "is_complete": not outcome.deadline_reached,
+        "is_complete": outcome.is_complete,
         "threads": outcome.threads,
         "threads_changed": outcome.changed,
         "threads_quiet": outcome.idle,
@@ -196,7 +196,9 @@ def summary(name: str, outcome: Outcome) -> dict[str, Any]:
 def _echo_outcome(warehouse: Location, name: str, outcome: Outcome) -> None:
     """One line for people, and warnings."""
     totals, counters = outcome.totals, outcome.counters
-    idle = f" ({outcome.idle:,} idle ones skipped)" if outcome.idle else ""
+    skipped = [(outcome.idle, "idle"), (outcome.gone, "unknown to the server")]
+    idle = ", ".join(f"{count:,} {why} skipped" for count, why in skipped if count)
+    idle = f" ({idle})" if idle else ""
     retries = f", {counters.retries:,} retries" if counters.retries else ""
     echo(
         f"{warehouse}: {name}: {totals.new_runs:,} new runs, {totals.updated_runs:,} updated, "

@@ -91,7 +91,7 @@ class Manners:
 
     def is_last(self, page: Page) -> bool:
         """Whether nothing follows a page, which has room for more."""
-        return page.has_more is False and page.size < PAGE_SIZE and (self.says_more or page.size < self.largest)
+        return page.has_more is False and not self.is_full(page) and (self.says_more or page.size < self.largest)
 
     @property
     def ways(self) -> list[Paging]:

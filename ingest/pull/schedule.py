@@ -26,6 +26,9 @@ IDLE_SHARE = 0.1
 LONGEST_INTERVAL_SECONDS = 7 * DAY_SECONDS
 """A thread without changes for a day or more is idle: it is read again after a tenth of that time, at most a week."""
 
+GONE_SECONDS = 600.0
+"""A thread that the server does not know is asked for again after this or a tenth of the time since, at most a week."""
+
 _ADDED = 50_000
 """Number of ids per insert."""
 
@@ -224,11 +227,13 @@ class Schedule:
             and {now} - epoch(changed_at) >= {DAY_SECONDS}
             and {now} - epoch(checked_at)
                 < least(({now} - epoch(changed_at)) * {IDLE_SHARE}, {LONGEST_INTERVAL_SECONDS}))"""
+        is_gone = f"""(known.state = '{GONE}' and {now} - epoch(checked_at) < least(
+            greatest(({now} - epoch(changed_at)) * {IDLE_SHARE}, {GONE_SECONDS}), {LONGEST_INTERVAL_SECONDS}))"""
         connection.execute(f"""
             create or replace table planned as
             select
                 wanted.thread_id, known.* exclude (thread_id),
-                coalesce(known.state = '{GONE}', false) as is_gone,
+                coalesce({is_gone}, false) as is_gone,
                 coalesce({is_idle}, false) as is_idle
             from (select distinct thread_id from wanted where thread_id <> '') as wanted
             left join known using (thread_id)""")

@@ -97,8 +97,10 @@ def failed(thread: Thread, error: ThreadError | MalformedError, now: float) -> T
     if isinstance(error, IncompleteError):
         nothing = Thread(thread.thread_id, since=thread.since, changed=thread.changed, paging=thread.paging)
         return replace(nothing, state=PARTIAL, error=str(error), checked=now)
-    state = GONE if isinstance(error, GoneError) else (thread.state or FAILED)
-    return replace(thread, state=state, error=str(error), checked=now)
+    if isinstance(error, GoneError):
+        changed = thread.changed if thread.state == GONE else now
+        return replace(thread, state=GONE, changed=changed, error=str(error), checked=now)
+    return replace(thread, state=thread.state or FAILED, error=str(error), checked=now)
 
 
 def kept_if_gone(update: ThreadUpdate, states: Mapping[str, str | None]) -> ThreadUpdate:

@@ -8,8 +8,8 @@ import duckdb
 from runmart.ingest.errors import RunmartError, SettingsError
 from runmart.ingest.pull.client import Patience
 from runmart.ingest.pull.errors import PullError
-from runmart.ingest.pull.runner import Outcome
-from runmart.ingest.pull.threads import FAILED, GONE, PARTIAL
+from runmart.ingest.pull.request import Outcome
+from runmart.ingest.pull.thread_state import FAILED, GONE, PARTIAL
 from runmart.ingest.warehouse.writer import Writer
 from tests.support.pull import TestServer, pulled
 from tests.support.world import ENDS, Settings
