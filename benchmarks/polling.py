@@ -38,7 +38,7 @@ CHANGED_SHARE = 0.01
 SLICES = 4
 """Pulls with a deadline that together have the time of one without."""
 
-MOST_SLICES = 12
+MOST_SLICES = 8
 LATER_SECONDS = 900
 
 FIRST, AGAIN = "first pull", "nothing new since"
@@ -128,6 +128,7 @@ def pull(server: Server, state: State, *more: str) -> Pull:
         output.seek(0)
         [done] = json.load(output)["pulls"]
     server_seconds = server.cpu_seconds() - before
+    print(f"{state.warehouse.stem} {' '.join(more)}: {timing.wall_seconds:.1f} s", file=sys.stderr)
     paths = [path.split("/") for path in server.control.steer("log")["paths"]]
     asked = Counter(path[3] for path in paths if len(path) > 3)
     return Pull(timing, server_seconds, asked, sum(len(path) == 3 for path in paths), done["new_runs"])
@@ -208,7 +209,7 @@ def in_slices(server: Server, state: State, threads: int, deadline: int) -> list
     return [state.name, f"{deadline}", count, f"{len(asked):,}", each, f"{new_runs:,}"]
 
 
-def measured(server: Server, states: Sequence[State], threads: int, runs: int, seed: int, into: Figures) -> None:
+def measured(server: Server, states: Sequence[State], into: Figures, *, threads: int, runs: int, seed: int) -> None:
     """One round: each situation, in each state of runmart."""
     populate(server, threads, runs)
     nothing = Counter[str]()
@@ -219,7 +220,6 @@ def measured(server: Server, states: Sequence[State], threads: int, runs: int, s
                 age(state.warehouse)
             done = pull(server, state)
             into.add(situation, state.name, done, added)
-            print(f"{situation}, {state.name}: {done.timing.wall_seconds:.1f} s", file=sys.stderr)
 
 
 def main() -> None:
@@ -238,7 +238,7 @@ def main() -> None:
     with served() as server, tempfile.TemporaryDirectory() as name:
         for number in range(given.rounds):
             states = [State(one, at, Path(name) / f"{number}-{one}.duckdb") for one, at in checkouts.items()]
-            measured(server, states, given.threads, given.runs, number, figures)
+            measured(server, states, figures, threads=given.threads, runs=given.runs, seed=number)
         added = change(server, given.threads, given.rounds)
         quiet = median(done.timing.wall_seconds for done, _ in figures.pulls[AFTER, "now"])
         deadline = max(round(quiet / SLICES), 1)
