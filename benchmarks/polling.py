@@ -40,6 +40,8 @@ SLICES = 4
 
 MOST_SLICES = 8
 LATER_SECONDS = 900
+YOUNG_THREADS = 50
+"""So few that the list of threads is one page, and the server never says that more follow."""
 
 FIRST, AGAIN = "first pull", "nothing new since"
 CHANGED, AFTER, LATER = "1 to 3 new runs in 1 % of the threads", "nothing new, at once", "nothing new, 15 minutes later"
@@ -75,6 +77,8 @@ class Pull(NamedTuple):
     """Requests for each thread."""
     list_requests: int
     new_runs: int
+    known_runs: int
+    """Runs that were stored again, though nothing in them had changed."""
 
 
 @contextmanager
@@ -89,26 +93,40 @@ def served() -> Iterator[Server]:
         process.terminate()
 
 
-def populate(server: Server, threads: int, runs: int) -> None:
-    """Make a world whose newest run was created just now, and all of whose runs have ended."""
-    size = {"threads": threads, "runs": runs, "busy": round(threads * BUSY_SHARE)}
-    alike = World(**size)
-    server.control.steer("world", **size, hours=(alike.now - alike.started) / 3600)
+def few_young(server: Server) -> int:
+    """Make a world of few threads, each with some runs of the last minutes; the number of its threads."""
+    server.control.steer("world", threads=YOUNG_THREADS)
+    for thread in range(YOUNG_THREADS):
+        _add(server, f"thread_{thread:06}", (240, 180, 120))
+    return YOUNG_THREADS
+
+
+def many(server: Server, threads: int, runs: int) -> int:
+    """Make a world whose runs have all ended, and whose newest was created just now; the number of its threads."""
+    busy = round(threads * BUSY_SHARE)
+    alike = World(threads, runs, busy=busy)
+    hours = (alike.now - alike.started) / 3600
+    server.control.steer("world", threads=threads, runs=runs, busy=busy, hours=hours)
     for _ in range(math.ceil(math.log2(runs)) + 1):  # each ends half of those that are open
         server.control.steer("finish")
+    return threads
+
+
+def _add(server: Server, thread: str, ages: Sequence[int]) -> None:
+    """Add runs to a thread, so many seconds old, that have ended."""
+    for seconds in ages:
+        created = int(time.time()) - seconds
+        end = {"started_at": created, "completed_at": created + 1, "expires_at": created + 600}
+        server.control.steer("run", thread_id=thread, status="completed", created_at=created, **end)
 
 
 def change(server: Server, threads: int, seed: int) -> Counter[str]:
     """Add runs to some threads; how many to each."""
     chosen = random.Random(seed)
-    added = Counter(
-        {f"thread_{number:06}": chosen.randint(1, 3) for number in chosen.sample(range(threads), threads // 100)}
-    )
+    some = chosen.sample(range(threads), max(round(threads * CHANGED_SHARE), 1))
+    added = Counter({f"thread_{number:06}": chosen.randint(1, 3) for number in some})
     for thread, count in added.items():
-        for place in range(count):
-            created = int(time.time()) - 5 * (count - place)
-            end = {"started_at": created, "completed_at": created + 1, "expires_at": created + 600}
-            server.control.steer("run", thread_id=thread, status="completed", created_at=created, **end)
+        _add(server, thread, range(5 * count, 0, -5))
     return added
 
 
@@ -131,7 +149,8 @@ def pull(server: Server, state: State, *more: str) -> Pull:
     print(f"{state.warehouse.stem} {' '.join(more)}: {timing.wall_seconds:.1f} s", file=sys.stderr)
     paths = [path.split("/") for path in server.control.steer("log")["paths"]]
     asked = Counter(path[3] for path in paths if len(path) > 3)
-    return Pull(timing, server_seconds, asked, sum(len(path) == 3 for path in paths), done["new_runs"])
+    listed = sum(len(path) == 3 for path in paths)
+    return Pull(timing, server_seconds, asked, listed, done["new_runs"], done["unchanged"])
 
 
 def age(warehouse: Path) -> None:
@@ -156,7 +175,15 @@ class Figures:
         rows: list[list[str]] = []
         for (situation, state), found in self.pulls.items():
             rows.append([situation, state, *_requests(*found[-1])])
-        columns = ("requests", "of these the list", "a quiet thread", "a thread with new runs", "a new run", "at most")
+        columns = (
+            "requests",
+            "of these the list",
+            "a quiet thread",
+            "a thread with new runs",
+            "a new run",
+            "at most a thread",
+            "known runs stored again",
+        )
         return table(("pull", "runmart", *columns), rows)
 
     def times(self, states: Sequence[str]) -> str:
@@ -193,6 +220,7 @@ def _requests(done: Pull, added: Counter[str]) -> list[str]:
         each if is_first else f"{changed / len(added):.3f}" if added else "",
         f"{(every if is_first else changed) / new_runs:.3f}" if new_runs else "",
         f"{max(done.asked.values(), default=0)}",
+        f"{done.known_runs:,}",
     ]
 
 
@@ -209,9 +237,8 @@ def in_slices(server: Server, state: State, threads: int, deadline: int) -> list
     return [state.name, f"{deadline}", count, f"{len(asked):,}", each, f"{new_runs:,}"]
 
 
-def measured(server: Server, states: Sequence[State], into: Figures, *, threads: int, runs: int, seed: int) -> None:
-    """One round: each situation, in each state of runmart."""
-    populate(server, threads, runs)
+def measured(server: Server, states: Sequence[State], into: Figures, *, threads: int, seed: int) -> None:
+    """One round in a new world: each situation, in each state of runmart."""
     nothing = Counter[str]()
     for situation in (FIRST, AGAIN, CHANGED, AFTER, LATER):
         added = change(server, threads, seed) if situation == CHANGED else nothing
@@ -233,12 +260,15 @@ def main() -> None:
     given = parser.parse_args()
     checkouts = {"before": given.before.resolve()} if given.before else {}
     checkouts["now"] = ROOT
-    figures = Figures()
+    figures, young = Figures(), Figures()
     slices: list[list[str]] = []
     with served() as server, tempfile.TemporaryDirectory() as name:
+        states = [State(one, at, Path(name) / f"young-{one}.duckdb") for one, at in checkouts.items()]
+        measured(server, states, young, threads=few_young(server), seed=0)
         for number in range(given.rounds):
             states = [State(one, at, Path(name) / f"{number}-{one}.duckdb") for one, at in checkouts.items()]
-            measured(server, states, figures, threads=given.threads, runs=given.runs, seed=number)
+            threads = many(server, given.threads, given.runs)
+            measured(server, states, figures, threads=threads, seed=number)
         added = change(server, given.threads, given.rounds)
         quiet = median(done.timing.wall_seconds for done, _ in figures.pulls[AFTER, "now"])
         deadline = max(round(quiet / SLICES), 1)
@@ -249,6 +279,8 @@ def main() -> None:
             f"{given.threads:,} threads, {given.runs:,} runs, {given.rounds} rounds; {machine()}",
             figures.requests(),
             figures.times(list(checkouts)),
+            f"{YOUNG_THREADS} threads, each with 3 runs of the last minutes:",
+            young.requests(),
             f"Pulls with a deadline, until each thread was asked; {added.total()} runs are new:",
             table(columns, slices),
         ]
