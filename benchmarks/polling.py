@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -82,7 +82,7 @@ class Pull(NamedTuple):
 
 
 @contextmanager
-def served() -> Iterator[Server]:
+def served() -> Generator[Server]:
     """The test server, in a process of its own."""
     command = [sys.executable, "-m", "tests.support.server"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
