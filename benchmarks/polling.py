@@ -79,6 +79,8 @@ class Pull(NamedTuple):
     new_runs: int
     known_runs: int
     """Runs that were stored again, though nothing in them had changed."""
+    idle: int
+    """Threads that were not asked, since they are idle."""
 
 
 @contextmanager
@@ -150,7 +152,7 @@ def pull(server: Server, state: State, *more: str) -> Pull:
     paths = [path.split("/") for path in server.control.steer("log")["paths"]]
     asked = Counter(path[3] for path in paths if len(path) > 3)
     listed = sum(len(path) == 3 for path in paths)
-    return Pull(timing, server_seconds, asked, listed, done["new_runs"], done["unchanged"])
+    return Pull(timing, server_seconds, asked, listed, done["new_runs"], done["unchanged"], done["threads_quiet"])
 
 
 def age(warehouse: Path) -> None:
@@ -173,7 +175,9 @@ class Figures:
     def requests(self) -> str:
         """Requests, as a table."""
         rows: list[list[str]] = []
-        for (situation, state), found in self.pulls.items():
+        order = list(dict.fromkeys(situation for situation, _ in self.pulls))
+        found_in_order = sorted(self.pulls.items(), key=lambda pair: (order.index(pair[0][0]), pair[0][1]))
+        for (situation, state), found in found_in_order:
             rows.append([situation, state, *_requests(*found[-1])])
         columns = (
             "requests",
@@ -225,13 +229,13 @@ def _requests(done: Pull, added: Counter[str]) -> list[str]:
 
 
 def in_slices(server: Server, state: State, threads: int, deadline: int) -> list[str]:
-    """Pulls with a deadline until each thread was asked: a row of the table."""
+    """Pulls with a deadline until each thread that is due was asked: a row of the table."""
     found: list[Pull] = []
     asked: Counter[str] = Counter()
-    while len(asked) < threads and len(found) < MOST_SLICES:
+    while len(found) < MOST_SLICES and (not found or len(asked) < threads - found[0].idle):
         found.append(pull(server, state, "--deadline", f"{deadline}s"))
         asked += found[-1].asked
-    count = f"{len(found)}" if len(asked) >= threads else f"not in {len(found)}"
+    count = f"{len(found)}" if len(asked) >= threads - found[0].idle else f"not in {len(found)}"
     new_runs = sum(one.new_runs for one in found)
     each = f"{asked.total() / len(asked):.3f}"
     return [state.name, f"{deadline}", count, f"{len(asked):,}", each, f"{new_runs:,}"]
@@ -281,7 +285,7 @@ def main() -> None:
             figures.times(list(checkouts)),
             f"{YOUNG_THREADS} threads, each with 3 runs of the last minutes:",
             young.requests(),
-            f"Pulls with a deadline, until each thread was asked; {added.total()} runs are new:",
+            f"Pulls with a deadline, until each thread that is due was asked; {added.total()} runs are new:",
             table(columns, slices),
         ]
     )
