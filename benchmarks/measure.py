@@ -5,10 +5,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 BIN = Path(sys.executable).parent
 RUNMART = str(BIN / "runmart")
@@ -24,10 +24,28 @@ class Timing(NamedTuple):
     """Of the process and its children at one moment: memory shared between them is counted once (PSS)."""
 
 
-def timed(command: Sequence[str | Path]) -> Timing:
-    """Run `command` to its end."""
+def timed(
+    command: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str] | None = None,
+    output: IO[bytes] | None = None,
+    accepted: Collection[int] = (0,),
+) -> Timing:
+    """Run `command` to its end.
+
+    Args:
+        command: The program and its arguments.
+        environment: Variables beside those of this process.
+        output: Where its standard output goes; nowhere for None.
+        accepted: The exit codes with which it may end.
+    """
     started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command,
+        stdout=output or subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **(environment or {})},
+    )
     peak = _Peak(process.pid)
     peak.start()
     error = process.stderr.read() if process.stderr else b""
@@ -35,7 +53,7 @@ def timed(command: Sequence[str | Path]) -> Timing:
     process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - started
     peak.stop()
-    if status:
+    if process.returncode not in accepted:
         sys.exit(f"{' '.join(map(str, command))} ended with {process.returncode}: {error.decode(errors='replace')}")
     return Timing(wall, used.ru_utime + used.ru_stime, max(peak.megabytes, used.ru_maxrss / 1024 * (not peak.samples)))
 

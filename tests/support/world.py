@@ -77,12 +77,22 @@ class Settings(msgspec.Struct):
 class World:
     """The threads and their runs."""
 
-    def __init__(self, threads: int = 0, runs: int = 0, seed: int = 0, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        threads: int = 0,
+        runs: int = 0,
+        seed: int = 0,
+        settings: Settings | None = None,
+        *,
+        hours: float = 12.0,
+        busy: int = 0,
+    ) -> None:
+        """A world that began `hours` ago, whose first thread has as many runs as `busy` others beside its own."""
         self.settings = settings or Settings()
         self._random = random.Random(seed)
         self.faults = random.Random(self.settings.seed)
         self._ids = count(1)
-        self.started = int(time.time()) - 12 * 3600
+        self.started = int(time.time() - hours * 3600)
         self.now = float(self.started)
         self.threads: dict[str, list[Run]] = {f"thread_{number:06}": [] for number in range(threads)}
         self.by_id: dict[str, Run] = {}
@@ -91,6 +101,7 @@ class World:
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
         names = list(self.threads)
+        names += names[:1] * busy
         for _ in range(runs):
             self.add_run(self._random.choice(names))
             while len(self.open) > runs // 100 + 1:
