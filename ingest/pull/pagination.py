@@ -7,8 +7,9 @@ an error that says so.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
+
+import msgspec
 
 from runmart.ingest.pull.errors import CursorError, IncompleteError, RefusedError, ThreadError
 from runmart.ingest.pull.ground import OVERLAP_SECONDS, Ground, NoGround
@@ -22,11 +23,6 @@ PAGINGS: tuple[Paging, ...] = get_args(Paging)
 
 PAGE_SIZE = 100
 """Items per page: the most that the API allows."""
-
-
-def paging(text: str | None) -> Paging | None:
-    """A stored way to read a list; None for none, or for one that this version does not know."""
-    return next((way for way in PAGINGS if way == text), None)
 
 
 _LARGE = (1_000, 10_000, 100_000)
@@ -65,8 +61,7 @@ class _AstrayError(Exception):
     """A way to read a list does not lead to its end."""
 
 
-@dataclass
-class Manners:
+class Manners(msgspec.Struct, omit_defaults=True):
     """How a server pages lists of one kind, as far as its lists have shown."""
 
     paging: Paging | None = None
@@ -75,10 +70,8 @@ class Manners:
     """The number of items on the largest page."""
     says_more: bool = False
     """Whether it has said of a page that more follow: only then is it believed where it says that none do."""
-    full: int = PAGE_SIZE
-    """The number of items on the smallest page that is known to be followed by others."""
     shown: float = 0.0
-    """By how many seconds the first item of a list was newer than a later one, where newest first was requested."""
+    """By how many seconds, up to the overlap, a list's first item was newer than a later one, as was requested."""
 
     def note(self, page: Page) -> None:
         """Learn from a page."""
@@ -87,7 +80,11 @@ class Manners:
 
     def is_full(self, page: Page) -> bool:
         """Whether a page may have no room for more."""
-        return page.size >= self.full
+        return page.size >= (self.largest if self.says_more else PAGE_SIZE)
+
+    def show(self, seconds: float) -> None:
+        """Note that a list comes newest first: its first item is newer than a later one by so many seconds."""
+        self.shown = max(self.shown, min(seconds, OVERLAP_SECONDS))
 
     def is_last(self, page: Page) -> bool:
         """Whether nothing follows a page, which has room for more."""
@@ -97,6 +94,19 @@ class Manners:
     def ways(self) -> list[Paging]:
         """The ways to try, the best first."""
         return sorted(PAGINGS, key=lambda way: way != self.paging)
+
+
+def as_text(manners: Manners) -> str:
+    """What is stored of them: JSON."""
+    return msgspec.json.encode(manners).decode()
+
+
+def from_text(text: str | None) -> Manners:
+    """Stored manners; none where nothing is stored, or what this version does not know."""
+    try:
+        return msgspec.json.decode(text or "{}", type=Manners)
+    except msgspec.DecodeError:
+        return Manners()
 
 
 class ListReader:
@@ -122,6 +132,7 @@ class ListReader:
         """The way in which it is read."""
         self.is_descending = True
         """Whether all that was read came newest first, as requested, if it was."""
+        self._is_ascending = False
         self.is_whole = False
         """Whether it was read from its beginning to its end."""
         self.cursor: str | None = None
@@ -155,8 +166,7 @@ class ListReader:
             except _AstrayError as error:
                 problems.append(f"{way}: {error}")
             else:
-                if problems or self._manners.paging is None:
-                    self._manners.paging = way
+                self._remember(way, is_other=bool(problems))
                 return
             cursor = None
         if self._is_mirrored():
@@ -166,10 +176,17 @@ class ListReader:
             f"be more ({'; '.join(problems)})"
         )
 
+    def _remember(self, way: Paging, *, is_other: bool) -> None:
+        """Remember the way that has led to the end; it may be another than that of earlier lists."""
+        if way == "newest first" and self._is_ascending:  # `order` is ignored
+            self.paging, is_other = "oldest first", True
+        if is_other or self._manners.paging is None:
+            self._manners.paging = self.paging
+
     async def _cursored(self, way: Paging, cursor: str | None) -> AsyncIterator[Page]:
         """The pages with new items, each requested behind an item of the one before."""
         order, met = _Order(), set[str]()
-        place = _Place(cursor, set() if cursor is None else {cursor}, set(), PAGE_SIZE)
+        place = _Place(cursor, set() if cursor is None else {cursor}, set())
         while True:
             page = await self._next(way, place, met)
             if place.cursor is None:
@@ -180,7 +197,8 @@ class ListReader:
             if not self._seen.issuperset(page.ids) or page.size > len(page.ids):
                 fresh = [item for item in page.items if item.id not in self._seen]
                 if self.is_descending:
-                    self._manners.shown = max(self._manners.shown, order.shown)
+                    self._manners.show(order.shown)
+                self._is_ascending = order.is_ascending
                 is_reached = self.is_descending and await self._is_reached(page, fresh)
                 self._seen.update(page.ids)
                 self.cursor = _place_behind(page).cursor if is_further else place.cursor
@@ -214,8 +232,6 @@ class ListReader:
             page = await self._request(query)
         if not place.is_followed_by(page, met):
             raise _AstrayError(f"what follows {place.cursor} is not what came behind it before")
-        if not met.issuperset(page.ids):
-            self._manners.full = min(self._manners.full, place.size)
         return page
 
     async def _large(self) -> AsyncIterator[Page]:
@@ -273,8 +289,6 @@ class _Place(NamedTuple):
     """Known items that the next page may repeat: those from the cursor on, and those as old as it."""
     behind: set[str]
     """Known items behind the cursor, of which the next page repeats some."""
-    size: int
-    """The number of items on the page before; as many as are requested where there was none."""
 
     def is_followed_by(self, page: Page, met: set[str]) -> bool:
         """Whether a page follows this place: it repeats what must come, and brings something else that is not `met`."""
@@ -305,13 +319,13 @@ def _place_behind(page: Page) -> _Place:
         found = created.get(page.ids[index])
         if last is not None and found is not None and found != last:
             tail = _as_old(page, page.ids[index]).union(page.ids[index:])
-            return _Place(page.ids[index], tail, set(page.ids[index + 1 :]), page.size)
+            return _Place(page.ids[index], tail, set(page.ids[index + 1 :]))
     return _place_at_end(page)
 
 
 def _place_at_end(page: Page) -> _Place:
     """The place behind the last item of a page."""
-    return _Place(page.ids[-1], _as_old(page, page.ids[-1]), set(), page.size)
+    return _Place(page.ids[-1], _as_old(page, page.ids[-1]), set())
 
 
 def _as_old(page: Page, run_id: str) -> set[str]:
@@ -330,6 +344,8 @@ class _Order:
         self.is_descending = True
         self.shown = 0.0
         """By how many seconds the first item is newer than a later one."""
+        self.is_ascending = False
+        """Whether the last item is newer than the first by more than clocks may differ."""
 
     def add(self, items: Sequence[Item]) -> None:
         """Add the items of the next page."""
@@ -344,3 +360,4 @@ class _Order:
             self._first = created[0]
         if created and self._first is not None:
             self.shown = max(self.shown, self._first - created[-1])
+            self.is_ascending = created[-1] - self._first >= OVERLAP_SECONDS

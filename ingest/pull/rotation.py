@@ -29,8 +29,6 @@ class Rotation:
     def answer(self, thread_id: str) -> None:
         """Note that a thread was read, or cannot be."""
         self._waiting[thread_id] = True
-        for first in list(self._waiting):
-            if not self._waiting[first]:
-                break
+        while self._waiting and self._waiting[first := next(iter(self._waiting))]:
             del self._waiting[first]
             self._asked_until, self._has_moved = first, True

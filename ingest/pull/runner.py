@@ -13,7 +13,7 @@ from runmart.ingest.pull.client import Client
 from runmart.ingest.pull.errors import GoneError, IncompleteError, PullError, RefusedError, ThreadError
 from runmart.ingest.pull.listing import Listing, ListState
 from runmart.ingest.pull.page_requests import PageRequests
-from runmart.ingest.pull.pagination import ListReader, Manners, paging
+from runmart.ingest.pull.pagination import ListReader, Manners, as_text, from_text
 from runmart.ingest.pull.refusals import list_refused
 from runmart.ingest.pull.request import Outcome, Progress, Request
 from runmart.ingest.pull.responses import MalformedError, Page
@@ -87,8 +87,9 @@ class _Pull:
         self._plan = plan
         self._progress = progress
         self._started = time.time()
-        self._runs_manners = Manners(paging(plan.state.runs_paging))
-        self._threads_manners = Manners(paging(plan.state.threads_paging))
+        self._runs_manners = from_text(plan.state.runs_manners)
+        self._threads_manners = from_text(plan.state.threads_manners)
+        self._threads_manners.says_more |= self._runs_manners.says_more
         self._steps_manners = Manners()
         self._listed = ListState(plan.state.list_state, plan.state.list_after)
         self._rotation = Rotation(plan.state.asked_until)
@@ -136,8 +137,8 @@ class _Pull:
             pulled=time.time() if self._is_over and self.outcome.is_complete else self._plan.state.pulled,
             started=self._started,
             asked_until=self._rotation.asked_until,
-            runs_paging=self._runs_manners.paging,
-            threads_paging=self._threads_manners.paging,
+            runs_manners=as_text(self._runs_manners),
+            threads_manners=as_text(self._threads_manners),
             list_state=self._listed.state,
             list_after=self._listed.after,
         )
@@ -187,7 +188,7 @@ class _Pull:
                 new = set(ids) - self._plan.known_threads(ids)
                 self._found += [ThreadUpdate(Thread(thread_id, LISTED)) for thread_id in ids if thread_id in new]
                 self._listed = state
-                self._runs_manners.says_more = self._threads_manners.says_more
+                self._runs_manners.says_more |= self._threads_manners.says_more
                 if len(self._found) >= CHUNK_THREADS:
                     await self._flush()
         except RefusedError as error:

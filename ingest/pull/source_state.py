@@ -24,8 +24,9 @@ class SourceState:
     """Start of the last pull."""
     asked_until: str | None = None
     """The thread up to which the last pull asked, in order of ids."""
-    runs_paging: str | None = None
-    threads_paging: str | None = None
+    runs_manners: str | None = None
+    threads_manners: str | None = None
+    """How the server pages its lists; see `pagination.as_text`."""
     list_state: str | None = None
     list_after: str | None = None
 
@@ -42,7 +43,7 @@ def read_state(connection: "DuckDBPyConnection", source: str) -> SourceState:
     rows = connection.execute(
         f"""
         select
-            epoch(pulled_at), epoch(started_at), asked_until, runs_paging, threads_paging, list_state, list_after
+            epoch(pulled_at), epoch(started_at), asked_until, runs_manners, threads_manners, list_state, list_after
         from {SCHEMA}.{SOURCES.name} where source = ?""",
         [source],
     ).fetchall()

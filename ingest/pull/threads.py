@@ -49,9 +49,10 @@ async def updates(
         thread = replace(thread, page_digest=None, gap_after=None)
     seen: dict[str, Item] = {}
     reading = _Reading(thread, api, now)
-    if await reading.is_unchanged():
-        if reading.first is not None and thread.open_runs:
-            seen.update({item.id: item for item in reading.first.items})
+    is_unchanged = await reading.is_unchanged()
+    if reading.first is not None and thread.open_runs:
+        seen.update({item.id: item for item in reading.first.items})
+    if is_unchanged:
         if thread.error is not None:
             yield ThreadUpdate(replace(thread, error=None, checked=now))
     else:
@@ -137,7 +138,8 @@ class _Reading:
         self._reader = ListReader(self._get, api.manners, ground, self._paging)
         async for page in self._reader.pages(cursor):
             self._note(page)
-            yield ThreadUpdate(keep or self._left(), [page])
+            is_stored = page is self.first and self._is_same()
+            yield ThreadUpdate(keep or self._left(), [] if is_stored else [page])
         self.is_whole = self._reader.is_whole and self._thread.since is None
 
     async def _get(self, query: Query) -> Page:
@@ -219,7 +221,15 @@ class _Reading:
 
     def _next_start(self) -> str | None:
         """Where the next pull begins; None for the front of the list."""
-        return self._behind_clocks() if self._reader.paging == "oldest first" else None
+        reader = self._reader
+        if reader.paging != "oldest first":
+            return None
+        return self._start if self._is_all_on_first() and reader.paging == self._paging else self._behind_clocks()
+
+    def _is_all_on_first(self) -> bool:
+        """Whether the first page holds all that was read, with room for more."""
+        has_room = self._reader.paging == "large pages" or not (self.first and self._api.manners.is_full(self.first))
+        return self.first is not None and has_room and self._reader.is_all_on(self.first)
 
     def _behind_clocks(self) -> str | None:
         """A run to go on from in a list that comes oldest first: before its end, where later runs may yet be put."""
@@ -235,8 +245,7 @@ class _Reading:
         manners = self._api.manners
         if reader.paging in {"newest first", "before"} and manners.shown >= OVERLAP_SECONDS:
             return self.first.digest
-        has_room = reader.paging == "large pages" or not manners.is_full(self.first)
-        return self.first.digest if has_room and reader.is_all_on(self.first) else None
+        return self.first.digest if self._is_all_on_first() else None
 
     def _tells(self, page: Page) -> bool:
         """Whether the first page would be another one if there were new runs, wherever clocks may put them."""

@@ -169,11 +169,14 @@ SOURCES: Table[Any] = Table(
             meaning="The thread up to which the last pull asked, in order of ids; the next one begins behind it",
         ),
         Column(
-            "runs_paging",
+            "runs_manners",
             VARCHAR,
-            meaning="How lists of runs are read: newest first, oldest first, before or large pages; null for untried",
+            meaning=(
+                "How the server pages lists of runs, as JSON: paging (newest first, oldest first, before or large "
+                "pages), and what its pages have shown"
+            ),
         ),
-        Column("threads_paging", VARCHAR, meaning="How the list of threads is read; null for untried"),
+        Column("threads_manners", VARCHAR, meaning="How it pages its list of threads"),
         Column("list_state", VARCHAR, meaning="State of the list of threads: partial or complete; null for unread"),
         Column("list_after", VARCHAR, meaning="Cursor of the list of threads, behind which it is not read yet"),
     ),

@@ -62,7 +62,7 @@ def test_cursors_that_mean_something_else(
     """The list is read in another way, which is remembered; runs that come later are found."""
     server.world(threads=1, runs=250, **manners)
     assert_complete(pull(server, warehouse), server, warehouse)
-    assert query(warehouse, "select runs_paging from runmart.sources") == [(way,)]
+    assert query(warehouse, "select runs_manners ->> 'paging' from runmart.sources") == [(way,)]
     add(server, 30)
     server.requests()
     assert_complete(pull(server, warehouse), server, warehouse)
@@ -118,8 +118,10 @@ def test_a_run_dated_ahead_hides_no_later_ones(server: TestServer, warehouse: Pa
     server.world(threads=1, runs=0)
     add(server, 1, created_at=int(time.time()) + ahead)
     assert_complete(pull(server, warehouse), server, warehouse)
-    for count in (250, 5):
-        add(server, count)
+    start = int(time.time()) - 86_400
+    for numbers in (range(250), range(250, 255)):
+        for number in numbers:
+            add(server, 1, created_at=start + 60 * number)
         assert_complete(pull(server, warehouse), server, warehouse)
     server.requests()
     assert_complete(pull(server, warehouse), server, warehouse)

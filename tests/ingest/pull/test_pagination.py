@@ -100,7 +100,7 @@ def test_what_one_list_teaches_is_no_trap_for_the_next(one: OddList, other: OddL
         ({"has_more": "always"}, "newest first"),
         ({"has_more": "missing"}, "newest first"),
         ({"most": 20}, "newest first"),
-        ({"order": "oldest"}, "newest first"),
+        ({"order": "oldest"}, "oldest first"),
         ({"after": "later", "has_more": "never"}, "oldest first"),
         ({"after": "later", "has_more": "never", "most": 20}, "oldest first"),
         ({"after": "later", "order": "newest", "before": "older"}, "before"),

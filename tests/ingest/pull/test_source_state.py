@@ -6,7 +6,9 @@ import pytest
 
 from runmart.ingest.pull.source_state import FRESH_SECONDS, SourceState
 
-BEFORE = SourceState(pulled=1_000_060.0, started=1_000_000.0, asked_until="thread_2", runs_paging="newest first")
+BEFORE = SourceState(
+    pulled=1_000_060.0, started=1_000_000.0, asked_until="thread_2", runs_manners='{"paging":"newest first"}'
+)
 
 
 @pytest.mark.parametrize(
