@@ -123,6 +123,7 @@ def test_a_run_dated_ahead_hides_no_later_ones(server: TestServer, warehouse: Pa
         for number in numbers:
             add(server, 1, created_at=start + 60 * number)
         assert_complete(pull(server, warehouse), server, warehouse)
+    assert_complete(pull(server, warehouse), server, warehouse)
     server.requests()
     assert_complete(pull(server, warehouse), server, warehouse)
     assert server.requests() <= 3  # the list of threads, and the thread
