@@ -27,7 +27,7 @@ from runmart.ingest.pull.threads import Api, updates
 CHUNK_THREADS = 10_000
 """Number of threads that are taken from the schedule at a time."""
 
-STORED_BYTES = 16 << 20
+STORED_BYTES = 8 << 20
 STORED_SECONDS = 60.0
 """Buffered results are written when they reach this size, or this long after the last write."""
 

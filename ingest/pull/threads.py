@@ -266,8 +266,8 @@ class _Reading:
         checked, sent = self._thread.checked, page.response.sent
         if checked is None or self._thread.error is not None:
             return False
-        ahead = 0.0 if sent is None else sent - page.response.observed_at / 1e6
-        return checked + ahead - oldest >= OVERLAP_SECONDS
+        behind = 0.0 if sent is None else max(0.0, page.response.observed_at / 1e6 - sent)
+        return checked - behind - oldest >= OVERLAP_SECONDS
 
 
 async def _unseen_open_runs(
