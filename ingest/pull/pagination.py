@@ -127,12 +127,17 @@ class ListReader:
         self._manners = manners
         self._ground = ground or NoGround()
         self._seen: set[str] = set()
-        self._first_pages: dict[Paging, tuple[str, ...]] = {}
+        self._first_pages: dict[Paging, Page] = {}
+        self._hidden: set[str] = set()
+        """Items that the server hides, and behind which pages were requested."""
         self.paging: Paging = paging or manners.ways[0]
         """The way in which it is read."""
         self.is_descending = True
         """Whether all that was read came newest first, as requested, if it was."""
-        self._is_ascending = False
+        self.is_ascending = False
+        """Whether all that was read came oldest first, over more time than clocks may differ."""
+        self._is_long = False
+        """Whether there was more than a page."""
         self.is_whole = False
         """Whether it was read from its beginning to its end."""
         self.cursor: str | None = None
@@ -178,7 +183,7 @@ class ListReader:
 
     def _remember(self, way: Paging, *, is_other: bool) -> None:
         """Remember the way that has led to the end; it may be another than that of earlier lists."""
-        if way == "newest first" and self._is_ascending:  # `order` is ignored
+        if way == "newest first" and self.is_ascending and self._is_long:  # `order` is ignored
             self.paging, is_other = "oldest first", True
         if is_other or self._manners.paging is None:
             self._manners.paging = self.paging
@@ -186,11 +191,13 @@ class ListReader:
     async def _cursored(self, way: Paging, cursor: str | None) -> AsyncIterator[Page]:
         """The pages with new items, each requested behind an item of the one before."""
         order, met = _Order(), set[str]()
-        place = _Place(cursor, set() if cursor is None else {cursor}, set())
+        place = _Place(cursor, set() if cursor is None else {cursor}, set(), is_resumed=cursor is not None)
         while True:
             page = await self._next(way, place, met)
             if place.cursor is None:
-                self._first_pages[way] = page.ids
+                self._first_pages[way] = page
+            elif place.is_resumed and not page.size:  # servers answer so, too, for a cursor that they do not know
+                raise CursorError(f"nothing follows {place.cursor}")
             order.add([item for item in page.items if item.id not in met])
             self.is_descending = way != "oldest first" and order.is_descending
             is_further = not met.issuperset(page.ids)
@@ -198,7 +205,8 @@ class ListReader:
                 fresh = [item for item in page.items if item.id not in self._seen]
                 if self.is_descending:
                     self._manners.show(order.shown)
-                self._is_ascending = order.is_ascending
+                self.is_ascending = order.is_ascending
+                self._is_long = bool(met)
                 is_reached = self.is_descending and await self._is_reached(page, fresh)
                 self._seen.update(page.ids)
                 self.cursor = _place_behind(page).cursor if is_further else place.cursor
@@ -206,17 +214,29 @@ class ListReader:
                 if is_reached:
                     self.is_whole = False
                     return
-            if is_further:
-                met.update(page.ids)
-                place = _place_behind(page)
-            elif page.size and not page.ids and (page.has_more or page.size >= PAGE_SIZE):
-                raise _AstrayError("a page has no ids to go on from")
-            elif not place.may_go_on_behind(page):
+            if (following := self._following(place, page, is_further=is_further)) is None:
                 return
-            elif place.cursor == page.ids[-1]:
-                raise _AstrayError(f"{place.cursor} follows itself, and more is said to follow")
-            else:
-                place = _place_at_end(page)
+            met.update(page.ids)
+            place = following
+
+    def _following(self, place: "_Place", page: Page, *, is_further: bool) -> "_Place | None":
+        """Where to go on behind a page; None at the end.
+
+        Raises:
+            _AstrayError: There is more, and no way to it.
+        """
+        if is_further:
+            return _place_behind(page)
+        if (hidden := place.hidden_end(page)) is not None and hidden.cursor not in self._hidden:
+            self._hidden.add(str(hidden.cursor))
+            return hidden
+        if page.size and not page.ids and (page.has_more or page.size >= PAGE_SIZE):
+            raise _AstrayError("a page has no ids to go on from")
+        if not place.may_go_on_behind(page):
+            return None
+        if place.cursor == page.ids[-1]:
+            raise _AstrayError(f"{place.cursor} follows itself, and more is said to follow")
+        return _place_at_end(page)
 
     async def _next(self, way: Paging, place: "_Place", met: set[str]) -> Page:
         """The next page; one that repeats others, or is empty and says that more follows, is requested again.
@@ -276,8 +296,11 @@ class ListReader:
 
     def _is_mirrored(self) -> bool:
         """Whether the first page in each order is the other, backwards, and so the whole list."""
-        newest, oldest = (self._first_pages.get(way, ()) for way in ("newest first", "oldest first"))
-        return len(newest) > 1 and newest == tuple(reversed(oldest)) and self._seen == set(newest)
+        pages = [self._first_pages.get(way) for way in ("newest first", "oldest first")]
+        newest, oldest = (() if page is None else page.ids for page in pages)
+        says_more = any(page is not None and page.has_more for page in pages)
+        is_mirror = len(newest) > 1 and newest == tuple(reversed(oldest))
+        return is_mirror and not says_more and self._seen == set(newest)
 
 
 class _Place(NamedTuple):
@@ -289,12 +312,19 @@ class _Place(NamedTuple):
     """Known items that the next page may repeat: those from the cursor on, and those as old as it."""
     behind: set[str]
     """Known items behind the cursor, of which the next page repeats some."""
+    is_resumed: bool = False
+    """Whether another reader has left off here."""
 
     def is_followed_by(self, page: Page, met: set[str]) -> bool:
         """Whether a page follows this place: it repeats what must come, and brings something else that is not `met`."""
         if self.behind and self.behind.isdisjoint(page.ids):
             return False
         return not met.issuperset(page.ids) or self.tail.issuperset(page.ids)
+
+    def hidden_end(self, page: Page) -> "_Place | None":
+        """Where to go on behind an empty page that ends with an item which the server hides; None for nowhere."""
+        last = page.last_id if page.has_more and not page.size else None
+        return None if last is None or last == self.cursor else _Place(last, set(), set())
 
     def may_go_on_behind(self, page: Page) -> bool:
         """Whether more may follow a page that repeats the last items alone.
@@ -344,8 +374,10 @@ class _Order:
         self.is_descending = True
         self.shown = 0.0
         """By how many seconds the first item is newer than a later one."""
+        self._highest = 0.0
+        self._rises = True
         self.is_ascending = False
-        """Whether the last item is newer than the first by more than clocks may differ."""
+        """Whether items come oldest first, and the last is newer than the first by more than clocks may differ."""
 
     def add(self, items: Sequence[Item]) -> None:
         """Add the items of the next page."""
@@ -355,9 +387,11 @@ class _Order:
         for item in items:
             if item.created is None or (self._last is not None and item.created > self._last + OVERLAP_SECONDS):
                 self.is_descending = False
+            self._rises &= item.created is not None and item.created >= self._highest - OVERLAP_SECONDS
+            self._highest = max(self._highest, item.created or 0.0)
             self._last = item.created
         if self._first is None and created:
             self._first = created[0]
         if created and self._first is not None:
             self.shown = max(self.shown, self._first - created[-1])
-            self.is_ascending = created[-1] - self._first >= OVERLAP_SECONDS
+            self.is_ascending = self._rises and created[-1] - self._first >= OVERLAP_SECONDS

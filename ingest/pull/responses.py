@@ -89,6 +89,15 @@ class Page:
             return tuple(item.id for item in self.items)
         return _ids(self.response.body) or tuple(item.id for item in self.items)
 
+    @property
+    def last_id(self) -> str | None:
+        """What the server calls the last item, which may be one that is not on the page."""
+        try:
+            found = _ENDS.decode(self.response.body).last_id
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        return found if isinstance(found, str) else None
+
 
 class MalformedError(Exception):
     """A response is not of the expected form; `page` is what can be read of it, which is loaded all the same."""
@@ -103,12 +112,17 @@ class _List(Struct):
     has_more: Any = None
 
 
+class _Ends(Struct):
+    last_id: Any = None
+
+
 class _Identified(Struct):
     id: str
     created_at: Any = None
 
 
 _LIST = msgspec.json.Decoder(_List)
+_ENDS = msgspec.json.Decoder(_Ends)
 _RAW_ITEMS = msgspec.json.Decoder(list[Raw])
 _IDENTIFIED = msgspec.json.Decoder(_Identified)
 

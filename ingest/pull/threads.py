@@ -198,7 +198,7 @@ class _Reading:
         return replace(
             self._top(),
             state=PARTIAL,
-            gap_after=reader.cursor if reader.is_descending else self._behind_clocks(),
+            gap_after=reader.cursor if reader.is_descending else self._behind_clocks() if reader.is_ascending else None,
             gap_until_run_id=thread.newest_run_id if is_complete else thread.gap_until_run_id,
             gap_until=thread.newest_created if is_complete else thread.gap_until,
             gap_read=thread.read if is_complete else thread.gap_read,
@@ -224,7 +224,9 @@ class _Reading:
         reader = self._reader
         if reader.paging != "oldest first":
             return None
-        return self._start if self._is_all_on_first() and reader.paging == self._paging else self._behind_clocks()
+        if self._is_all_on_first() and reader.paging == self._paging:
+            return self._start
+        return self._behind_clocks() if reader.is_ascending else None
 
     def _is_all_on_first(self) -> bool:
         """Whether the first page holds all that was read, with room for more."""
