@@ -1,16 +1,13 @@
 """Known ground: where in a list everything that follows is stored, or not wanted. No I/O, no clock."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from runmart.ingest.pull.responses import Item
+from runmart.ingest.pull.responses import Item, Page
 
 OVERLAP_SECONDS = 600.0
 """How far lists are read beyond the watermark: the clocks of a server's machines may differ."""
-
-Known = Callable[[Sequence[str]], Awaitable[Collection[str]]]
-"""Returns those of some thread ids that are known."""
 
 Stored = Callable[[Sequence[str]], Awaitable[Mapping[str, float]]]
 """Returns those of some run ids that are stored, with when each was observed, in seconds since 1970."""
@@ -80,11 +77,38 @@ class StoredRuns:
 
 @dataclass(frozen=True, slots=True)
 class KnownThreads:
-    """The threads of a server whose list was read to its end before."""
+    """Threads at the front of a list that was read to its end before, all older than its watermark by the overlap."""
 
-    known: Known
+    ids: frozenset[str]
 
     async def is_reached(self, items: Sequence[Item], *, is_last: bool, shown: float) -> bool:
-        """Whether a whole page of threads is known."""
-        ids = [item.id for item in items]
-        return bool(ids) and (is_last or shown > 0) and not set(ids).difference(await self.known(ids))
+        """Whether one of these threads is among the items."""
+        return (is_last or shown >= OVERLAP_SECONDS) and not self.ids.isdisjoint(item.id for item in items)
+
+
+@dataclass(slots=True)
+class Watermark:
+    """The newest item of a list, no later than its first page: others may be put behind pages that were read."""
+
+    created: float | None = None
+    """Seconds since 1970."""
+    item_id: str | None = None
+    _begun: float | None = None
+    """When the first page was received and sent, whichever is earlier."""
+
+    def note(self, page: Page) -> None:
+        """Note the items of a page; those that a clock has dated far ahead do not count."""
+        observed, sent = page.response.observed_at / 1e6, page.response.sent
+        clock = observed if sent is None else sent
+        self._begun = min(observed, clock) if self._begun is None else self._begun
+        for item in page.items:
+            if item.created is None or item.created > clock + OVERLAP_SECONDS:
+                continue
+            created = min(item.created, self._begun)
+            if self.created is None or created > self.created:
+                self.created, self.item_id = created, item.id
+
+    def settled(self, items: Iterable[Item]) -> list[str]:
+        """The ids of those items behind which no clock can put later ones."""
+        limit = (self.created or 0.0) - OVERLAP_SECONDS
+        return [one.id for one in items if one.created is not None and one.created < limit]

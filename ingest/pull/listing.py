@@ -1,14 +1,17 @@
 """Incremental reading of a server's list of threads. No I/O of its own, no clock."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from runmart.ingest.pull.errors import CursorError
-from runmart.ingest.pull.ground import OVERLAP_SECONDS, Known, KnownThreads
+from runmart.ingest.pull.ground import KnownThreads, Watermark
 from runmart.ingest.pull.pagination import GetPage, ListReader, Manners, Paging
 from runmart.ingest.pull.responses import Item
 from runmart.ingest.pull.thread_state import COMPLETE, PARTIAL
+
+_FRONT = 50
+"""Number of threads that are remembered: some of them may be deleted."""
 
 
 class ListState(NamedTuple):
@@ -18,6 +21,8 @@ class ListState(NamedTuple):
     """None before the first page."""
     after: str | None = None
     """Threads behind this one are not read yet; of a complete list, where the next pull begins; None for the front."""
+    front: tuple[str, ...] = ()
+    """Threads near the front, behind which no later one is put: what follows them was read, down to `after`."""
 
 
 class Listed(NamedTuple):
@@ -35,10 +40,10 @@ class Listing:
 
     get: GetPage
     manners: Manners
-    known: Known
-    """Returns those of some threads that were listed or read before."""
     before: ListState
     """The stored state; empty where the whole list is to be read."""
+    _next_start: str | None = None
+    _front: list[str] = field(default_factory=list[str])
 
     async def parts(self) -> AsyncIterator[Listed]:
         """The parts of the list that may hold new threads, and the state at the end of it.
@@ -47,46 +52,42 @@ class Listing:
             ThreadError: The list cannot be read to its end.
             MalformedError: A response is not of the expected form.
         """
-        paging: Paging = self.manners.ways[0]
-        start, is_read = self.before.after, self.before.state is not None
-        if paging == "oldest first":
-            read = self._read(start, paging)
-        else:
-            if is_read and (self.before.state == COMPLETE or start is not None):
-                async for part in self._read(None, paging, KnownThreads(self.known)):
+        paging, before = self.manners.ways[0], self.before
+        start = before.after
+        if paging != "oldest first" and (before.state == COMPLETE or start is not None):
+            async for part in self._read(None, paging, KnownThreads(frozenset(before.front))):
+                yield part
+            self._front = [*self._front, *before.front][:_FRONT]
+        if paging == "oldest first" or before.state != COMPLETE:
+            try:
+                async for part in self._read(start, paging):
                     yield part
-            if self.before.state == COMPLETE:
-                yield Listed([], ListState(COMPLETE, self._next_start))
-                return
-            read = self._read(start, paging)
-        try:
-            async for part in read:
-                yield part
-        except CursorError:  # the thread at the cursor was deleted
-            async for part in self._read(None, paging):
-                yield part
-        yield Listed([], ListState(COMPLETE, self._next_start))
-
-    _next_start: str | None = None
+            except CursorError:  # the thread at the cursor was deleted
+                async for part in self._read(None, paging):
+                    yield part
+        yield Listed([], ListState(COMPLETE, self._next_start, tuple(self._front)))
 
     async def _read(
         self, cursor: str | None, paging: Paging, ground: KnownThreads | None = None
     ) -> AsyncIterator[Listed]:
         reader = ListReader(self.get, self.manners, ground, paging)
-        items: list[Item] = []
-        self._next_start = cursor if paging == "oldest first" else None
+        items, newest = list[Item](), Watermark()
+        front = [] if cursor is None else self._front
         async for page in reader.pages(cursor):
+            newest.note(page)
             items += page.items
+            if cursor is None:
+                front = newest.settled(items)[:_FRONT] if reader.is_descending else []
             ids = [item.id for item in page.items]
-            yield Listed(ids, ListState(PARTIAL, reader.cursor), page.size - len(ids))
-        self._next_start = _next_start(items, self._next_start) if reader.paging == "oldest first" else None
+            after = reader.cursor if reader.paging == paging and reader.is_descending else None
+            yield Listed(ids, ListState(PARTIAL, after, tuple(front)), page.size - len(ids))
+        self._front = front
+        self._next_start = None
+        if reader.paging == "oldest first":
+            self._next_start = (_last_settled(items, newest) or cursor) if reader.is_ascending else None
 
 
-def _next_start(items: list[Item], start: str | None) -> str | None:
+def _last_settled(items: list[Item], newest: Watermark) -> str | None:
     """Where the next pull begins in a list that comes oldest first: before its end, as clocks may differ."""
-    created = [(item.created, item.id) for item in items if item.created is not None]
-    if not created:
-        return start
-    newest = max(created)[0]
-    old = [one for one in created if one[0] < newest - OVERLAP_SECONDS]
-    return max(old)[1] if old else start
+    settled = set(newest.settled(items))
+    return max(((item.created or 0.0, item.id) for item in items if item.id in settled), default=(0.0, None))[1]

@@ -135,7 +135,7 @@ class ListReader:
         self.is_descending = True
         """Whether all that was read came newest first, as requested, if it was."""
         self.is_ascending = False
-        """Whether all that was read came oldest first, over more time than clocks may differ."""
+        """Whether all that was read came oldest first; from the front on, over more time than clocks may differ."""
         self._is_long = False
         """Whether there was more than a page."""
         self.is_whole = False
@@ -191,6 +191,7 @@ class ListReader:
     async def _cursored(self, way: Paging, cursor: str | None) -> AsyncIterator[Page]:
         """The pages with new items, each requested behind an item of the one before."""
         order, met = _Order(), set[str]()
+        self.is_ascending = cursor is not None
         place = _Place(cursor, set() if cursor is None else {cursor}, set(), is_resumed=cursor is not None)
         while True:
             page = await self._next(way, place, met)
@@ -205,7 +206,7 @@ class ListReader:
                 fresh = [item for item in page.items if item.id not in self._seen]
                 if self.is_descending:
                     self._manners.show(order.shown)
-                self.is_ascending = order.is_ascending
+                self.is_ascending = order.rises and (cursor is not None or order.is_long)
                 self._is_long = bool(met)
                 is_reached = self.is_descending and await self._is_reached(page, fresh)
                 self._seen.update(page.ids)
@@ -375,9 +376,10 @@ class _Order:
         self.shown = 0.0
         """By how many seconds the first item is newer than a later one."""
         self._highest = 0.0
-        self._rises = True
-        self.is_ascending = False
-        """Whether items come oldest first, and the last is newer than the first by more than clocks may differ."""
+        self.rises = True
+        """Whether items come oldest first."""
+        self.is_long = False
+        """Whether the last is newer than the first by more than clocks may differ."""
 
     def add(self, items: Sequence[Item]) -> None:
         """Add the items of the next page."""
@@ -387,11 +389,11 @@ class _Order:
         for item in items:
             if item.created is None or (self._last is not None and item.created > self._last + OVERLAP_SECONDS):
                 self.is_descending = False
-            self._rises &= item.created is not None and item.created >= self._highest - OVERLAP_SECONDS
+            self.rises &= item.created is not None and item.created >= self._highest - OVERLAP_SECONDS
             self._highest = max(self._highest, item.created or 0.0)
             self._last = item.created
         if self._first is None and created:
             self._first = created[0]
         if created and self._first is not None:
             self.shown = max(self.shown, self._first - created[-1])
-            self.is_ascending = self._rises and created[-1] - self._first >= OVERLAP_SECONDS
+            self.is_long = created[-1] - self._first >= OVERLAP_SECONDS

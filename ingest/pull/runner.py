@@ -91,7 +91,8 @@ class _Pull:
         self._threads_manners = from_text(plan.state.threads_manners)
         self._threads_manners.says_more |= self._runs_manners.says_more
         self._steps_manners = Manners()
-        self._listed = ListState(plan.state.list_state, plan.state.list_after)
+        state = plan.state
+        self._listed = ListState(state.list_state, state.list_after, state.list_front)
         self._rotation = Rotation(plan.state.asked_until)
         self._found: list[ThreadUpdate] = []
         self._others: list[Page] = []
@@ -141,6 +142,7 @@ class _Pull:
             threads_manners=as_text(self._threads_manners),
             list_state=self._listed.state,
             list_after=self._listed.after,
+            list_front=self._listed.front,
         )
 
     def rescue(self, state: str) -> None:
@@ -174,12 +176,8 @@ class _Pull:
 
     async def _list(self) -> None:
         """Add the server's list of threads, and record the new ones with how far the list was read."""
-
-        async def known(ids: Sequence[str]) -> set[str]:
-            return self._plan.known_threads(ids)
-
         before = ListState() if self._request.full else self._listed
-        listing = Listing(self._pages.threads, self._threads_manners, known, before)
+        listing = Listing(self._pages.threads, self._threads_manners, before)
         try:
             async for ids, state, nameless in listing.parts():
                 if nameless:
@@ -194,7 +192,8 @@ class _Pull:
         except RefusedError as error:
             raise list_refused(error, self._request.server) from None
         except (ThreadError, MalformedError) as error:
-            self._listed = ListState(PARTIAL, None if isinstance(error, IncompleteError) else self._listed.after)
+            self._listed = ListState() if isinstance(error, IncompleteError) else self._listed
+            self._listed = self._listed._replace(state=PARTIAL)
             self._fail("the list of threads", error)
 
     async def _single_runs(self) -> None:

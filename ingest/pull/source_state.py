@@ -1,5 +1,6 @@
 """Stored state of a source: when its last complete pull ended, where the next one goes on, how its lists are paged."""
 
+import json
 from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ class SourceState:
     """How the server pages its lists; see `pagination.as_text`."""
     list_state: str | None = None
     list_after: str | None = None
+    list_front: tuple[str, ...] = ()
 
     def is_news(self, before: "SourceState") -> bool:
         """Whether it differs from an earlier state by more than times of less than `FRESH_SECONDS`."""
@@ -43,17 +45,21 @@ def read_state(connection: "DuckDBPyConnection", source: str) -> SourceState:
     rows = connection.execute(
         f"""
         select
-            epoch(pulled_at), epoch(started_at), asked_until, runs_manners, threads_manners, list_state, list_after
+            epoch(pulled_at), epoch(started_at), asked_until, runs_manners, threads_manners,
+            list_state, list_after, list_front
         from {SCHEMA}.{SOURCES.name} where source = ?""",
         [source],
     ).fetchall()
-    return SourceState(*rows[0]) if rows else SourceState()
+    if not rows:
+        return SourceState()
+    state = SourceState(*rows[0][:-1])
+    return replace(state, list_front=tuple(json.loads(rows[0][-1] or "[]")))
 
 
 def state_row(source: str, state: SourceState) -> tuple[object, ...]:
     """The row of a source in `runmart.sources`."""
-    pulled, started, *rest = astuple(state)
-    return source, microseconds(pulled), microseconds(started), *rest
+    pulled, started, *rest, front = astuple(state)
+    return source, microseconds(pulled), microseconds(started), *rest, json.dumps(front)
 
 
 def _is_there(connection: "DuckDBPyConnection") -> bool:

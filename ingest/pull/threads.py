@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from runmart.ingest.pull.errors import CursorError, GoneError, ThreadError
-from runmart.ingest.pull.ground import OVERLAP_SECONDS, Stored, StoredRuns
+from runmart.ingest.pull.ground import OVERLAP_SECONDS, Stored, StoredRuns, Watermark
 from runmart.ingest.pull.pagination import PAGE_SIZE, GetPage, ListReader, Manners, Paging, Query, first_query
 from runmart.ingest.pull.responses import Item, Page
 from runmart.ingest.pull.thread_state import COMPLETE, PARTIAL, GivenUp, OpenRun, Thread, ThreadUpdate
@@ -84,12 +84,10 @@ class _Reading:
         self._query = first_query(self._paging, self._start)
         self._is_first_used = False
         is_read = thread.state == COMPLETE or thread.has_gap
-        self._newest = (thread.newest_created, thread.newest_run_id) if is_read else (None, None)
+        self._newest = Watermark(thread.newest_created, thread.newest_run_id) if is_read else Watermark()
         self._observed = thread.read if is_read else None
         self.is_whole = False
         """Whether all runs that the server lists were read."""
-        self._begun: float | None = None
-        """When the first page was observed."""
         self._created: list[tuple[float, str]] = []
 
     async def is_unchanged(self) -> bool:
@@ -150,26 +148,14 @@ class _Reading:
         return self.first
 
     def _note(self, page: Page) -> None:
-        """Note the newest run, no later than the first page, since others may be put behind pages that were read.
-
-        Those that a clock has dated far ahead do not count.
-        """
-        observed, sent = page.response.observed_at / 1e6, page.response.sent
-        self._observed = max(observed, self._observed or 0.0)
-        clock = observed if sent is None else sent
-        self._begun = min(observed, clock) if self._begun is None else self._begun
-        for item in page.items:
-            if item.created is None:
-                continue
-            created, newest = min(item.created, self._begun), self._newest[0]
-            if item.created <= clock + OVERLAP_SECONDS and (newest is None or created > newest):
-                self._newest = (created, item.id)
-            if not self._reader.is_descending:
-                self._created.append((item.created, item.id))
+        self._observed = max(page.response.observed_at / 1e6, self._observed or 0.0)
+        self._newest.note(page)
+        if not self._reader.is_descending:
+            self._created += [(item.created, item.id) for item in page.items if item.created is not None]
 
     def _top(self) -> Thread:
         """The state with the watermark of this reading."""
-        newest, run_id = self._newest
+        newest, run_id = self._newest.created, self._newest.item_id
         return replace(
             self._thread,
             page_digest=self.first.digest if self.first is not None else None,
@@ -235,7 +221,7 @@ class _Reading:
 
     def _behind_clocks(self) -> str | None:
         """A run to go on from in a list that comes oldest first: before its end, where later runs may yet be put."""
-        newest = self._newest[0]
+        newest = self._newest.created
         old = [one for one in self._created if newest is not None and one[0] < newest - OVERLAP_SECONDS]
         return max(old)[1] if old else self._start
 

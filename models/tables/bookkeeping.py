@@ -179,6 +179,11 @@ SOURCES: Table[Any] = Table(
         Column("threads_manners", VARCHAR, meaning="How it pages its list of threads"),
         Column("list_state", VARCHAR, meaning="State of the list of threads: partial or complete; null for unread"),
         Column("list_after", VARCHAR, meaning="Cursor of the list of threads, behind which it is not read yet"),
+        Column(
+            "list_front",
+            VARCHAR,
+            meaning="Threads near its front, as a JSON array: all behind them were read, down to the cursor",
+        ),
     ),
 )
 

@@ -130,7 +130,7 @@ def _threads() -> list[Run]:
     """The listed threads."""
     names = [None] * world.settings.nameless_threads + list(world.threads)[world.settings.nameless_threads :]
     return [
-        {"id": name, "object": "thread", "created_at": world.started - 86_400 + 8 * place}
+        {"id": name, "object": "thread", "created_at": world.started - 200 * 86_400 + 700 * place}
         for place, name in enumerate(names)
     ]
 
