@@ -21,6 +21,18 @@ def seconds(text: str, setting: str) -> float:
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
+def positive_seconds(text: str, setting: str) -> float:
+    """Seconds in a duration that is not zero.
+
+    Raises:
+        SettingsError: The text is no such duration.
+    """
+    found = seconds(text, setting)
+    if found <= 0:
+        raise SettingsError(f"{setting} must be longer than nothing, not {text!r}")
+    return found
+
+
 def instant(text: str, setting: str, now: float) -> float:
     """Seconds since 1970 at an instant (UTC without an offset), or a duration before now.
 

@@ -56,7 +56,7 @@ def pull(
 
     chosen = _chosen(sources or [], source, pulling.settings(), settings.read(publishing.config))
     runs = [parse_run(text) for text in run or []]
-    every_seconds = durations.seconds(every, "--every") if every is not None else None
+    every_seconds = durations.positive_seconds(every, "--every") if every is not None else None
     publishing.check(options)
     policy = content.rules()
     requests = {name: build(name, one, runs, policy, full=full, options=options) for name, one in chosen.items()}

@@ -65,7 +65,7 @@ def build(
         since=_if_given(one.since, lambda text: durations.instant(text, "--since", time.time())),
         full=full,
         concurrency=_concurrency(name, one),
-        deadline_seconds=_if_given(one.deadline, lambda text: durations.seconds(text, "--deadline")),
+        deadline_seconds=_if_given(one.deadline, lambda text: durations.positive_seconds(text, "--deadline")),
         lock_timeout_seconds=options.lock_timeout,
         save=_if_given(one.save, Path),
         content=policy,

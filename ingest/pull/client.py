@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from runmart.ingest.pull.providers import Server
 
 MAX_BODY_BYTES = 256 << 20
+_SHORTEST_SECRET = 8
+"""Characters; shorter ones may be words."""
+
 _MAX_REDIRECTS = 5
 _FIRST_ATTEMPTS = 3
 """Attempts where a server closes connections without having answered before."""
@@ -203,6 +206,7 @@ class Client:
         return response
 
     async def _once(self, url: httpx2.URL) -> Response:
+        asked = url  # a redirect may put the key into an address
         async with self._slots:
             await self._gate.pass_()
             for _ in range(_MAX_REDIRECTS):
@@ -215,7 +219,7 @@ class Client:
         self._apply_limits(status, headers)
         if status == HTTPStatus.OK:
             self.counters.bytes += len(body)
-            return Response(str(url), body, time.time_ns() // 1000, sent(headers))
+            return Response(str(asked), self._without_secrets(body), time.time_ns() // 1000, sent(headers))
         raise self._error(url, status, headers, body)
 
     async def _send(self, url: httpx2.URL) -> tuple[int, Mapping[str, str], bytes]:
@@ -261,6 +265,13 @@ class Client:
     def _secrets(self) -> set[str]:
         """What must not be shown, whoever says it."""
         return {*(self._key.values if self._key else ()), *self._server.headers.values()}
+
+    def _without_secrets(self, body: bytes) -> bytes:
+        """A body in which the server does not repeat what it was given: bodies are stored."""
+        for secret in self._secrets():
+            if len(secret) >= _SHORTEST_SECRET and secret.encode() in body:
+                body = body.replace(secret.encode(), b"***")
+        return body
 
     def _redirected(self, url: httpx2.URL, status: int, location: str) -> httpx2.URL:
         """The address of a redirect, which is on the same server.

@@ -57,7 +57,7 @@ class StoredRuns:
         if not is_last and shown < OVERLAP_SECONDS:  # it may come oldest first, dated by clocks that differ
             return False
         oldest = items[-1].created if items else None
-        if self.since is not None and oldest is not None and oldest < self.since:
+        if self.since is not None and oldest is not None and oldest < self.since - OVERLAP_SECONDS:
             return True
         if self.until is None or self.read is None:
             return False

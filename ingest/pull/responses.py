@@ -110,6 +110,8 @@ class MalformedError(Exception):
 class _List(Struct):
     data: Raw | UnsetType = UNSET
     has_more: Any = None
+    error: Any = None
+    errors: Any = None
 
 
 class _Ends(Struct):
@@ -117,7 +119,7 @@ class _Ends(Struct):
 
 
 class _Identified(Struct):
-    id: str
+    id: str | int
     created_at: Any = None
 
 
@@ -154,7 +156,7 @@ def thread_page(response: Response) -> Page:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedError(f"no list: {error}", Page(response, 0, None, response.digest)) from None
     found = [one for one in map(_identified, raws) if one is not None]
-    items = tuple(Item(one.id, None, _seconds(one.created_at)) for one in found)
+    items = tuple(Item(str(one.id), None, _seconds(one.created_at)) for one in found)
     return Page(response, len(raws), has_more, _digest(data, has_more=has_more), None, items)
 
 
@@ -182,6 +184,8 @@ def _envelope(body: bytes) -> tuple[bytes, bool | None, list[Raw]]:
         if envelope.data is UNSET:
             raise msgspec.ValidationError("an object without `data` where a list was expected")
         data, has_more = bytes(envelope.data), envelope.has_more
+        if (envelope.error or envelope.errors) and not _RAW_ITEMS.decode(data):
+            raise msgspec.ValidationError("an error where a list was expected")
     return data, has_more if isinstance(has_more, bool) else None, _RAW_ITEMS.decode(data)
 
 
@@ -221,7 +225,7 @@ def _ids(body: bytes) -> tuple[str, ...]:
         _, _, raws = _envelope(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ()
-    return tuple(one.id for one in map(_identified, raws) if one is not None)
+    return tuple(str(one.id) for one in map(_identified, raws) if one is not None)
 
 
 def _identified(raw: Raw) -> _Identified | None:

@@ -21,7 +21,7 @@ from runmart.ingest.pull.rotation import Rotation
 from runmart.ingest.pull.schedule import DAY_SECONDS, Due, Schedule
 from runmart.ingest.pull.sink import PullSink
 from runmart.ingest.pull.source_state import SourceState
-from runmart.ingest.pull.thread_state import GONE, LISTED, PARTIAL, GivenUp, Thread, ThreadUpdate, failed, kept_if_gone
+from runmart.ingest.pull.thread_state import GONE, LISTED, PARTIAL, Thread, ThreadUpdate, failed, kept_if_gone
 from runmart.ingest.pull.threads import Api, updates
 
 CHUNK_THREADS = 10_000
@@ -283,9 +283,7 @@ class _Pull:
         if is_gone:
             self._states[thread.thread_id] = latest.state
         pages = [error.page] if isinstance(error, MalformedError) else []
-        given_up = [GivenUp(one.run_id, f"its thread is gone: {error}") for one in thread.open_runs] if is_gone else []
-        self.outcome.given_up += len(given_up)
-        self._found.append(ThreadUpdate(failed(latest, error, now), pages, given_up))
+        self._found.append(ThreadUpdate(failed(latest, error, now), pages))
         self._failing += not isinstance(error, GoneError | IncompleteError)
         if self._failing >= _FAILING_THREADS:
             raise PullError(

@@ -222,12 +222,12 @@ class Schedule:
         terminal = f"coalesce(state, '') = '{COMPLETE}' and error is null"
         reaches_back = "since is not null" if since is None else f"epoch(since) > {since}"
         is_idle = f"""({terminal} and not coalesce({reaches_back}, false)
-            and changed_at is not null and checked_at is not null
+            and changed_at is not null and epoch(checked_at) <= {now}
             and not exists (select 1 from opened where opened.thread_id = known.thread_id)
             and {now} - epoch(changed_at) >= {DAY_SECONDS}
             and {now} - epoch(checked_at)
                 < least(({now} - epoch(changed_at)) * {IDLE_SHARE}, {LONGEST_INTERVAL_SECONDS}))"""
-        is_gone = f"""(known.state = '{GONE}' and {now} - epoch(checked_at) < least(
+        is_gone = f"""(known.state = '{GONE}' and epoch(checked_at) <= {now} and {now} - epoch(checked_at) < least(
             greatest(({now} - epoch(changed_at)) * {IDLE_SHARE}, {GONE_SECONDS}), {LONGEST_INTERVAL_SECONDS}))"""
         connection.execute(f"""
             create or replace table planned as

@@ -66,11 +66,14 @@ class PullSink:
         return self._load.load_id if self._load else None
 
     def check(self) -> None:
-        """Check, before the first request, that the redaction policy of the warehouse can be applied.
+        """Check, before the first request, that responses can be redacted as the warehouse demands, and saved.
 
         Raises:
             WarehouseError: The key of its hashes is missing, or another one.
+            PullError: The folder of --save cannot be written to.
         """
+        if self._archive:
+            self._archive.check()
         if exists(self._warehouse):
             with open_for_reading(self._warehouse, self._lock_timeout_seconds) as connection:
                 if policies.has_policies(connection):

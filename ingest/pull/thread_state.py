@@ -108,4 +108,4 @@ def kept_if_gone(update: ThreadUpdate, states: Mapping[str, str | None]) -> Thre
     thread = update.thread
     if thread.state != GONE:
         return update
-    return replace(update, thread=replace(thread, state=states.get(thread.thread_id) or FAILED), given_up=[])
+    return replace(update, thread=replace(thread, state=states.get(thread.thread_id) or FAILED))

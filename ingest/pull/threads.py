@@ -1,6 +1,6 @@
 """Incremental reading of a thread: new runs, a gap that an earlier pull has left, open runs. No I/O, no clock."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from runmart.ingest.pull.errors import CursorError, GoneError, ThreadError
@@ -61,7 +61,7 @@ async def updates(
                 seen.update({item.id: item for item in one.items})
             thread = found.thread
             yield found
-    async for found in _unseen_open_runs(thread, api, seen, now, is_whole=reading.is_whole):
+    async for found in _unseen_open_runs(thread, api, seen, now, reading):
         yield found
 
 
@@ -139,6 +139,11 @@ class _Reading:
             is_stored = page is self.first and self._is_same()
             yield ThreadUpdate(keep or self._left(), [] if is_stored else [page])
         self.is_whole = self._reader.is_whole and self._thread.since is None
+
+    async def all_pages(self) -> AsyncIterator[Page]:
+        """All pages of the list, wherever it was left."""
+        async for page in ListReader(self._api.runs, self._api.manners).pages():
+            yield page
 
     async def _get(self, query: Query) -> Page:
         if query != self._query or self._is_first_used:
@@ -259,37 +264,49 @@ class _Reading:
 
 
 async def _unseen_open_runs(
-    thread: Thread, api: Api, seen: dict[str, Item], now: float, *, is_whole: bool
+    thread: Thread, api: Api, seen: dict[str, Item], now: float, reading: _Reading
 ) -> AsyncIterator[ThreadUpdate]:
     """Look up the stored open runs that were in no page, and give up stale ones, and those that are in no whole list.
 
     Raises:
         ThreadError: Some of them cannot be read.
     """
-    problem: ThreadError | None = None
+    unknown, is_whole = dict[str, ThreadError](), reading.is_whole
     for run in thread.open_runs:
         if run.run_id in seen:
-            if seen[run.run_id].is_open and run.is_stale(now):
-                yield ThreadUpdate(thread, given_up=[_stale(run, seen[run.run_id])])
             continue
         try:
             one = await api.run(run.run_id)
-        except GoneError:
-            yield ThreadUpdate(thread, given_up=[GivenUp(run.run_id, "the server does not know it any more")])
-            continue
-        except ThreadError as error:  # there are servers that fail where a run was deleted
-            problem = problem or error
-            if is_whole:
-                reason = f"it is not in the list of the thread's runs, and cannot be read: {error}"
-                yield ThreadUpdate(thread, given_up=[GivenUp(run.run_id, reason)])
-            continue
-        is_over = any(item.is_open for item in one.items) and run.is_stale(now)
-        given_up = [_stale(run, one.items[0])] if is_over else []
-        yield ThreadUpdate(replace(thread, checked=now), [one], given_up)
+        except ThreadError as error:  # it was deleted, which some servers fail at; or the server gives no single runs
+            unknown[run.run_id] = error
+        else:
+            seen.update({item.id: item for item in one.items})
+            yield ThreadUpdate(replace(thread, checked=now), [one])
+    problem = next((error for error in unknown.values() if not isinstance(error, GoneError)), None)
+    if problem is None and unknown and not is_whole and thread.since is None:
+        async for page in reading.all_pages():
+            seen.update({item.id: item for item in page.items})
+            yield ThreadUpdate(replace(thread, checked=now), [page])
+    if given_up := _given_up(thread, seen, unknown if problem is None or is_whole else {}, now):
+        yield ThreadUpdate(thread, given_up=given_up)
     if problem is not None and not is_whole:
         raise problem
 
 
-def _stale(run: OpenRun, item: Item) -> GivenUp:
+def _given_up(
+    thread: Thread, seen: Mapping[str, Item], unknown: Mapping[str, ThreadError], now: float
+) -> list[GivenUp]:
+    """The open runs that are stale, and those that the server knows neither in the list nor by their ids."""
+    found: list[GivenUp] = []
+    for run in thread.open_runs:
+        item = seen.get(run.run_id)
+        if item is None and run.run_id in unknown:
+            found.append(GivenUp(run.run_id, f"it is not on the server any more: {unknown[run.run_id]}"))
+        elif item is not None and item.is_open and run.is_stale(now):
+            found.append(GivenUp(run.run_id, _stale(run, item)))
+    return found
+
+
+def _stale(run: OpenRun, item: Item) -> str:
     when = "a day after it expired" if run.expires is not None else "30 days after it was created"
-    return GivenUp(run.run_id, f"still {item.status} {when}")
+    return f"still {item.status} {when}"

@@ -162,7 +162,7 @@ async def _answer(request: Request, thread_id: str, run_id: str | None) -> Respo
         found = _listed(_threads(), request, "threads")
     elif run_id is None:
         found = _listed(world.threads[thread_id], request, "runs")
-    elif run_id in world.by_id:
+    elif run_id in world.by_id and settings.gives_runs:
         is_steps = request.url.path.endswith("/steps")
         found = _listed(world.steps(run_id), request, "steps") if is_steps else world.by_id[run_id]
     return _error(settings.unknown_status, "No such run") if found is None else await _sent(found)

@@ -68,6 +68,8 @@ class Settings(msgspec.Struct):
     """The headers say that no request is left for 0.3 s."""
     delay_seconds: float = 0.0
     lists_threads: bool = True
+    gives_runs: bool = True
+    """Whether single runs can be asked for."""
     unknown_status: int = 404
     """Of the answer to requests for, or behind, a run that is not there."""
     nameless_threads: int = 0

@@ -25,8 +25,8 @@ def test_threads_whose_ids_are_none_are_named_and_not_asked_for(server: TestServ
     assert pulled(server, warehouse).is_complete  # as for threads that a server does not know, it is said once
 
 
-def test_an_open_run_whose_id_is_none_is_given_up(server: TestServer, warehouse: Path) -> None:
-    """A stored open run that cannot be asked for is given up, and its thread is read."""
+def test_an_open_run_whose_id_is_none_is_found_in_the_list(server: TestServer, warehouse: Path) -> None:
+    """A stored open run that cannot be asked for is looked for in the list, and given up when it is gone."""
     server.world(threads=1)
     start = int(time.time()) - 7200
     server.steer("run", thread_id="thread_000000", id="..", created_at=start)
@@ -35,8 +35,10 @@ def test_an_open_run_whose_id_is_none_is_given_up(server: TestServer, warehouse:
     pulled(server, warehouse)
     server.steer("run", thread_id="thread_000000", status="completed", created_at=start + 3000)
     outcome = pulled(server, warehouse)
-    assert outcome.is_complete
-    assert outcome.given_up == 1
+    assert (outcome.is_complete, outcome.given_up) == (True, 0)
+    server.steer("delete", id="..")
+    outcome = pulled(server, warehouse)
+    assert (outcome.is_complete, outcome.given_up) == (True, 1)
     assert query(warehouse, "select run_id from runmart.given_up_runs") == [("..",)]
 
 
