@@ -57,7 +57,7 @@ class Listing:
         if paging != "oldest first" and (before.state == COMPLETE or start is not None):
             async for part in self._read(None, paging, KnownThreads(frozenset(before.front))):
                 yield part
-            self._front = [*self._front, *before.front][:_FRONT]
+            self._front = list(dict.fromkeys([*self._front, *before.front]))[:_FRONT]
         if paging == "oldest first" or before.state != COMPLETE:
             try:
                 async for part in self._read(start, paging):

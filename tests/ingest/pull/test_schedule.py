@@ -97,14 +97,16 @@ def test_a_thread_larger_than_a_pull_keeps_no_other_waiting(
 ) -> None:
     """A thread of many pages is read over several pulls, page by page, and the others are read, too."""
     monkeypatch.setattr(runner, "STORED_BYTES", 0)
-    server.world(threads=1, runs=1200)
-    for number in range(1, 20):
+    server.world(threads=1, runs=700)
+    for number in range(1, 10):
         server.steer("run", thread_id=f"thread_{number:06}", status="completed")
     server.steer("settings", delay_seconds=0.05)
-    for _ in range(20):
-        if not pulled(server, warehouse, deadline_seconds=1, concurrency=1).deadline_reached:
+    found = "select count(*), count(distinct thread_id) from runs"
+    for _ in range(60):  # many where the machine is slow
+        outcome = pulled(server, warehouse, deadline_seconds=1, concurrency=1)
+        if not outcome.deadline_reached or query(warehouse, found) == [(709, 10)]:
             break
-    assert query(warehouse, "select count(*), count(distinct thread_id) from runs") == [(1219, 20)]
+    assert query(warehouse, found) == [(709, 10)]
 
 
 def test_the_threads_of_a_list_that_a_deadline_cuts_are_kept(server: TestServer, warehouse: Path) -> None:
