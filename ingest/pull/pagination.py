@@ -78,6 +78,11 @@ class Manners(msgspec.Struct, omit_defaults=True):
         self.largest = max(self.largest, page.size)
         self.says_more = self.says_more or page.has_more is True
 
+    def learn(self, others: "Manners") -> None:
+        """Learn from how the server pages other lists."""
+        self.largest = max(self.largest, others.largest)
+        self.says_more = self.says_more or others.says_more
+
     def is_full(self, page: Page) -> bool:
         """Whether a page may have no room for more."""
         return page.size >= (self.largest if self.says_more else PAGE_SIZE)

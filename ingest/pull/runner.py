@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 
 from runmart.ingest.errors import RunmartError
 from runmart.ingest.pull.archive import Archive
@@ -13,7 +12,7 @@ from runmart.ingest.pull.client import Client
 from runmart.ingest.pull.errors import GoneError, IncompleteError, PullError, RefusedError, ThreadError
 from runmart.ingest.pull.listing import Listing, ListState
 from runmart.ingest.pull.page_requests import PageRequests
-from runmart.ingest.pull.pagination import ListReader, Manners, as_text, from_text
+from runmart.ingest.pull.pagination import as_text, from_text
 from runmart.ingest.pull.refusals import list_refused
 from runmart.ingest.pull.request import Outcome, Progress, Request
 from runmart.ingest.pull.responses import MalformedError, Page
@@ -21,7 +20,17 @@ from runmart.ingest.pull.rotation import Rotation
 from runmart.ingest.pull.schedule import DAY_SECONDS, Due, Schedule
 from runmart.ingest.pull.sink import PullSink
 from runmart.ingest.pull.source_state import SourceState
-from runmart.ingest.pull.thread_state import GONE, LISTED, PARTIAL, Thread, ThreadUpdate, failed, kept_if_gone
+from runmart.ingest.pull.steps import StepRequests
+from runmart.ingest.pull.thread_state import (
+    GONE,
+    LISTED,
+    PARTIAL,
+    Thread,
+    ThreadReading,
+    ThreadUpdate,
+    failed,
+    kept_if_gone,
+)
 from runmart.ingest.pull.threads import Api, updates
 
 CHUNK_THREADS = 10_000
@@ -90,7 +99,7 @@ class _Pull:
         self._runs_manners = from_text(plan.state.runs_manners)
         self._threads_manners = from_text(plan.state.threads_manners)
         self._threads_manners.says_more |= self._runs_manners.says_more
-        self._steps_manners = Manners()
+        self._steps = StepRequests(self._pages, self._runs_manners, self._keep, self._fail)
         state = plan.state
         self._listed = ListState(state.list_state, state.list_after, state.list_front)
         self._rotation = Rotation(plan.state.asked_until)
@@ -117,7 +126,8 @@ class _Pull:
                 self._add_named()  # first, so that nothing is requested where a name is wrong
                 await self._single_runs()
                 await self._collect_threads()
-                self._plan.prepare(time.time(), self._request.since, full=self._request.full)
+                request = self._request
+                self._plan.prepare(time.time(), request.since, full=request.full, steps=request.steps)
                 self.outcome.threads_in_all = self._plan.due()
                 for chunk in self._plan.threads(CHUNK_THREADS):
                     await self._read_threads(chunk)
@@ -206,7 +216,8 @@ class _Pull:
                 continue
             self._others.append(page)
             self.outcome.runs_found += 1
-            await self._add_steps(thread_id, [run_id])
+            if self._request.steps:
+                await self._steps.read(thread_id, {run_id: None})
 
     async def _read_threads(self, chunk: Sequence[Due]) -> None:
         """Read threads, `concurrency` of them at a time."""
@@ -231,29 +242,38 @@ class _Pull:
 
     async def _read_thread(self, thread: Thread) -> None:
         now = time.time()
-        latest, is_changed = thread, False
+        reading = ThreadReading(thread)
         try:
-            async for found in updates(
-                thread, self._api(thread.thread_id), now, self._request.since, full=self._request.full
-            ):
-                await self._add_steps_of(found, thread)
-                latest, is_changed = found.thread, is_changed or bool(found.pages)
+            await self._read_updates(reading, now)
+        except (ThreadError, MalformedError) as error:
+            self._fail_thread(thread, reading.latest, error, now)
+        else:
+            self._failing = 0
+            is_long_idle = not reading.is_changed and now - (thread.changed or now) >= DAY_SECONDS
+            if is_long_idle:
+                self._found.append(ThreadUpdate(replace(reading.latest, checked=now)))
+        self.outcome.threads += 1
+        self.outcome.changed += reading.is_changed
+        self._progress(self.outcome)
+
+    async def _read_updates(self, reading: ThreadReading, now: float) -> None:
+        """Read the runs of a thread, and the steps of those that are new or were open, if --steps was given."""
+        request, thread = self._request, reading.before
+        try:
+            async for found in updates(thread, self._api(thread.thread_id), now, request.since, full=request.full):
+                await self._note_steps(reading, found)
+                reading.note(found)
                 self.outcome.given_up += len(found.given_up)
                 self.outcome.runs_found += sum(one.size for one in found.pages)
                 self._found.append(found)
                 self._bytes += sum(len(one.response.body) for one in found.pages)
+                await self._read_steps(reading)
                 if self._bytes >= STORED_BYTES or time.monotonic() - self._stored_at >= STORED_SECONDS:
                     await self._flush()
-        except (ThreadError, MalformedError) as error:
-            self._fail_thread(thread, latest, error, now)
-        else:
-            self._failing = 0
-            is_long_idle = not is_changed and now - (thread.changed or now) >= DAY_SECONDS
-            if is_long_idle:
-                self._found.append(ThreadUpdate(replace(latest, checked=now)))
-        self.outcome.threads += 1
-        self.outcome.changed += is_changed
-        self._progress(self.outcome)
+            await self._read_steps(reading)
+        finally:  # also at the deadline: what was read is not requested again
+            if steps := reading.steps_update():
+                self._found.append(steps)
 
     def _api(self, thread_id: str) -> Api:
         async def stored(ids: Sequence[str]) -> dict[str, float]:
@@ -291,33 +311,24 @@ class _Pull:
                 "is the server well, and may the key read them?"
             ) from None
 
-    async def _add_steps_of(self, found: ThreadUpdate, thread: Thread) -> None:
-        """Request the steps of the runs in an update that are new or were open, if --steps was given."""
-        if not self._request.steps:
-            return
+    async def _note_steps(self, reading: ThreadReading, found: ThreadUpdate) -> None:
+        """Note the runs of an update whose steps are to be read: those that are new or were open."""
         ids = [item.id for page in found.pages for item in page.items]
-        opened = {run.run_id for run in thread.open_runs}
-        known: set[str] = set()
-        if not self._request.full and ids:
-            await self._load_runs()
-            known = self._plan.stored_runs(thread.thread_id, ids).keys() - opened
-        await self._add_steps(thread.thread_id, [one for one in ids if one not in known])
-
-    async def _add_steps(self, thread_id: str, run_ids: Sequence[str]) -> None:
-        """Request the steps of runs, if --steps was given."""
-        if not self._request.steps:
+        if not (self._request.steps and ids):
             return
-        for run_id in run_ids:
-            reader = ListReader(partial(self._pages.steps, thread_id, run_id), self._steps_manners)
-            try:
-                async for page in reader.pages():
-                    self._others.append(page)
-                    self._bytes += len(page.response.body)
-            except GoneError:
-                continue  # a server without steps, or a run that was deleted since
-            except (ThreadError, MalformedError) as error:
-                self._fail(f"the steps of run {run_id}", error)
-                self._others += [error.page] if isinstance(error, MalformedError) else []
+        known: set[str] = set()
+        if not self._request.full:
+            await self._load_runs()
+            known = set(self._plan.stored_runs(reading.before.thread_id, ids))
+        reading.want_steps(ids, known)
+
+    async def _read_steps(self, reading: ThreadReading) -> None:
+        if self._request.steps:
+            await self._steps.read(reading.before.thread_id, reading.unread_steps)
+
+    def _keep(self, page: Page) -> None:
+        self._others.append(page)
+        self._bytes += len(page.response.body)
 
     def _fail(self, what: str, error: Exception) -> None:
         reason = str(error)

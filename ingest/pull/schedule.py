@@ -34,7 +34,8 @@ _ADDED = 50_000
 
 _STATE = """
     state, newest_run_id, epoch(newest_created_at), epoch(read_at), page_digest, gap_after, gap_until_run_id,
-    epoch(gap_until), epoch(gap_read_at), epoch(since), epoch(changed_at), epoch(checked_at), error, paging"""
+    epoch(gap_until), epoch(gap_read_at), epoch(since), epoch(changed_at), epoch(checked_at), error, paging,
+    cast(cast(unread_steps as json) as varchar[])"""
 
 
 class Selection(NamedTuple):
@@ -168,7 +169,7 @@ class Schedule:
         ).fetchall()
         return dict(found)
 
-    def prepare(self, now: float, since: float | None = None, *, full: bool = False) -> None:
+    def prepare(self, now: float, since: float | None = None, *, full: bool = False, steps: bool = False) -> None:
         """Copy the stored state of the threads, and decide which are due.
 
         Args:
@@ -176,9 +177,10 @@ class Schedule:
             since: Runs created before are not requested, in seconds since 1970. A thread whose stored runs do not reach
                 back that far is due even when it is idle.
             full: Whether all threads are due, also idle ones and those that the server did not know.
+            steps: Whether idle threads are due in which steps are still to be read.
         """
         self._read()
-        self._decide(now, since, full=full)
+        self._decide(now, since, full=full, steps=steps)
 
     def due(self) -> int:
         """The number of threads that are due."""
@@ -194,7 +196,8 @@ class Schedule:
             offset += size
             opened = self._open_runs([row[1] for row in rows])
             yield [
-                Due(Thread(*row, open_runs=tuple(opened.get(row[0], ()))), is_half_read) for is_half_read, *row in rows
+                Due(Thread(*row, unread_steps=tuple(steps or ()), open_runs=tuple(opened.get(row[0], ()))), is_half_read)
+                for is_half_read, *row, steps in rows
             ]
 
     def _read(self) -> None:
@@ -208,7 +211,7 @@ class Schedule:
                 cast(null as timestamptz) as gap_until, cast(null as timestamptz) as gap_read_at,
                 cast(null as timestamptz) as since, cast(null as timestamptz) as changed_at,
                 cast(null as timestamptz) as checked_at, cast(null as varchar) as error,
-                cast(null as varchar) as paging
+                cast(null as varchar) as paging, cast(null as varchar) as unread_steps
             limit 0;
             create or replace table opened (
                 thread_id varchar, run_id varchar, created double, expires double, observed double);
@@ -217,12 +220,12 @@ class Schedule:
             with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
                 self._copy(warehouse)
 
-    def _decide(self, now: float, since: float | None, *, full: bool) -> None:
+    def _decide(self, now: float, since: float | None, *, full: bool, steps: bool) -> None:
         connection = self._connection
         terminal = f"coalesce(state, '') = '{COMPLETE}' and error is null"
         reaches_back = "since is not null" if since is None else f"epoch(since) > {since}"
         is_idle = f"""({terminal} and not coalesce({reaches_back}, false)
-            and changed_at is not null and epoch(checked_at) <= {now}
+            and changed_at is not null and epoch(checked_at) <= {now} and (unread_steps is null or not {steps})
             and not exists (select 1 from opened where opened.thread_id = known.thread_id)
             and {now} - epoch(changed_at) >= {DAY_SECONDS}
             and {now} - epoch(checked_at)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from runmart.ingest.decode.decoder import ParsedBlock
 from runmart.ingest.decode.result import BlockCounts
 from runmart.ingest.errors import LockedError
@@ -201,6 +203,7 @@ class PullSink:
             microseconds(thread.checked),
             thread.error,
             thread.paging,
+            msgspec.json.encode(thread.unread_steps).decode() if thread.unread_steps else None,
         )
 
 

@@ -151,7 +151,7 @@ def add_sources(connection: "DuckDBPyConnection") -> None:
     The watermarks of earlier versions may lie in the future, or come from runs that were rejected, and hide runs.
     """
     _create_table(connection, SCHEMA, SOURCES)
-    for name in ("read_at", "gap_read_at", "paging"):
+    for name in ("read_at", "gap_read_at", "paging", "unread_steps"):
         _add_column(connection, AddedColumn(THREADS.name, name))
     connection.execute(f"""
         update {SCHEMA}.{THREADS.name} set

@@ -152,6 +152,11 @@ THREADS: Table[Any] = Table(
         Column("checked_at", TIMESTAMPTZ, meaning="Last recorded check of the thread"),
         Column("error", VARCHAR, meaning="Error of the last attempt; null when it succeeded"),
         Column("paging", VARCHAR, meaning="How its list was read, as in runmart.sources; page and cursor are of that"),
+        Column(
+            "unread_steps",
+            VARCHAR,
+            meaning="Runs whose steps --steps could not read yet, as a JSON array; null when there are none",
+        ),
     ),
 )
 

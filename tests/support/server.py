@@ -164,6 +164,8 @@ async def _answer(request: Request, thread_id: str, run_id: str | None) -> Respo
         found = _listed(world.threads[thread_id], request, "runs")
     elif run_id in world.by_id and settings.gives_runs:
         is_steps = request.url.path.endswith("/steps")
+        if is_steps and settings.steps_status and run_id in (settings.steps_failing or world.by_id):
+            return _error(settings.steps_status, "No steps now")
         found = _listed(world.steps(run_id), request, "steps") if is_steps else world.by_id[run_id]
     return _error(settings.unknown_status, "No such run") if found is None else await _sent(found)
 

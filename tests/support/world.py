@@ -70,6 +70,10 @@ class Settings(msgspec.Struct):
     lists_threads: bool = True
     gives_runs: bool = True
     """Whether single runs can be asked for."""
+    steps_status: int = 0
+    """Of the answer to requests for steps, where it is no success."""
+    steps_failing: list[str] = []
+    """The runs of which it is; all for none."""
     unknown_status: int = 404
     """Of the answer to requests for, or behind, a run that is not there."""
     nameless_threads: int = 0
