@@ -215,7 +215,7 @@ class ListReader:
                 self._is_long = bool(met)
                 is_reached = self.is_descending and await self._is_reached(page, fresh)
                 self._seen.update(page.ids)
-                self.cursor = _place_behind(page).cursor if is_further else place.cursor
+                self.cursor = self._left_at(place, page) if is_further else place.cursor
                 yield page  # only now, since what is stored behind it is known ground from then on
                 if is_reached:
                     self.is_whole = False
@@ -224,6 +224,11 @@ class ListReader:
                 return
             met.update(page.ids)
             place = following
+
+    def _left_at(self, place: "_Place", page: Page) -> str | None:
+        """Where another reader can go on: it must find something there, which tells it that the cursor is known."""
+        behind = _place_behind(page)
+        return behind.cursor if behind.behind or self._manners.is_full(page) else place.cursor
 
     def _following(self, place: "_Place", page: Page, *, is_further: bool) -> "_Place | None":
         """Where to go on behind a page; None at the end.

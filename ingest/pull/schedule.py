@@ -196,8 +196,8 @@ class Schedule:
             offset += size
             opened = self._open_runs([row[1] for row in rows])
             yield [
-                Due(Thread(*row, unread_steps=tuple(steps or ()), open_runs=tuple(opened.get(row[0], ()))), is_half_read)
-                for is_half_read, *row, steps in rows
+                Due(Thread(*row, unread_steps=tuple(steps or ()), open_runs=tuple(opened.get(row[0], ()))), is_first)
+                for is_first, *row, steps in rows
             ]
 
     def _read(self) -> None:

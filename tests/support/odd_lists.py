@@ -20,6 +20,11 @@ later, in either order; nothing at all; an error."""
 
 CURSORS: tuple[Cursor, ...] = get_args(Cursor)
 
+Unknown = Literal["refused", "nothing", "front"]
+"""What comes for a cursor that is not there any more: an error, an empty page, the first page."""
+
+UNKNOWN: tuple[Unknown, ...] = get_args(Unknown)
+
 
 @dataclass
 class OddList:
@@ -35,6 +40,9 @@ class OddList:
     by_time: bool = False
     """Whether the list is ordered by creation times, and not by arrival."""
     refuses_large: bool = False
+    unknown: Unknown = "refused"
+    hidden: frozenset[str] = frozenset()
+    """Items that count for pages, whose first and last they may be, and are not sent."""
     repeats: float = 0.0
     """How often the first page comes instead of another."""
     seed: int = 0
@@ -61,13 +69,26 @@ class OddList:
         cursors: tuple[tuple[str, Cursor], ...] = (("after", self.after), ("before", self.before))
         for name, meaning in cursors:
             if name in sent and self._random.random() >= self.repeats:
-                ordered = _behind(ordered, str(sent[name]), meaning, newest_first=newest_first)
+                ordered = self._behind(ordered, str(sent[name]), meaning, newest_first=newest_first)
         size = min(limit, self.most)
         found = ordered[:size]
-        body: Any = {"object": "list", "data": found, "has_more": self._claim(len(ordered) > size)}
+        shown = [one for one in found if one["id"] not in self.hidden]
+        body: Any = {"object": "list", "data": shown, "has_more": self._claim(len(ordered) > size)}
+        if self.hidden and found:
+            body["last_id"] = found[-1]["id"]
         if self.has_more == "missing":
-            body = found
+            body = shown
         return page(Response("http://server/runs", msgspec.json.encode(body), 2_000_000_000_000_000), self._decoder)
+
+    def _behind(self, ordered: list[Run], cursor: str, meaning: Cursor, *, newest_first: bool) -> list[Run]:
+        if meaning == "ignored":
+            return ordered
+        places = [place for place, run in enumerate(ordered) if run["id"] == cursor]
+        if meaning == "refused" or (not places and self.unknown == "refused"):
+            raise RefusedError("status 400: no such run to go on from")
+        if not places:
+            return ordered if self.unknown == "front" else []
+        return _past(ordered, places[0], meaning, newest_first=newest_first)
 
     def _claim(self, truth: bool) -> bool:
         if self.has_more == "random":
@@ -75,13 +96,7 @@ class OddList:
         return truth if self.has_more == "honest" else self.has_more == "always"
 
 
-def _behind(ordered: list[Run], cursor: str, meaning: Cursor, *, newest_first: bool) -> list[Run]:
-    if meaning == "ignored":
-        return ordered
-    places = [place for place, run in enumerate(ordered) if run["id"] == cursor]
-    if meaning == "refused" or not places:
-        raise RefusedError("status 400: no such run to go on from")
-    [place] = places
+def _past(ordered: list[Run], place: int, meaning: Cursor, *, newest_first: bool) -> list[Run]:
     if meaning in {"behind", "from"}:
         return ordered[place + (meaning == "behind") :]
     created = ordered[place]["created_at"]

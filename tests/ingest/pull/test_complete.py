@@ -15,7 +15,7 @@ from runmart.ingest.pull.pagination import Manners, Query
 from runmart.ingest.pull.responses import Page
 from runmart.ingest.pull.thread_state import COMPLETE, Thread, failed
 from runmart.ingest.pull.threads import Api, updates
-from tests.support.odd_lists import CURSORS, OddList, run
+from tests.support.odd_lists import CURSORS, UNKNOWN, OddList, run
 
 SKEW = 290.0
 """Clocks of a server's machines differ by less than twice this, which is within the overlap."""
@@ -94,6 +94,7 @@ servers = st.builds(
     order=st.sampled_from(["honoured", "honoured", "newest", "oldest"]),
     by_time=st.booleans(),
     refuses_large=st.booleans(),
+    unknown=st.sampled_from(UNKNOWN),
 )
 steps = st.lists(
     st.tuples(

@@ -157,6 +157,58 @@ def test_a_refused_list_is_its_own_error() -> None:
         asyncio.run(first("run_gone"))
 
 
+@given(
+    st.sets(st.integers(0, 259)),
+    st.integers(0, 260),
+    st.sampled_from([5, 20, 100]),
+    st.sampled_from(["behind", "from"]),
+)
+def test_items_that_a_server_hides_hide_no_others(hidden: set[int], count: int, most: int, after: Any) -> None:
+    """Pages whose items are hidden, all or some of them, do not end a list before more is said to follow."""
+    odd = OddList(spaced(count), most=most, after=after, hidden=frozenset(f"run_{number:05}" for number in hidden))
+    try:
+        found = read(odd)
+    except IncompleteError:
+        assert after == "from"
+        return
+    assert found == ids(odd) - odd.hidden
+
+
+@pytest.mark.parametrize("most", [20, 100])
+def test_a_page_of_hidden_items_is_no_end(most: int) -> None:
+    """Behind an empty page that promises more, the list goes on at the last item that it names."""
+    odd = OddList(spaced(350), most=most, hidden=frozenset(f"run_{number:05}" for number in range(50, 270)))
+    assert read(odd) == ids(odd) - odd.hidden
+
+
+def test_an_empty_page_behind_a_deleted_cursor_is_no_end() -> None:
+    """Some servers send nothing for a cursor that they do not know: a reader that goes on from there says so."""
+    odd = OddList(spaced(250), unknown="nothing")
+    with pytest.raises(CursorError, match="nothing follows run_gone"):
+        read(odd, cursor="run_gone")
+
+
+def test_a_page_that_is_the_same_in_each_order_and_promises_more_is_no_whole_list() -> None:
+    """Two items in each order are not the list where more are said to follow, and no cursor works."""
+    odd = OddList(spaced(100), after="ignored", has_more="always", refuses_large=True)
+    with pytest.raises(IncompleteError, match="100 items were found"):
+        read(odd)
+
+
+@given(st.integers(20, 260), st.integers(0, 999), st.sampled_from([20, 100]))
+def test_lists_in_an_order_of_their_own_are_whole(count: int, seed: int, most: int) -> None:
+    """A list in order of random ids is read to its end, and not left at stored runs."""
+    runs = spaced(count, 3600)
+    random.Random(seed).shuffle(runs)
+    odd, manners = OddList(runs, most=most), Manners()
+
+    async def known(some: Any) -> dict[str, float]:
+        return dict.fromkeys(some, NOW)
+
+    assert read(odd, manners, ground=StoredRuns(known, NOW, NOW)) == ids(odd)
+    assert manners.shown < OVERLAP_SECONDS
+
+
 @given(st.integers(1, 300), st.integers(2, 30), st.integers(0, 99))
 def test_a_page_that_is_repeated_at_times_loses_nothing(count: int, most: int, seed: int) -> None:
     """A page that repeats others at times is requested again, or the list is read in another way."""
