@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import httpx2
 import tenacity
 
+from runmart.ingest import http_environment
 from runmart.ingest.digest import content_digest
+from runmart.ingest.errors import SettingsError
 from runmart.ingest.pull.answers import server_words
 from runmart.ingest.pull.credentials import Key, KeyAuth, origin
 from runmart.ingest.pull.errors import PullError, RefusedError, ThreadError
@@ -120,7 +122,11 @@ class Client:
     """Sends requests to one server."""
 
     def __init__(self, server: "Server", key: Key | None, concurrency: int, patience: Patience | None = None) -> None:
-        """At most `concurrency` requests run at a time."""
+        """At most `concurrency` requests run at a time.
+
+        Raises:
+            SettingsError: The environment names proxies or certificates that cannot be used.
+        """
         self.counters = Counters()
         self.refusals = Refusals(server, key.setting if key else None)
         self._server = server
@@ -131,12 +137,15 @@ class Client:
         self._has_answered = False
         self._failed_in_a_row = 0
         self._slots = asyncio.Semaphore(concurrency)
-        self._http = httpx2.AsyncClient(
-            auth=KeyAuth(key, server) if key else None,
-            headers={**server.profile.headers, "accept": "application/json", "user-agent": "runmart"},
-            limits=httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
-            timeout=httpx2.Timeout(self._patience.answer_seconds, connect=self._patience.connect_seconds),
-        )  # redirects are not followed by the library: it would carry an `api-key` header to another host
+        try:
+            self._http = httpx2.AsyncClient(
+                auth=KeyAuth(key, server) if key else None,
+                headers={**server.profile.headers, "accept": "application/json", "user-agent": "runmart"},
+                limits=httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+                timeout=httpx2.Timeout(self._patience.answer_seconds, connect=self._patience.connect_seconds),
+            )  # redirects are not followed by the library: it would carry an `api-key` header to another host
+        except http_environment.UNUSABLE as error:
+            raise SettingsError(http_environment.problem(error)) from None
 
     async def __aenter__(self) -> Self:
         """The client itself."""

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
+from runmart.ingest import http_environment
 from runmart.ingest.errors import InputError, SourceError
 from runmart.ingest.sources.input import Input
 
@@ -54,7 +55,10 @@ def _response(url: str) -> Input:
     def fetch() -> BinaryIO:
         import httpx2
 
-        client = httpx2.Client(follow_redirects=True, timeout=_TIMEOUT_SECONDS)
+        try:
+            client = httpx2.Client(follow_redirects=True, timeout=_TIMEOUT_SECONDS)
+        except http_environment.UNUSABLE as error:
+            raise SourceError(f"{address}: cannot be reached: {http_environment.problem(error)}") from None
         try:
             response = client.send(client.build_request("GET", url), stream=True)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
