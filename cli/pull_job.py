@@ -209,7 +209,7 @@ def _echo_outcome(warehouse: Location, name: str, outcome: Outcome) -> None:
         warn(f"runmart: {name}: hit its time limit; partial results are committed, the next pull continues")
     if outcome.failures:
         count = outcome.failures.total()
-        others = "; see also the columns error and unread_steps of runmart.threads" if count > 1 else ""
+        others = "; see also runmart.threads, column error, and runmart.unread_steps" if count > 1 else ""
         warn(f"runmart: {name}: {count:,} could not be read; first {outcome.first_failure}{others}")
     if outcome.given_up:
         warn(f"runmart: {name}: {outcome.given_up:,} open runs were abandoned as stale; see runmart.given_up_runs")

@@ -3,12 +3,13 @@
 import os
 from urllib.request import getproxies
 
-UNUSABLE = (OSError, ImportError, ValueError)
-"""What making a client raises. `ssl.SSLError` is an `OSError`."""
-
 
 def problem(error: Exception) -> str:
-    """Why no HTTP client can be made, in a sentence that names the variables and not their values."""
+    """Why no HTTP client can be made, in a sentence that names the variables and not their values.
+
+    Args:
+        error: What making one has raised: an `OSError` for certificates, another error for proxies.
+    """
     if isinstance(error, OSError):
         names = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE") if os.environ.get(name)]
         why = error.strerror or type(error).__name__

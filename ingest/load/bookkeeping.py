@@ -27,6 +27,19 @@ def replace_rows(connection: "DuckDBPyConnection", table: Table[Any], rows: list
         connection.execute(f"insert into {SCHEMA}.{table.name} by name select * from new_rows")
 
 
+def delete_rows(
+    connection: "DuckDBPyConnection", table: Table[Any], rows: list[Row], key: tuple[str, ...], until: str
+) -> None:
+    """Delete the stored rows with the same values in the columns `key`, and no later ones in the column `until`."""
+    if not rows:
+        return
+    with _registered(connection, table, rows):
+        is_same = " and ".join(f"old.{name} = new_rows.{name}" for name in key)
+        connection.execute(f"""
+            delete from {SCHEMA}.{table.name} as old using new_rows
+            where {is_same} and old.{until} <= new_rows.{until}""")
+
+
 def append_rows(
     connection: "DuckDBPyConnection", table: Table[Any], rows: list[Row], distinct_by: tuple[str, ...] = ()
 ) -> None:

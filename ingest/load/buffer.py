@@ -1,19 +1,18 @@
 """What a load has taken and not committed yet: observations, and rows for the bookkeeping tables."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runmart.ingest.load.bookkeeping import Row
 from runmart.ingest.parse.classify import API_ERROR
 from runmart.ingest.transform.convert import Converted
 from runmart.models.batches import POSITION, Batches, shift, shift_row_positions
-from runmart.models.columns import Table
 from runmart.models.observations import Reject
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from duckdb import DuckDBPyConnection
 
 
 _REJECT_BYTES = 300
@@ -62,10 +61,8 @@ class Buffer:
     inputs: list[ReadInput] = field(default_factory=list[ReadInput])
     retried: list[int] = field(default_factory=list[int])
     """Ids of rejects that are loaded now and no rejects any more."""
-    replacements: list[tuple[Table[Any], list[Row], tuple[str, ...]]] = field(
-        default_factory=list[tuple[Table[Any], list[Row], tuple[str, ...]]]
-    )
-    """Arguments of `bookkeeping.replace_rows`."""
+    bookkeeping: list[Callable[["DuckDBPyConnection"], None]] = field(default_factory=list[Any])
+    """What else is written, in order."""
 
     def add(self, converted: Converted, inputs: Sequence[tuple[str, int]]) -> None:
         """Add the rows of converted blocks; `inputs` has the number of items before each block in its input."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from runmart.ingest.errors import WarehouseError
 from runmart.ingest.load import policies
-from runmart.ingest.load.bookkeeping import Row
+from runmart.ingest.load.bookkeeping import Row, delete_rows, replace_rows
 from runmart.ingest.load.buffer import Buffer, ReadInput
 from runmart.ingest.load.packs import Packer, placed
 from runmart.ingest.load.record import LoadRecord
@@ -132,7 +132,11 @@ class Load:
 
     def replace_rows(self, table: Table[Any], rows: list[Row], key: tuple[str, ...]) -> None:
         """Replace rows of a bookkeeping table by `key`, in the transaction that holds what was added before."""
-        self._buffer.replacements.append((table, rows, key))
+        self._buffer.bookkeeping.append(lambda connection: replace_rows(connection, table, rows, key))
+
+    def delete_rows(self, table: Table[Any], rows: list[Row], key: tuple[str, ...], until: str) -> None:
+        """Delete rows of a bookkeeping table as `replace_rows` replaces them; see `bookkeeping.delete_rows`."""
+        self._buffer.bookkeeping.append(lambda connection: delete_rows(connection, table, rows, key, until))
 
     def commit(self, state: str = "running") -> None:
         """Write what is buffered and the load's record, and commit them; any other `state` ends the load."""

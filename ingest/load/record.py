@@ -52,8 +52,8 @@ class LoadRecord:
             connection.execute("delete from runmart.rejects where list_contains(?, reject_id)", [buffer.retried])
         self._write_inputs(transaction, buffer.inputs)
         self._write_rejects(transaction, buffer.rejects)
-        for table, rows, key in buffer.replacements:
-            replace_rows(connection, table, rows, key)
+        for write in buffer.bookkeeping:
+            write(connection)
         if not self.is_stored:
             policies.record(connection, content, self.load_id)
             _record_killed(transaction)

@@ -30,6 +30,7 @@ _DELETED: dict[str, str] = {
     "main.steps": f"{_OF_OLD} or {_OLD}",
     "main.runs": _OF_OLD,
     "runmart.given_up_runs": _OF_OLD,
+    "runmart.unread_steps": _OF_OLD,
     "runmart.rejects": "observed_at < make_timestamptz({cut})",
     "runmart.threads": "coalesce(newest_created_at, checked_at) < make_timestamptz({cut})"
     " and checked_at < make_timestamptz({cut})",

@@ -144,7 +144,7 @@ class Client:
                 limits=httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
                 timeout=httpx2.Timeout(self._patience.answer_seconds, connect=self._patience.connect_seconds),
             )  # redirects are not followed by the library: it would carry an `api-key` header to another host
-        except http_environment.UNUSABLE as error:
+        except Exception as error:  # noqa: BLE001 - of the system, of OpenSSL, of urllib, of the library, by what is wrong
             raise SettingsError(http_environment.problem(error)) from None
 
     async def __aenter__(self) -> Self:

@@ -35,14 +35,6 @@ class NoGround:
         return False
 
 
-class LastPage:
-    """A list ends where its server says so, on a page with room for more: for short lists of a server that is known."""
-
-    async def is_reached(self, items: Sequence[Item], *, is_last: bool, shown: float) -> bool:  # noqa: ARG002 - the protocol's
-        """On the last page."""
-        return is_last
-
-
 @dataclass(frozen=True, slots=True)
 class StoredRuns:
     """The runs of a thread that was read to its end before, down from a watermark. Instants: seconds since 1970."""

@@ -79,7 +79,11 @@ class Listing:
             if cursor is None:
                 front = newest.settled(items)[:_FRONT] if reader.is_descending else []
             ids = [item.id for item in page.items]
-            after = reader.cursor if reader.paging == paging and reader.is_descending else None
+            after = None
+            if reader.paging == paging and reader.is_descending:
+                after = reader.cursor
+            elif self.manners.paging == "oldest first" and reader.is_ascending:
+                after = _last_settled(items, newest) or cursor
             yield Listed(ids, ListState(PARTIAL, after, tuple(front)), page.size - len(ids))
         self._front = front
         self._next_start = None

@@ -13,6 +13,7 @@ import msgspec
 
 from runmart.ingest.pull.errors import CursorError, IncompleteError, RefusedError, ThreadError
 from runmart.ingest.pull.ground import OVERLAP_SECONDS, Ground, NoGround
+from runmart.ingest.pull.list_order import Order
 from runmart.ingest.pull.responses import Item, Page
 
 Paging = Literal["newest first", "oldest first", "before", "large pages"]
@@ -77,11 +78,6 @@ class Manners(msgspec.Struct, omit_defaults=True):
         """Learn from a page."""
         self.largest = max(self.largest, page.size)
         self.says_more = self.says_more or page.has_more is True
-
-    def learn(self, others: "Manners") -> None:
-        """Learn from how the server pages other lists."""
-        self.largest = max(self.largest, others.largest)
-        self.says_more = self.says_more or others.says_more
 
     def is_full(self, page: Page) -> bool:
         """Whether a page may have no room for more."""
@@ -188,14 +184,18 @@ class ListReader:
 
     def _remember(self, way: Paging, *, is_other: bool) -> None:
         """Remember the way that has led to the end; it may be another than that of earlier lists."""
-        if way == "newest first" and self.is_ascending and self._is_long:  # `order` is ignored
+        if self._ignores_order(way):
             self.paging, is_other = "oldest first", True
         if is_other or self._manners.paging is None:
             self._manners.paging = self.paging
 
+    def _ignores_order(self, way: Paging) -> bool:
+        """Whether a list that was requested newest first comes oldest first, over more than a page."""
+        return way == "newest first" and self.is_ascending and self._is_long
+
     async def _cursored(self, way: Paging, cursor: str | None) -> AsyncIterator[Page]:
         """The pages with new items, each requested behind an item of the one before."""
-        order, met = _Order(), set[str]()
+        order, met = Order(), set[str]()
         self.is_ascending = cursor is not None
         place = _Place(cursor, set() if cursor is None else {cursor}, set(), is_resumed=cursor is not None)
         while True:
@@ -213,6 +213,8 @@ class ListReader:
                     self._manners.show(order.shown)
                 self.is_ascending = order.rises and (cursor is not None or order.is_long)
                 self._is_long = bool(met)
+                if self._ignores_order(way):
+                    self._manners.paging = "oldest first"
                 is_reached = self.is_descending and await self._is_reached(page, fresh)
                 self._seen.update(page.ids)
                 self.cursor = self._left_at(place, page) if is_further else place.cursor
@@ -374,36 +376,3 @@ def _as_old(page: Page, run_id: str) -> set[str]:
     created = {item.id: item.created for item in page.items}
     moment = created.get(run_id)
     return {run_id} if moment is None else {one for one, when in created.items() if when == moment}
-
-
-class _Order:
-    """Whether items come newest first, as requested."""
-
-    def __init__(self) -> None:
-        self._first: float | None = None
-        self._last: float | None = None
-        self.is_descending = True
-        self.shown = 0.0
-        """By how many seconds the first item is newer than a later one."""
-        self._highest = 0.0
-        self.rises = True
-        """Whether items come oldest first."""
-        self.is_long = False
-        """Whether the last is newer than the first by more than clocks may differ."""
-
-    def add(self, items: Sequence[Item]) -> None:
-        """Add the items of the next page."""
-        created = [item.created for item in items if item.created is not None]
-        if created and created[-1] > created[0]:
-            self.is_descending = False
-        for item in items:
-            if item.created is None or (self._last is not None and item.created > self._last + OVERLAP_SECONDS):
-                self.is_descending = False
-            self.rises &= item.created is not None and item.created >= self._highest - OVERLAP_SECONDS
-            self._highest = max(self._highest, item.created or 0.0)
-            self._last = item.created
-        if self._first is None and created:
-            self._first = created[0]
-        if created and self._first is not None:
-            self.shown = max(self.shown, self._first - created[-1])
-            self.is_long = created[-1] - self._first >= OVERLAP_SECONDS

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -17,20 +17,12 @@ from runmart.ingest.pull.refusals import list_refused
 from runmart.ingest.pull.request import Outcome, Progress, Request
 from runmart.ingest.pull.responses import MalformedError, Page
 from runmart.ingest.pull.rotation import Rotation
-from runmart.ingest.pull.schedule import DAY_SECONDS, Due, Schedule
+from runmart.ingest.pull.schedule import DAY_SECONDS, UNREAD, Due, Schedule
 from runmart.ingest.pull.sink import PullSink
 from runmart.ingest.pull.source_state import SourceState
-from runmart.ingest.pull.steps import StepRequests
-from runmart.ingest.pull.thread_state import (
-    GONE,
-    LISTED,
-    PARTIAL,
-    Thread,
-    ThreadReading,
-    ThreadUpdate,
-    failed,
-    kept_if_gone,
-)
+from runmart.ingest.pull.steps import FailingRuns, StepChanges, StepRequests, StepsToRead, UnreadSteps
+from runmart.ingest.pull.tasks import for_each, to_its_end
+from runmart.ingest.pull.thread_state import GONE, LISTED, PARTIAL, Thread, ThreadUpdate, failed, kept_if_gone
 from runmart.ingest.pull.threads import Api, updates
 
 CHUNK_THREADS = 10_000
@@ -39,6 +31,9 @@ CHUNK_THREADS = 10_000
 STORED_BYTES = 8 << 20
 STORED_SECONDS = 60.0
 """Buffered results are written when they reach this size, or this long after the last write."""
+
+_OLD_STEPS_SHARE = 0.25
+"""Share of the time limit that is spent, at most, on steps that earlier pulls could not read."""
 
 _FAILING_THREADS = 50
 """Unreadable threads in a row after which the pull ends: the cause is then the server or the key, not a thread."""
@@ -99,7 +94,9 @@ class _Pull:
         self._runs_manners = from_text(plan.state.runs_manners)
         self._threads_manners = from_text(plan.state.threads_manners)
         self._threads_manners.says_more |= self._runs_manners.says_more
-        self._steps = StepRequests(self._pages, self._runs_manners, self._keep, self._fail)
+        self._to_read = StepsToRead()
+        self._steps = StepRequests(self._pages, self._to_read, self._keep, self._fail)
+        self._failing_steps = FailingRuns()
         state = plan.state
         self._listed = ListState(state.list_state, state.list_after, state.list_front)
         self._rotation = Rotation(plan.state.asked_until)
@@ -126,9 +123,9 @@ class _Pull:
                 self._add_named()  # first, so that nothing is requested where a name is wrong
                 await self._single_runs()
                 await self._collect_threads()
-                request = self._request
-                self._plan.prepare(time.time(), request.since, full=request.full, steps=request.steps)
+                self._plan.prepare(time.time(), self._request.since, full=self._request.full)
                 self.outcome.threads_in_all = self._plan.due()
+                await self._old_steps()
                 for chunk in self._plan.threads(CHUNK_THREADS):
                     await self._read_threads(chunk)
         except TimeoutError:
@@ -160,7 +157,7 @@ class _Pull:
         if not self._has_lost:
             self._has_lost = True
             with suppress(Exception):
-                if self._found or self._others:
+                if self._found or self._others or self._to_read:
                     self._store.add(*self._take())
                 self._has_lost = False
         self._store.abandon(state, None if self._has_lost else self.state())
@@ -217,63 +214,48 @@ class _Pull:
             self._others.append(page)
             self.outcome.runs_found += 1
             if self._request.steps:
-                await self._steps.read(thread_id, {run_id: None})
+                await self._new_steps([self._to_read.want(thread_id, run_id)])
 
     async def _read_threads(self, chunk: Sequence[Due]) -> None:
         """Read threads, `concurrency` of them at a time."""
         self._chunk, self._has_runs = [due.thread.thread_id for due in chunk], False
-        waiting = iter(chunk)
 
-        async def work() -> None:
-            for thread, is_half_read in waiting:  # shared: each takes the next
-                if is_half_read:
-                    await self._read_thread(thread)
-                else:
-                    self._rotation.ask(thread.thread_id)
-                    await self._read_thread(thread)
-                    self._rotation.answer(thread.thread_id)
+        async def read(due: Due) -> None:
+            if due.is_half_read:
+                await self._read_thread(due.thread)
+            else:
+                self._rotation.ask(due.thread.thread_id)
+                await self._read_thread(due.thread)
+                self._rotation.answer(due.thread.thread_id)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._request.concurrency, len(chunk))):
-                    group.create_task(work())
-        except* RunmartError as errors:
-            raise errors.exceptions[0] from None
+        await for_each(chunk, read, self._request.concurrency)
 
     async def _read_thread(self, thread: Thread) -> None:
         now = time.time()
-        reading = ThreadReading(thread)
+        latest, is_changed, met = thread, False, dict[str, bool]()
         try:
-            await self._read_updates(reading, now)
-        except (ThreadError, MalformedError) as error:
-            self._fail_thread(thread, reading.latest, error, now)
-        else:
-            self._failing = 0
-            is_long_idle = not reading.is_changed and now - (thread.changed or now) >= DAY_SECONDS
-            if is_long_idle:
-                self._found.append(ThreadUpdate(replace(reading.latest, checked=now)))
-        self.outcome.threads += 1
-        self.outcome.changed += reading.is_changed
-        self._progress(self.outcome)
-
-    async def _read_updates(self, reading: ThreadReading, now: float) -> None:
-        """Read the runs of a thread, and the steps of those that are new or were open, if --steps was given."""
-        request, thread = self._request, reading.before
-        try:
-            async for found in updates(thread, self._api(thread.thread_id), now, request.since, full=request.full):
-                await self._note_steps(reading, found)
-                reading.note(found)
+            async for found in updates(
+                thread, self._api(thread.thread_id), now, self._request.since, full=self._request.full
+            ):
+                steps = await self._wanted_steps(found, thread, met, is_first=not is_changed)
+                latest, is_changed = found.thread, is_changed or bool(found.pages)
                 self.outcome.given_up += len(found.given_up)
                 self.outcome.runs_found += sum(one.size for one in found.pages)
                 self._found.append(found)
                 self._bytes += sum(len(one.response.body) for one in found.pages)
-                await self._read_steps(reading)
-                if self._bytes >= STORED_BYTES or time.monotonic() - self._stored_at >= STORED_SECONDS:
-                    await self._flush()
-            await self._read_steps(reading)
-        finally:  # also at the deadline: what was read is not requested again
-            if steps := reading.steps_update():
-                self._found.append(steps)
+                await self._flush_in_time()
+                await self._new_steps(steps)
+            await self._steps_of_others(thread.thread_id, met)
+        except (ThreadError, MalformedError) as error:
+            self._fail_thread(thread, latest, error, now)
+        else:
+            self._failing = 0
+            is_long_idle = not is_changed and now - (thread.changed or now) >= DAY_SECONDS
+            if is_long_idle:
+                self._found.append(ThreadUpdate(replace(latest, checked=now)))
+        self.outcome.threads += 1
+        self.outcome.changed += is_changed
+        self._progress(self.outcome)
 
     def _api(self, thread_id: str) -> Api:
         async def stored(ids: Sequence[str]) -> dict[str, float]:
@@ -292,7 +274,7 @@ class _Pull:
         """Load the ids of the stored runs of the chunk, once some of its threads have changed."""
         async with self._storing:  # a process opens the warehouse once at a time
             if not self._has_runs:
-                await _to_its_end(self._plan.load_runs, self._chunk)
+                await to_its_end(self._plan.load_runs, self._chunk)
                 self._has_runs = True
 
     def _fail_thread(self, thread: Thread, latest: Thread, error: ThreadError | MalformedError, now: float) -> None:
@@ -311,20 +293,65 @@ class _Pull:
                 "is the server well, and may the key read them?"
             ) from None
 
-    async def _note_steps(self, reading: ThreadReading, found: ThreadUpdate) -> None:
-        """Note the runs of an update whose steps are to be read: those that are new or were open."""
-        ids = [item.id for page in found.pages for item in page.items]
-        if not (self._request.steps and ids):
-            return
-        known: set[str] = set()
-        if not self._request.full:
-            await self._load_runs()
-            known = set(self._plan.stored_runs(reading.before.thread_id, ids))
-        reading.want_steps(ids, known)
+    async def _wanted_steps(
+        self, found: ThreadUpdate, thread: Thread, met: dict[str, bool], *, is_first: bool
+    ) -> list[UnreadSteps]:
+        """Note the runs of an update whose steps are to be read: new ones, and those that were open when stored.
 
-    async def _read_steps(self, reading: ThreadReading) -> None:
-        if self._request.steps:
-            await self._steps.read(reading.before.thread_id, reading.unread_steps)
+        With --full, it is all runs of the thread, also those that a deadline keeps from being read this time. `met` are
+        the runs of earlier updates, and whether each had ended; those that had are noted once.
+        """
+        items = [item for page in found.pages for item in page.items if not met.get(item.id)]
+        if not (self._request.steps and items):
+            return []
+        await self._load_runs()
+        stored = self._plan.stored_before(thread.thread_id)
+        if self._request.full and is_first:
+            for run_id in stored:
+                self._to_read.want(thread.thread_id, run_id)
+        is_known = {run_id for run_id, has_ended in stored.items() if has_ended and not self._request.full}
+        met.update((item.id, not item.is_open) for item in items)
+        wanted = dict.fromkeys(item.id for item in items if item.id not in is_known)
+        return [self._to_read.want(thread.thread_id, run_id) for run_id in wanted]
+
+    async def _steps_of_others(self, thread_id: str, met: dict[str, bool]) -> None:
+        """Request the steps of the stored runs of a thread that are in its list no more, if all are wanted."""
+        if self._request.steps and self._request.full and met:
+            others = [run_id for run_id in self._plan.stored_before(thread_id) if run_id not in met]
+            await self._new_steps([self._to_read.want(thread_id, run_id) for run_id in others])
+
+    async def _new_steps(self, wanted: Sequence[UnreadSteps]) -> None:
+        """Request steps that no pull has asked for yet."""
+        for steps in wanted:
+            if self._failing_steps.are_too_many:
+                return
+            self._failing_steps.note(came=await self._steps.read(steps))
+            if self._failing_steps.are_too_many:
+                self._fail_further_steps()
+            await self._flush_in_time()
+
+    async def _old_steps(self) -> None:
+        """Request steps that earlier pulls could not read, for a share of the time limit."""
+        if not self._request.steps or not (unread := self._plan.unread_steps()):
+            return
+        failing, left = FailingRuns(), len(unread)
+
+        async def read(steps: UnreadSteps) -> None:
+            nonlocal left
+            if not failing.are_too_many:
+                failing.note(came=await self._steps.read(steps))
+                left -= 1
+                await self._flush_in_time()
+
+        limit = self._request.deadline_seconds
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if limit is None else limit * _OLD_STEPS_SHARE):
+                await for_each(unread, read, self._request.concurrency)
+        if left or len(unread) == UNREAD:
+            self._fail_further_steps()
+
+    def _fail_further_steps(self) -> None:
+        self._fail("the steps of further runs", ThreadError("they are still to be read; the next pull goes on"))
 
     def _keep(self, page: Page) -> None:
         self._others.append(page)
@@ -337,32 +364,27 @@ class _Pull:
         self.outcome.failures[reason] += 1
         self.outcome.first_failure = self.outcome.first_failure or f"{what}: {error}"
 
+    async def _flush_in_time(self) -> None:
+        """Store the buffered results where they are many, or old."""
+        if self._bytes >= STORED_BYTES or time.monotonic() - self._stored_at >= STORED_SECONDS:
+            await self._flush()
+
     async def _flush(self) -> None:
         """Store the buffered results, while other tasks go on reading."""
         async with self._storing:
-            if not (self._found or self._others):
+            if not (self._found or self._others or self._to_read):
                 return
             try:
-                await _to_its_end(self._store.add, *self._take())
+                await to_its_end(self._store.add, *self._take())
             except RunmartError:
                 self._has_lost = True
                 raise
 
-    def _take(self) -> tuple[list[ThreadUpdate], list[Page], SourceState | None]:
+    def _take(self) -> tuple[list[ThreadUpdate], list[Page], SourceState | None, StepChanges]:
         """Take the buffered results out of the buffer, with the state of the source that is theirs."""
         found, self._found = self._found, []
         if not self._client.refusals.has_read:  # it may know no thread for want of the right address
             found = [kept_if_gone(update, self._states) for update in found]
         others, self._others = self._others, []
         self._bytes, self._stored_at = 0, time.monotonic()
-        return found, others, self.state()
-
-
-async def _to_its_end(function: Callable[..., None], *given: object) -> None:
-    """Run a function in a thread, and wait for it also when cancelled: a process opens the warehouse once at a time."""
-    running = asyncio.ensure_future(asyncio.to_thread(function, *given))
-    try:
-        await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await running
-        raise
+        return found, others, self.state(), self._to_read.take()

@@ -12,6 +12,7 @@ import duckdb
 
 from runmart.ingest.errors import SettingsError
 from runmart.ingest.pull.source_state import SourceState, read_state
+from runmart.ingest.pull.steps import UnreadSteps
 from runmart.ingest.pull.thread_lists import checked
 from runmart.ingest.pull.thread_state import COMPLETE, GONE, PARTIAL, OpenRun, Thread
 from runmart.ingest.warehouse.connection import exists, open_for_reading
@@ -32,10 +33,14 @@ GONE_SECONDS = 600.0
 _ADDED = 50_000
 """Number of ids per insert."""
 
+_TERMINAL = ", ".join(f"'{status}'" for status in TERMINAL_STATUSES)
+
+UNREAD = 10_000
+"""The most runs whose steps a pull requests again."""
+
 _STATE = """
     state, newest_run_id, epoch(newest_created_at), epoch(read_at), page_digest, gap_after, gap_until_run_id,
-    epoch(gap_until), epoch(gap_read_at), epoch(since), epoch(changed_at), epoch(checked_at), error, paging,
-    cast(cast(unread_steps as json) as varchar[])"""
+    epoch(gap_until), epoch(gap_read_at), epoch(since), epoch(changed_at), epoch(checked_at), error, paging"""
 
 
 class Selection(NamedTuple):
@@ -70,7 +75,9 @@ class Schedule:
         self._connection = duckdb.connect()
         self._connection.execute("create table wanted (thread_id varchar)")
         self._connection.execute("create table recorded (thread_id varchar)")
-        self._connection.execute("create table stored (thread_id varchar, run_id varchar, observed double)")
+        self._connection.execute(
+            "create table stored (thread_id varchar, run_id varchar, observed double, ended boolean)"
+        )
         self.skipped_gone = self.skipped_idle = 0
         self.state = SourceState()
         """The state of the source, from `read_source` on."""
@@ -142,15 +149,15 @@ class Schedule:
         return {thread_id for (thread_id,) in found}
 
     def load_runs(self, thread_ids: Sequence[str]) -> None:
-        """Copy the ids of the stored runs of threads, and when they were observed, for `stored_runs`."""
+        """Copy the ids of the stored runs of threads, when they were observed, and whether they had ended."""
         connection = self._connection.cursor()
         connection.execute("delete from stored")
         if not exists(self._warehouse):
             return
         with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
             found = warehouse.sql(
-                """
-                select thread_id, run_id, epoch(observed_at) from main.runs
+                f"""
+                select thread_id, run_id, epoch(observed_at), coalesce(status in ({_TERMINAL}), false) from main.runs
                 where thread_id in (select unnest(?)) order by thread_id""",
                 params=[list(thread_ids)],
             ).to_arrow_table()
@@ -169,7 +176,30 @@ class Schedule:
         ).fetchall()
         return dict(found)
 
-    def prepare(self, now: float, since: float | None = None, *, full: bool = False, steps: bool = False) -> None:
+    def stored_before(self, thread_id: str) -> dict[str, bool]:
+        """The runs of a thread that were stored when `load_runs` was called, and whether each had ended."""
+        found = self._connection.execute("select run_id, ended from stored where thread_id = ?", [thread_id]).fetchall()
+        return dict(found)
+
+    def unread_steps(self) -> list[UnreadSteps]:
+        """The first runs of the wanted threads whose steps are to be read; those come last that were asked for last."""
+        if not exists(self._warehouse):
+            return []
+        with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
+            if not _has_table(warehouse, "unread_steps"):
+                return []
+            wanted = self._connection.sql("select distinct thread_id from wanted").to_arrow_table()
+            warehouse.register("wanted", wanted)
+            rows = warehouse.execute(
+                f"""
+                select thread_id, run_id, epoch(wanted_at), epoch(asked_at) from runmart.unread_steps
+                where source = ? and thread_id in (from wanted)
+                order by asked_at nulls first, wanted_at, run_id limit {UNREAD}""",
+                [self._source],
+            ).fetchall()
+        return [UnreadSteps(*row) for row in rows]
+
+    def prepare(self, now: float, since: float | None = None, *, full: bool = False) -> None:
         """Copy the stored state of the threads, and decide which are due.
 
         Args:
@@ -177,10 +207,9 @@ class Schedule:
             since: Runs created before are not requested, in seconds since 1970. A thread whose stored runs do not reach
                 back that far is due even when it is idle.
             full: Whether all threads are due, also idle ones and those that the server did not know.
-            steps: Whether idle threads are due in which steps are still to be read.
         """
         self._read()
-        self._decide(now, since, full=full, steps=steps)
+        self._decide(now, since, full=full)
 
     def due(self) -> int:
         """The number of threads that are due."""
@@ -196,8 +225,7 @@ class Schedule:
             offset += size
             opened = self._open_runs([row[1] for row in rows])
             yield [
-                Due(Thread(*row, unread_steps=tuple(steps or ()), open_runs=tuple(opened.get(row[0], ()))), is_first)
-                for is_first, *row, steps in rows
+                Due(Thread(*row, open_runs=tuple(opened.get(row[0], ()))), is_half_read) for is_half_read, *row in rows
             ]
 
     def _read(self) -> None:
@@ -211,7 +239,7 @@ class Schedule:
                 cast(null as timestamptz) as gap_until, cast(null as timestamptz) as gap_read_at,
                 cast(null as timestamptz) as since, cast(null as timestamptz) as changed_at,
                 cast(null as timestamptz) as checked_at, cast(null as varchar) as error,
-                cast(null as varchar) as paging, cast(null as varchar) as unread_steps
+                cast(null as varchar) as paging
             limit 0;
             create or replace table opened (
                 thread_id varchar, run_id varchar, created double, expires double, observed double);
@@ -220,12 +248,12 @@ class Schedule:
             with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
                 self._copy(warehouse)
 
-    def _decide(self, now: float, since: float | None, *, full: bool, steps: bool) -> None:
+    def _decide(self, now: float, since: float | None, *, full: bool) -> None:
         connection = self._connection
         terminal = f"coalesce(state, '') = '{COMPLETE}' and error is null"
         reaches_back = "since is not null" if since is None else f"epoch(since) > {since}"
         is_idle = f"""({terminal} and not coalesce({reaches_back}, false)
-            and changed_at is not null and epoch(checked_at) <= {now} and (unread_steps is null or not {steps})
+            and changed_at is not null and epoch(checked_at) <= {now}
             and not exists (select 1 from opened where opened.thread_id = known.thread_id)
             and {now} - epoch(changed_at) >= {DAY_SECONDS}
             and {now} - epoch(checked_at)
@@ -267,14 +295,13 @@ class Schedule:
             "select * exclude (source) from runmart.threads where source = ? and thread_id in (from wanted)",
             params=[self._source],
         ).to_arrow_table()
-        terminal = ", ".join(f"'{status}'" for status in TERMINAL_STATUSES)
         opened = warehouse.sql(
             f"""
             select
                 thread_id, run_id, epoch(created_at) as created, epoch(expires_at) as expires,
                 epoch(observed_at) as observed
             from main.runs
-            where source = ? and coalesce(status not in ({terminal}), true) and thread_id in (from wanted)
+            where source = ? and coalesce(status not in ({_TERMINAL}), true) and thread_id in (from wanted)
             and run_id not in (select run_id from runmart.given_up_runs where source = ?)""",
             params=[self._source, self._source],
         ).to_arrow_table()
@@ -293,20 +320,21 @@ class Schedule:
         return found
 
 
-def _has_threads(warehouse: "DuckDBPyConnection") -> bool:
-    """Whether the warehouse has the table `threads`, which older versions of runmart did not create."""
+def _has_table(warehouse: "DuckDBPyConnection", name: str) -> bool:
+    """Whether the warehouse has a bookkeeping table, which older versions of runmart did not create."""
     found = warehouse.execute(
-        "select count(*) from duckdb_tables() where schema_name = 'runmart' and table_name = 'threads'"
+        "select count(*) from duckdb_tables() where schema_name = 'runmart' and table_name = ?", [name]
     ).fetchall()
     return bool(found[0][0])
 
 
+def _has_threads(warehouse: "DuckDBPyConnection") -> bool:
+    return _has_table(warehouse, "threads")
+
+
 def _pruned(warehouse: "DuckDBPyConnection") -> float | None:
     """Since when runs are kept, in seconds since 1970; None where none were pruned."""
-    [(is_there,)] = warehouse.execute(
-        "select count(*) from duckdb_tables() where schema_name = 'runmart' and table_name = 'prunes'"
-    ).fetchall()
-    if not is_there:
+    if not _has_table(warehouse, "prunes"):
         return None
     [(pruned,)] = warehouse.execute(
         "select epoch(max(older_than)) from runmart.prunes where lifted_at is null and not content_only"

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from runmart.ingest.decode.decoder import ParsedBlock
 from runmart.ingest.decode.result import BlockCounts
 from runmart.ingest.errors import LockedError
@@ -20,13 +18,14 @@ from runmart.ingest.pull.archive import Archive
 from runmart.ingest.pull.instants import microseconds
 from runmart.ingest.pull.responses import Page
 from runmart.ingest.pull.source_state import SourceState, read_state, state_row
+from runmart.ingest.pull.steps import NO_CHANGES, StepChanges
 from runmart.ingest.pull.thread_state import Thread, ThreadUpdate
 from runmart.ingest.transform.convert import Converter
 from runmart.ingest.warehouse.connection import exists, open_for_reading, open_for_writing
 from runmart.ingest.warehouse.location import Location, parse_location
 from runmart.models.observations import Origin, Reject
 from runmart.models.redaction_policy import RedactionPolicy
-from runmart.models.tables.bookkeeping import GIVEN_UP_RUNS, SOURCES, THREADS
+from runmart.models.tables.bookkeeping import GIVEN_UP_RUNS, SOURCES, THREADS, UNREAD_STEPS
 
 if TYPE_CHECKING:
     from runmart.ingest.warehouse.writer import Writer
@@ -81,8 +80,16 @@ class PullSink:
                 if policies.has_policies(connection):
                     policies.admission(connection, self._content)
 
-    def add(self, found: Sequence[ThreadUpdate], others: Iterable[Page], source: SourceState | None) -> None:
-        """Write the pages and new states of threads, other pages, and the state of the source, in one transaction.
+    def add(
+        self,
+        found: Sequence[ThreadUpdate],
+        others: Iterable[Page],
+        source: SourceState | None,
+        steps: StepChanges = NO_CHANGES,
+    ) -> None:
+        """Write, in one transaction, the pages and new states of threads, other pages, and the state of the source.
+
+        And which runs have steps that are still to be read.
 
         Raises:
             LockedError: The warehouse is in use for too long.
@@ -100,6 +107,7 @@ class PullSink:
             try:
                 self._add_pages(self._load, pages)
                 self._replace_states(self._load, found)
+                self._replace_steps(self._load, steps)
                 self._load.replace_rows(SOURCES, self._rows(source), ("source",))
                 self._load.commit()
             except BaseException:
@@ -185,6 +193,16 @@ class PullSink:
         }
         load.replace_rows(GIVEN_UP_RUNS, list(given_up.values()), ("source", "run_id"))
 
+    def _replace_steps(self, load: Load, steps: StepChanges) -> None:
+        key = ("source", "thread_id", "run_id")
+        read = [(self._source, one.thread_id, one.run_id, microseconds(one.asked), None) for one in steps.read]
+        load.delete_rows(UNREAD_STEPS, read, key, "wanted_at")
+        unread = [
+            (self._source, one.thread_id, one.run_id, microseconds(one.wanted), microseconds(one.asked))
+            for one in steps.unread
+        ]
+        load.replace_rows(UNREAD_STEPS, unread, key)
+
     def _row(self, thread: Thread) -> tuple[object, ...]:
         return (
             self._source,
@@ -203,7 +221,6 @@ class PullSink:
             microseconds(thread.checked),
             thread.error,
             thread.paging,
-            msgspec.json.encode(thread.unread_steps).decode() if thread.unread_steps else None,
         )
 
 

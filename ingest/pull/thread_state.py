@@ -1,7 +1,6 @@
 """State of a thread between pulls, and the updates of it. No I/O, no clock."""
 
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -63,14 +62,7 @@ class Thread:
     error: str | None = None
     paging: str | None = None
     """How its list was read; the digest and the cursor are of that way."""
-    unread_steps: tuple[str, ...] = ()
-    """Runs whose steps are still to be read."""
     open_runs: tuple[OpenRun, ...] = ()
-
-    def as_unread(self, since: float | None) -> "Thread":
-        """The thread without what tells how far it was read; runs created before `since` are not wanted."""
-        blank = Thread(self.thread_id, since=since, changed=self.changed)
-        return replace(blank, unread_steps=self.unread_steps, open_runs=self.open_runs)
 
     @property
     def was_read(self) -> bool:
@@ -100,47 +92,11 @@ class ThreadUpdate:
     given_up: list[GivenUp] = field(default_factory=list[GivenUp])
 
 
-@dataclass(slots=True)
-class ThreadReading:
-    """How far one reading of a thread has got."""
-
-    before: Thread
-    latest: Thread = field(init=False)
-    """The state of the last update."""
-    is_changed: bool = False
-    unread_steps: dict[str, None] = field(init=False)
-    """Runs whose steps are to be read, in order; whoever reads them takes them out."""
-    _met: set[str] = field(default_factory=set[str])
-
-    def __post_init__(self) -> None:
-        """Begin with the stored state."""
-        self.latest, self.unread_steps = self.before, dict.fromkeys(self.before.unread_steps)
-
-    def want_steps(self, run_ids: Iterable[str], known: AbstractSet[str]) -> None:
-        """Note the runs whose steps are to be read: those that are not `known` or were open, each once a reading."""
-        opened = {run.run_id for run in self.before.open_runs}
-        wanted = [one for one in run_ids if one not in self._met and (one in opened or one not in known)]
-        self.unread_steps.update(dict.fromkeys(wanted))
-        self._met.update(wanted)
-
-    def note(self, found: ThreadUpdate) -> None:
-        """Note an update, and in it the runs whose steps are to be read."""
-        found.thread = self.latest = replace(found.thread, unread_steps=tuple(self.unread_steps))
-        self.is_changed |= bool(found.pages)
-
-    def steps_update(self) -> ThreadUpdate | None:
-        """The update of the runs whose steps are to be read; None where it would be no news."""
-        if self.latest.unread_steps == (unread := tuple(self.unread_steps)):
-            return None
-        self.latest = replace(self.latest, unread_steps=unread)
-        return ThreadUpdate(self.latest)
-
-
 def failed(thread: Thread, error: ThreadError | MalformedError, now: float) -> Thread:
     """The state of a thread that could not be read: its watermark and gap stay, unless no page is to be trusted."""
     if isinstance(error, IncompleteError):
-        nothing = thread.as_unread(thread.since)
-        return replace(nothing, paging=thread.paging, state=PARTIAL, error=str(error), checked=now)
+        nothing = Thread(thread.thread_id, since=thread.since, changed=thread.changed, paging=thread.paging)
+        return replace(nothing, state=PARTIAL, error=str(error), checked=now)
     if isinstance(error, GoneError):
         changed = thread.changed if thread.state == GONE else now
         return replace(thread, state=GONE, changed=changed, error=str(error), checked=now)

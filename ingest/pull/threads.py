@@ -41,7 +41,7 @@ async def updates(
         MalformedError: A response is not of the expected form.
     """
     if full or _reaches_back(thread, since):
-        thread = thread.as_unread(None)
+        thread = Thread(thread.thread_id, open_runs=thread.open_runs, changed=thread.changed)
     thread = replace(thread, since=thread.since if thread.was_read else since)
     if thread.read is not None and thread.read > now:  # the clock went back: it does not tell what came later
         thread = replace(thread, read=None, gap_read=None)

@@ -40,8 +40,10 @@ def failure(error: httpx2.HTTPError, url: str, connect_seconds: float) -> Failur
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    found = _failure(error, host, port, connect_seconds, is_plain=parts.scheme == "http")
     via = proxy_variable(parts.scheme, host)
+    if via and isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout) and not _is_tls(error):
+        return Failure(f"there is no connection to the proxy in {via}; is it up, and is its address right?")
+    found = _failure(error, host, port, connect_seconds, is_plain=parts.scheme == "http")
     return found._replace(sentence=f"{found.sentence} (Requests go through the proxy in {via}.)") if via else found
 
 
@@ -69,6 +71,10 @@ def _failure(error: httpx2.HTTPError, host: str, port: int, connect_seconds: flo
         return Failure(f"{host} accepts connections and does not answer")
     hint = "; if it wants TLS, --base-url must begin with https://" if is_plain else ""
     return Failure(f"{host} closed the connection without a whole answer{hint}", is_dropped=True)
+
+
+def _is_tls(error: httpx2.HTTPError) -> bool:
+    return any(isinstance(cause, ssl.SSLError) for cause in _causes(error))
 
 
 def _of_system(error: BaseException, host: str, port: int) -> Failure | None:

@@ -57,7 +57,7 @@ def _response(url: str) -> Input:
 
         try:
             client = httpx2.Client(follow_redirects=True, timeout=_TIMEOUT_SECONDS)
-        except http_environment.UNUSABLE as error:
+        except Exception as error:  # noqa: BLE001 - of the system, of OpenSSL, of urllib, of the library, by what is wrong
             raise SourceError(f"{address}: cannot be reached: {http_environment.problem(error)}") from None
         try:
             response = client.send(client.build_request("GET", url), stream=True)

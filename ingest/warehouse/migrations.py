@@ -21,6 +21,7 @@ from runmart.models.tables.bookkeeping import (
     SCHEMA,
     SOURCES,
     THREADS,
+    UNREAD_STEPS,
 )
 from runmart.models.tables.prices import MODEL_ALIASES, PRICES
 from runmart.models.tables.runs import RUNS
@@ -151,7 +152,8 @@ def add_sources(connection: "DuckDBPyConnection") -> None:
     The watermarks of earlier versions may lie in the future, or come from runs that were rejected, and hide runs.
     """
     _create_table(connection, SCHEMA, SOURCES)
-    for name in ("read_at", "gap_read_at", "paging", "unread_steps"):
+    _create_table(connection, SCHEMA, UNREAD_STEPS)
+    for name in ("read_at", "gap_read_at", "paging"):
         _add_column(connection, AddedColumn(THREADS.name, name))
     connection.execute(f"""
         update {SCHEMA}.{THREADS.name} set
@@ -206,7 +208,11 @@ MIGRATIONS = (
     Migration(7, "add runmart.content_rules and runmart.prunes", add_rules),
     Migration(8, "add tool_count and tools_digest to runs", add_tool_sums, TOOL_SUMS),
     adding(9, "add items, last_position and last_line to runmart.rejects", *PACK_COLUMNS),
-    Migration(10, "add runmart.sources, and read threads again whose watermarks may hide runs", add_sources),
+    Migration(
+        10,
+        "add runmart.sources and runmart.unread_steps, and read threads again whose watermarks may hide runs",
+        add_sources,
+    ),
 )
 """In order. A released migration is never changed: a new one follows it, made by `adding` where it adds columns."""
 

@@ -152,11 +152,6 @@ THREADS: Table[Any] = Table(
         Column("checked_at", TIMESTAMPTZ, meaning="Last recorded check of the thread"),
         Column("error", VARCHAR, meaning="Error of the last attempt; null when it succeeded"),
         Column("paging", VARCHAR, meaning="How its list was read, as in runmart.sources; page and cursor are of that"),
-        Column(
-            "unread_steps",
-            VARCHAR,
-            meaning="Runs whose steps --steps could not read yet, as a JSON array; null when there are none",
-        ),
     ),
 )
 
@@ -202,6 +197,19 @@ GIVEN_UP_RUNS: Table[Any] = Table(
         Column("thread_id", VARCHAR, meaning="Thread of the run"),
         Column("given_up_at", TIMESTAMPTZ, meaning="When"),
         Column("reason", VARCHAR, meaning="Why"),
+    ),
+)
+
+UNREAD_STEPS: Table[Any] = Table(
+    "unread_steps",
+    grain="one row per source and run whose steps are still to be read",
+    purpose="Runs that pulls with --steps have stored, and whose steps later ones request.",
+    columns=(
+        Column("source", VARCHAR, meaning="Label of the source"),
+        Column("thread_id", VARCHAR, meaning="Thread of the run"),
+        Column("run_id", VARCHAR, meaning="The run"),
+        Column("wanted_at", TIMESTAMPTZ, meaning="When the run was read"),
+        Column("asked_at", TIMESTAMPTZ, meaning="When its steps were last requested, in vain; null before that"),
     ),
 )
 
@@ -254,6 +262,7 @@ BOOKKEEPING_TABLES = (
     THREADS,
     SOURCES,
     GIVEN_UP_RUNS,
+    UNREAD_STEPS,
     CONTENT_RULES,
     PRUNES,
 )

@@ -19,6 +19,10 @@ NAMES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "SSL_CERT_FILE", "SSL_CERT_DI
             ("HTTPS_PROXY", "ftp://user:hunter2@host"),
             "HTTPS_PROXY names no proxy that can be used; its form is http://",
         ),
+        (
+            ("HTTP_PROXY", "http://user:hunter2/x@proxy:8080"),
+            "HTTP_PROXY names no proxy that can be used; its form is http://",
+        ),
         (("SSL_CERT_FILE", "/nowhere/hunter2.pem"), "SSL_CERT_FILE names a file that cannot be used: No such file"),
     ],
 )

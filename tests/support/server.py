@@ -105,6 +105,8 @@ async def _sent(value: Any) -> Response:
 def _listed(items: list[Run], request: Request, kind: str) -> Any:
     """A page of a list whose items are given oldest first."""
     settings, parameters = world.settings, request.query_params
+    if kind == "runs" and settings.ends_behind_cursor and "after" in parameters:
+        world.finish()
     newest_first = parameters.get("order", "desc") == "desc" and not settings.ascending
     ordered = sorted(items, key=lambda item: item.get("created_at", 0), reverse=newest_first)
     if newest_first and not settings.skew_seconds:
@@ -119,7 +121,7 @@ def _listed(items: list[Run], request: Request, kind: str) -> Any:
         created = ordered[places[0]].get("created_at", 0)
         is_later = [item for item in ordered if item.get("created_at", 0) > created]
         ordered = is_later if settings.after == "later" else ordered[places[0] + 1 :]
-    size = min(int(parameters.get("limit", 20)), settings.page_cap)
+    size = min(int(parameters.get("limit", 20)), settings.steps_cap if kind == "steps" else settings.page_cap)
     found = ordered[:size]
     has_more = settings.always_more or (len(ordered) > size and not world.chance(settings.lying_has_more))
     ends = {"first_id": found[0]["id"] if found else None, "last_id": found[-1]["id"] if found else None}

@@ -70,6 +70,10 @@ class Settings(msgspec.Struct):
     lists_threads: bool = True
     gives_runs: bool = True
     """Whether single runs can be asked for."""
+    ends_behind_cursor: bool = False
+    """Whether open runs end when runs behind a cursor are requested."""
+    steps_cap: int = 100
+    """Steps per page, whatever is asked for."""
     steps_status: int = 0
     """Of the answer to requests for steps, where it is no success."""
     steps_failing: list[str] = []

@@ -157,3 +157,13 @@ def test_a_list_that_was_cut_off_in_another_way_is_read_again() -> None:
     assert source.pull()
     assert source.there <= source.stored
     assert source.manners.paging == "before"
+
+
+def test_a_list_that_comes_oldest_first_is_read_in_parts() -> None:
+    """A list whose server ignores `order` goes on, once that shows, where it was cut off."""
+    source = Source(OddList(order="oldest", most=20))
+    source.arrive(350)
+    for _ in range(12):
+        source.pull(stop_after=4)
+    assert source.there <= source.stored
+    assert source.pull()

@@ -8,7 +8,7 @@ import pytest
 from tests.support.pull import TestServer, pulled
 from tests.support.warehouse import query
 
-UNREAD = "select thread_id, json_array_length(unread_steps) from runmart.threads where unread_steps is not null"
+UNREAD = "select count(*) from runmart.unread_steps"
 
 
 def stored(warehouse: Path) -> int:
@@ -35,10 +35,10 @@ def test_steps_that_could_not_be_read_are_requested_again(server: TestServer, wa
     server.steer("log")
     assert pulled(server, warehouse).is_complete
     assert asked_for_steps(server) == 0
-    assert sum(count for _, count in query(warehouse, UNREAD)) == 3
+    assert query(warehouse, UNREAD) == [(3,)]
     server.steer("settings", steps_status=0)
     assert pulled(server, warehouse, steps=True).is_complete
-    assert (stored(warehouse), query(warehouse, UNREAD)) == (40, [])
+    assert (stored(warehouse), query(warehouse, UNREAD)) == (40, [(0,)])
     server.steer("finish")
     pulled(server, warehouse, steps=True)
     server.steer("log")
@@ -46,8 +46,8 @@ def test_steps_that_could_not_be_read_are_requested_again(server: TestServer, wa
     assert asked_for_steps(server) == 0
 
 
-def test_idle_threads_with_unread_steps_are_read(server: TestServer, warehouse: Path) -> None:
-    """A thread that is idle is due nevertheless while steps of it are unread."""
+def test_steps_of_idle_threads_are_requested_again(server: TestServer, warehouse: Path) -> None:
+    """The steps of a thread that is idle, and not read, are requested nevertheless."""
     server.world(threads=1, runs=3)
     server.steer("finish")
     server.steer("settings", steps_status=400)
@@ -55,10 +55,8 @@ def test_idle_threads_with_unread_steps_are_read(server: TestServer, warehouse: 
     with duckdb.connect(warehouse) as connection:
         connection.execute("update runmart.threads set changed_at = changed_at - interval 30 day")
     server.steer("settings", steps_status=0)
-    assert pulled(server, warehouse).idle == 1
     outcome = pulled(server, warehouse, steps=True)
-    assert (outcome.is_complete, outcome.idle, stored(warehouse)) == (True, 0, 3)
-    assert pulled(server, warehouse, steps=True).idle == 1
+    assert (outcome.is_complete, outcome.idle, stored(warehouse)) == (True, 1, 3)
 
 
 def test_a_server_without_steps_is_not_asked_for_those_of_each_run(server: TestServer, warehouse: Path) -> None:
@@ -67,26 +65,83 @@ def test_a_server_without_steps_is_not_asked_for_those_of_each_run(server: TestS
     outcome = pulled(server, warehouse, steps=True)
     assert (outcome.is_complete, asked_for_steps(server)) == (False, 10)
     assert query(warehouse, "select count(*) from runs") == [(60,)]
-    assert query(warehouse, UNREAD) == [("thread_000000", 60)]
+    assert query(warehouse, UNREAD) == [(60,)]
     server.steer("settings", steps_status=0)
     assert pulled(server, warehouse, steps=True).is_complete
     assert stored(warehouse) == 60
 
 
-def test_the_steps_of_a_run_cost_one_request(server: TestServer, warehouse: Path) -> None:
-    """A server whose lists of runs have said that more follow is believed that no more steps do."""
-    server.world(threads=1, runs=120)
-    pulled(server, warehouse)
-    server.steer("log")
-    assert pulled(server, warehouse, steps=True, full=True).is_complete
-    assert (asked_for_steps(server), stored(warehouse)) == (120, 120)
-
-
 def test_all_steps_are_read_where_no_server_says_more(server: TestServer, warehouse: Path) -> None:
     """Lists of steps of a server that never says that more follow are read to their ends."""
-    server.world(threads=1, runs=20, page_cap=1, lying_has_more=1.0)
+    server.world(threads=1, runs=20, steps_cap=1, lying_has_more=1.0)
     assert pulled(server, warehouse, steps=True).is_complete
     assert query(warehouse, "select count(*) from steps") == [(40,)]
+
+
+def test_runs_whose_steps_never_come_keep_no_others_waiting(server: TestServer, warehouse: Path) -> None:
+    """Ten runs whose steps cannot be read have their turn behind the others."""
+    server.world(threads=1, runs=30, steps_status=400)
+    pulled(server, warehouse, steps=True)
+    failing = [run["id"] for run in server.truth()[-12:]]
+    server.steer("settings", steps_failing=failing)
+    for _ in range(3):
+        pulled(server, warehouse, steps=True)
+    assert (stored(warehouse), query(warehouse, UNREAD)) == (18, [(12,)])
+
+
+def test_a_run_that_ends_while_its_list_is_read_has_its_last_steps(server: TestServer, warehouse: Path) -> None:
+    """A run that is open on a page, and has ended where the next page repeats it, has its steps read again."""
+    server.world(page_cap=10, ends_behind_cursor=True)
+    for _ in range(26):
+        server.steer("run", thread_id="thread_x", status="in_progress")
+    assert pulled(server, warehouse, steps=True).is_complete
+    ended = "select count(*) from runs where status = 'completed'"
+    late = """
+        select count(*) from steps join runs using (run_id)
+        where runs.status = 'completed' and steps.status = 'in_progress'"""
+    assert query(warehouse, ended)[0][0] > 0
+    assert query(warehouse, late) == [(0,)]
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_steps_of_a_deleted_run_are_not_wanted_any_more(server: TestServer, warehouse: Path, status: int) -> None:
+    """A run that the server does not know, neither with its steps nor by its id, owes none."""
+    server.world(threads=1, runs=3, steps_status=405, unknown_status=status)
+    pulled(server, warehouse, steps=True)
+    server.steer("delete", id=next(run["id"] for run in server.truth() if run["status"] == "completed"))
+    server.steer("settings", steps_status=0)
+    assert pulled(server, warehouse, steps=True).is_complete
+    assert (stored(warehouse), query(warehouse, UNREAD)) == (2, [(0,)])
+
+
+def test_steps_that_are_not_found_of_a_run_that_is_there_are_missing(server: TestServer, warehouse: Path) -> None:
+    """A server that knows a run and not its steps has none to give: that is no success."""
+    server.world(threads=1, runs=2, steps_status=404)
+    outcome = pulled(server, warehouse, steps=True)
+    assert (outcome.is_complete, query(warehouse, UNREAD)) == (False, [(2,)])
+
+
+def test_steps_of_single_runs_are_requested_again(server: TestServer, warehouse: Path) -> None:
+    """What `--run` could not read of a run's steps, a pull of its thread reads."""
+    server.world(threads=1, runs=2, steps_status=400)
+    run = server.truth()[0]
+    single = {"runs": ((run["thread_id"], run["id"]),), "list_threads": False}
+    assert not pulled(server, warehouse, steps=True, **single).is_complete
+    server.steer("settings", steps_status=0)
+    assert pulled(server, warehouse, steps=True).is_complete
+    assert stored(warehouse) == 2
+
+
+def test_all_steps_of_a_full_pull_that_is_cut_off_follow(server: TestServer, warehouse: Path) -> None:
+    """Behind a full pull that hits its deadline, the next pull reads the steps of the runs that it did not get to."""
+    server.world(threads=1, runs=60, page_cap=20)
+    server.steer("finish")
+    assert pulled(server, warehouse).is_complete
+    server.steer("settings", delay_seconds=0.1)
+    assert not pulled(server, warehouse, steps=True, full=True, deadline_seconds=2).is_complete
+    server.steer("settings", delay_seconds=0)
+    assert pulled(server, warehouse, steps=True).is_complete
+    assert stored(warehouse) == 60
 
 
 def test_short_pulls_read_the_steps_of_a_page_in_parts(server: TestServer, warehouse: Path) -> None:

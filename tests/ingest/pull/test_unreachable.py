@@ -158,7 +158,7 @@ def test_causes_that_no_test_can_bring_about_have_sentences(monkeypatch: pytest.
     assert "cannot be looked up now" in said(socket.gaierror(socket.EAI_AGAIN, "Temporary failure"))
     assert "do not agree on TLS at port 443" in said(ssl.SSLError(1, "no protocols available"))
     monkeypatch.setenv("HTTPS_PROXY", "http://user:secret@proxy.example")
-    assert "through the proxy in HTTPS_PROXY" in said(no_route)
+    assert "no connection to the proxy in HTTPS_PROXY" in said(no_route)
     assert "secret" not in said(no_route)
     proxy = failure(httpx2.ProxyError("403 Forbidden"), "https://host.example/x", 8).sentence
     assert "the proxy does not lead to host.example" in proxy
