@@ -137,8 +137,8 @@ class ListReader:
         """Whether all that was read came newest first, as requested, if it was."""
         self.is_ascending = False
         """Whether all that was read came oldest first; from the front on, over more time than clocks may differ."""
-        self._is_long = False
-        """Whether there was more than a page."""
+        self._is_shown_ascending = False
+        """Whether more than a page came oldest first, over more time than clocks may differ."""
         self.is_whole = False
         """Whether it was read from its beginning to its end."""
         self.cursor: str | None = None
@@ -190,8 +190,8 @@ class ListReader:
             self._manners.paging = self.paging
 
     def _ignores_order(self, way: Paging) -> bool:
-        """Whether a list that was requested newest first comes oldest first, over more than a page."""
-        return way == "newest first" and self.is_ascending and self._is_long
+        """Whether a list that was requested newest first comes oldest first."""
+        return way == "newest first" and self._is_shown_ascending
 
     async def _cursored(self, way: Paging, cursor: str | None) -> AsyncIterator[Page]:
         """The pages with new items, each requested behind an item of the one before."""
@@ -212,7 +212,7 @@ class ListReader:
                 if self.is_descending:
                     self._manners.show(order.shown)
                 self.is_ascending = order.rises and (cursor is not None or order.is_long)
-                self._is_long = bool(met)
+                self._is_shown_ascending = order.rises and order.is_long and bool(met)
                 if self._ignores_order(way):
                     self._manners.paging = "oldest first"
                 is_reached = self.is_descending and await self._is_reached(page, fresh)
