@@ -71,8 +71,25 @@ class Usages:
     columns: RecordColumns
     """The columns of `CompletionUsage`."""
     cached_prompt_tokens: Array
+    cache_write_tokens: Array
     reasoning_tokens: Array
     details: Array
+
+
+@dataclass(frozen=True, slots=True)
+class OutputItems:
+    """The items in the outputs of responses (shape of each column: m)."""
+
+    runs: Array
+    """The index of the response, from 0."""
+    positions: Array
+    """The place in its output, from 0."""
+    ids: Array
+    types: Array
+    statuses: Array
+    names: Array
+    waits: Array
+    """Whether each response (shape: n) waits for its client."""
 
 
 @dataclass(slots=True)
@@ -80,7 +97,7 @@ class Observations:
     """Runs (n), each as it was at one moment."""
 
     columns: RecordColumns
-    """The columns of the records, by the attributes of `RunRecord`."""
+    """The columns of the records, by the attributes of `RunFields`."""
     origins: Sequence[tuple[Origin, int]]
     """Where the runs come from, in order: an origin, and the number of its runs."""
     positions: Sequence[int]
@@ -93,6 +110,8 @@ class Observations:
     last_error: Distinct[LastError | None]
     incomplete_details: Distinct[IncompleteDetails | None]
     truncation: Distinct[TruncationObject | None]
+    output: OutputItems | None = None
+    """The items in outputs; None of records that have none."""
     _instants: dict[str, Array] = field(default_factory=dict[str, Any], init=False)
 
     def __len__(self) -> int:

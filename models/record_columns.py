@@ -110,10 +110,14 @@ class RecordColumns:
             self._encoded[name] = DictionaryColumn(array, array.dictionary.to_pylist())
         return self._encoded[name]
 
-    def put(self, name: str, column: DictionaryArray) -> None:
+    def put(self, name: str, column: Array | DictionaryArray) -> None:
         """Replace a field by `column` (shape: n)."""
-        self._arrays[name] = column.dictionary_decode()
-        self._encoded[name] = DictionaryColumn(column, column.dictionary.to_pylist())
+        if pa.types.is_dictionary(column.type):
+            self._arrays[name] = column.dictionary_decode()
+            self._encoded[name] = DictionaryColumn(column, column.dictionary.to_pylist())
+        else:
+            self._arrays[name] = column
+            self._encoded.pop(name, None)
 
     def is_sent(self, name: str) -> bool:
         """Whether any record has the field."""

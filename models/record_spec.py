@@ -1,9 +1,4 @@
-"""Record specs: the kinds of records that become runs, and how each is sent.
-
-A new kind needs a Struct in `records`, a `RecordSpec` here with its place in `SPECS` and, where a server means by some
-JSON what a run says otherwise, functions in `quirks` that say so. Statuses that runs do not have also belong into the
-views that list statuses; a test of the views fails until they do.
-"""
+"""Record specs: how a kind of records that become runs is sent."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,11 +7,16 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 from msgspec.structs import fields
 
-from runmart.models.records import ListRunsResponse, RunRecord
+from runmart.models.arrow import Array
+from runmart.models.record_columns import RecordColumns
+from runmart.models.records import ListRunsResponse
 from runmart.models.redaction_policy import ContentField
 
 Meaning = Callable[[bytes], bytes]
 """From JSON as sent to JSON as a run would have it; JSON that it does not know comes back as it is."""
+
+Derive = Callable[[RecordColumns], Array]
+"""From the columns of records (n), as sent, to a field of theirs (shape: n)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +26,7 @@ class RecordSpec:
     object: str
     """What its `object` field says."""
     record: type[Struct]
-    """The record. Its attributes have the names of those of `RunRecord`, which are the fields of observations; what
+    """The record. Its attributes have the names of those of `RunFields`, which are the fields of observations; what
     they are called when sent is said by `rename` or `msgspec.field(name=...)`. An attribute that the record lacks is
     null in each observation; unknown fields must be forbidden, and a field without a value be `UNSET` or `ABSENT`."""
     events: re.Pattern[str]
@@ -44,27 +44,18 @@ class RecordSpec:
     meanings: Mapping[str, Meaning] = field(default_factory=dict[str, Meaning])
     """Attributes that are kept as JSON and mean something else than they say. Where such JSON is an object it is kept
     in `extra` as well, since it may hold more. `metadata` and `usage` can't be among them."""
+    derived: Mapping[str, Derive] = field(default_factory=dict[str, Derive])
+    """Fields of observations that are made of several attributes."""
+    whole: frozenset[str] = frozenset()
+    """Attributes kept as JSON that are kept whole, in `extra`; `derived` may take parts of them."""
+    unstored: frozenset[str] = frozenset()
+    """Attributes kept as JSON that have no column, and are no part of `extra`: what is stored of them, if anything, is
+    made by `decode.output`."""
+    statuses: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Other words that servers use for a status."""
     content: Mapping[str, ContentField] = field(default_factory=dict[str, ContentField])
     """Attributes that are texts and content: what a redaction policy calls them."""
 
     def sent_names(self) -> dict[str, str]:
         """Attribute to name as sent, of each field of the record."""
         return {one.name: one.encode_name for one in fields(self.record)}
-
-
-RUN = RecordSpec(
-    object="thread.run",
-    record=RunRecord,
-    events=re.compile(r"thread\.run\.(?!step\.)"),
-    terminal_statuses=("completed", "failed", "cancelled", "expired", "incomplete"),
-    common=frozenset(
-        {"object", "assistant_id", "status", "model", "instructions", "tools", "tool_choice", "response_format"}
-        | {"required_action", "last_error", "incomplete_details", "truncation_strategy"}
-    ),
-    long=frozenset({"instructions", "tools", "usage"}),
-    content={"instructions": "instructions"},
-)
-"""The run of the threads/runs API. Source: the OpenAI API description, `RunObject` and `RunStreamEvent`."""
-
-SPECS: tuple[RecordSpec, ...] = (RUN,)
-"""All kinds. What does not say what it is, or uses a server's own word for it, is of the first kind."""

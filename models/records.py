@@ -70,6 +70,16 @@ class RunRecord(Struct, forbid_unknown_fields=True, gc=False):
     parallel_tool_calls: bool | UnsetType | None = UNSET
 
 
+class RunFields(RunRecord, forbid_unknown_fields=True, gc=False):
+    """The fields of observations: those of runs, and what records of other kinds have besides."""
+
+    previous_run_id: str | UnsetType | None = UNSET
+    assistant_version: str | UnsetType | None = UNSET
+    service_tier: str | UnsetType | None = UNSET
+    background: bool | UnsetType | None = UNSET
+    waits_for_client: bool | UnsetType | None = UNSET
+
+
 class RunStepRecord(Struct, gc=False):
     """A step of a run: the fields of the API's `thread.run.step` object that are stored.
 
@@ -148,6 +158,7 @@ class TokensDetails(Struct, gc=False):
     """The parts of a token count that have columns; other parts stay in the JSON of the details."""
 
     cached_tokens: Int64 | None = None
+    cache_write_tokens: Int64 | None = None
     reasoning_tokens: Int64 | None = None
 
 

@@ -11,7 +11,7 @@ Shape: TypeAlias = "str | Mapping[str, Shape] | Sequence[Shape]"
 """The type of a value, the members of an object, or the elements of a list (one shape for all)."""
 
 _TYPES = ("count", "text", "flag", "any")
-_DETAILS = {"cached_tokens": "count", "reasoning_tokens": "count"}
+_DETAILS = {"cached_tokens": "count", "cache_write_tokens": "count", "reasoning_tokens": "count"}
 _ANY: Mapping[str, Shape] = {}
 """An object of which no member is known."""
 _FUNCTION = {"name": "text", "description": "text", "strict": "flag", "parameters": _ANY}

@@ -3,7 +3,7 @@
 Source: the OpenAI API description, schemas `RunObject.status` and `RunStepObject.status`.
 """
 
-from runmart.models.record_spec import SPECS
+from runmart.models.record_specs import SPECS
 
 TERMINAL_STATUSES = tuple(dict.fromkeys(status for spec in SPECS for status in spec.terminal_statuses))
 """Statuses of runs that have ended. A run of an unknown status, which is stored as sent, counts as open."""

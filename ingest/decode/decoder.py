@@ -19,7 +19,8 @@ from runmart.ingest.parse.formats import FORMATS, Format
 from runmart.ingest.parse.json_object import UnfitError
 from runmart.ingest.parse.repeated_keys import columns_may_repeat_key
 from runmart.models.observations import Observations, Origin, Reject
-from runmart.models.record_spec import SPECS, RecordSpec
+from runmart.models.record_spec import RecordSpec
+from runmart.models.record_specs import SPECS
 from runmart.models.tables.steps import StepRow
 
 if TYPE_CHECKING:

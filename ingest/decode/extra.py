@@ -63,6 +63,12 @@ def _unknown_members(
 ) -> Iterator[Member]:
     """Objects with unknown members, and those of which only a meaning is stored elsewhere."""
     names = spec.sent_names()
+    for name in spec.whole:
+        array, texts = columns.encoded(name)
+        for text in texts:
+            refuse_deep(text, level=2)
+        if any(texts):
+            yield Member(names[name], array.indices, [text or None for text in texts])
     for name in unknown.keys() | spec.meanings.keys():
         array, texts = columns.encoded(name)
         values = [text if text[:1] == b"{" else None for text in texts] if name in spec.meanings else unknown[name]

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from runmart.ingest.decode import extra, json_text, usage
+from runmart.ingest.decode import extra, json_text, output, usage
 from runmart.ingest.decode.dictionary import DictionaryDecoder
 from runmart.ingest.decode.instants import explained
 from runmart.ingest.decode.members import filled
@@ -23,8 +23,9 @@ from runmart.models.depth import MAX_DEPTH
 from runmart.models.observations import Distinct, Observations, Origin
 from runmart.models.quirks import INSTANTS
 from runmart.models.record_columns import RecordColumns
-from runmart.models.record_spec import RUN, RecordSpec
-from runmart.models.records import IncompleteDetails, LastError, RunRecord, TruncationObject
+from runmart.models.record_spec import RecordSpec
+from runmart.models.record_specs import RUN
+from runmart.models.records import IncompleteDetails, LastError, RunFields, TruncationObject
 from runmart.models.spellings import FieldNames
 
 Value = TypeVar("Value")
@@ -57,6 +58,7 @@ class ObservationBuilder:
         self._fields = FieldNames(self._names)
         self._instants = frozenset(sent for attribute, sent in self._names.items() if attribute in INSTANTS)
         self._is_json = {field.name for field in msgspec.structs.fields(spec.record) if field.type is Raw}
+        self._has_output = "output" in self._names
         self._decoder = msgspec.json.Decoder(spec.record)
         self._instructions = self._decoder_of("instructions", _text("instructions"))
         self._tools = self._decoder_of("tools", tools)
@@ -90,7 +92,7 @@ class ObservationBuilder:
 
     def columns(self, record: type[Struct] | None = None) -> RecordColumns:
         """Columns for records of the spec's type, or of a type with adopted fields."""
-        return RecordColumns(record or self.spec.record, self.spec.common, self.spec.long, RunRecord)
+        return RecordColumns(record or self.spec.record, self.spec.common, self.spec.long, RunFields)
 
     def build(
         self,
@@ -120,6 +122,16 @@ class ObservationBuilder:
         json["metadata"] = _json_of_metadata(columns.texts("metadata"))
         unknown = {name: [one.text if one.unknown else None for one in found.values] for name, found in objects.items()}
         json["extra"] = extra.column(columns, self.spec, adopted, unknown, extras)
+        derived = {name: derive(columns) for name, derive in self.spec.derived.items()}
+        items = output.decode(columns.texts("output")) if self._has_output else None
+        if items is not None:
+            derived["waits_for_client"] = items.waits
+        if self.spec.statuses:
+            array, statuses = columns.encoded("status")
+            known = [self.spec.statuses.get(status, status) for status in statuses]
+            derived["status"] = arrow.dictionary(array.indices, known, VARCHAR)
+        for name, column in derived.items():
+            columns.put(name, column)
         for name, decoder in self._texts.items():
             columns.put(name, decoder.decode(columns.encoded(name)).array(lambda text: text, VARCHAR))
         return Observations(
@@ -131,6 +143,7 @@ class ObservationBuilder:
             usage.decode(columns.texts("usage")),
             self._tools.decode(columns.encoded("tools")),
             *(_records(found) for found in objects.values()),
+            output=items,
         )
 
     def check(self, text: bytes) -> tuple[Struct, Extra]:
@@ -153,6 +166,7 @@ class ObservationBuilder:
             decoder.decode_one(bytes(getattr(record, name, b"")))
         _metadata(bytes(getattr(record, "metadata", b"")))
         usage.check(bytes(getattr(record, "usage", b"")))
+        output.check(bytes(getattr(record, "output", b"")))
         return record, undeclared
 
     def _normalised(self, attribute: str, value: bytes) -> bytes:

@@ -32,6 +32,9 @@ from runmart.models.wrappings import text_of
 MAX_TEXTS = 4
 """Levels of texts within texts that are read."""
 
+WEBHOOK = "webhook"
+"""What an event is called that refers to a record by its id."""
+
 _DONE = b"[DONE]"
 _BEGUN = re.compile(rb'"id"\s*:\s*"run_|"object"\s*:\s*"thread\.run"')
 """What a damaged run has."""
@@ -240,7 +243,7 @@ class TextReader(AccountedText):
                 raise UnfitError(reason)
         if kind == STEP_OBJECT and not event.name:
             self._result.steps.append(step(text, self._context.origin, self._result.items))
-        elif not (holds_run and kind == UNKNOWN):
+        elif not (holds_run and (kind == UNKNOWN or self._context.classifier.spec_of_event(kind))):
             self._result.skip(event.name or kind)
         if holds_run:
             self._wrapping(start, end, path, reads_texts=reads_texts, reads_data=True)
@@ -259,7 +262,12 @@ class TextReader(AccountedText):
             raise UnfitError(reason)
 
     def _event_object(self, start: int, end: int, path: str, name: str) -> None:
-        """An object such as `{"event": "thread.run.created", "data": {…}}`."""
+        """An object such as `{"event": "thread.run.created", "data": {…}}`; one that refers to a record is skipped."""
+        spec = self._context.classifier.spec_of_event(name)
+        if spec and spec.event_member and not self._finder.holds_run(self._data[start:end], reads_texts=True):
+            self._result.skip(WEBHOOK)
+            self._ledger.claim(start, end)
+            return
         for member in self._members(start, end):
             if member.name == "data":
                 data = self._data[member.start : member.end]

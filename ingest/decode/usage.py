@@ -39,6 +39,7 @@ def _part(details: str, name: str) -> _Part:
 
 
 _CACHED = _part("prompt_tokens_details", "cached_tokens")
+_WRITTEN = _part("prompt_tokens_details", "cache_write_tokens")
 _REASONING = _part("completion_tokens_details", "reasoning_tokens")
 _DOUBLES = (("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens"))
 _USAGES = msgspec.json.Decoder(list[CompletionUsage])
@@ -89,11 +90,11 @@ def _decode_all(runs: Array, found: Array) -> Usages | None:
         return None
     details: list[Member] = []
     try:
-        cached = _parts(sent, _CACHED, details)
-        reasoning = _parts(sent, _REASONING, details)
+        cached, written = _parts(sent, (_CACHED, _WRITTEN), details)
+        [reasoning] = _parts(sent, (_REASONING,), details)
     except (msgspec.DecodeError, UnfitError):
         return None
-    return Usages(runs, sent, cached, reasoning, json_text.objects(details, sent.count))
+    return Usages(runs, sent, cached, written, reasoning, json_text.objects(details, sent.count))
 
 
 def _are_both_sent(sent: RecordColumns, name: str, other: str) -> bool:
@@ -103,18 +104,19 @@ def _are_both_sent(sent: RecordColumns, name: str, other: str) -> bool:
     return bool(compute.any(compute.and_(sent.array(name).is_valid(), sent.array(other).is_valid())).as_py())
 
 
-def _parts(sent: RecordColumns, part: _Part, details: list[Member]) -> Array:
-    """One part of a token count, from the first detail object that has it; the objects are added to `details`."""
-    found: list[Array] = []
-    for name in part.objects:
+def _parts(sent: RecordColumns, parts: Sequence[_Part], details: list[Member]) -> list[Array]:
+    """Parts of a token count, each from the first detail object that has it; the objects are added to `details`."""
+    found: list[list[Array]] = [[] for _ in parts]
+    for name in parts[0].objects:
         if name not in sent or not sent.is_sent(name):
             continue
         array, distinct = sent.encoded(name)
         values = [_plain_details(name, text) if _is_there(text) else _NO_DETAILS for text in distinct]
         kept = [json_text.compact(text) if _is_there(text) else None for text in distinct]
-        found.append(arrow.array([getattr(value, part.name) for value in values], BIGINT).take(array.indices))
+        for part, columns in zip(parts, found, strict=True):
+            columns.append(arrow.array([getattr(value, part.name) for value in values], BIGINT).take(array.indices))
         details.append(Member(name, array.indices, kept))
-    return compute.coalesce(*found) if found else arrow.nulls(sent.count, BIGINT)
+    return [compute.coalesce(*columns) if columns else arrow.nulls(sent.count, BIGINT) for columns in found]
 
 
 def _plain_details(name: str, text: bytes) -> TokensDetails | UsualDetails:
@@ -138,8 +140,11 @@ def _is_there(text: bytes) -> bool:
     return bool(text) and text not in NOTHING
 
 
-def _decoded(text: bytes) -> tuple[CompletionUsage, int | None, int | None, bytes | None] | None:
-    """The usage of one run, its cached and its reasoning tokens, and its details."""
+_Details = tuple[int | None, int | None, int | None, bytes | None]
+
+
+def _decoded(text: bytes) -> tuple[CompletionUsage, *_Details] | None:
+    """The usage of one run; its cached, written and reasoning tokens, and its details."""
     refuse_deep(text, _DETAILS_LEVEL - 1)
     record, unknown, _ = _decode_one(text)
     return None if record is None else (record, *_details(record, unknown))
@@ -149,25 +154,25 @@ def _decode_each(runs: Sequence[int], sent: Iterable[bytes]) -> Usages:
     """The usage of texts, decoded one by one."""
     decoded = ((run, _decoded(text)) for run, text in zip(runs, sent, strict=True))
     found = [(run, *one) for run, one in decoded if one is not None]
-    kept_runs, records, cached, reasoning, details = zip(*found, strict=True) if found else ((),) * 5
+    kept_runs, records, cached, written, reasoning, details = zip(*found, strict=True) if found else ((),) * 6
     usages = RecordColumns(CompletionUsage)
     usages.add(records)
     return Usages(
         arrow.array(kept_runs, BIGINT),
         usages,
         arrow.array(cached, BIGINT),
+        arrow.array(written, BIGINT),
         arrow.array(reasoning, BIGINT),
         arrow.array(details, VARCHAR),
     )
 
 
-def _details(
-    record: CompletionUsage, unknown: Sequence[tuple[str, bytes]]
-) -> tuple[int | None, int | None, bytes | None]:
-    """Cached tokens, reasoning tokens, and the detail objects with whatever else has no column."""
+def _details(record: CompletionUsage, unknown: Sequence[tuple[str, bytes]]) -> _Details:
+    """Cached, written and reasoning tokens, and the detail objects with whatever else has no column."""
     sent = [(name, json_text.compact(value)) for name, value in unknown]
     others = dict(unknown)
-    cached, reasoning = (_of_objects(part, record, others, sent) for part in (_CACHED, _REASONING))
+    cached, written = _of_objects((_CACHED, _WRITTEN), record, others, sent)
+    [reasoning] = _of_objects((_REASONING,), record, others, sent)
     if cached is None:
         cached = _flat(_CACHED, others)
     if reasoning is None:
@@ -179,25 +184,29 @@ def _details(
         value = getattr(record, name)
         if isinstance(value, int) and isinstance(getattr(record, other), int):
             sent.append((name, str(value).encode()))
-    return cached, reasoning, json_object(sent)
+    return cached, written, reasoning, json_object(sent)
 
 
 def _of_objects(
-    part: _Part, record: CompletionUsage, others: Mapping[str, bytes], sent: list[tuple[str, bytes]]
-) -> int | None:
-    """A part of a token count, from the first detail object that has it; declared objects are added to `sent`."""
-    found: int | None = None
-    for name in part.objects:
+    parts: Sequence[_Part],
+    record: CompletionUsage,
+    others: Mapping[str, bytes],
+    sent: list[tuple[str, bytes]],
+) -> list[int | None]:
+    """Parts of a count, each from the first detail object that has it; declared objects are added to `sent`."""
+    found: list[int | None] = [None] * len(parts)
+    for name in parts[0].objects:
         text = bytes(getattr(record, name, b"")) or others.get(name, b"")
         if not _is_there(text):
             continue
         if name not in others:
             sent.append((name, json_text.compact(text)))
         try:
-            value: int | None = getattr(_DETAILS.decode(text), part.name)
+            details = _DETAILS.decode(text)
         except msgspec.DecodeError as error:
             raise unfit(error, f"$.usage.{name}") from None
-        found = value if found is None else found
+        values = [getattr(details, part.name) for part in parts]
+        found = [value if one is None else one for one, value in zip(found, values, strict=True)]
     return found
 
 

@@ -21,7 +21,8 @@ from msgspec import UNSET, Raw, Struct
 
 from runmart.ingest.parse.json_object import Members
 from runmart.models.quirks import NULL_WORDS, field_of
-from runmart.models.record_spec import SPECS, RecordSpec
+from runmart.models.record_spec import RecordSpec
+from runmart.models.record_specs import SPECS
 from runmart.models.records import ABSENT
 from runmart.models.statuses import RUN_STATUSES, STEP_OBJECT
 from runmart.models.wrappings import text_of
@@ -94,15 +95,17 @@ class Classifier:
         Raises:
             msgspec.DecodeError: It is no JSON object.
         """
-        said = self._spec_by_json.get(bytes(PEEK.decode(text).object))
-        return said or self.kind_of_members(_MEMBERS.decode(text), expected)
+        peek = PEEK.decode(text)
+        said = self._spec_by_json.get(bytes(peek.object))
+        return said if said and peek.status else self.kind_of_members(_MEMBERS.decode(text), expected)
 
     def kind_of_members(self, members: Mapping[str, Any], expected: RecordSpec | None = None) -> RecordSpec | str:
         """As `kind`, of an object's members: name to value as sent."""
         named = _named(members)
         name = _text(named.get("object")).strip()
-        if name in self._spec_by_object:
-            return self._spec_by_object[name]
+        if name in self._spec_by_object and (name == self._specs[0].object or named.keys() & {"id", "status"}):
+            is_deleted = "status" not in named and bytes(named.get("deleted", b"")) == b"true"
+            return f"{name}.deleted" if is_deleted else self._spec_by_object[name]
         if name and _is_other(name) and not _LIKE_RUN.fullmatch(name):
             return name[:_LONGEST_NAME]
         if expected is not None and not name and named.keys() & {"id", "status"}:
@@ -148,6 +151,8 @@ def _kind_of_other(named: Mapping[str, Any], name: str) -> str:
     if "step_details" in named:
         return STEP_OBJECT
     of = _text(named.get("type"))
+    if not name and "data" not in named and "." in of and _is_other(of):
+        return of[:_LONGEST_NAME]
     is_item = _ITEM_TYPES.fullmatch(of) and (of != "message" or named.keys() & {"role", "content"})
     return ITEM if is_item else (name or UNKNOWN)[:_LONGEST_NAME]
 

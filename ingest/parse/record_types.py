@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from runmart.models.record_spec import RUN, RecordSpec
+from runmart.models.record_spec import RecordSpec
+from runmart.models.record_specs import RUN
 from runmart.models.records import ABSENT
 from runmart.models.spellings import FieldNames
 

@@ -2,8 +2,8 @@
 
 Source: the HTML standard, "Server-sent events", section "Interpreting an event stream". Deviations, for transcripts as
 people save them: a line that begins with a brace is data without its prefix, and so is one that continues an unfinished
-value (the API's own documentation has both); an `event:` line after another or after data begins a new event, and so do
-data after a whole value (tools that drop empty lines).
+value (the API's own documentation has both); an `event:` line after another begins a new event, and so does one after
+data unless an empty line follows it, and so do data after a whole value (tools that drop empty lines).
 """
 
 import re
@@ -16,6 +16,7 @@ _COMMENT = re.compile(rb':[^"{\[\r\n]*(?=[\r\n]|\Z)')
 """A comment that looks like a piece of JSON is none."""
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_EMPTY_LINE = re.compile(rb"[ \t]*[\r\n]")
 _TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+"?|[\[\]{}]')
 _MAX_TEXT_BYTES = 1 << 20
 """Data that are no JSON go on for at most so many bytes."""
@@ -43,8 +44,8 @@ class _Lines:
         """Whether a line is a comment: a colon may also begin what continues data that have no prefixes."""
         return (self.depth <= 0 or self._has_prefixes) and _COMMENT.match(line) is not None
 
-    def take(self, line: bytes) -> bool:
-        """Add a line; False when it belongs to no event, or to the next one."""
+    def take(self, line: bytes, *, is_last: bool) -> bool:
+        """Add a line, maybe the last one before an empty one; False when it belongs to no event, or to the next one."""
         if line[:1] == b"{" and self._last[-1:] == b"}":
             return False  # a document of its own: see `blocks`
         self._last = line
@@ -58,7 +59,7 @@ class _Lines:
             self._has_prefixes = True
             return self._add(line[field.end() :])
         if field[2] == b"event":
-            if self.event is not None or self.data:
+            if self.event is not None or (self.data and not is_last):
                 return False
             self.event = line.partition(b":")[2].strip(SPACE)
         return True
@@ -86,7 +87,8 @@ def event_end(buffer: bytes, at: int, final: bool) -> int:  # noqa: FBT001 - see
         line = buffer[at:end]
         if not line.strip(SPACE):
             return following
-        if not lines.take(line) or (lines.depth <= 0 and at - start > _MAX_TEXT_BYTES):
+        is_last = _EMPTY_LINE.match(buffer, following) is not None
+        if not lines.take(line, is_last=is_last) or (lines.depth <= 0 and at - start > _MAX_TEXT_BYTES):
             return at
         at = following
     return at
@@ -95,11 +97,13 @@ def event_end(buffer: bytes, at: int, final: bool) -> int:  # noqa: FBT001 - see
 def items(text: bytes) -> Iterator[tuple[bytes, int, str, str]]:
     """The data of an event, with its name, and the comments beside it; see `Format.items`."""
     lines, first = _Lines(), 0
-    for number, line in enumerate(_LINE_END.split(text)):
+    found = _LINE_END.split(text)
+    for number, line in enumerate(found):
+        is_last = len(found) > number + 2 and not found[number + 1].strip(SPACE)
         had_data = bool(lines.data)
         if lines.is_comment(line):
             yield b"", number, "", COMMENT
-        elif line.strip(SPACE) and not lines.take(line):
+        elif line.strip(SPACE) and not lines.take(line, is_last=is_last):
             yield line, number, "", ""
         first = first if had_data or not line.strip(SPACE) else number
     if lines.event is not None or lines.data:

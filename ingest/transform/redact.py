@@ -16,7 +16,8 @@ import msgspec
 from msgspec import Raw
 
 from runmart.models.quirks import NOTHING
-from runmart.models.record_spec import SPECS, RecordSpec
+from runmart.models.record_spec import RecordSpec
+from runmart.models.record_specs import SPECS
 from runmart.models.records import TOOL_DEFINITIONS, CompletionUsage, RunStepRecord
 from runmart.models.redaction_policy import DROPPED_ERROR, ContentField, RedactionPolicy, Rule
 from runmart.models.spellings import FieldNames, Spellings
@@ -123,16 +124,19 @@ _PARTS: dict[str, _Shape] = {
 }
 
 
-def _shape(names: Mapping[str, str], content: Mapping[str, ContentField]) -> _Shape:
-    """The shape of a record: attribute to name as sent, and attributes that are texts and content."""
+def _shape(
+    names: Mapping[str, str], content: Mapping[str, ContentField], unstored: frozenset[str] = frozenset()
+) -> _Shape:
+    """The shape of a record: attribute to name as sent, attributes that are texts and content, and unstored ones."""
     inner = {sent: _PARTS[name] for name, sent in names.items() if name in _PARTS}
     texts: dict[str, ContentField] = {names[name]: rule for name, rule in content.items()}
-    return _Shape(frozenset(names.values()) - inner.keys() - texts.keys(), inner, texts, fields=FieldNames(names))
+    kept = {sent for name, sent in names.items() if name not in unstored} - inner.keys() - texts.keys()
+    return _Shape(frozenset(kept), inner, texts, fields=FieldNames(names))
 
 
 @cache
 def _record(spec: RecordSpec) -> _Shape:
-    return _shape(spec.sent_names(), spec.content)
+    return _shape(spec.sent_names(), spec.content, spec.unstored)
 
 
 @cache

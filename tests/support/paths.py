@@ -5,6 +5,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 REALDATA = ROOT / "tests" / "data" / "realdata"
+RESPONSES = ROOT / "tests" / "data" / "responses"
 """The recorded payloads."""
 FORMS = ROOT / "tests" / "data" / "forms"
 """Runs as other clients and programs write them, made up."""

@@ -11,7 +11,8 @@ from msgspec import UNSET, Raw, Struct, UnsetType, field
 from runmart.ingest.decode.decoder import Decoder
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.transform.redact import Redactor
-from runmart.models.record_spec import RUN, SPECS, RecordSpec
+from runmart.models.record_spec import RecordSpec
+from runmart.models.record_specs import RUN, SPECS
 from runmart.models.records import ABSENT, Instant, Int64, NonEmpty
 from runmart.models.redaction_policy import RedactionPolicy
 from runmart.models.statuses import TERMINAL_STATUSES

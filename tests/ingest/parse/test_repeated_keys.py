@@ -8,7 +8,7 @@ from runmart.ingest.decode.observations import ObservationBuilder
 from runmart.ingest.decode.whole import WholeDecoder
 from runmart.ingest.parse.classify import Classifier
 from runmart.ingest.parse.repeated_keys import columns_may_repeat_key, may_repeat_key
-from runmart.models.record_spec import RUN
+from runmart.models.record_specs import RUN
 from tests.support.paths import REALDATA
 from tests.support.recorded import FILES
 

@@ -161,3 +161,11 @@ def test_an_event_is_recognised_by_its_first_line(start: bytes) -> None:
 def test_other_lines_are_no_events(start: bytes) -> None:
     """What may hold a value elsewhere than in its data is no event."""
     assert not is_event(start, 0)
+
+
+@pytest.mark.parametrize("block", [5, 1 << 20])
+def test_a_name_may_stand_behind_its_data(block: int) -> None:
+    """An `event:` line between data and an empty line names these data, as the standard has it."""
+    text = b"".join(b'data: {"id": "run_%d", "status": "queued"}\nevent: thread.run.queued\n\n' % n for n in range(3))
+    seen = decode(text, block=block, chunk=block)
+    assert (seen.ids, seen.rejects) == (["run_0", "run_1", "run_2"], [])
