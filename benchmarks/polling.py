@@ -253,6 +253,14 @@ def measured(server: Server, states: Sequence[State], into: Figures, *, threads:
             into.add(situation, state.name, done, added)
 
 
+def _earlier(checkout: Path | None) -> str:
+    """Which commit an earlier state is."""
+    if checkout is None:
+        return ""
+    asked = ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"]
+    return f"before: {subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()}; "
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -280,7 +288,8 @@ def main() -> None:
     columns = ("runmart", "deadline, s", "pulls", "threads asked", "requests a thread", "new runs found")
     text = "\n\n".join(
         [
-            f"{given.threads:,} threads, {given.runs:,} runs, {given.rounds} rounds; {machine()}",
+            f"{_earlier(given.before)}{given.threads:,} threads, {given.runs:,} runs, "
+            f"rounds: {given.rounds}; {machine()}",
             figures.requests(),
             figures.times(list(checkouts)),
             f"{YOUNG_THREADS} threads, each with 3 runs of the last minutes:",

@@ -34,7 +34,7 @@ def column(
         extras: Undeclared fields that have no column (shape: n).
     """
     members = [
-        *_adopted_fields(columns, adopted),
+        *_whole_fields(columns, [*adopted, *((spec.sent_names()[name], name) for name in sorted(spec.whole))]),
         *_unknown_members(columns, spec, unknown),
         *_agents(columns),
     ]
@@ -49,8 +49,9 @@ def column(
     return arrow.array(map(json_object, whole), VARCHAR)
 
 
-def _adopted_fields(columns: RecordColumns, adopted: Iterable[tuple[str, str]]) -> Iterator[Member]:
-    for name, attribute in adopted:
+def _whole_fields(columns: RecordColumns, fields: Iterable[tuple[str, str]]) -> Iterator[Member]:
+    """Fields that are kept whole: name as sent, name of the column."""
+    for name, attribute in fields:
         if columns.is_sent(attribute):
             array, texts = columns.encoded(attribute)
             for text in texts:
@@ -63,12 +64,6 @@ def _unknown_members(
 ) -> Iterator[Member]:
     """Objects with unknown members, and those of which only a meaning is stored elsewhere."""
     names = spec.sent_names()
-    for name in spec.whole:
-        array, texts = columns.encoded(name)
-        for text in texts:
-            refuse_deep(text, level=2)
-        if any(texts):
-            yield Member(names[name], array.indices, [text or None for text in texts])
     for name in unknown.keys() | spec.meanings.keys():
         array, texts = columns.encoded(name)
         values = [text if text[:1] == b"{" else None for text in texts] if name in spec.meanings else unknown[name]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import duckdb
 
 from runmart.ingest.errors import SettingsError
-from runmart.ingest.pull.source_state import SourceState, read_state
+from runmart.ingest.pull.source_state import SourceState, has_table, read_state
 from runmart.ingest.pull.steps import UnreadSteps
 from runmart.ingest.pull.thread_lists import checked
 from runmart.ingest.pull.thread_state import COMPLETE, GONE, PARTIAL, OpenRun, Thread
@@ -101,7 +101,7 @@ class Schedule:
         with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
             self.state = read_state(warehouse, self._source)
             self.pruned = _pruned(warehouse)
-            if not _has_threads(warehouse):
+            if not has_table(warehouse, "threads"):
                 return
             found = warehouse.sql(
                 "select thread_id from runmart.threads where source = ?", params=[self._source]
@@ -132,11 +132,12 @@ class Schedule:
         if not exists(self._warehouse):
             return
         with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
+            read = "union select thread_id from runmart.threads where source = $1"
             found = warehouse.execute(
                 f"""
-                select distinct thread_id from main.runs where source = ? and thread_id is not null
-                {"union select thread_id from runmart.threads where source = ?" if _has_threads(warehouse) else ""}""",
-                [self._source] * (2 if _has_threads(warehouse) else 1),
+                select distinct thread_id from main.runs where source = $1 and thread_id is not null
+                {read if has_table(warehouse, "threads") else ""}""",
+                [self._source],
             )
             while rows := found.fetchmany(_ADDED):
                 self.add(thread_id for (thread_id,) in rows)
@@ -186,7 +187,7 @@ class Schedule:
         if not exists(self._warehouse):
             return []
         with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
-            if not _has_table(warehouse, "unread_steps"):
+            if not has_table(warehouse, "unread_steps"):
                 return []
             wanted = self._connection.sql("select distinct thread_id from wanted").to_arrow_table()
             warehouse.register("wanted", wanted)
@@ -287,7 +288,7 @@ class Schedule:
 
     def _copy(self, warehouse: "DuckDBPyConnection") -> None:
         """Copy the state and the open runs of the wanted threads from the warehouse."""
-        if not _has_threads(warehouse):
+        if not has_table(warehouse, "threads"):
             return
         wanted = self._connection.sql("select distinct thread_id from wanted").to_arrow_table()
         warehouse.register("wanted", wanted)
@@ -320,21 +321,9 @@ class Schedule:
         return found
 
 
-def _has_table(warehouse: "DuckDBPyConnection", name: str) -> bool:
-    """Whether the warehouse has a bookkeeping table, which older versions of runmart did not create."""
-    found = warehouse.execute(
-        "select count(*) from duckdb_tables() where schema_name = 'runmart' and table_name = ?", [name]
-    ).fetchall()
-    return bool(found[0][0])
-
-
-def _has_threads(warehouse: "DuckDBPyConnection") -> bool:
-    return _has_table(warehouse, "threads")
-
-
 def _pruned(warehouse: "DuckDBPyConnection") -> float | None:
     """Since when runs are kept, in seconds since 1970; None where none were pruned."""
-    if not _has_table(warehouse, "prunes"):
+    if not has_table(warehouse, "prunes"):
         return None
     [(pruned,)] = warehouse.execute(
         "select epoch(max(older_than)) from runmart.prunes where lifted_at is null and not content_only"

@@ -40,7 +40,7 @@ class SourceState:
 
 def read_state(connection: "DuckDBPyConnection", source: str) -> SourceState:
     """The state of a source; an empty one where it was never pulled, or the schema is older than the table."""
-    if not _is_there(connection):
+    if not has_table(connection, SOURCES.name):
         return SourceState()
     rows = connection.execute(
         f"""
@@ -62,8 +62,9 @@ def state_row(source: str, state: SourceState) -> tuple[object, ...]:
     return source, microseconds(pulled), microseconds(started), *rest, json.dumps(front)
 
 
-def _is_there(connection: "DuckDBPyConnection") -> bool:
+def has_table(connection: "DuckDBPyConnection", name: str) -> bool:
+    """Whether a warehouse has a bookkeeping table, which older versions of runmart did not create."""
     found = connection.execute(
-        "select 1 from duckdb_tables() where schema_name = ? and table_name = ?", [SCHEMA, SOURCES.name]
+        "select 1 from duckdb_tables() where schema_name = ? and table_name = ?", [SCHEMA, name]
     ).fetchall()
     return bool(found)

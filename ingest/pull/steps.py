@@ -103,12 +103,11 @@ class StepRequests:
 
     async def read(self, steps: UnreadSteps) -> bool:
         """Request the steps of a run; whether they came, or the run is not on the server any more."""
-        name = f"the steps of run {steps.run_id}"
+        name, steps = f"the steps of run {steps.run_id}", self._unread.ask(steps)
         if why := ids.fault(steps.run_id):
             self._fail(name, ThreadError(f"no server can be asked for them, as its id is none: {why}"))
             self._unread.read(steps)  # it is said once
             return True
-        steps = self._unread.ask(steps)
         try:
             reader = ListReader(partial(self._pages.steps, steps.thread_id, steps.run_id), self._manners)
             async for page in reader.pages():

@@ -5,7 +5,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 REALDATA = ROOT / "tests" / "data" / "realdata"
+"""The recorded payloads of the threads/runs API."""
 RESPONSES = ROOT / "tests" / "data" / "responses"
-"""The recorded payloads."""
+"""Those of the Responses API."""
 FORMS = ROOT / "tests" / "data" / "forms"
 """Runs as other clients and programs write them, made up."""

@@ -4,16 +4,21 @@ import csv
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.support.paths import REALDATA
 
 FOLDERS = sorted(path.name for path in REALDATA.iterdir() if path.is_dir())
-MANIFEST = list(
-    csv.DictReader(
-        (REALDATA / "MANIFEST.tsv").read_text(encoding="utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE
-    )
-)
+
+
+def manifest(folder: Path) -> list[dict[str, str]]:
+    """The rows of the record of origin of a folder of payloads."""
+    lines = (folder / "MANIFEST.tsv").read_text(encoding="utf-8").splitlines()
+    return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+MANIFEST = manifest(REALDATA)
 FILES = [row["file"] for row in MANIFEST]
 RECORDED_HTTP = [row["file"] for row in MANIFEST if row["note"].startswith("recorded HTTP")]
 

@@ -1,17 +1,13 @@
 """The contents of recorded payloads of the Responses API, read with Python's `json` only, as expected values."""
 
-import csv
 import json
 from collections.abc import Iterator
 from typing import Any, cast
 
 from tests.support.paths import RESPONSES
+from tests.support.recorded import manifest
 
-MANIFEST = list(
-    csv.DictReader(
-        (RESPONSES / "MANIFEST.tsv").read_text(encoding="utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE
-    )
-)
+MANIFEST = manifest(RESPONSES)
 FILES = [row["file"] for row in MANIFEST]
 FOLDERS = sorted({file.partition("/")[0] for file in FILES})
 

@@ -156,3 +156,17 @@ def test_short_pulls_read_the_steps_of_a_page_in_parts(server: TestServer, wareh
     assert len(counts) > 2
     server.steer("settings", delay_seconds=0)
     assert pulled(server, warehouse, steps=True).is_complete
+
+
+def test_steps_of_a_run_whose_id_is_none_are_named_once(server: TestServer, warehouse: Path) -> None:
+    """No server can be asked for them: they are missed once, and not owed, also where they were noted before."""
+    server.world(threads=1, runs=1)
+    pulled(server, warehouse, steps=True)
+    with duckdb.connect(warehouse) as connection:
+        connection.execute("""
+            insert into runmart.unread_steps
+            select source, thread_id, '..', now(), null from runmart.threads""")
+    outcome = pulled(server, warehouse, steps=True)
+    assert "the steps of run ..: no server can be asked for them" in str(outcome.first_failure)
+    assert query(warehouse, UNREAD) == [(0,)]
+    assert pulled(server, warehouse, steps=True).is_complete
