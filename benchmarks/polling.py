@@ -288,8 +288,8 @@ def main() -> None:
     columns = ("runmart", "deadline, s", "pulls", "threads asked", "requests a thread", "new runs found")
     text = "\n\n".join(
         [
-            f"{_earlier(given.before)}{given.threads:,} threads, {given.runs:,} runs, "
-            f"rounds: {given.rounds}; {machine()}",
+            _earlier(given.before)
+            + f"{given.threads:,} threads, {given.runs:,} runs, rounds: {given.rounds}; {machine()}",
             figures.requests(),
             figures.times(list(checkouts)),
             f"{YOUNG_THREADS} threads, each with 3 runs of the last minutes:",
