@@ -88,6 +88,13 @@ def _assistant_version(columns: RecordColumns) -> Array:
     return found
 
 
+def _object(columns: RecordColumns) -> Array:
+    """`response`, where a server does not say so."""
+    array, said = columns.encoded("object")
+    found = arrow.dictionary(array.indices, said, VARCHAR)
+    return compute.fill_null(found.dictionary_decode(), "response").dictionary_encode()
+
+
 RESPONSE = RecordSpec(
     object="response",
     record=ResponseRecord,
@@ -105,7 +112,7 @@ RESPONSE = RecordSpec(
         "truncation_strategy": _truncation,
         "instructions": _instructions,
     },
-    derived={"assistant_id": _assistant_id, "assistant_version": _assistant_version},
+    derived={"object": _object, "assistant_id": _assistant_id, "assistant_version": _assistant_version},
     whole=frozenset({"agent_reference", "agent", "prompt"}),
     unstored=frozenset({"output", "output_text", "input"}),
     statuses={"complete": "completed"},
@@ -113,8 +120,8 @@ RESPONSE = RecordSpec(
 )
 """The response of the Responses API. Source: the OpenAI API description, `Response` and `ResponseStreamEvent`."""
 
-SPECS: tuple[RecordSpec, ...] = (RUN,)
-"""The kinds that are stored; responses are skipped, until there are columns for what only they have.
+SPECS: tuple[RecordSpec, ...] = (RUN, RESPONSE)
+"""The kinds that are stored.
 
 What does not say what it is, or uses a server's own word for it, is of the first kind.
 """

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from runmart.ingest.load.precedence import LATEST, LATEST_STEP, RANK, fields_of_run
+from runmart.ingest.load.precedence import CREATED_AT, KEEPS_EARLIEST, LATEST, LATEST_STEP, RANK, fields_of_run
 from runmart.models.batches import OBSERVATION, Batches, shift
 from runmart.models.columns import BIGINT, JSON, VARCHAR, Column, Table
+from runmart.models.observations import RUN_CREATED_AT
 from runmart.models.tables.all import TABLES
 from runmart.models.tables.runs import RUNS
 from runmart.models.tables.steps import STEPS
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _OF_OBSERVATION = ("observed_at", "observed_position", "load_id")
 """Columns that describe the observation, not the run."""
+
+_NOT_CONTENT = (*_OF_OBSERVATION, RUN_CREATED_AT.name)
 
 
 class Counts(NamedTuple):
@@ -84,10 +87,11 @@ def _merge(connection: "DuckDBPyConnection", observations: int) -> Counts:
         return Counts(distinct, 0, 0)
     of_found = _of_found(connection)
     _rank(connection, of_found)
-    counts = connection.execute("""
+    new, updated, keeps_earliest = connection.execute("""
         select
             count(*) filter (where row_id is null),
-            count(*) filter (where is_changed and row_id is not null)
+            count(*) filter (where is_changed and row_id is not null),
+            (select coalesce(bool_or(keeps_earliest), false) from contenders)
         from winners""").fetchall()[0]
     connection.execute(f"""
         update main.runs set {", ".join(f"{name} = winner.{name}" for name in _OF_OBSERVATION)}
@@ -105,14 +109,49 @@ def _merge(connection: "DuckDBPyConnection", observations: int) -> Counts:
                 f"delete from main.{table.name} where run_id in ({replaced.format('run_id')}) and {of_found}"
             )
     _insert(connection, f"{OBSERVATION} in (select {OBSERVATION} from winners where is_changed)")
-    return Counts(counts[0], counts[1], observations - sum(counts))
+    if keeps_earliest:
+        _set_earliest(connection)
+    return Counts(new, updated, observations - new - updated)
+
+
+def _set_earliest(connection: "DuckDBPyConnection") -> None:
+    """Set `created_at` of the contested responses to the earliest of all their observations.
+
+    The rows count as written by this load: a lake rewrites the partitions of such rows.
+    """
+    [(changed,)] = connection.execute(f"""
+        create or replace temp table earliest as
+        with found as (
+            select run_id, min(created_at) as created_at, max(load_id) as load_id
+            from contenders where keeps_earliest
+            group by run_id having count(*) > 1
+        )
+        select runs.rowid as row_id, found.*, runs.created_at as created_before
+        from main.runs join found using (run_id)
+        where {KEEPS_EARLIEST} and runs.created_at is distinct from found.created_at""").fetchall()
+    if not changed:
+        return
+    rows = _of_runs(connection, "(select created_before as created_at from earliest)")
+    for table in TABLES:
+        if table is not RUNS:
+            connection.execute(f"""
+                update main.{table.name} as child set run_created_at = earliest.created_at
+                from earliest where child.run_id = earliest.run_id and {rows}""")
+    connection.execute("""
+        update main.runs set created_at = earliest.created_at, load_id = earliest.load_id
+        from earliest where runs.rowid = earliest.row_id""")
 
 
 def _of_found(connection: "DuckDBPyConnection") -> str:
     """A condition that holds for all child rows of the found runs, and lets DuckDB skip rows of other times."""
-    earliest, latest, unknown = connection.execute("""
+    return _of_runs(connection, "main.runs where rowid in (select row_id from found)")
+
+
+def _of_runs(connection: "DuckDBPyConnection", runs: str) -> str:
+    """The same for rows with the `created_at` of runs."""
+    earliest, latest, unknown = connection.execute(f"""
         select cast(min(created_at) as varchar), cast(max(created_at) as varchar), count(*) - count(created_at)
-        from main.runs where rowid in (select row_id from found)""").fetchall()[0]
+        from {runs}""").fetchall()[0]
     within = f"run_created_at between '{earliest}' and '{latest}'" if earliest else "false"
     return f"({within} or run_created_at is null)" if unknown else f"({within})"
 
@@ -179,6 +218,8 @@ def _rank(connection: "DuckDBPyConnection", of_found: str) -> None:
 
 def _digested(column: Column[Any]) -> str:
     """A column as part of the content: texts and JSON, which may be large, by their digest."""
+    if column.name == "created_at":
+        return CREATED_AT
     return f"md5(cast({column.name} as varchar))" if column.type in {VARCHAR, JSON} else column.name
 
 
@@ -191,7 +232,7 @@ def _contents(prefix: str, observation: str, of_runs: str, of_others: str) -> st
     parts = " union all ".join(
         f"""
             select run_id, {observation} as {OBSERVATION}, md5_number(cast(json_array('{table.name}', {
-            ", ".join(_digested(column) for column in table.columns if column.name not in _OF_OBSERVATION)
+            ", ".join(_digested(column) for column in table.columns if column.name not in _NOT_CONTENT)
         }) as varchar)) as digest,
                 {fields_of_run(table)} as fields
             from {prefix}{table.name}

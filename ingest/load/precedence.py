@@ -21,13 +21,17 @@ These fields are not counted:
   has the same instants before and after, and the later observation must win.
 * `expires_at`: servers take it away when a run ends, so its absence may be the later word. The same goes for a step's.
 * `id` and `status`, which every record has.
+
+Servers stamp a response anew with each event of it, and some with the time of its answer. So `created_at` of responses
+takes no part in the order; what is stored is the earliest of all observations.
 """
 
 from typing import Any
 
 from runmart.ingest.sql_text import quoted
 from runmart.models.columns import JSON, VARCHAR, Column, Table
-from runmart.models.records import RunRecord, RunStepRecord
+from runmart.models.record_specs import RESPONSE
+from runmart.models.records import RunFields, RunStepRecord
 from runmart.models.statuses import LIFECYCLE_INSTANTS, STEP_INSTANTS, TERMINAL_STATUSES, TERMINAL_STEP_STATUSES
 from runmart.models.tables.errors import ERRORS
 from runmart.models.tables.runs import RUNS
@@ -37,7 +41,10 @@ from runmart.models.tables.usage import USAGE
 _NOT_COUNTED = {"id", "status", "agent_id", "required_action", "expires_at", "expired_at"}
 """Fields that rule 3 leaves out; what `agent_id` says is in the column `assistant_id`."""
 
-_TOKENS = ("prompt_tokens", "cached_prompt_tokens", "completion_tokens", "reasoning_tokens", "total_tokens")
+_TOKENS = (
+    *("prompt_tokens", "cached_prompt_tokens", "cache_write_tokens"),
+    *("completion_tokens", "reasoning_tokens", "total_tokens"),
+)
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "tools": ("tool_count",),
     "truncation_strategy": ("truncation_type", "truncation_last_messages"),
@@ -50,21 +57,29 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 _ROWS: dict[str, tuple[str, ...]] = {USAGE.name: (*_TOKENS, "details"), ERRORS.name: ("code", "message")}
 """Tables that have a row for a field of a run, and the columns of it that are counted."""
 
+KEEPS_EARLIEST = f"coalesce(object = {quoted(RESPONSE.object)}, false)"
+"""SQL over `runs`: whether the earliest `created_at` of all observations is stored."""
+
+CREATED_AT = f"case when not {KEEPS_EARLIEST} then created_at end"
+"""SQL over `runs`: `created_at` as far as it takes part in the order."""
+
 _EMPTY_JSON = r"\s*(null|\{\s*\}|\[\s*\]|\"\")\s*"
 
 
-def _has_value(column: Column[Any]) -> str:
+def _has_value(table: Table[Any], column: Column[Any]) -> str:
     name = column.name
     if column.type == JSON:
         return f"coalesce(not regexp_full_match(cast({name} as varchar), '{_EMPTY_JSON}'), false)"
     if column.type == VARCHAR:
         return f"coalesce({name} <> '', false)"
+    if name == "created_at":
+        return f"({CREATED_AT}) is not null" if table is RUNS else "created_at is not null"
     return f"coalesce({name} > 0, false)" if name == "tool_count" else f"{name} is not null"
 
 
 def _sum(table: Table[Any], names: tuple[str, ...]) -> str:
     """How many of these columns have a value; 0 where the table has none of them."""
-    found = [_has_value(column) for column in table.columns if column.name in names]
+    found = [_has_value(table, column) for column in table.columns if column.name in names]
     return " + ".join(f"cast({one} as bigint)" for one in found) or "0"
 
 
@@ -76,7 +91,7 @@ def _sum_of_fields(table: Table[Any], fields: tuple[str, ...]) -> str:
 def fields_of_run(table: Table[Any]) -> str:
     """SQL: how many values of its run a row of one of the four tables holds; rule 3 takes their sum."""
     if table is RUNS:
-        return _sum_of_fields(RUNS, RunRecord.__struct_fields__)
+        return _sum_of_fields(RUNS, RunFields.__struct_fields__)
     return _sum(table, _ROWS.get(table.name, ()))
 
 
@@ -86,10 +101,14 @@ def _ended(statuses: tuple[str, ...]) -> str:
 
 RANK = f"""
     {_ended(TERMINAL_STATUSES)} as has_ended,
-    greatest({", ".join(LIFECYCLE_INSTANTS)}) as last_event_at,
+    greatest({CREATED_AT}, {", ".join(one for one in LIFECYCLE_INSTANTS if one != "created_at")}) as last_event_at,
+    {KEEPS_EARLIEST} as keeps_earliest,
+    created_at,
+    load_id,
     observed_at,
     observed_position"""
-"""SQL over `runs`: what `LATEST` needs beside the sums `fields` and `content` over the rows of an observation."""
+"""SQL over `runs`: what `LATEST` needs beside the sums `fields` and `content` over the rows of an observation; and what
+the earliest `created_at` needs."""
 
 LATEST = (
     "has_ended desc, last_event_at desc nulls last, fields desc, observed_at desc, observed_position desc, content desc"

@@ -9,13 +9,13 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from runmart.ingest.decode.decoder import Decoder, ParsedBlock
-from runmart.ingest.decode.result import BlockCounts
+from runmart.ingest.decode.result import BlockCounts, Decoded
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.transform.admission import ADMIT_ALL, AdmissionFilter
 from runmart.ingest.transform.flatten import flatten
 from runmart.models.batches import Batches
 from runmart.models.observations import Origin, Reject
-from runmart.models.tables.steps import batch
+from runmart.models.tables.steps import batch, item_batch
 
 
 class Converted(NamedTuple):
@@ -30,7 +30,7 @@ class Converted(NamedTuple):
     """Objects that are no records, by kind."""
     pages: int
     steps: pa.RecordBatch | None
-    """Steps of runs; None when the blocks hold none."""
+    """Steps of runs, and items in the outputs of responses; None when the blocks hold none."""
     pruned: int = 0
     """Observations that were left out because their runs were pruned."""
 
@@ -50,7 +50,7 @@ class Converter:
         with _no_garbage_collection():
             decoded = self._decoder.observe(parsed)
             batches = [flatten(observations) for observations in decoded.observations]
-            steps = batch(decoded.steps) if decoded.steps else None
+            steps = _steps(decoded)
         found = Converted(batches, decoded.rejects, decoded.counts, decoded.skipped, decoded.pages, steps)
         return found if admission.is_open else admit(found, admission)
 
@@ -64,6 +64,13 @@ def admit(found: Converted, admission: AdmissionFilter) -> Converted:
         steps=None if found.steps is None else admission.steps(found.steps),
         pruned=sum(batch.runs.num_rows for batch in found.batches) - sum(batch.runs.num_rows for batch in batches),
     )
+
+
+def _steps(decoded: Decoded) -> pa.RecordBatch | None:
+    """Steps of runs, and items in the outputs of responses."""
+    found = [batch(decoded.steps)] if decoded.steps else []
+    found += [items for one in decoded.observations if (items := item_batch(one)) is not None]
+    return pa.concat_batches(found) if found else None
 
 
 @contextmanager

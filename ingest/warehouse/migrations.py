@@ -198,6 +198,13 @@ PACK_COLUMNS = (
     AddedColumn("rejects", "last_line"),
 )
 
+RESPONSE_COLUMNS = (
+    *(AddedColumn("runs", name) for name in ("previous_run_id", "assistant_version", "service_tier", "background")),
+    AddedColumn("runs", "waits_for_client"),
+    AddedColumn("usage", "cache_write_tokens"),
+    *(AddedColumn("steps", name) for name in ("position", "item_id", "name")),
+)
+
 MIGRATIONS = (
     Migration(1, "create the tables", create_tables),
     Migration(2, "add run_created_at to usage, tools and errors", add_run_created_at),
@@ -213,6 +220,7 @@ MIGRATIONS = (
         "add runmart.sources and runmart.unread_steps, and read threads again whose watermarks may hide runs",
         add_sources,
     ),
+    adding(11, "add columns of responses to runs, usage and steps", *RESPONSE_COLUMNS),
 )
 """In order. A released migration is never changed: a new one follows it, made by `adding` where it adds columns."""
 

@@ -1,4 +1,4 @@
-"""The table `steps`: one row per step of a run."""
+"""The table `steps`: one row per step of a run, or item in the output of a response."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -8,10 +8,12 @@ import pyarrow as pa
 from msgspec import UNSET
 
 from runmart.models import arrow
-from runmart.models.columns import BIGINT, JSON, TIMESTAMPTZ, VARCHAR, Column, Getter, Table
-from runmart.models.observations import Origin
+from runmart.models.arrow import Array, compute
+from runmart.models.columns import BIGINT, INTEGER, JSON, TIMESTAMPTZ, VARCHAR, Column, Getter, Table
+from runmart.models.observations import Observations, Origin
 from runmart.models.quirks import microseconds
 from runmart.models.records import RunStepRecord
+from runmart.models.tables.runs import RUNS
 
 
 class StepRow(NamedTuple):
@@ -62,21 +64,29 @@ def _tokens(name: str) -> Getter[StepRows]:
     return _each(lambda row: row.tokens.get(name), BIGINT)
 
 
+def _of_items(arrow_type: pa.DataType) -> Getter[StepRows]:
+    """A column that only the items of outputs fill."""
+    return lambda rows: arrow.nulls(len(rows), arrow_type)
+
+
 def _tool_types(row: StepRow) -> bytes | None:
     return None if row.tool_types is None else msgspec.json.encode(row.tool_types)
 
 
 STEPS: Table[StepRows] = Table(
     "steps",
-    grain="one row per step of a run",
+    grain="one row per step of a run, or item in the output of a response",
     purpose="Steps of runs: messages written and tools called, at their latest observation.",
     columns=(
-        Column("step_id", VARCHAR, _sent("id"), "The step"),
+        Column("step_id", VARCHAR, _sent("id"), "The step; of a response's item, RESPONSE/POSITION, since servers use an item's id again"),
+        Column("item_id", VARCHAR, _of_items(VARCHAR), "Id of a response's item, as sent"),
+        Column("position", INTEGER, _of_items(INTEGER), "Position of an item in the output of its response, from 0"),
         Column("source", VARCHAR, _each(lambda row: row.origin.source, VARCHAR), "Label of the runs (--source)"),
-        Column("run_id", VARCHAR, _sent("run_id"), "The run"),
+        Column("run_id", VARCHAR, _sent("run_id"), "The run, or response"),
         Column("thread_id", VARCHAR, _sent("thread_id"), "The thread"),
         Column("assistant_id", VARCHAR, _sent("assistant_id"), "The assistant"),
-        Column("type", VARCHAR, _sent("type"), "message_creation or tool_calls"),
+        Column("type", VARCHAR, _sent("type"), "message_creation or tool_calls; of a response's item, its type, such as message, reasoning or function_call"),
+        Column("name", VARCHAR, _of_items(VARCHAR), "Name of the tool that a response's item calls"),
         Column("status", VARCHAR, _sent("status"), "in_progress, completed, failed, cancelled or expired"),
         Column("created_at", TIMESTAMPTZ, _instant("created_at"), "When it was created"),
         Column("expired_at", TIMESTAMPTZ, _instant("expired_at", "expires_at"), "Expiry time, past or future"),
@@ -104,3 +114,34 @@ def batch(rows: StepRows) -> pa.RecordBatch:
     return arrow.record_batch(
         [column.getter(rows) for column in STEPS.columns], [column.name for column in STEPS.columns]
     )
+
+
+_OF_RESPONSE = ("source", "run_id", "thread_id", "assistant_id", "observed_at", "observed_position", "load_id")
+"""Columns of an item that are those of its response."""
+
+
+def item_batch(responses: Observations) -> pa.RecordBatch | None:
+    """The items in the outputs of responses as a record batch, in the form of `batch`; None where there are none."""
+    items = responses.output
+    if items is None or not len(items.runs):
+        return None
+    getters: dict[str, Getter[Observations]] = {column.name: column.getter for column in RUNS.columns}
+    found: dict[str, Array] = {name: _plain(getters[name](responses)).take(items.runs) for name in _OF_RESPONSE}
+    found |= {
+        "step_id": compute.binary_join_element_wise(found["run_id"], items.positions.cast(VARCHAR), "/"),
+        "item_id": items.ids,
+        "position": items.positions.cast(INTEGER),
+        "type": items.types,
+        "name": items.names,
+        "status": items.statuses,
+    }
+    columns = [found.get(column.name, arrow.nulls(len(items.runs), _stored(column.type))) for column in STEPS.columns]
+    return arrow.record_batch(columns, [column.name for column in STEPS.columns])
+
+
+def _plain(column: Array) -> Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _stored(arrow_type: pa.DataType) -> pa.DataType:
+    return VARCHAR if arrow_type == JSON else arrow_type

@@ -40,6 +40,7 @@ USAGE: Table[UsageRows] = Table(
         Column("run_id", VARCHAR, lambda rows: rows.run_id, "The run"),
         Column("prompt_tokens", BIGINT, _first("prompt_tokens", "input_tokens"), "Prompt tokens, cached ones included"),
         Column("cached_prompt_tokens", BIGINT, lambda rows: rows.usage.cached_prompt_tokens, "Cached prompt tokens"),
+        Column("cache_write_tokens", BIGINT, lambda rows: rows.usage.cache_write_tokens, "Prompt tokens written to the cache, part of prompt tokens"),
         Column("completion_tokens", BIGINT, _first("completion_tokens", "output_tokens"), "Completion tokens, reasoning ones included"),
         Column("reasoning_tokens", BIGINT, lambda rows: rows.usage.reasoning_tokens, "Reasoning tokens, part of completion tokens"),
         Column("total_tokens", BIGINT, lambda rows: rows.usage.columns.array("total_tokens"), "Total tokens, as sent"),

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 import runmart.ingest.load.loader as load_module
 from runmart.models.statuses import LIFECYCLE_INSTANTS, TERMINAL_STATUSES
+from runmart.models.tables.runs import RUNS
+from runmart.models.tables.usage import USAGE
 from tests.support.command import command
 from tests.support.warehouse import assert_sound, load, page, query, run, tables, write
 
@@ -35,6 +37,24 @@ CONTENTS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 )
 
 
+RESPONSES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "id": st.sampled_from(["resp_a", "resp_b"]),
+        "object": st.just("response"),
+        "status": st.sampled_from(["queued", "in_progress", "completed", "incomplete"]),
+    },
+    optional={
+        "created_at": INSTANTS,
+        "completed_at": INSTANTS,
+        "metadata": st.sampled_from([{"a": "1"}, {"a": "2"}]),
+        "usage": st.sampled_from([None, {"total_tokens": 1}, {"total_tokens": 2}]),
+        "tools": st.sampled_from([[], [{"type": "web_search"}], [{"type": "function", "name": "f"}]]),
+        "output": st.sampled_from([[], [{"type": "message"}], [{"type": "reasoning"}, {"type": "function_call"}]]),
+        "unheard_of": st.sampled_from([1, 2]),
+    },
+)
+
+
 class File(NamedTuple):
     """One input: its runs, its time, its label."""
 
@@ -46,7 +66,7 @@ class File(NamedTuple):
 FILES = st.lists(
     st.builds(
         File,
-        st.lists(CONTENTS, min_size=1, max_size=4),
+        st.lists(st.one_of(CONTENTS, RESPONSES), min_size=1, max_size=4),
         st.sampled_from([1_800_000_000, 1_800_000_001]),
         st.sampled_from(["acme", "bolt"]),
     ),
@@ -87,6 +107,10 @@ def test_any_order_any_split_any_number_of_times_gives_the_same_tables(
         assert tables(load_files(folder, again, groups, reload=True)) == expected
 
 
+_RUNS = {column.name: place for place, column in enumerate(RUNS.columns)}
+_USAGE = {column.name: place for place, column in enumerate(USAGE.columns)}
+
+
 def _total_tokens(content: dict[str, Any]) -> int | None:
     usage: dict[str, int] = content.get("usage") or {}
     return usage.get("total_tokens")
@@ -94,8 +118,11 @@ def _total_tokens(content: dict[str, Any]) -> int | None:
 
 def precedence(file: File, position: int, content: dict[str, Any]) -> tuple[Any, ...]:
     """The sort key of rules 1 to 5 of the merge precedence."""
-    instants = [value for name in LIFECYCLE_INSTANTS if (value := content.get(name)) is not None]
-    fields = [value for name, value in content.items() if value not in (None, []) and name != "unheard_of"]
+    left_out = {"created_at"} if content.get("object") == "response" else set[str]()
+    told = {name: value for name, value in content.items() if name not in left_out}
+    instants = [value for name in LIFECYCLE_INSTANTS if (value := told.get(name)) is not None]
+    left_out = {"unheard_of", "output"}
+    fields = [value for name, value in told.items() if value not in (None, []) and name not in left_out]
     values = len(fields) + max(len(content.get("last_error") or {}) - 1, 0)  # code and message count by themselves
     return (content["status"] in TERMINAL_STATUSES, max(instants, default=0), values, file.modified_at, position)
 
@@ -119,7 +146,7 @@ def test_the_stored_observation_is_the_one_that_the_contract_names(files: list[F
             seen.setdefault(content["id"], []).append((rank, file.source, content))
     with tempfile.TemporaryDirectory() as name:
         rows = tables(load_files(Path(name), files, [0] * len(files)))
-    totals = {row[0]: row[5] for row in rows["usage"]}
+    totals = {row[0]: row[_USAGE["total_tokens"]] for row in rows["usage"]}
     assert sorted(row[0] for row in rows["runs"]) == sorted(seen)
     for row in rows["runs"]:
         best = max(rank for rank, _, _ in seen[row[0]])
@@ -128,7 +155,38 @@ def test_the_stored_observation_is_the_one_that_the_contract_names(files: list[F
             for rank, source, content in seen[row[0]]
             if rank == best
         ]
-        assert (row[1], row[5], totals.get(row[0])) in candidates
+        assert (row[1], row[_RUNS["status"]], totals.get(row[0])) in candidates
+
+
+EARLY_AND_LATE = [
+    File([{"id": "resp_a", "object": "response", "status": status, "created_at": at}], seconds, "acme")
+    for status, at, seconds in (
+        ("queued", 1_700_000_001, 1_800_000_000),
+        ("completed", 1_700_000_002, 1_800_000_000),
+        ("in_progress", 1_700_000_000, 1_800_000_001),
+    )
+]
+
+
+@settings(max_examples=12, deadline=None)
+@given(FILES, st.randoms(use_true_random=False))
+@example(EARLY_AND_LATE, random.Random(1))
+def test_the_creation_time_of_a_response_is_the_earliest(files: list[File], random_: random.Random) -> None:
+    """Whichever observation is stored, `created_at` is the earliest of all, in the child rows as well."""
+    times: dict[str, set[int]] = {}
+    for file in files:
+        for content in file.runs:
+            if content["id"].startswith("resp_"):
+                times.setdefault(content["id"], set()).update([content.get("created_at")] if content.get("created_at") else [])
+    with tempfile.TemporaryDirectory() as name:
+        warehouse = load_files(Path(name), files, [random_.randrange(3) for _ in files])
+        stored = dict(query(warehouse, "select run_id, epoch(created_at) from runs where object = 'response'"))
+        children = query(warehouse, """
+            select count(*) from (
+                select run_id, run_created_at from usage union all select run_id, run_created_at from tools
+            ) as child join runs using (run_id) where run_created_at is distinct from created_at""")
+    assert stored == {run_id: min(found, default=None) for run_id, found in times.items()}
+    assert children == [(0,)]
 
 
 def test_an_edit_after_the_end_is_stored_with_its_children(tmp_path: Path) -> None:
@@ -140,7 +198,7 @@ def test_an_edit_after_the_end_is_stored_with_its_children(tmp_path: Path) -> No
     done = load(warehouse, write(tmp_path / "2.json", page(second), 1_800_000_001))
     assert (done.totals.new_runs, done.totals.updated_runs, done.totals.unchanged) == (0, 1, 0)
     found = tables(warehouse)
-    assert [row[25] for row in found["runs"]] == ['{"v":"2"}']
+    assert [row[_RUNS["metadata"]] for row in found["runs"]] == ['{"v":"2"}']
     assert [(row[1], row[2]) for row in found["tools"]] == [(0, "code_interpreter")]
     assert found["usage"] == []
 

@@ -23,11 +23,13 @@ from tests.support.sensitive_run import SECRET, SECRETIVE
 KEY = b"0123456789abcdef"
 NO_CONTENT = {
     "runs": {"run_id", "source", "object", "thread_id", "assistant_id", "status", "model", "truncation_type"}
+    | {"previous_run_id", "assistant_version", "service_tier"}
     | {"tools_digest"},  # made of what is left
     "usage": {"run_id"},
     "tools": {"run_id", "type", "name"},
     "errors": {"run_id", "kind", "code"},
-    "steps": {"step_id", "source", "run_id", "thread_id", "assistant_id", "type", "status", "tool_types", "error_code"},
+    "steps": {"step_id", "source", "run_id", "thread_id", "assistant_id", "type", "status", "tool_types", "error_code"}
+    | {"item_id", "name"},
 }
 """Columns of texts that are never hidden."""
 
