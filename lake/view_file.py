@@ -17,15 +17,11 @@ from runmart.lake.distributed.shards import BOOKKEEPING
 from runmart.lake.parquet import schema
 from runmart.lake.parquet.manifest import ExportError, File, Manifest
 from runmart.models.columns import Table
-from runmart.models.tables.all import ALL_TABLES
-from runmart.models.tables.prices import MODEL_ALIASES, PRICES
+from runmart.models.tables.all import ALL_TABLES, OTHER_TABLES
 from runmart.queries import install
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-_KEPT = (PRICES, MODEL_ALIASES)
-
 
 def write_view_file(lake: str, warehouse: Path) -> Manifest:
     """Create the view file of a lake, or bring one up to date; its prices and aliases are kept.
@@ -77,7 +73,7 @@ def _kept(warehouse: Path) -> dict[str, Any]:
     with duckdb.connect(warehouse, read_only=True) as connection:
         if viewed_lake(connection) is None:
             raise WarehouseError(f"{warehouse}: it is no lake view file; choose another file")
-        return {f"main.{table.name}": connection.sql(f"from main.{table.name}").to_arrow_table() for table in _KEPT}
+        return {f"main.{table.name}": connection.sql(f"from main.{table.name}").to_arrow_table() for table in OTHER_TABLES}
 
 
 def _fill(connection: "DuckDBPyConnection", storage: Storage, manifest: Manifest) -> None:

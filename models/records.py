@@ -78,6 +78,9 @@ class RunFields(RunRecord, forbid_unknown_fields=True, gc=False):
     service_tier: str | UnsetType | None = UNSET
     background: bool | UnsetType | None = UNSET
     waits_for_client: bool | UnsetType | None = UNSET
+    is_batch: bool | UnsetType | None = UNSET
+    duration_seconds: float | UnsetType | None = UNSET
+    latency_source: str | UnsetType | None = UNSET
 
 
 class RunStepRecord(Struct, gc=False):

@@ -10,7 +10,7 @@ from runmart.ingest.version import VERSION
 from runmart.ingest.warehouse import backfill, prices
 from runmart.models.columns import Table
 from runmart.models.observations import RUN_CREATED_AT
-from runmart.models.tables.all import ALL_TABLES, TABLES
+from runmart.models.tables.all import ALL_TABLES, OTHER_TABLES, TABLES
 from runmart.models.tables.bookkeeping import (
     BOOKKEEPING_TABLES,
     CONTENT_RULES,
@@ -23,6 +23,8 @@ from runmart.models.tables.bookkeeping import (
     THREADS,
     UNREAD_STEPS,
 )
+from runmart.models.tables.deployments import DEPLOYMENTS
+from runmart.models.tables.neighbours import NEIGHBOURS
 from runmart.models.tables.prices import MODEL_ALIASES, PRICES
 from runmart.models.tables.runs import RUNS
 from runmart.models.tables.steps import STEPS
@@ -66,7 +68,7 @@ def create_tables(connection: "DuckDBPyConnection", *, has_comments: bool = True
 
 def _declared() -> "Iterator[tuple[str, Table[Any]]]":
     """All tables, each with its schema."""
-    yield from (("main", table) for table in (*ALL_TABLES, PRICES, MODEL_ALIASES))
+    yield from (("main", table) for table in (*ALL_TABLES, *OTHER_TABLES))
     yield from ((SCHEMA, table) for table in BOOKKEEPING_TABLES)
 
 
@@ -162,6 +164,14 @@ def add_sources(connection: "DuckDBPyConnection") -> None:
         where state <> 'gone'""")
 
 
+def add_responses(connection: "DuckDBPyConnection") -> None:
+    """Add the columns of responses, and the tables beside runs."""
+    for column in RESPONSE_COLUMNS:
+        _add_column(connection, column)
+    for table in (*NEIGHBOURS, DEPLOYMENTS):
+        _create_table(connection, "main", table)
+
+
 def adding(version: int, description: str, *columns: AddedColumn) -> Migration:
     """A migration that adds declared columns, filled with their defaults."""
 
@@ -200,9 +210,11 @@ PACK_COLUMNS = (
 
 RESPONSE_COLUMNS = (
     *(AddedColumn("runs", name) for name in ("previous_run_id", "assistant_version", "service_tier", "background")),
-    AddedColumn("runs", "waits_for_client"),
-    AddedColumn("usage", "cache_write_tokens"),
+    *(AddedColumn("runs", name) for name in ("is_batch", "duration_seconds", "latency_source", "waits_for_client")),
+    *(AddedColumn("usage", name) for name in ("cache_write_tokens", "reported_cost", "reported_cost_currency")),
     *(AddedColumn("steps", name) for name in ("position", "item_id", "name")),
+    *(AddedColumn("prices", name) for name in ("cache_write", "batch_factor", "flex_factor", "priority_factor")),
+    *(AddedColumn("prices", name) for name in ("tool", "per_call")),
 )
 
 MIGRATIONS = (
@@ -220,7 +232,12 @@ MIGRATIONS = (
         "add runmart.sources and runmart.unread_steps, and read threads again whose watermarks may hide runs",
         add_sources,
     ),
-    adding(11, "add columns of responses to runs, usage and steps", *RESPONSE_COLUMNS),
+    Migration(
+        11,
+        "add columns of responses, request_failures, webhook_events, organization_usage and deployments",
+        add_responses,
+        RESPONSE_COLUMNS,
+    ),
 )
 """In order. A released migration is never changed: a new one follows it, made by `adding` where it adds columns."""
 

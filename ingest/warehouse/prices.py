@@ -164,8 +164,9 @@ def put(connection: "DuckDBPyConnection", prices: Iterable[Price]) -> None:
     columns = list(zip(*prices, strict=True))
     if not columns:
         return
-    names = ", ".join(column.name for column in PRICES.columns)
-    given = ", ".join(f"cast(unnest(?) as {column.duckdb_type}) as {column.name}" for column in PRICES.columns)
+    names = ", ".join(Price._fields)
+    types = {column.name: column.duckdb_type for column in PRICES.columns}
+    given = ", ".join(f"cast(unnest(?) as {types[name]}) as {name}" for name in Price._fields)
     values = [[_sent(value) for value in column] for column in columns]
     connection.execute(f"create or replace temp table new_prices as select {given}", values)
     connection.execute("""

@@ -31,6 +31,7 @@ from runmart.models import arrow
 from runmart.models.batches import OBSERVATION, Batches
 from runmart.models.columns import BIGINT, JSON, VARCHAR, Table
 from runmart.models.tables.all import TABLES
+from runmart.models.tables.neighbours import NEIGHBOURS
 from runmart.models.tables.runs import RUNS
 from runmart.models.tables.steps import STEPS
 
@@ -45,7 +46,12 @@ _CHUNK_RUNS = 30_000
 
 _MEMORY = "128MB"
 
-_KEYS = {"prices": ("provider", "model", "valid_from"), "model_aliases": ("source", "model")}
+_KEYS = {
+    "prices": ("provider", "model", "valid_from"),
+    "model_aliases": ("source", "model"),
+    "deployments": ("deployment", "side", "match_kind", "match_value"),
+    **{table.name: (table.columns[0].name,) for table in NEIGHBOURS},
+}
 
 
 def restore(writer: "Writer", folder: Path, content: "RedactionPolicy | None" = None) -> Load:

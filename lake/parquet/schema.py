@@ -11,17 +11,16 @@ from typing import Any
 from runmart.ingest.warehouse import migrations
 from runmart.ingest.warehouse.migrations import AddedColumn
 from runmart.models.columns import JSON, Table, duckdb_type
-from runmart.models.tables.all import ALL_TABLES
+from runmart.models.tables.all import ALL_TABLES, OTHER_TABLES
 from runmart.models.tables.bookkeeping import INPUTS, LOADS, REJECTS
-from runmart.models.tables.prices import MODEL_ALIASES, PRICES
 
 PARTITIONED = tuple(table.name for table in ALL_TABLES)
 """Tables that lie in partitions."""
 
-PLAIN = (PRICES.name, MODEL_ALIASES.name)
+PLAIN = tuple(table.name for table in OTHER_TABLES)
 """Tables that an export writes whole, into one file each."""
 
-STORED: dict[str, Table[Any]] = {table.name: table for table in (*ALL_TABLES, PRICES, MODEL_ALIASES, INPUTS, REJECTS)}
+STORED: dict[str, Table[Any]] = {table.name: table for table in (*ALL_TABLES, *OTHER_TABLES, INPUTS, REJECTS)}
 """All tables that are stored in files, by name."""
 _NOT_STORED = {"source", "load_id"}
 """Columns that partitions do not store: the path holds the source, and only a warehouse knows its loads."""

@@ -13,9 +13,9 @@ from runmart.lake.distributed import manifests
 from runmart.lake.parquet import schema
 from runmart.lake.parquet.manifest import MANIFEST, ExportError, File, LakeMetadata, Manifest, decoded, read_manifest
 from runmart.models.columns import BIGINT, BOOLEAN, DOUBLE, INTEGER, JSON, TIMESTAMPTZ, VARCHAR, Table
-from runmart.models.tables.all import ALL_TABLES
+from runmart.models.tables.all import ALL_TABLES, OTHER_TABLES
 from runmart.models.tables.bookkeeping import LOADS, REJECTS
-from runmart.models.tables.prices import MODEL_ALIASES, PRICES
+from runmart.models.tables.prices import PRICES
 from runmart.queries.catalog import View, prelude, views
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _manifest_of_url(spark: "SparkSession", url: str) -> Manifest | None:
 def _register(spark: "SparkSession", root: str, manifest: Manifest) -> None:
     for table in reversed(ALL_TABLES):  # defaults of runs are computed from the others
         _partitioned(spark, root, table, manifest).createOrReplaceTempView(table.name)
-    for name, frame in {**_prices(spark, root, manifest), **_bookkeeping(spark, root, manifest.lake)}.items():
+    for name, frame in {**_others(spark, root, manifest), **_bookkeeping(spark, root, manifest.lake)}.items():
         frame.createOrReplaceTempView(name)
     for statement in prelude("spark").split(";\n"):
         if statement.strip():
@@ -159,11 +159,9 @@ def _selected(table: Table[Any], values: Mapping[str, str]) -> list[str]:
     return [f"{values.get(column.name, f'`{column.name}`')} as `{column.name}`" for column in table.columns]
 
 
-def _prices(spark: "SparkSession", root: str, manifest: Manifest) -> "dict[str, DataFrame]":
-    """Prices and aliases; a lake has none of its own."""
-    found = {
-        table.name: _whole(spark, root, table, manifest.tables.get(table.name)) for table in (PRICES, MODEL_ALIASES)
-    }
+def _others(spark: "SparkSession", root: str, manifest: Manifest) -> "dict[str, DataFrame]":
+    """The tables that lie in no partitions; a lake has none of its own."""
+    found = {table.name: _whole(spark, root, table, manifest.tables.get(table.name)) for table in OTHER_TABLES}
     if manifest.lake is not None and PRICES.name not in manifest.tables:
         rows = pa.Table.from_pylist([price._asdict() for price in seed()], PRICES.schema)
         found[PRICES.name] = spark.createDataFrame(rows)

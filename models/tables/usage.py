@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from runmart.models.arrow import Array, compute
-from runmart.models.columns import BIGINT, JSON, VARCHAR, Column, Getter, Table
+from runmart.models import arrow
+from runmart.models.columns import BIGINT, DOUBLE, JSON, VARCHAR, Column, Getter, Table
 from runmart.models.observations import RUN_CREATED_AT, Observations, Usages
 
 
@@ -44,6 +45,8 @@ USAGE: Table[UsageRows] = Table(
         Column("completion_tokens", BIGINT, _first("completion_tokens", "output_tokens"), "Completion tokens, reasoning ones included"),
         Column("reasoning_tokens", BIGINT, lambda rows: rows.usage.reasoning_tokens, "Reasoning tokens, part of completion tokens"),
         Column("total_tokens", BIGINT, lambda rows: rows.usage.columns.array("total_tokens"), "Total tokens, as sent"),
+        Column("reported_cost", DOUBLE, lambda rows: arrow.nulls(len(rows.observation), DOUBLE), "Cost that the server or gateway reports"),
+        Column("reported_cost_currency", VARCHAR, lambda rows: arrow.nulls(len(rows.observation), VARCHAR), "Currency of the reported cost"),
         Column("details", JSON, lambda rows: rows.usage.details, "Token details and unknown fields of usage, as sent"),
         RUN_CREATED_AT,
     ),

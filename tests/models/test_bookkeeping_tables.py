@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from runmart.models.columns import Table
+from runmart.models.tables.all import OTHER_TABLES
 from runmart.models.tables.bookkeeping import BOOKKEEPING_TABLES
-from runmart.models.tables.prices import MODEL_ALIASES, PRICES
 
 
-@pytest.mark.parametrize("table", [*BOOKKEEPING_TABLES, PRICES, MODEL_ALIASES], ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [*BOOKKEEPING_TABLES, *OTHER_TABLES], ids=lambda table: table.name)
 def test_every_column_has_a_name_of_its_own_and_a_meaning(table: Table[Any]) -> None:
     """Each table says what a row is and what it is for, each column what it means: the data dictionary shows it."""
     names = [column.name for column in table.columns]

@@ -78,6 +78,7 @@ _DEFINITION = (_md5('{"the":"parameters"}'), _md5('{"the":"config"}'))
 
 OF_RESPONSES = dict.fromkeys(
     ("previous_run_id", "assistant_version", "service_tier", "background", "waits_for_client")
+    + ("is_batch", "duration_seconds", "latency_source")
 )
 
 EXPECTED: dict[str, list[dict[str, Any]]] = {
@@ -136,6 +137,8 @@ EXPECTED: dict[str, list[dict[str, Any]]] = {
             "completion_tokens": 9,
             "reasoning_tokens": 12,
             "total_tokens": 10,
+            "reported_cost": None,
+            "reported_cost_currency": None,
             "details": '{"completion_tokens_details":{"reasoning_tokens":12},'
             '"prompt_tokens_details":{"cached_tokens":11,"cache_write_tokens":13}}',
         }

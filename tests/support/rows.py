@@ -7,9 +7,8 @@ import duckdb
 import pytest
 
 from runmart.ingest.warehouse.backfill import sum_up_tools
-from runmart.models.tables.all import ALL_TABLES
+from runmart.models.tables.all import ALL_TABLES, OTHER_TABLES
 from runmart.models.tables.bookkeeping import LOADS, REJECTS, SOURCES
-from runmart.models.tables.prices import MODEL_ALIASES, PRICES
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Rows by table; a column that a row leaves out is null."""
@@ -20,7 +19,7 @@ Fill = Callable[[Rows], duckdb.DuckDBPyConnection]
 def insert(connection: duckdb.DuckDBPyConnection, tables: Rows) -> None:
     """Insert rows, with instants in Unix seconds; runs get the columns that are computed from their tools."""
     books = {"loads": LOADS, "rejects": REJECTS, "sources": SOURCES}
-    named = {table.name: table for table in (*ALL_TABLES, PRICES, MODEL_ALIASES)}
+    named = {table.name: table for table in (*ALL_TABLES, *OTHER_TABLES)}
     connection.execute("begin")  # each commit waits for the disk
     for name, table in {**named, **books}.items():
         rows = tables.get(table.name, [])

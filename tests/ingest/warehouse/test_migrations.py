@@ -9,9 +9,8 @@ import pytest
 from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.ingest.warehouse.file_backend import DuckDBFile
 from runmart.ingest.warehouse.migrations import MIGRATIONS, Migration, create_tables, migrate, schema_version
-from runmart.models.tables.all import ALL_TABLES
+from runmart.models.tables.all import ALL_TABLES, OTHER_TABLES
 from runmart.models.tables.bookkeeping import BOOKKEEPING_TABLES
-from runmart.models.tables.prices import MODEL_ALIASES, PRICES
 from tests.support.command import command
 from tests.support.warehouse import WRONG_TOOL_SUMS, load, page, query, run, write
 
@@ -68,7 +67,7 @@ def test_tables_have_the_declared_columns_and_comments(warehouse: Path) -> None:
     )
     declared = [
         (schema, table.name, column.name, column.duckdb_type, column.meaning)
-        for schema, tables in (("main", (*ALL_TABLES, PRICES, MODEL_ALIASES)), ("runmart", BOOKKEEPING_TABLES))
+        for schema, tables in (("main", (*ALL_TABLES, *OTHER_TABLES)), ("runmart", BOOKKEEPING_TABLES))
         for table in tables
         for column in table.columns
     ]
