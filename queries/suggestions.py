@@ -16,21 +16,24 @@ _DISTINCT = """
     from runs where (assistant_id is not null or object = 'response')"""
 
 _FEATURES = f"""
-    select is_response, source, assistant_id, 'instructions' as kind, normalised_digest(instructions) as value
-    from ({_DISTINCT.format(columns="instructions")}) where trim(instructions) <> ''
-    union
-    select is_response, source, assistant_id, 'name' as kind, assistant_id as value
-    from ({_DISTINCT.format(columns="null")}) where is_response and assistant_id is not null
-    union
-    select is_response, source, assistant_id, 'metadata:' || entry.key as kind, entry.value as value
-    from (select * exclude metadata, unnest(json_entries(metadata)) as entry
-        from ({_DISTINCT.format(columns="metadata")}) where metadata is not null)
-    where entry.value <> ''
-    union
-    select is_response, source, assistant_id, 'tools' as kind, tools_digest as value
-    from ({_DISTINCT.format(columns="tools_digest")}) where tools_digest is not null
-    order by all"""
-"""What each assistant of a source, and responses of none, have."""
+    with features as (
+        select is_response, source, assistant_id, 'instructions' as kind, normalised_digest(instructions) as value
+        from ({_DISTINCT.format(columns="instructions")}) where trim(instructions) <> ''
+        union
+        select is_response, source, assistant_id, 'name' as kind, assistant_id as value
+        from ({_DISTINCT.format(columns="null")}) where is_response and assistant_id is not null
+        union
+        select is_response, source, assistant_id, 'metadata:' || entry.key as kind, entry.value as value
+        from (select * exclude metadata, unnest(json_entries(metadata)) as entry
+            from ({_DISTINCT.format(columns="metadata")}) where metadata is not null)
+        where entry.value <> ''
+        union
+        select is_response, source, assistant_id, 'tools' as kind, tools_digest as value
+        from ({_DISTINCT.format(columns="tools_digest")}) where tools_digest is not null)
+    select is_response, source, assistant_id, kind, value from features
+    semi join (select value from features group by value having count(distinct is_response) = 2) using (value)
+    order by is_response, source, assistant_id nulls last, kind, value"""
+"""What each assistant of a source, and responses of none, have that the other side has, too."""
 
 _REASONS = {"instructions": "equal instructions", "name": "agent named as in metadata", "tools": "equal tools"}
 
@@ -92,7 +95,8 @@ def _order(feature: _Feature) -> tuple[int, _Feature]:
 def _owners(connection: "DuckDBPyConnection") -> tuple[_Owners, _Owners]:
     """Who has what, of runs and of responses."""
     before, after = _Owners(), _Owners()
-    for is_response, source, assistant_id, kind, value in connection.execute(_FEATURES).fetchall():
+    rows = connection.execute(_FEATURES).fetchall()
+    for is_response, source, assistant_id, kind, value in rows:
         party, side = _Party(source, assistant_id), after if is_response else before
         side.setdefault(_Feature(kind, value), []).append(party)
         named = side.setdefault(_Feature("name", value), [])
