@@ -92,9 +92,7 @@ def test_what_two_assistants_have_suggests_nothing(pages: Path, warehouse: Path)
     assert [row[3:5] for row in suggested(warehouse)] == [("asst_3", "lab"), ("a", "lab")]
 
 
-def test_hashed_instructions_are_compared_too(
-    pages: Path, warehouse: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hashed_instructions_are_compared_too(pages: Path, warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With --content hash, equal texts have equal hashes."""
     monkeypatch.setenv("RUNMART_CONTENT_KEY", "ab" * 32)
     same = "Be kind."
