@@ -43,36 +43,17 @@
 -- column currency VARCHAR: Currency of the costs; null when they differ
 -- column cost_per_turn DOUBLE: Cost per priced turn; null when currencies differ
 -- column cost_per_thousand_turns DOUBLE: Cost per 1,000 priced turns
-with step_counts as (
-    select
-        run_id,
-        sum(case when matches_pattern(type, '%_call') then 1 else coalesce(tool_calls, 0) end) as tool_calls
-    from steps
-    group by run_id
-),
-
-turn_calls as (
-    select
-        turn_runs.turn_id,
-        cast(sum(step_counts.tool_calls) as double) as tool_calls
-    from step_counts
-    inner join turn_runs on turn_runs.run_id = step_counts.run_id
-    group by turn_runs.turn_id
-),
-
-owned_turns as (
+with owned_turns as (
     select
         turns.*,
         turns.runs_with_usage = turns.runs as has_usage,
         case when turns.status = 'completed' then turns.turn_seconds end as completed_seconds,
-        turn_calls.tool_calls,
         deployment_turns.deployment,
         deployment_turns.side,
         deployment_turns.is_shared,
         coalesce(deployment_turns.side || ' ' || deployment_turns.deployment, '') as owner
     from turns
     left join deployment_turns on deployment_turns.turn_id = turns.turn_id
-    left join turn_calls on turn_calls.turn_id = turns.turn_id
 ),
 
 sums as (
@@ -82,7 +63,7 @@ sums as (
         count(*) as turns,
         cast(sum(runs) as bigint) as runs,
         avg(cast(model_calls as double)) as model_calls_per_turn,
-        nullif(names_in(array_agg(distinct model)), '') as models,
+        names_in(array_agg(distinct model)) as models,
         min(created_at) as first_turn_at,
         max(created_at) as last_turn_at,
         count(*) filter (where not coalesce(is_terminal, false)) as open_turns,
@@ -107,7 +88,7 @@ sums as (
         cast(sum(completion_tokens) filter (where has_usage) as double) as completion_tokens,
         cast(sum(reasoning_tokens) filter (where has_usage) as double) as reasoning_tokens,
         count(tool_calls) as turns_with_steps,
-        avg(tool_calls) as tool_calls_per_turn,
+        avg(cast(tool_calls as double)) as tool_calls_per_turn,
         count(cost) as priced_turns,
         case when min(currency) = max(currency) then min(currency) end as currency,
         case when min(currency) = max(currency) then cast(sum(cast(cost as decimal(38, 12))) as double) end as cost
@@ -116,94 +97,72 @@ sums as (
     group by deployment, side
 ),
 
-model_owners as (
+response_groups as (
     select
-        source,
-        model,
-        count(distinct owner) as owners,
-        max(owner) as owner
-    from owned_turns
-    where object = 'response'
-    group by source, model
-),
-
-source_owners as (
-    select
-        source,
-        count(distinct owner) as owners,
-        max(owner) as owner
-    from owned_turns
-    where object = 'response'
-    group by source
-),
-
--- Failed requests belong to a side that alone has responses of their model, or of their source.
-matched_failures as (
-    select
-        request_failures.source,
-        case when model_owners.owners is not null then request_failures.model end as known_model,
-        case
-            when model_owners.owners = 1 then model_owners.owner
-            when source_owners.owners = 1 then source_owners.owner
-        end as owner
-    from request_failures
-    left join model_owners
-        on model_owners.source = request_failures.source and model_owners.model = request_failures.model
-    left join source_owners on source_owners.source = request_failures.source
-),
-
-owned_failures as (
-    select
-        source,
-        known_model,
-        owner,
-        count(*) as failures
-    from matched_failures
-    group by source, known_model, owner
-),
-
-side_models as (
-    select distinct
         deployment,
         side,
         owner,
         source,
         model
     from owned_turns
-    where deployment is not null and object = 'response'
+    where object = 'response'
+    group by deployment, side, owner, source, model
 ),
 
-side_sources as (
-    select distinct
+failure_counts as (
+    select
+        source,
+        model,
+        count(*) as failures
+    from request_failures
+    group by source, model
+),
+
+-- Each group of responses with each group of failed requests of its source.
+paired_failures as (
+    select
+        response_groups.*,
+        failure_counts.model as failed_model,
+        failure_counts.failures,
+        case when failure_counts.model = response_groups.model then response_groups.owner end as owner_of_model
+    from response_groups
+    left join failure_counts on failure_counts.source = response_groups.source
+),
+
+-- Failed requests belong to a side that alone has responses of their model, or of their source if none has any.
+owned_failures as (
+    select
+        *,
+        coalesce(min(owner_of_model) over failed_requests, min(owner) over failed_requests) as first_owner,
+        coalesce(max(owner_of_model) over failed_requests, max(owner) over failed_requests) as last_owner,
+        count(owner_of_model) over failed_requests > 0 as is_model_known
+    from paired_failures
+    window failed_requests as (partition by source, failed_model)
+),
+
+side_failures as (
+    select
         deployment,
         side,
-        owner,
-        source
-    from side_models
+        source,
+        max(failures) as failures,
+        bool_or(first_owner = last_owner and first_owner = owner) as is_owner,
+        bool_or(first_owner <> last_owner and (owner_of_model is not null or not is_model_known)) as is_unclear
+    from owned_failures
+    where deployment is not null
+    group by deployment, side, source, failed_model
 ),
 
 request_sums as (
     select
-        side_sources.deployment,
-        side_sources.side,
-        count(distinct side_sources.source) as sources,
-        count(distinct owned_failures.source) as recorded_sources,
-        sum(case when owned_failures.owner = side_sources.owner then owned_failures.failures else 0 end) as failures,
-        sum(
-            case
-                when owned_failures.failures is null or owned_failures.owner is not null then 0
-                when owned_failures.known_model is null or side_models.model is not null then owned_failures.failures
-                else 0
-            end
-        ) as unclear_failures
-    from side_sources
-    left join owned_failures on owned_failures.source = side_sources.source
-    left join side_models
-        on side_models.deployment = side_sources.deployment
-        and side_models.side = side_sources.side
-        and side_models.source = side_sources.source
-        and side_models.model = owned_failures.known_model
-    group by side_sources.deployment, side_sources.side
+        deployment,
+        side,
+        count(distinct source) as sources,
+        count(distinct case when failures is not null then source end) as recorded_sources,
+        sum(case when is_owner then coalesce(failures, 0) else 0 end) as failures,
+        sum(case when is_unclear then coalesce(failures, 0) else 0 end) as unclear_failures
+    from side_failures
+    group by deployment, side
 ),
 
 declared_sides as (
@@ -286,22 +245,19 @@ interval_parts as (
             failure_rate_with_unrecorded * (1 - failure_rate_with_unrecorded) / all_trials
             + z * z / (4 * all_trials * all_trials)
         ) as all_margin,
-        nullif(
-            concat_ws(
-                ', ',
-                case when turns = 0 then 'no turns' when turns < 30 then 'fewer than 30 turns' end,
-                case when open_turns - waiting_turns > 0.05e0 * turns then 'open turns' end,
-                case when waiting_turns > 0.05e0 * turns then 'calls without a recorded answer' end,
-                case when shared_turns > 0 then 'turns of another deployment' end,
-                case when timed_turns < 0.95e0 * completed_turns then 'durations missing' end,
-                case when turn_seconds_p50 < 3 * resolution_seconds then 'resolution' end,
-                case when is_request_record_missing then 'no record of failed requests' end,
-                case when are_failures_unclear then 'failed requests of several deployments' end,
-                case when turns_with_usage < 0.95e0 * turns then 'tokens missing' end,
-                case when priced_turns < 0.95e0 * turns then 'costs missing' end,
-                case when priced_turns > 0 and currency is null then 'several currencies' end
-            ),
-            ''
+        concat_ws(
+            ', ',
+            case when turns = 0 then 'no turns' when turns < 30 then 'fewer than 30 turns' end,
+            case when open_turns - waiting_turns > 0.05e0 * turns then 'open turns' end,
+            case when waiting_turns > 0.05e0 * turns then 'calls without a recorded answer' end,
+            case when shared_turns > 0 then 'turns of another deployment' end,
+            case when timed_turns < 0.95e0 * completed_turns then 'durations missing' end,
+            case when turn_seconds_p50 < 3 * resolution_seconds then 'resolution' end,
+            case when is_request_record_missing then 'no record of failed requests' end,
+            case when are_failures_unclear then 'failed requests of several deployments' end,
+            case when turns_with_usage < 0.95e0 * turns then 'tokens missing' end,
+            case when priced_turns < 0.95e0 * turns then 'costs missing' end,
+            case when priced_turns > 0 and currency is null then 'several currencies' end
         ) as side_reasons
     from rated_sides
 ),
@@ -309,8 +265,10 @@ interval_parts as (
 pairs as (
     select
         *,
-        max(case when side = 'before' then 'before: ' || side_reasons end) over deployment_sides as reasons_before,
-        max(case when side = 'after' then 'after: ' || side_reasons end) over deployment_sides as reasons_after,
+        max(case when side = 'before' and side_reasons <> '' then 'before: ' || side_reasons end) over deployment_sides
+            as reasons_before,
+        max(case when side = 'after' and side_reasons <> '' then 'after: ' || side_reasons end) over deployment_sides
+            as reasons_after,
         count(*) over deployment_sides as sides,
         count(models) over deployment_sides = 2 and min(models) over deployment_sides <> max(models) over deployment_sides
             as is_model_changed,
@@ -323,25 +281,22 @@ pairs as (
 judged_sides as (
     select
         *,
-        nullif(
-            concat_ws(
-                '; ',
-                reasons_before,
-                reasons_after,
-                case when sides < 2 then 'one side only' end,
-                case when is_model_changed then 'model changed' end,
-                case when is_currency_changed then 'currency changed' end
-            ),
-            ''
-        ) as reasons
+        concat_ws(
+            '; ',
+            reasons_before,
+            reasons_after,
+            case when sides < 2 then 'one side only' end,
+            case when is_model_changed then 'model changed' end,
+            case when is_currency_changed then 'currency changed' end
+        ) as all_reasons
     from pairs
 )
 
 select
     deployment,
     side,
-    reasons is null as comparable,
-    reasons,
+    all_reasons = '' as comparable,
+    case when all_reasons <> '' then all_reasons end as reasons,
     turns,
     runs,
     model_calls_per_turn,

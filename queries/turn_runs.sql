@@ -9,88 +9,79 @@
 -- column is_linked BOOLEAN: Whether its turn holds other responses
 -- column is_answered BOOLEAN: Whether a response of the warehouse answers the calls of this one
 -- column is_predecessor_missing BOOLEAN: Whether it names a previous response that the warehouse does not hold, so that it may belong to an earlier turn
+-- column turn_created_at TIMESTAMP WITH TIME ZONE: When the first of the turn was created
 -- column is_waiting BOOLEAN: Whether it waits for its client: a response whose calls nobody is known to have answered, or a run in requires_action
 with recursive responses as (
     select
         run_id,
         source,
-        thread_id,
         previous_run_id,
         created_at,
-        coalesce(waits_for_client, false) as waits_for_client
+        coalesce(waits_for_client, false) as waits_for_client,
+        -- Within a second, the order is not known: most likely a call, then its answer.
+        case when thread_id is not null and created_at is not null then lag(run_id) over conversation end
+            as earlier_run_id,
+        lag(coalesce(waits_for_client, false)) over conversation as earlier_waits,
+        lag(created_at) over conversation as earlier_created_at
     from runs
     where object = 'response'
-),
-
--- Within a second, the order is not known: most likely a call, then its answer.
-conversations as (
-    select
-        run_id,
-        previous_run_id,
-        lag(run_id) over conversation as earlier_id,
-        lag(waits_for_client) over conversation as earlier_waits
-    from responses
-    where thread_id is not null and created_at is not null
     window conversation as (
         partition by source, thread_id
-        order by created_at, case when waits_for_client then 0 else 1 end, run_id
+        order by created_at nulls first, case when waits_for_client then 0 else 1 end, run_id
     )
 ),
 
-links as (
+-- The source is no key of the join: Spark 4.3 fails to prune partitions by it within a recursive query.
+linked_responses as (
     select
         responses.run_id,
-        predecessors.run_id as predecessor_id,
-        'previous_response' as linked_by
+        responses.created_at,
+        responses.previous_run_id is not null and coalesce(predecessors.source <> responses.source, true)
+            as is_predecessor_missing,
+        case
+            when predecessors.waits_for_client
+                and predecessors.source = responses.source
+                and predecessors.run_id <> responses.run_id
+                then predecessors.run_id
+            when responses.previous_run_id is null and responses.earlier_waits and responses.earlier_created_at is not null
+                then responses.earlier_run_id
+        end as predecessor_id,
+        case when responses.previous_run_id is null then 'conversation' else 'previous_response' end as linked_by
     from responses
-    inner join responses as predecessors
-        on predecessors.run_id = responses.previous_run_id and predecessors.source = responses.source
-    where predecessors.waits_for_client and predecessors.run_id <> responses.run_id
-    union all
-    select
-        run_id,
-        earlier_id as predecessor_id,
-        'conversation' as linked_by
-    from conversations
-    where previous_run_id is null and earlier_waits
+    left join responses as predecessors on predecessors.run_id = responses.previous_run_id
 ),
 
-beginnings as (
-    select distinct links.predecessor_id as run_id
-    from links
-    left join links as earlier_links on earlier_links.run_id = links.predecessor_id
-    where earlier_links.run_id is null
-),
-
--- Responses that name each other in a circle are not reached from a beginning: each is a turn of its own.
+-- Responses that name each other in a circle are not reached: each is a turn of its own.
 members as (
     select
         run_id,
         run_id as turn_id,
+        created_at as turn_created_at,
         cast(null as string) as predecessor_id,
         cast(null as string) as linked_by
-    from beginnings
+    from linked_responses
+    where predecessor_id is null
     union all
     select
-        links.run_id,
+        linked_responses.run_id,
         members.turn_id,
-        links.predecessor_id,
-        links.linked_by
+        members.turn_created_at,
+        linked_responses.predecessor_id,
+        linked_responses.linked_by
     from members
-    inner join links on links.predecessor_id = members.run_id
+    inner join linked_responses on linked_responses.predecessor_id = members.run_id
 ),
 
 answered_responses as (
     select distinct predecessor_id as run_id
-    from links
+    from linked_responses
+    where predecessor_id is not null
 ),
 
-missing_predecessors as (
-    select responses.run_id
-    from responses
-    left join responses as predecessors
-        on predecessors.run_id = responses.previous_run_id and predecessors.source = responses.source
-    where responses.previous_run_id is not null and predecessors.run_id is null
+unknown_beginnings as (
+    select run_id
+    from linked_responses
+    where is_predecessor_missing
 )
 
 select
@@ -100,9 +91,11 @@ select
     runs.object,
     members.predecessor_id,
     members.linked_by,
-    members.run_id is not null as is_linked,
+    members.predecessor_id is not null or (members.run_id is not null and answered_responses.run_id is not null)
+        as is_linked,
     answered_responses.run_id is not null as is_answered,
-    missing_predecessors.run_id is not null as is_predecessor_missing,
+    unknown_beginnings.run_id is not null as is_predecessor_missing,
+    case when members.run_id is not null then members.turn_created_at else runs.created_at end as turn_created_at,
     case
         when runs.object = 'response'
             then coalesce(runs.waits_for_client, false) and answered_responses.run_id is null
@@ -111,4 +104,4 @@ select
 from runs
 left join members on members.run_id = runs.run_id
 left join answered_responses on answered_responses.run_id = runs.run_id
-left join missing_predecessors on missing_predecessors.run_id = runs.run_id
+left join unknown_beginnings on unknown_beginnings.run_id = runs.run_id

@@ -7,7 +7,7 @@
 -- column assistant_id VARCHAR: The assistant, agent or prompt of the first
 -- column assistant_version VARCHAR: Version of the agent or prompt of the first
 -- column model VARCHAR: Model of the first, as sent
--- column models BIGINT: Number of different models in it
+-- column has_several_models BOOLEAN: Whether its responses are of different models
 -- column status VARCHAR: The worst of its statuses: failed, then expired, incomplete, cancelled, an open one, completed. A response that completed with calls whose answer is not known counts as requires_action, as a run would be
 -- column is_terminal BOOLEAN: Whether the turn has ended: completed, failed, cancelled, expired or incomplete
 -- column is_failure BOOLEAN: Whether the turn failed: failed, expired or incomplete
@@ -27,22 +27,31 @@
 -- column is_priced BOOLEAN: Whether all of its runs are priced, in one currency
 -- column currency VARCHAR: Currency of the cost; null when the cost is
 -- column cost DOUBLE: Sum of the costs; null when one of its runs is unpriced, or its currencies differ
+-- column tool_calls BIGINT: Number of tool calls: those of the steps of a run, or of the items of responses; null when no step is known
 -- column created_at TIMESTAMP WITH TIME ZONE: When the first was created
 -- column finished_at TIMESTAMP WITH TIME ZONE: When the last ended; null while it is open, and where a last response does not tell its end
 -- column turn_seconds DOUBLE: Seconds from the first creation to the last end; null while it is open, when an end is not known, and when negative
 -- column resolution_seconds DOUBLE: Resolution of turn_seconds: 1 for the times of records, 0.001 for a single response that its client measured; null without turn_seconds
 -- column metadata JSON: Metadata of the first: keys and values set by the caller
-with parts as (
+with step_counts as (
+    select
+        run_id,
+        sum(case when matches_pattern(type, '%_call') then 1 else coalesce(tool_calls, 0) end) as tool_calls
+    from steps
+    group by run_id
+),
+
+parts as (
     select
         turn_runs.turn_id,
+        turn_runs.object,
         turn_runs.predecessor_id,
         turn_runs.linked_by,
-        turn_runs.is_linked,
-        turn_runs.is_answered,
         turn_runs.is_predecessor_missing,
         turn_runs.is_waiting,
-        turn_runs.object,
-        run_times.run_id,
+        turn_runs.turn_created_at,
+        not (turn_runs.is_linked and turn_runs.is_answered) as is_last,
+        turn_runs.run_id = turn_runs.turn_id as is_first,
         run_times.source,
         run_times.thread_id,
         run_times.assistant_id,
@@ -51,10 +60,13 @@ with parts as (
         case
             when turn_runs.is_waiting and run_times.status = 'completed' then 'requires_action' else run_times.status
         end as status,
-        run_times.created_at,
         run_times.finished_at,
-        coalesce(runs.duration_seconds, run_times.total_seconds) as seconds,
-        runs.duration_seconds is not null as is_measured,
+        runs.duration_seconds is not null and not turn_runs.is_linked as is_measured,
+        case
+            when turn_runs.predecessor_id is null then coalesce(runs.duration_seconds, run_times.total_seconds)
+            else seconds_between(turn_runs.turn_created_at, run_times.created_at)
+                + coalesce(runs.duration_seconds, run_times.total_seconds)
+        end as seconds,
         run_times.metadata,
         usage.run_id is not null as has_usage,
         usage.prompt_tokens,
@@ -64,12 +76,14 @@ with parts as (
         usage.reasoning_tokens,
         usage.total_tokens,
         run_costs.currency,
-        run_costs.cost
+        run_costs.cost,
+        step_counts.tool_calls
     from turn_runs
     inner join run_times on run_times.run_id = turn_runs.run_id
     inner join runs on runs.run_id = turn_runs.run_id
     left join usage on usage.run_id = turn_runs.run_id
     left join run_costs on run_costs.run_id = turn_runs.run_id
+    left join step_counts on step_counts.run_id = turn_runs.run_id
 ),
 
 ranked_parts as (
@@ -82,29 +96,27 @@ ranked_parts as (
             when 'cancelled' then '4'
             when 'completed' then '6'
             else '5'
-        end as badness,
-        min(created_at) over (partition by turn_id) as turn_created_at
+        end || coalesce(status, '') as ranked_status
     from parts
-    where is_linked
 ),
 
-chains as (
+sums as (
     select
         turn_id,
         max(source) as source,
         max(object) as object,
-        max(thread_id) filter (where run_id = turn_id) as thread_id,
-        max(assistant_id) filter (where run_id = turn_id) as assistant_id,
-        max(assistant_version) filter (where run_id = turn_id) as assistant_version,
-        max(model) filter (where run_id = turn_id) as model,
-        count(distinct model) as models,
-        nullif(substring(min(concat(badness, coalesce(status, ''))), 2), '') as status,
+        max(case when is_first then thread_id end) as thread_id,
+        max(case when is_first then assistant_id end) as assistant_id,
+        max(case when is_first then assistant_version end) as assistant_version,
+        max(case when is_first then model end) as model,
+        coalesce(min(model) < max(model), false) as has_several_models,
+        substring(min(ranked_status), 2) as status,
         bool_or(is_waiting) as is_waiting,
         min(linked_by) as first_link,
         max(linked_by) as last_link,
-        bool_or(is_predecessor_missing) filter (where run_id = turn_id) as is_predecessor_missing,
+        bool_or(is_first and is_predecessor_missing) as is_predecessor_missing,
         count(*) as runs,
-        count(predecessor_id) - count(distinct predecessor_id) as branches,
+        count(predecessor_id) - count(*) filter (where not is_last) as branches,
         count(*) filter (where has_usage) as runs_with_usage,
         try_cast(sum(prompt_tokens) as bigint) as prompt_tokens,
         try_cast(sum(cached_prompt_tokens) as bigint) as cached_prompt_tokens,
@@ -112,87 +124,19 @@ chains as (
         try_cast(sum(completion_tokens) as bigint) as completion_tokens,
         try_cast(sum(reasoning_tokens) as bigint) as reasoning_tokens,
         try_cast(sum(total_tokens) as bigint) as total_tokens,
-        count(cost) = count(*) and min(currency) = max(currency) as is_priced,
+        coalesce(count(cost) = count(*) and min(currency) = max(currency), false) as is_priced,
         max(currency) as currency,
         cast(sum(cast(cost as decimal(38, 12))) as double) as cost,
-        min(created_at) as created_at,
-        case when bool_and(is_answered or finished_at is not null) then max(finished_at) end as finished_at,
-        case
-            when bool_and(is_answered or (seconds is not null and created_at is not null))
-                then max(case when not is_answered then seconds_between(turn_created_at, created_at) + seconds end)
-        end as signed_seconds,
-        any_value(metadata) filter (where run_id = turn_id) as metadata
+        cast(sum(tool_calls) as bigint) as tool_calls,
+        min(turn_created_at) as created_at,
+        max(finished_at) as finished_at,
+        bool_and(finished_at is not null or not is_last) as is_end_known,
+        max(case when is_last then seconds end) as signed_seconds,
+        bool_and(seconds is not null or not is_last) as are_seconds_known,
+        bool_or(is_measured) as is_measured,
+        any_value(metadata) filter (where is_first) as metadata
     from ranked_parts
     group by turn_id
-),
-
-all_turns as (
-    select
-        turn_id,
-        source,
-        object,
-        thread_id,
-        assistant_id,
-        assistant_version,
-        model,
-        case when model is not null then 1 else 0 end as models,
-        status,
-        is_waiting,
-        case when object = 'response' then 'none' end as linked_by,
-        is_predecessor_missing,
-        1 as runs,
-        case when object = 'response' then 1 end as model_calls,
-        0 as branches,
-        case when has_usage then 1 else 0 end as runs_with_usage,
-        prompt_tokens,
-        cached_prompt_tokens,
-        cache_write_tokens,
-        completion_tokens,
-        reasoning_tokens,
-        total_tokens,
-        cost is not null and currency is not null as is_priced,
-        currency,
-        cost,
-        created_at,
-        finished_at,
-        seconds as signed_seconds,
-        is_measured,
-        metadata
-    from parts
-    where not is_linked
-    union all
-    select
-        turn_id,
-        source,
-        object,
-        thread_id,
-        assistant_id,
-        assistant_version,
-        model,
-        models,
-        status,
-        is_waiting,
-        case when first_link = last_link then first_link else 'both' end as linked_by,
-        is_predecessor_missing,
-        runs,
-        runs as model_calls,
-        branches,
-        runs_with_usage,
-        prompt_tokens,
-        cached_prompt_tokens,
-        cache_write_tokens,
-        completion_tokens,
-        reasoning_tokens,
-        total_tokens,
-        coalesce(is_priced, false) as is_priced,
-        currency,
-        cost,
-        created_at,
-        finished_at,
-        signed_seconds,
-        false as is_measured,
-        metadata
-    from chains
 ),
 
 judged_turns as (
@@ -200,13 +144,13 @@ judged_turns as (
         *,
         status in ('completed', 'failed', 'cancelled', 'expired', 'incomplete') as is_terminal,
         status in ('failed', 'expired', 'incomplete') as is_failure
-    from all_turns
+    from sums
 ),
 
 timed_turns as (
     select
         *,
-        case when is_terminal and signed_seconds >= 0 then signed_seconds end as turn_seconds
+        case when is_terminal and are_seconds_known and signed_seconds >= 0 then signed_seconds end as turn_seconds
     from judged_turns
 )
 
@@ -218,17 +162,20 @@ select
     assistant_id,
     assistant_version,
     model,
-    cast(models as bigint) as models,
-    status,
+    has_several_models,
+    case when status <> '' then status end as status,
     is_terminal,
     is_failure,
     is_waiting,
-    linked_by,
+    case
+        when first_link < last_link then 'both'
+        when object = 'response' then coalesce(first_link, 'none')
+    end as linked_by,
     is_predecessor_missing,
-    cast(runs as bigint) as runs,
-    cast(model_calls as bigint) as model_calls,
-    cast(branches as bigint) as branches,
-    cast(runs_with_usage as bigint) as runs_with_usage,
+    runs,
+    case when object = 'response' then runs end as model_calls,
+    branches,
+    runs_with_usage,
     prompt_tokens,
     cached_prompt_tokens,
     cache_write_tokens,
@@ -238,8 +185,9 @@ select
     is_priced,
     case when is_priced then currency end as currency,
     case when is_priced then cost end as cost,
+    tool_calls,
     created_at,
-    case when is_terminal then finished_at end as finished_at,
+    case when is_terminal and is_end_known then finished_at end as finished_at,
     turn_seconds,
     case
         when turn_seconds is null then null

@@ -50,8 +50,9 @@ create or replace macro text_digest(text) as hash(text);
 create or replace macro normalised_digest(text) as
     md5(trim(regexp_replace(text, '[ \t\n\x0B\f\r]+', ' ', 'g'), ' '));
 
--- The names in a list, in order, as one text.
-create or replace macro names_in(list) as array_to_string(list_sort(list), ', ');
+-- The names in a list, in order, as one text; null without any.
+create or replace macro names_in(list) as
+    case when len(list_filter(list, lambda name: name is not null)) > 0 then array_to_string(list_sort(list), ', ') end;
 
 -- Percentiles under the names that they have in Spark: linear interpolation, a list of fractions, which must be a
 -- constant expression in Spark, and one element of the result.

@@ -57,9 +57,9 @@ create or replace temporary function text_digest(text string) returns bigint
 create or replace temporary function normalised_digest(text string) returns string
     return md5(encode(trim(both ' ' from regexp_replace(text, r'[ \t\n\x0B\f\r]+', ' ')), 'UTF-8'));
 
--- The names in a list, in order, as one text.
+-- The names in a list, in order, as one text; null without any.
 create or replace temporary function names_in(list array<string>) returns string
-    return array_join(array_sort(list), ', ');
+    return case when size(array_compact(list)) > 0 then array_join(array_sort(list), ', ') end;
 
 -- One element of a list of percentiles.
 create or replace temporary function nth(list array<double>, place int) returns double

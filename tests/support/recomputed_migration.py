@@ -74,26 +74,15 @@ Percentile = Callable[[Sequence[float], float], float | None]
 
 def migration_comparison(tables: Tables, found: Sequence[Row], percentile: Percentile) -> list[Row]:
     """Expected rows of the view `migration_comparison`, of the turns `found`."""
-    known, calls = {turn["turn_id"]: turn for turn in found}, _tool_calls(tables)
+    known = {turn["turn_id"]: turn for turn in found}
     owned: dict[tuple[str, str], list[Row]] = {}
     for rule in tables["deployments"]:
         owned.setdefault((rule["deployment"], rule["side"]), [])
     for row in deployment_turns(tables):
         turn = known[row["turn_id"]]
-        owned[row["deployment"], row["side"]].append({**turn, **row, "calls": calls.get(row["turn_id"])})
+        owned[row["deployment"], row["side"]].append({**turn, **row})
     sides = {key: _side(key, some, found, owned, tables, percentile) for key, some in sorted(owned.items())}
     return [{**row, **_judgement(key[0], sides)} for key, (row, _) in sides.items()]
-
-
-def _tool_calls(tables: Tables) -> dict[str, float]:
-    turn_of = {row["run_id"]: row["turn_id"] for row in turn_runs(tables)}
-    found: dict[str, float] = {}
-    for step in tables["steps"]:
-        if step["run_id"] in turn_of:
-            is_call = (step["type"] or "").endswith("_call")
-            turn_id = turn_of[step["run_id"]]
-            found[turn_id] = found.get(turn_id, 0.0) + (1 if is_call else step["tool_calls"] or 0)
-    return found
 
 
 def _mean(values: Sequence[Any]) -> float | None:
@@ -141,7 +130,7 @@ def _side(  # noqa: PLR0917 - all that a row is made of
     created = [turn["created_at"] for turn in some if turn["created_at"] is not None]
     waiting = sum(turn["is_waiting"] for turn in some)
     shared = sum(turn["is_shared"] for turn in some)
-    known_calls = [turn["calls"] for turn in some if turn["calls"] is not None]
+    known_calls = [turn["tool_calls"] for turn in some if turn["tool_calls"] is not None]
     median = percentile(seconds, 0.5)
     resolution = max((turn["resolution_seconds"] for turn in timed), default=None)
     row: Row = {

@@ -55,6 +55,7 @@ def turn_runs(tables: Tables) -> list[Row]:
     links = _links(responses)
     followed = {predecessor for predecessor, _ in links.values()}
     roots = {run_id: _root(run_id, links) for run_id in responses}
+    created = {run["run_id"]: run["created_at"] for run in tables["runs"]}
     rows: list[Row] = []
     for run in tables["runs"]:
         run_id, previous = run["run_id"], run.get("previous_run_id")
@@ -75,10 +76,15 @@ def turn_runs(tables: Tables) -> list[Row]:
                 "is_linked": is_response and (link[0] is not None or is_head),
                 "is_answered": run_id in followed,
                 "is_predecessor_missing": is_response and previous is not None and not is_known,
+                "turn_created_at": _instant(created.get(root or run_id)),
                 "is_waiting": waits if is_response else run["status"] == "requires_action",
             }
         )
     return rows
+
+
+def _instant(created_at: float | None) -> float | None:
+    return None if created_at is None else float(created_at)
 
 
 def _links(responses: dict[str, Row]) -> dict[str, tuple[str, str]]:
@@ -123,10 +129,26 @@ def turns(tables: Tables, facts: Sequence[Row], costs: Sequence[Row]) -> list[Ro
     runs = {run["run_id"]: run for run in tables["runs"]}
     times, usage = ({row["run_id"]: row for row in rows} for rows in (facts, tables["usage"]))
     priced = {row["run_id"]: row for row in costs if row["cost"] is not None}
+    calls = tool_calls(tables)
     members: dict[str, list[Row]] = {}
     for row in turn_runs(tables):
         members.setdefault(row["turn_id"], []).append(row)
-    return [_turn(some, runs, times, usage, priced) for _, some in sorted(members.items())]
+    return [
+        {**_turn(some, runs, times, usage, priced), "tool_calls": calls.get(turn_id)}
+        for turn_id, some in sorted(members.items())
+    ]
+
+
+def tool_calls(tables: Tables) -> dict[str, int]:
+    """The tool calls of each turn whose steps are known."""
+    turn_of = {row["run_id"]: row["turn_id"] for row in turn_runs(tables)}
+    found: dict[str, int] = {}
+    for step in tables["steps"]:
+        if step["run_id"] in turn_of:
+            is_call = (step["type"] or "").endswith("_call")
+            turn_id = turn_of[step["run_id"]]
+            found[turn_id] = found.get(turn_id, 0) + (1 if is_call else step["tool_calls"] or 0)
+    return found
 
 
 def _turn(
@@ -144,8 +166,7 @@ def _turn(
     ranked = [(_rank(status), status) for status in (_status(row, runs[row["run_id"]]) for row in members)]
     status = min(ranked)[1]
     ended = status in ENDED
-    created = [runs[one]["created_at"] for one in ids if runs[one]["created_at"] is not None]
-    spans = [_span(runs[one], times[one], min(created, default=None) if is_chain else None) for one in last]
+    spans = [_span(runs[one], times[one], head) for one in last]
     ends = [times[one]["finished_at"] for one in last]
     reported = [usage[one] for one in ids if one in usage]
     known_costs = [priced[one] for one in ids if one in priced]
@@ -160,7 +181,7 @@ def _turn(
         **{name: first.get(name) for name in ("source", "object", "thread_id", "assistant_id", "assistant_version")},
         **{name: first.get(name) for name in ("model", "metadata")},
         "turn_id": head["run_id"],
-        "models": len({runs[one]["model"] for one in ids} - {None}),
+        "has_several_models": len({runs[one]["model"] for one in ids} - {None}) > 1,
         "status": status,
         "is_terminal": ended,
         "is_failure": status in FAILURES,
@@ -175,7 +196,7 @@ def _turn(
         "is_priced": is_priced,
         "currency": known_costs[0]["currency"] if is_priced else None,
         "cost": sum(row["cost"] for row in known_costs) if is_priced else None,
-        "created_at": float(min(created)) if created else None,
+        "created_at": head["turn_created_at"],
         "finished_at": max(all_ends) if ended and None not in ends else None,
         "turn_seconds": seconds,
         "resolution_seconds": None if seconds is None else 0.001 if is_measured else 1.0,
@@ -190,13 +211,15 @@ def _rank(status: str) -> int:
     return MOST_SERIOUS.index(status if status in ENDED else "open")
 
 
-def _span(run: Row, times: Row, since: float | None) -> float | None:
-    """Seconds until a run ended, from its creation or from an instant."""
+def _span(run: Row, times: Row, head: Row) -> float | None:
+    """Seconds from the creation of the first of a turn to the end of a run."""
     own = run.get("duration_seconds")
     own = times["total_seconds"] if own is None else own
-    if since is None or own is None or run["created_at"] is None:
-        return own if since is None and len(times) else None
-    return run["created_at"] - since + own
+    if run["run_id"] == head["run_id"] or own is None:
+        return own
+    if run["created_at"] is None or head["turn_created_at"] is None:
+        return None
+    return run["created_at"] - head["turn_created_at"] + own
 
 
 def total(values: Sequence[int | None]) -> int | None:
