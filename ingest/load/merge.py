@@ -252,6 +252,13 @@ def merge_steps(connection: "DuckDBPyConnection", batches: Sequence[pa.RecordBat
     """Merge steps, within the caller's transaction."""
     connection.register("incoming_steps", pa.Table.from_batches(batches))
     try:
+        [(count, distinct, stored)] = connection.execute("""
+            select count(*), count(distinct step_id),
+                (select count(*) from main.steps where step_id in (select step_id from incoming_steps))
+            from incoming_steps""").fetchall()
+        if count == distinct and not stored:
+            _insert_steps(connection, "incoming_steps")
+            return
         connection.execute(f"""
             create or replace temp table latest_steps as
             with candidates as (
@@ -266,6 +273,10 @@ def merge_steps(connection: "DuckDBPyConnection", batches: Sequence[pa.RecordBat
             )
             select {_STEP_COLUMNS} from ranked where place = 1 and row_id is null""")
         connection.execute("delete from main.steps where step_id in (select step_id from latest_steps)")
-        connection.execute(f"insert into main.steps ({_STEP_COLUMNS}) select {_STEP_COLUMNS} from latest_steps")
+        _insert_steps(connection, "latest_steps")
     finally:
         connection.unregister("incoming_steps")
+
+
+def _insert_steps(connection: "DuckDBPyConnection", steps: str) -> None:
+    connection.execute(f"insert into main.steps ({_STEP_COLUMNS}) select {_STEP_COLUMNS} from {steps}")

@@ -4,7 +4,7 @@ import gc
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -13,6 +13,7 @@ from runmart.ingest.decode.result import BlockCounts, Decoded
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.transform.admission import ADMIT_ALL, AdmissionFilter
 from runmart.ingest.transform.flatten import flatten
+from runmart.models import arrow
 from runmart.models.batches import Batches
 from runmart.models.observations import Origin, Reject
 from runmart.models.tables.steps import batch, item_batch
@@ -68,9 +69,12 @@ def admit(found: Converted, admission: AdmissionFilter) -> Converted:
 
 def _steps(decoded: Decoded) -> pa.RecordBatch | None:
     """Steps of runs, and items in the outputs of responses."""
-    found = [batch(decoded.steps)] if decoded.steps else []
+    found: list[Any] = [batch(decoded.steps)] if decoded.steps else []
     found += [items for one in decoded.observations if (items := item_batch(one)) is not None]
-    return pa.concat_batches(found) if found else None
+    if not found:
+        return None
+    columns = [arrow.concatenated(parts) for parts in zip(*(one.columns for one in found), strict=True)]
+    return arrow.record_batch(columns, found[0].schema.names)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Tables beside runs: what servers and collectors say of requests, of ended responses, and of an organisation's usage."""
+"""Tables beside runs: what is said of failed requests, of ended responses, and of an organisation's usage."""
 
 from typing import Any
 

@@ -20,11 +20,19 @@ PRICES: Table[Any] = Table(
         Column("output", DOUBLE, meaning="Price per million output tokens; null for the fee of a tool"),
         Column("currency", VARCHAR, meaning="Currency, such as USD"),
         Column("source", VARCHAR, meaning="Source of the price, usually a URL"),
-        Column("cache_write", DOUBLE, meaning="Price per million input tokens written to the cache; null when equal to input"),
+        Column(
+            "cache_write",
+            DOUBLE,
+            meaning="Price per million input tokens written to the cache; null if as input",
+        ),
         Column("batch_factor", DOUBLE, meaning="Factor on all prices for requests of batches; null when 1"),
         Column("flex_factor", DOUBLE, meaning="Factor on all prices for the service tier flex; null when 1"),
         Column("priority_factor", DOUBLE, meaning="Factor on all prices for the service tier priority; null when 1"),
-        Column("tool", VARCHAR, meaning="Type of the step that a fee is for, such as web_search_call; null for prices of tokens"),
+        Column(
+            "tool",
+            VARCHAR,
+            meaning="Type of the steps that a fee is for, such as web_search_call; null for tokens",
+        ),
         Column("per_call", DOUBLE, meaning="Fee per call of the tool; null for prices of tokens"),
     ),
 )

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from runmart.models.arrow import Array, compute
 from runmart.models import arrow
+from runmart.models.arrow import Array, compute
 from runmart.models.columns import BIGINT, DOUBLE, JSON, VARCHAR, Column, Getter, Table
 from runmart.models.observations import RUN_CREATED_AT, Observations, Usages
 

@@ -94,7 +94,9 @@ def _warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 of = f"run_id like 'odd_%' and cast(substr(run_id, 5) as int) % {len(texts)} = {place}"
                 writer.connection.execute(f"update runs set {name} = ? where {of}", [text])
         writer.connection.execute("""
-            insert into prices (provider, model, valid_from, valid_to, input, cached_input, output, currency, source) values
+            insert into prices
+                (provider, model, valid_from, valid_to, input, cached_input, output, currency, source)
+            values
                 ('openai', 'a\\b%', '2024-01-01', null, 3, null, 4, 'USD', 'x'),
                 ('me', 'mine', '2024-01-01', null, 0.1, null, 2.3, 'EUR', 'x'),
                 ('me', 'mine', '2024-12-31 23:59:59.999999+00', '2025-01-01', 0.7, 0.3, 2.9, 'EUR', 'x')""")
