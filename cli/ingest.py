@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from runmart.ingest.workers.pool import Workers
 
 _WHAT_IS_LOADED = (
-    'runmart loads run objects ("object": "thread.run") and pages, arrays, JSON Lines or event streams of them'
+    'runmart loads runs ("object": "thread.run") and responses ("response"), and pages, arrays, JSON Lines or event '
+    "streams of them"
 )
 _LONGEST_NAME = 80
 

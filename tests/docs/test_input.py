@@ -1,4 +1,4 @@
-"""The page on inputs: each example gives what the page says."""
+"""The pages on inputs: each example gives what the page says."""
 
 import re
 from collections import Counter
@@ -9,13 +9,14 @@ from tests.support.paths import ROOT
 from tests.support.payloads import decode
 
 _FENCE = re.compile(r"^```\w+ (runs=.*)\n((?:.*\n)*?)```$", re.MULTILINE)
-EXAMPLES = _FENCE.findall((ROOT / "docs" / "input.md").read_text(encoding="utf-8"))
+PAGES = [(ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("input.md", "responses.md")]
+EXAMPLES = [example for page in PAGES for example in _FENCE.findall(page)]
 
 
 def test_all_examples_say_what_becomes_of_them() -> None:
-    """No example of the page is left out of the test below."""
-    text = (ROOT / "docs" / "input.md").read_text(encoding="utf-8")
-    assert len(EXAMPLES) == len(re.findall(r"^```\w", text, re.MULTILINE)) > 12
+    """No example of the pages is left out of the test below."""
+    for page in PAGES:
+        assert len(_FENCE.findall(page)) == len(re.findall(r"^```\w", page, re.MULTILINE)) > 1
 
 
 @pytest.mark.parametrize(("says", "example"), EXAMPLES, ids=range(len(EXAMPLES)))
