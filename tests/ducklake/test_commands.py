@@ -55,7 +55,7 @@ def test_responses_have_their_earliest_creation_time_in_a_lake(lake: Bare) -> No
         sent = run("resp_1", status, created_at=created_at, usage={"input_tokens": 3}, output=[{"type": "message"}])
         path = write(Path(lake.data).parent / f"{number}.json", page({**sent, "object": "response"}))
         assert lake.run("ingest", path).returncode == 0
-    stored = "select status, epoch(created_at), epoch(run_created_at) from runs join usage using (run_id)"
+    stored = "select runs.status, epoch(runs.created_at), epoch(run_created_at) from runs join usage using (run_id)"
     assert lake.query(f"{stored} join steps using (run_id)") == [("completed", 1_764_241_200, 1_764_241_200)]
 
 
