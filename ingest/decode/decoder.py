@@ -166,8 +166,8 @@ class Decoder:
                 columns = builder.columns()
                 columns.add([one.record for one in records])
                 origins = [(origin, len(some)) for origin, some in found]
-                positions, extras = [one.position for one in records], [one.extra for one in records]
-                result.observations.append(builder.build(columns, origins, positions, extras=extras))
+                positions = [one.position for one in records]
+                result.observations.append(builder.build(columns, origins, positions, alone=records))
 
 
 def _of(origin: Origin, found: list[Placed]) -> list[Placed]:
