@@ -115,7 +115,7 @@ def test_what_is_no_duration_of_the_response_is_counted(envelope: dict[str, Any]
 def test_an_archive_of_http_times_its_entries() -> None:
     """Entries of a HAR file count milliseconds; those that retrieve a response do not time it."""
 
-    def entry(method: str, response_id: str, content: str, **headers: str) -> dict[str, Any]:
+    def entry(method: str, content: str, **headers: str) -> dict[str, Any]:
         named = [{"name": name, "value": value} for name, value in headers.items()]
         return {
             "startedDateTime": "2027-01-15T08:00:00.100Z",
@@ -125,8 +125,8 @@ def test_an_archive_of_http_times_its_entries() -> None:
         }
 
     entries = [
-        entry("POST", "a", json.dumps(response("a")), **{"openai-processing-ms": "4000"}),
-        entry("GET", "b", json.dumps(response("b")), **{"openai-processing-ms": "4000"}),
+        entry("POST", json.dumps(response("a")), **{"openai-processing-ms": "4000"}),
+        entry("GET", json.dumps(response("b")), **{"openai-processing-ms": "4000"}),
     ]
     seen = decode(json.dumps({"log": {"version": "1.2", "entries": entries}}).encode())
     rows = [(row["run_id"], row["duration_seconds"], row["latency_source"]) for row in seen.rows["runs"]]
@@ -176,8 +176,8 @@ def test_runs_are_not_timed() -> None:
 
 def test_an_envelope_invents_no_instant() -> None:
     """A response without instants has none, whatever was measured around it."""
-    sent = {"started_at": CREATED + 0.5, "ended_at": CREATED + 1, "body": {**response(), "created_at": None}}
-    del sent["body"]["completed_at"]
+    body = {"id": "resp_1", "object": "response", "status": "completed"}
+    sent = {"started_at": CREATED + 0.5, "ended_at": CREATED + 1, "body": body}
     [row] = decode(json.dumps(sent).encode()).rows["runs"]
     instants = [row[name] for name in ("created_at", "started_at", "completed_at", "expires_at")]
     assert (instants, row["duration_seconds"]) == ([None] * 4, 0.5)
