@@ -12,7 +12,7 @@
 -- column incomplete BIGINT: ... incomplete: stopped at a limit
 -- column cancelled BIGINT: ... cancelled
 -- column failure_rate DOUBLE: Failed, expired and incomplete runs over ended runs, 0 to 1; null without ended runs
--- column run_seconds_p50 DOUBLE: Median of the seconds from started to finished, of completed runs
+-- column run_seconds_p50 DOUBLE: Median of run_seconds, as in run_times, of completed runs
 -- column run_seconds_p95 DOUBLE: 95th percentile of these, interpolated linearly
 -- column prompt_tokens BIGINT: Sum of prompt tokens; null when no run reports them
 -- column cached_prompt_tokens BIGINT: Sum of cached prompt tokens

@@ -9,7 +9,7 @@
 -- column first_run_at TIMESTAMP WITH TIME ZONE: Creation time of its first run
 -- column last_run_at TIMESTAMP WITH TIME ZONE: Creation time of its last run
 -- column total_tokens BIGINT: Sum of the totals as sent; null when no run reports them
--- column run_seconds DOUBLE: Sum of the seconds from started to finished; null when no run has them
+-- column run_seconds DOUBLE: Sum of run_seconds, as in run_times; null when no run has them
 select
     run_times.source,
     run_times.thread_id,
