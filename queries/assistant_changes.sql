@@ -1,4 +1,4 @@
--- purpose: Changes of an assistant's model, instructions or tools between consecutive runs, with latency, failures and cost of the runs before and after. Alternating runs count as one change each.
+-- purpose: Changes of an assistant's model, instructions or tools between consecutive runs, with latency, failures and cost of the runs before and after. Alternating runs count as one change each. Failures of synchronous requests leave no response, and are not counted; those that left a record are in request_failures.
 -- grain: one row per source, assistant and change
 -- column source VARCHAR: Label of the run (--source): its organisation, project or server
 -- column assistant_id VARCHAR: The assistant

@@ -5,6 +5,7 @@
 -- column object VARCHAR: The kind of object: thread.run or response; null where it was not sent
 -- column thread_id VARCHAR: The thread it belongs to
 -- column assistant_id VARCHAR: The assistant that ran
+-- column assistant_version VARCHAR: Version of the agent or prompt of a response
 -- column model VARCHAR: Model, as sent
 -- column status VARCHAR: The status, as sent
 -- column is_terminal BOOLEAN: Whether the run has ended: completed, failed, cancelled, expired or incomplete
@@ -64,6 +65,7 @@ select
     object,
     thread_id,
     assistant_id,
+    assistant_version,
     model,
     status,
     status in ('completed', 'failed', 'cancelled', 'expired', 'incomplete') as is_terminal,

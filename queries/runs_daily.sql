@@ -1,4 +1,4 @@
--- purpose: Daily summary (UTC) of runs: count, outcome, run time, tokens and cost.
+-- purpose: Daily summary (UTC) of runs: count, outcome, run time, tokens and cost. Failures of synchronous requests leave no response, and are not counted; those that left a record are in request_failures.
 -- grain: one row per day (UTC), source, model and assistant
 -- column day DATE: The day (UTC) in which the runs were created; null is a group of its own
 -- column source VARCHAR: Label of the runs (--source)

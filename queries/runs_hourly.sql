@@ -1,4 +1,4 @@
--- purpose: Hourly summary (UTC) of runs: count, outcome, run time, tokens and cost.
+-- purpose: Hourly summary (UTC) of runs: count, outcome, run time, tokens and cost. Failures of synchronous requests leave no response, and are not counted; those that left a record are in request_failures.
 -- grain: one row per hour (UTC), source, model and assistant
 -- column hour TIMESTAMP: The hour (UTC) in which the runs were created; null is a group of its own
 -- column source VARCHAR: Label of the runs (--source)

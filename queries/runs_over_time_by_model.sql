@@ -1,4 +1,4 @@
--- purpose: Runs over time per model: count, outcome and latency of completed runs. Percentiles are interpolated linearly.
+-- purpose: Runs over time per model: count, outcome and latency of completed runs. Percentiles are interpolated linearly. Failures of synchronous requests leave no response, and are not counted; those that left a record are in request_failures.
 -- grain: one row per period and model
 -- column period TIMESTAMP: Start of the period (UTC) in which the runs were created: a day, unless Warehouse.within sets another interval; null is a group of its own
 -- column model VARCHAR: Model, as sent; null is a group of its own

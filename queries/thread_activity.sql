@@ -1,4 +1,4 @@
--- purpose: Activity of threads: runs, failures, time range and tokens.
+-- purpose: Activity of threads: runs, failures, time range and tokens. Failures of synchronous requests leave no response, and are not counted; those that left a record are in request_failures.
 -- grain: one row per source and thread
 -- column source VARCHAR: Label of the runs (--source)
 -- column thread_id VARCHAR: The thread; null is a group of its own

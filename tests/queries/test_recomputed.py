@@ -21,7 +21,7 @@ TIMES = (
     *("created_at", "started_at", "finished_at", "queue_seconds", "run_seconds", "total_seconds"),
     *("duration_source", "resolution_seconds"),
 )
-SETTINGS = ("temperature", "top_p", "max_completion_tokens", "metadata")
+SETTINGS = ("assistant_version", "temperature", "top_p", "max_completion_tokens", "metadata")
 FAILURES = ("failed", "expired", "incomplete")
 
 
