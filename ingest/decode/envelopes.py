@@ -17,10 +17,10 @@ from runmart.models.quirks import NULL_WORDS, microseconds, normalise
 from runmart.models.records import Instant
 from runmart.models.wrappings import text_of
 
-UNREAD_DURATION = "unreadable duration"
+UNREAD_DURATION = "duration.unreadable"
 """A duration around a response that is none: no number, negative, longer than a day, or without a unit."""
 
-OTHER_DURATION = "duration of another request"
+OTHER_DURATION = "duration.of_other_request"
 """A duration around a response that cannot be its own: see `_is_of_other_request`."""
 
 COLLECTOR = "collector"

@@ -85,6 +85,7 @@ def test_an_envelope_times_its_response(envelope: dict[str, Any], expected: tupl
     """The collector's clock counts, and without it the server's header, whatever the names are written like."""
     assert timed(**envelope, body=response()) == expected
     assert timed(**envelope, body=json.dumps(response())) == expected
+    assert found(decode(json.dumps({**envelope, "body": response()}).encode(), block=30)) == expected
 
 
 @pytest.mark.parametrize(
