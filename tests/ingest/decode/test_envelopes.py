@@ -134,6 +134,14 @@ def test_an_archive_of_http_times_its_entries() -> None:
     assert rows == [("a", 4.1005, "collector"), ("b", None, None)]
 
 
+def test_the_closest_clock_counts() -> None:
+    """Of envelopes within each other the inner one's clock is the request's; a header does not replace it."""
+    inner = {"duration_ms": 4321, "body": response()}
+    assert timed(duration_ms=9000, attempt=inner) == (4.321, "collector")
+    assert timed(headers=HEADERS, attempt=inner) == (4.321, "collector")
+    assert timed(duration_ms=4321, attempt={"headers": HEADERS, "body": response()}) == (4.321, "collector")
+
+
 def test_an_open_response_is_not_timed() -> None:
     """A request that leaves the response open took no time that says anything of it."""
     assert timed(duration_ms=300, body=response(status="queued", background=True)) == (None, None)
@@ -153,8 +161,8 @@ def test_a_stream_is_timed_at_its_end() -> None:
     seen = decode(json.dumps({"duration_ms": 4321, "body": body}).encode())
     rows = [(row["status"], row["duration_seconds"]) for row in seen.rows["runs"]]
     assert rows == [("in_progress", None), ("completed", 4.321)]
-    for one in (body, transcript("completed")):
-        headers = {**HEADERS, "Content-Type": "text/event-stream; charset=utf-8"}
+    stream = {**HEADERS, "Content-Type": "text/event-stream; charset=utf-8"}
+    for one, headers in ((body, HEADERS), (transcript("completed"), stream)):
         seen = decode(json.dumps({"headers": headers, "body": one}).encode())
         assert {row["duration_seconds"] for row in seen.rows["runs"]} == {None}
 
