@@ -13,7 +13,10 @@ from msgspec import UNSET, Raw
 
 from runmart.ingest.decode import json_text
 from runmart.ingest.decode.result import LenientRecord, LenientResult
+from runmart.models import arrow
+from runmart.models.columns import BINARY, BOOLEAN
 from runmart.models.quirks import NULL_WORDS, microseconds, normalise
+from runmart.models.record_columns import RecordColumns
 from runmart.models.records import Instant
 from runmart.models.wrappings import text_of
 
@@ -97,6 +100,17 @@ def put_around(result: LenientResult, first: int, text: bytes) -> None:
         return
     for place in places:
         _put_clock(result, place, clock)
+
+
+def put_lines(columns: RecordColumns, lines: Sequence[Any]) -> list[tuple[str, str]]:
+    """Say of records what the lines of a batch's output say that they are in (shape: n).
+
+    Returns:
+        What is kept in `extra`: name as sent, name of the column.
+    """
+    columns.put("is_batch", arrow.repeat(value=True, count=columns.count, arrow_type=BOOLEAN))
+    columns.put("custom_id", arrow.array([bytes(line.custom_id) for line in lines], BINARY))
+    return [("custom_id", "custom_id")]
 
 
 def _put_batch(result: LenientResult, places: Sequence[int], custom_id: bytes) -> None:

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from runmart.ingest.decode.decoder import Decoder
 from runmart.ingest.decode.envelopes import OTHER_DURATION, UNREAD_DURATION
-from tests.support.payloads import Seen, decode
+from runmart.ingest.parse.blocks import Block
+from runmart.ingest.transform.flatten import flatten
+from tests.support.payloads import ORIGIN, Seen, decode
 
 CREATED = 1_800_000_000
 
@@ -44,6 +47,65 @@ def test_lines_of_a_batch_say_so() -> None:
     ]
     extras = [{"custom_id": f"order {number}", "store": True} for number in range(3)]
     assert kept == [(f"resp_{number}", True, None, extras[number]) for number in range(3)]
+
+
+def batch_line(number: int, **fields: Any) -> dict[str, Any]:
+    """A line of a batch's output."""
+    body = response(f"resp_{number}", **fields)
+    answer = {"status_code": 200, "request_id": f"req_{number}", "body": body}
+    return {"id": f"batch_req_{number}", "custom_id": f"order: {number}", "response": answer, "error": None}
+
+
+def test_lines_of_a_batch_are_decoded_by_one_call() -> None:
+    """Lines that all hold a response go the fast way, and give what they give one by one."""
+    lines = [json.dumps(batch_line(number, store=True, unheard_of={"a": number})).encode() for number in range(20)]
+    fast = b"\n".join(lines)
+    assert Decoder().parse(Block(fast), ORIGIN).whole is not None
+    failed = json.dumps({"custom_id": "20", "response": None, "error": {"code": "batch_expired"}}).encode()
+    slow = b"\n".join([*lines, failed])
+    assert Decoder().parse(Block(slow), ORIGIN).whole is None
+    assert decode(fast).rows == decode(slow).rows
+    assert [row["is_batch"] for row in decode(fast).rows["runs"]] == [True] * 20
+
+
+def test_lines_with_and_without_a_batch_are_told_apart() -> None:
+    """Blocks of responses in lines of a batch and of bare ones may follow each other."""
+    blocks = [batch_line(1), response("resp_2"), batch_line(3)]
+    parts = [(Block(json.dumps(one).encode()), ORIGIN) for one in blocks]
+    found = [flatten(one).runs.to_pylist() for one in Decoder().decode(parts).observations]
+    rows = [(row["run_id"], row["is_batch"], row["extra"]) for some in found for row in some]
+    extras = [json.dumps({"custom_id": f"order: {number}"}, separators=(",", ":")) for number in (1, 3)]
+    assert sorted(rows) == [("resp_1", True, extras[0]), ("resp_2", None, None), ("resp_3", True, extras[1])]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {**batch_line(1), "id": {"object": "thread.run", "id": "run_1", "status": "queued"}},
+        {**batch_line(1), "custom_id": {"a": 1}},
+        {**batch_line(1), "custom_id": 7},
+        {**batch_line(1), "further": "b"},
+        {**batch_line(1), "error": {"code": "x"}},
+        batch_line(1, custom_id="its own"),
+    ],
+)
+def test_lines_of_another_form_are_decoded_one_by_one(line: dict[str, Any]) -> None:
+    """Nothing that a line of a batch usually lacks is lost."""
+    text = json.dumps(line).encode()
+    assert Decoder().parse(Block(text), ORIGIN).whole is None
+    seen = decode(text)
+    assert ("resp_1", True) in [(row["run_id"], row["is_batch"]) for row in seen.rows["runs"]]
+    assert ("run_1" in seen.ids) == isinstance(line["id"], dict)
+    own = line["response"]["body"].get("custom_id", line["custom_id"])
+    assert own in [json.loads(row["extra"] or "{}").get("custom_id") for row in seen.rows["runs"]]
+
+
+def test_a_repeated_key_in_a_line_of_a_batch_is_refused() -> None:
+    """One of its values would be lost."""
+    text = json.dumps(batch_line(1)).replace('"status_code": 200', '"status_code": 200, "status_code": 500')
+    assert [row["is_batch"] for row in decode(text.encode()).rows["runs"]] == [True]
+    text = json.dumps(batch_line(1)).replace('"completed_at"', '"created_at": 5, "completed_at"')
+    assert (decode(text.encode()).ids, len(decode(text.encode()).rejects)) == ([], 1)
 
 
 def test_no_envelope_says_nothing() -> None:
