@@ -53,6 +53,8 @@ class RecordSpec:
     made by `decode.output`."""
     statuses: Mapping[str, str] = field(default_factory=dict[str, str])
     """Other words that servers use for a status."""
+    is_request: bool = False
+    """Whether it is the answer to one request, so that what was measured of that tells its duration."""
     content: Mapping[str, ContentField] = field(default_factory=dict[str, ContentField])
     """Attributes that are texts and content: what a redaction policy calls them."""
 

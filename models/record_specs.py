@@ -116,6 +116,7 @@ RESPONSE = RecordSpec(
     whole=frozenset({"agent_reference", "agent", "prompt"}),
     unstored=frozenset({"output", "output_text", "input"}),
     statuses={"complete": "completed"},
+    is_request=True,
     content={"instructions": "instructions"},
 )
 """The response of the Responses API. Source: the OpenAI API description, `Response` and `ResponseStreamEvent`."""

@@ -123,8 +123,8 @@ INVARIANTS = (
         "durations",
         "negative durations are null, and counted as missing",
         "select coalesce(sum(run_seconds_missing), 0) from latency_by_model",
-        "select count(*) from runs where status = 'completed' and not coalesce(completed_at >= started_at, false)"
-        " and not coalesce(completed_at is null and greatest(failed_at, cancelled_at) >= started_at, false)",
+        "select count(*) from run_times where status = 'completed' and coalesce(duration_source, 'record') = 'record' "
+        "and not coalesce(finished_at >= case when object = 'response' then created_at else started_at end, false)",
     ),
 )
 """The invariants of every warehouse."""

@@ -1,4 +1,4 @@
--- purpose: Daily summary (UTC) of runs: count, outcome, run time, tokens and cost.
+-- purpose: Daily summary (UTC) of runs: count, outcome, run time, tokens and cost. Failures of synchronous requests leave no response, and are not counted; those that left a record are in request_failures.
 -- grain: one row per day (UTC), source, model and assistant
 -- column day DATE: The day (UTC) in which the runs were created; null is a group of its own
 -- column source VARCHAR: Label of the runs (--source)
@@ -12,7 +12,7 @@
 -- column incomplete BIGINT: ... incomplete: stopped at a limit
 -- column cancelled BIGINT: ... cancelled
 -- column failure_rate DOUBLE: Failed, expired and incomplete runs over ended runs, 0 to 1; null without ended runs
--- column run_seconds_p50 DOUBLE: Median of the seconds from started to finished, of completed runs
+-- column run_seconds_p50 DOUBLE: Median of run_seconds, as in run_times, of completed runs
 -- column run_seconds_p95 DOUBLE: 95th percentile of these, interpolated linearly
 -- column prompt_tokens BIGINT: Sum of prompt tokens; null when no run reports them
 -- column cached_prompt_tokens BIGINT: Sum of cached prompt tokens

@@ -7,8 +7,9 @@ give the same observations.
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from runmart.ingest.decode.envelopes import put_lines
 from runmart.ingest.decode.lenient import LenientDecoder
 from runmart.ingest.decode.observations import ObservationBuilder
 from runmart.ingest.decode.result import BlockCounts, Decoded, LenientResult
@@ -53,14 +54,19 @@ class _Group:
         self.builder = builder
         self.blocks: list[tuple[int, int]] = []
         """Of each block: which it is, from 0, and the number of its records."""
-        self.pages: list[Struct] = []
-        """The pages that the records were in, without them."""
+        self.pages = 0
+        self.frames: list[Struct] = []
+        """The pages, or lines of a batch's output, that the records were in, without them."""
+        self.lines: list[Any] = []
+        """The lines among them (shape: as the records)."""
 
     def add(self, number: int, block: WholeBlock) -> None:
         """Add a block."""
         self.columns.add(block.records)
         self.blocks.append((number, len(block.records)))
-        self.pages += [] if block.page is None else [block.page]
+        self.pages += block.page is not None
+        self.frames += block.lines if block.page is None else [block.page]
+        self.lines += block.lines
 
 
 class Decoder:
@@ -100,7 +106,7 @@ class Decoder:
         for group in groups:
             for observations, part in self._observe(group, blocks):
                 result.observations += [observations] if len(observations) else []
-                result.pages += len(part.pages)
+                result.pages += part.pages
                 for number, count in part.blocks:
                     result.counts[number] = BlockCounts(count, 0, count)
                     rest.remove(number)
@@ -111,7 +117,7 @@ class Decoder:
 
     def _group(self, groups: list[_Group], number: int, whole: WholeBlock) -> None:
         """Add a block to the last group, or to a new one where its records are of another type."""
-        if not groups or groups[-1].record is not whole.record:
+        if not groups or groups[-1].record is not whole.record or bool(groups[-1].lines) != bool(whole.lines):
             groups.append(_Group(whole, self._builders[whole.types.spec.object]))
         groups[-1].add(number, whole)
 
@@ -131,10 +137,12 @@ class Decoder:
     def _observe(self, group: _Group, blocks: Blocks) -> list[tuple[Observations, _Group]]:
         """The observations of a group; of its blocks one by one, without those at fault, where one is unfit."""
         texts = [blocks[number][0].data for number, _ in group.blocks]
-        if not columns_may_repeat_key(texts, group.columns, group.pages):
+        if not columns_may_repeat_key(texts, group.columns, group.frames):
             origins = [(blocks[number][1], count) for number, count in group.blocks]
             positions = list(chain.from_iterable(range(count) for _, count in group.blocks))
             adopted = [(name, column) for name, column in group.types.adopted if column in group.columns]
+            if group.lines:
+                adopted += put_lines(group.columns, group.lines)
             try:
                 return [(group.builder.build(group.columns, origins, positions, adopted), group)]
             except UnfitError:
@@ -166,8 +174,8 @@ class Decoder:
                 columns = builder.columns()
                 columns.add([one.record for one in records])
                 origins = [(origin, len(some)) for origin, some in found]
-                positions, extras = [one.position for one in records], [one.extra for one in records]
-                result.observations.append(builder.build(columns, origins, positions, extras=extras))
+                positions = [one.position for one in records]
+                result.observations.append(builder.build(columns, origins, positions, alone=records))
 
 
 def _of(origin: Origin, found: list[Placed]) -> list[Placed]:

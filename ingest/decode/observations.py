@@ -12,13 +12,13 @@ from runmart.ingest.decode.instants import explained
 from runmart.ingest.decode.members import filled
 from runmart.ingest.decode.nested import Known, action, kept_json, nested
 from runmart.ingest.decode.normalised import normalised
-from runmart.ingest.decode.result import Extra
+from runmart.ingest.decode.result import Envelope, Extra, LenientRecord
 from runmart.ingest.decode.tools import tools
 from runmart.ingest.parse.depth import refuse_deep
 from runmart.ingest.parse.json_object import UnfitError, json_object, object_members, unfit
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
-from runmart.models.columns import VARCHAR
+from runmart.models.columns import BOOLEAN, DOUBLE, VARCHAR
 from runmart.models.depth import MAX_DEPTH
 from runmart.models.observations import Distinct, Observations, Origin
 from runmart.models.quirks import INSTANTS
@@ -100,7 +100,7 @@ class ObservationBuilder:
         origins: Sequence[tuple[Origin, int]],
         positions: Sequence[int],
         adopted: Iterable[tuple[str, str]] = (),
-        extras: Sequence[Extra] | None = None,
+        alone: Sequence[LenientRecord] | None = None,
     ) -> Observations:
         """Observations of records (n).
 
@@ -109,7 +109,7 @@ class ObservationBuilder:
             origins: Where they come from, in order: an origin, and how many of the records have it.
             positions: The position of each in its input (shape: n).
             adopted: Fields that the spec does not declare and that have a column: name as sent, name of the column.
-            extras: Those that have none (shape: n).
+            alone: The records with what was found beside them, if they were decoded one by one (shape: n).
 
         Raises:
             UnfitError: A value within a record does not fit.
@@ -121,6 +121,7 @@ class ObservationBuilder:
         }
         json["metadata"] = _json_of_metadata(columns.texts("metadata"))
         unknown = {name: [one.text if one.unknown else None for one in found.values] for name, found in objects.items()}
+        extras = None if alone is None else [one.extra for one in alone]
         json["extra"] = extra.column(columns, self.spec, adopted, unknown, extras)
         derived = {name: derive(columns) for name, derive in self.spec.derived.items()}
         items = output.decode(columns.texts("output")) if self._has_output else None
@@ -132,6 +133,8 @@ class ObservationBuilder:
             derived["status"] = arrow.dictionary(array.indices, known, VARCHAR)
         for name, column in derived.items():
             columns.put(name, column)
+        if alone is not None and self.spec.is_request:
+            _put_envelopes(columns, [one.envelope for one in alone])
         for name, decoder in self._texts.items():
             columns.put(name, decoder.decode(columns.encoded(name)).array(lambda text: text, VARCHAR))
         return Observations(
@@ -172,6 +175,13 @@ class ObservationBuilder:
     def _normalised(self, attribute: str, value: bytes) -> bytes:
         """A value as it is decoded; JSON stays as sent until then."""
         return value if attribute in self._is_json else normalised(attribute, value)
+
+
+def _put_envelopes(columns: RecordColumns, envelopes: Sequence[Envelope]) -> None:
+    """Put what the objects around records (n) say of them."""
+    columns.put("is_batch", arrow.array([one.is_batch for one in envelopes], BOOLEAN))
+    columns.put("duration_seconds", arrow.array([one.seconds for one in envelopes], DOUBLE))
+    columns.put("latency_source", arrow.array([one.source for one in envelopes], VARCHAR))
 
 
 def _records(found: Distinct[Known[Any]]) -> Distinct[Any]:

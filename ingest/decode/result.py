@@ -15,6 +15,17 @@ Extra = list[tuple[str, bytes]]
 """The fields of a record that it does not declare: name and value as sent."""
 
 
+class Envelope(NamedTuple):
+    """What the objects around a record say of it."""
+
+    is_batch: bool | None = None
+    """Whether it is in the output of a batch; None where nothing says so."""
+    seconds: float | None = None
+    """How long the request took that made it."""
+    source: str | None = None
+    """Who measured that."""
+
+
 class LenientRecord(NamedTuple):
     """A record that was decoded alone."""
 
@@ -23,6 +34,7 @@ class LenientRecord(NamedTuple):
     """Its position in the block, from 0; records, rejected and skipped items all count."""
     record: Struct
     extra: Extra
+    envelope: Envelope = Envelope()
 
 
 @dataclass(slots=True)
@@ -40,6 +52,8 @@ class LenientResult:
     pages: int = 0
     shows_record: bool = False
     """Whether there is a record, be it one that is rejected."""
+    closed: int = 0
+    """The number of records that what is around them does not time, such as those in a list."""
     _skipped_items: int = 0
     _packs: dict[str, "_Pack"] = field(default_factory=dict[str, "_Pack"])
 
@@ -47,6 +61,10 @@ class LenientResult:
     def items(self) -> int:
         """The number of places in its input that the block took so far."""
         return len(self.records) + self.rejected + len(self.steps) + self._skipped_items
+
+    def close(self) -> None:
+        """Say that objects around the records so far do not time them."""
+        self.closed = len(self.records)
 
     def skip(self, kind: str) -> None:
         """Count an object of a kind that is not stored."""
@@ -71,6 +89,7 @@ class LenientResult:
     def add(self, other: "LenientResult") -> None:
         """Add the contents of a part of the block, whose positions are within that part."""
         before = self.items
+        self.closed = len(self.records) + other.closed if other.closed else self.closed
         self.records += [one._replace(position=one.position + before) for one in other.records]
         self.steps += [one._replace(position=one.position + before) for one in other.steps]
         for one in other.all_rejects():

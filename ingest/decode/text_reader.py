@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
+from runmart.ingest.decode import envelopes
 from runmart.ingest.decode.accounted_text import AccountedText
 from runmart.ingest.decode.context import NO_EVENT, Context, Event
 from runmart.ingest.decode.result import LenientRecord, LenientResult
@@ -15,14 +16,7 @@ from runmart.ingest.parse import reasons
 from runmart.ingest.parse.classify import MAY_HOLD_RUN, UNKNOWN, may_hold_texts
 from runmart.ingest.parse.formats import Item, format_named
 from runmart.ingest.parse.json_object import UnfitError, object_members
-from runmart.ingest.parse.json_scanner import (
-    SPACE,
-    elements,
-    is_whole,
-    list_of_page,
-    skip_separator,
-    value_end,
-)
+from runmart.ingest.parse.json_scanner import SPACE, elements, is_whole, list_of_page, skip_separator, value_end
 from runmart.ingest.parse.pieces import OpenList, Piece, PieceScanner
 from runmart.models.depth import MAX_DEPTH
 from runmart.models.record_spec import RecordSpec
@@ -191,6 +185,7 @@ class TextReader(AccountedText):
         self._ledger.claim(start, list_start)
         for index, (begin, stop) in enumerate(elements(self._data, list_start - 1, list_end)):
             self._value(begin, stop, f"{path}[{index}]")
+        self._result.close()
         self._ledger.claim(list_end - 1, end)
         self.frame(OpenList(path, self._data[start:list_start], line), self._data[list_end - 1 : end], None)
 
@@ -284,9 +279,11 @@ class TextReader(AccountedText):
 
     def _wrapping(self, start: int, end: int, path: str, *, reads_texts: bool, reads_data: bool = False) -> None:
         """Take the runs in the members of an object, at any depth; the object itself is counted already."""
+        first = len(self._result.records)
         for member in self._members(start, end):
             reads = reads_texts or (reads_data and is_data(member.name))
             self._inner(member.start, member.end, f"{path}.{member.name}", reads_texts=reads)
+        envelopes.put_around(self._result, first, self._data[start:end])
 
     def _inner(self, start: int, end: int, path: str, *, reads_texts: bool) -> None:
         """A value within an object that is no record: take the runs in it."""
@@ -318,6 +315,7 @@ class TextReader(AccountedText):
                 self._object(begin, stop, f"{path}[{index}]")
             else:
                 self._inner(begin, stop, f"{path}[{index}]", reads_texts=reads_texts)
+        self._result.close()
 
     # texts within the text
 

@@ -54,6 +54,9 @@ _LONGEST_NAME = 100
 MENTION = re.compile(rb"""thread\.run\\*"|"id\\*"\s*:\s*\{\s*\\*"S\\*"\s*:\s*\\*"run_""")
 """`thread.run` at the end of a text, or of one within it; or the id of a run as DynamoDB writes it."""
 
+_AROUND = re.compile(MENTION.pattern + rb'|\\*"object\\*"\s*:\s*\\*"response\\*"')
+"""What the same says of a record of any kind."""
+
 MAY_HOLD_RUN = re.compile(
     rb"thread.run|\"run_|status|(?:assistant|agent|thread).?id|required.?action|(?:started|expires).?at|\\u00",
     re.IGNORECASE,
@@ -165,7 +168,7 @@ def _shows_run(named: Mapping[str, Any]) -> bool:
     name = _text(named.get("id"))
     if name.startswith("run_"):
         return True
-    if any(MENTION.search(bytes(value)) for one, value in named.items() if not field_of(one)):
+    if any(_AROUND.search(bytes(value)) for one, value in named.items() if not field_of(one)):
         return False  # it is around a run
     parts = {one: value for one, value in named.items() if _NOT_LETTERS.sub("", one).lower() in _PARTS_OF_RUNS}
     if any(bytes(value) != bytes(named.get("id", b"")) and not _is_null(value) for value in parts.values()):

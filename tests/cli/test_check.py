@@ -96,6 +96,24 @@ def test_negative_durations_are_counted(pages: Path, warehouse: Path) -> None:
     assert command("check", "-w", warehouse).returncode == 0
 
 
+def test_durations_of_responses_violate_nothing(pages: Path, warehouse: Path) -> None:
+    """Timed by whom ever, or not at all, responses have no start: what lacks a duration is counted as missing."""
+    sent = {"object": "response", "status": "completed", "created_at": NOW}
+    bodies = [{**sent, "id": "a", "completed_at": NOW + 2}, {**sent, "id": "b"}, {**sent, "id": "c"}]
+    lines = [
+        bodies[0],
+        bodies[1],
+        {"duration_ms": 1500, "body": bodies[2]},
+        {**sent, "id": "d", "completed_at": NOW - 9},
+    ]
+    write(pages / "1.jsonl", "\n".join(map(json.dumps, lines)).encode(), NOW)
+    command("ingest", pages, "-w", warehouse)
+    assert command("check", "-w", warehouse).returncode == 0
+    with duckdb.connect(warehouse) as connection:
+        found = connection.sql("select run_id, run_seconds from run_times order by run_id").fetchall()
+    assert found == [("a", 2.0), ("b", None), ("c", 1.5), ("d", None)]
+
+
 @pytest.mark.parametrize(
     ("limits", "expected"),
     [

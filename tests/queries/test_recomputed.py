@@ -17,10 +17,11 @@ from tests.support.recomputed_periods import over_time
 from tests.support.rows import Fill, assert_rows, records
 
 TIMES = (
-    *("run_id", "source", "thread_id", "assistant_id", "model", "status", "is_terminal", "is_failure"),
+    *("run_id", "source", "object", "thread_id", "assistant_id", "model", "status", "is_terminal", "is_failure"),
     *("created_at", "started_at", "finished_at", "queue_seconds", "run_seconds", "total_seconds"),
+    *("duration_source", "resolution_seconds"),
 )
-SETTINGS = ("temperature", "top_p", "max_completion_tokens", "metadata")
+SETTINGS = ("assistant_version", "temperature", "top_p", "max_completion_tokens", "metadata")
 FAILURES = ("failed", "expired", "incomplete")
 
 
@@ -39,14 +40,15 @@ def run_facts(tables: dict[str, list[Row]]) -> list[Row]:
         prompt, cached = tokens.get("prompt_tokens"), tokens.get("cached_prompt_tokens")
         facts.append(
             {
-                **{name: run[name] for name in ("run_id", "source", "thread_id", "assistant_id", "model", "status")},
+                **{
+                    name: run[name]
+                    for name in ("run_id", "source", "object", "thread_id", "assistant_id", "model", "status")
+                },
                 "is_terminal": run["status"] in TERMINAL,
                 "is_failure": run["status"] in FAILURES,
                 **{name: None if run[name] is None else float(run[name]) for name in ("created_at", "started_at")},
                 "finished_at": None if finished_at is None else float(finished_at),
-                "queue_seconds": seconds(run["created_at"], run["started_at"]),
-                "run_seconds": seconds(run["started_at"], finished_at),
-                "total_seconds": seconds(run["created_at"], finished_at),
+                **durations(run, finished_at),
                 "prompt_tokens": prompt,
                 "cached_prompt_tokens": cached,
                 "uncached_prompt_tokens": None if prompt is None else prompt - (cached or 0),
@@ -57,6 +59,21 @@ def run_facts(tables: dict[str, list[Row]]) -> list[Row]:
             }
         )
     return facts
+
+
+def durations(run: Row, finished_at: float | None) -> Row:
+    """The durations of a run, or of a response, which has one only; who measured them, and how exactly."""
+    found: Row = {
+        "queue_seconds": seconds(run["created_at"], run["started_at"]),
+        "run_seconds": seconds(run["created_at" if run["object"] == "response" else "started_at"], finished_at),
+        "total_seconds": seconds(run["created_at"], finished_at),
+    }
+    if run["duration_seconds"] is not None:
+        found |= dict.fromkeys(("run_seconds", "total_seconds"), run["duration_seconds"])
+    is_timed = found["run_seconds"] is not None or found["total_seconds"] is not None
+    source = (run["latency_source"] or "record") if is_timed else None
+    resolutions: Row = {"record": 1.0, "collector_seconds": 1.0, "collector": 0.001, "header": 0.001}
+    return {**found, "duration_source": source, "resolution_seconds": resolutions.get(source or "")}
 
 
 def seconds(started: float | None, ended: float | None) -> float | None:
@@ -108,7 +125,7 @@ def latency(rows: list[Row]) -> Row | None:
             summary[f"{name}_p{share}"] = percentile(values, share / 100)
         summary[f"{name}_max"] = max(values, default=None)
         summary[f"{name}_missing"] = len(completed) - len(values)
-    return summary
+    return {**summary, "resolution_seconds": max(present(completed, "resolution_seconds"), default=None)}
 
 
 def failure_rates(rows: list[Row]) -> Row:

@@ -57,10 +57,16 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
 
     tables: dict[str, list[Row]] = {"runs": [], "usage": [], "tools": [], "errors": [], "steps": []}
     for number in range(count):
+        of = random_.choice((None, "thread.run", "thread.run", "response", "response"))
+        source = random_.choice((None, "collector", "collector_seconds", "header")) if of == "response" else None
         run_id, created_at = f"run_{number:05}", random_.choice(BEGINNINGS) + random_.randrange(1_500_000)
         tables["runs"].append(
             {
                 "run_id": run_id,
+                "object": of,
+                "assistant_version": maybe("2") if of == "response" else None,
+                "duration_seconds": round(random_.uniform(0, 30), 3) if source else None,
+                "latency_source": source,
                 "thread_id": maybe(f"thread_{random_.randrange(30)}"),
                 "temperature": maybe(0.5),
                 "top_p": None,
@@ -74,7 +80,7 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
                 "model": maybe(random_.choice(("gpt-4o", "gpt-4", "o3-mini"))),
                 "assistant_id": maybe(f"asst_{random_.randrange(8)}"),
                 "created_at": maybe(created_at),
-                "started_at": maybe(created_at + round(random_.uniform(-3, 30), 3)),
+                "started_at": maybe(created_at + round(random_.uniform(-3, 30), 3), 0.85 if of != "response" else 0),
                 "completed_at": maybe(created_at + random_.randrange(90), 0.7),
                 "failed_at": maybe(created_at + random_.randrange(90), 0.5),
                 "cancelled_at": maybe(created_at + random_.randrange(90), 0.3),
@@ -89,6 +95,7 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
                     "prompt_tokens": maybe(prompt, 0.95),
                     "cached_prompt_tokens": maybe(random_.randrange(prompt + 1), 0.5),
                     "completion_tokens": maybe(completion, 0.95),
+                    "cache_write_tokens": maybe(prompt // 3, 0.3),
                     "reasoning_tokens": maybe(completion // 2, 0.3),
                     "total_tokens": maybe(prompt + completion, 0.95),
                 }
