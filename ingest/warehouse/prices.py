@@ -1,7 +1,8 @@
 """Prices of tokens and fees of tools: read from CSV, validated, and inserted into a warehouse."""
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -221,22 +222,49 @@ def _factor(text: str, where: str) -> float:
 
 def put(connection: "DuckDBPyConnection", prices: Iterable[Price]) -> None:
     """Insert prices, in the open transaction; those of the same provider, model, tool and start are replaced."""
-    columns = list(zip(*prices, strict=True))
-    if not columns:
-        return
-    names = ", ".join(Price._fields)
+    with _staged(connection, list(prices)):
+        connection.execute("""
+            delete from main.prices as old using new_prices as new
+            where old.provider = new.provider and old.model = new.model and old.tool is not distinct from new.tool
+            and old.valid_from = new.valid_from""")
+        connection.execute(f"insert into main.prices ({_NAMES}) select {_NAMES} from new_prices")
+
+
+def complete(connection: "DuckDBPyConnection") -> None:
+    """Insert the bundled prices that a warehouse of an earlier version lacks, in the open transaction.
+
+    Models that the warehouse has prices for keep those alone, since more specific ones would change the cost of past
+    runs; bundled prices among them get their factors.
+    """
+    factors = ("batch_factor", "flex_factor", "priority_factor")
+    with _staged(connection, seed()):
+        connection.execute(f"""
+            update main.prices as old set {", ".join(f"{name} = new.{name}" for name in factors)}
+            from new_prices as new
+            where old.provider = new.provider and old.model = new.model and old.valid_from = new.valid_from
+            and old.source = new.source and old.input = new.input and old.output = new.output""")
+        connection.execute(f"""
+            insert into main.prices ({_NAMES})
+            select {_NAMES} from new_prices as new where not exists (
+                select 1 from main.prices as old
+                where old.provider = new.provider and old.tool is not distinct from new.tool
+                and new.model like old.model)""")
+
+
+_NAMES = ", ".join(Price._fields)
+
+
+@contextmanager
+def _staged(connection: "DuckDBPyConnection", prices: Sequence[Price]) -> Iterator[None]:
+    """Prices as the temporary table `new_prices`."""
     types = {column.name: column.duckdb_type for column in PRICES.columns}
-    given = ", ".join(f"cast(unnest(?) as {types[name]}) as {name}" for name in Price._fields)
-    values = [[_sent(value) for value in column] for column in columns]
+    given = ", ".join(f"cast(unnest(?::varchar[]) as {types[name]}) as {name}" for name in Price._fields)
+    values = [[_sent(getattr(price, name)) for price in prices] for name in Price._fields]
     connection.execute(f"create or replace temp table new_prices as select {given}", values)
-    connection.execute("""
-        delete from main.prices as old using new_prices as new
-        where old.provider = new.provider and old.model = new.model and old.tool is not distinct from new.tool
-        and old.valid_from = new.valid_from""")
-    connection.execute(f"insert into main.prices ({names}) select {names} from new_prices")
+    yield
     connection.execute("drop table new_prices")
 
 
-def _sent(value: object) -> object:
-    """A value as it is bound: instants as text, since DuckDB needs another package for others."""
-    return value.isoformat() if isinstance(value, datetime) else value
+def _sent(value: object) -> str | None:
+    """A value as it is bound: as text, since DuckDB needs another package for instants, and columns may be all null."""
+    return None if value is None else value.isoformat() if isinstance(value, datetime) else str(value)
