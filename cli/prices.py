@@ -25,6 +25,9 @@ _HEADINGS = (
     *("tool", "per_call", "currency"),
 )
 
+_ADDED = dict.fromkeys(("cache_write", "batch_factor", "flex_factor", "priority_factor", "per_call"), "double")
+_ADDED["tool"] = "varchar"
+
 app = App(name="prices", help="Show or change the prices of models.")
 
 
@@ -36,7 +39,11 @@ def list_(*, options: Options = DEFAULT) -> int:
     """
     with options.reading() as connection:
         rows = connection.execute(f"""
-            select {", ".join(_COLUMNS)} from main.prices
+            with listed as (
+                from main.prices
+                union all by name  -- the table of an older runmart lacks these columns
+                select {", ".join(f"null::{kind} as {name}" for name, kind in _ADDED.items())} where false)
+            select {", ".join(_COLUMNS)} from listed
             order by provider, model, tool nulls first, valid_from""").fetchall()
     if options.json:
         echo_json([dict(zip(_HEADINGS, row, strict=True)) for row in rows])

@@ -1,7 +1,7 @@
 """Prices of tokens and fees of tools: read from CSV, validated, and inserted into a warehouse."""
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from importlib.resources import files
@@ -255,7 +255,7 @@ _NAMES = ", ".join(Price._fields)
 
 
 @contextmanager
-def _staged(connection: "DuckDBPyConnection", prices: Sequence[Price]) -> Iterator[None]:
+def _staged(connection: "DuckDBPyConnection", prices: Sequence[Price]) -> Generator[None]:
     """Prices as the temporary table `new_prices`."""
     types = {column.name: column.duckdb_type for column in PRICES.columns}
     given = ", ".join(f"cast(unnest(?::varchar[]) as {types[name]}) as {name}" for name in Price._fields)

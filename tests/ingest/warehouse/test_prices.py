@@ -201,3 +201,13 @@ def test_wrong_usage_of_prices_is_2(warehouse: Path) -> None:
     """A missing argument gives exit code 2 and a message that names it."""
     done = command("prices", "import", "-w", warehouse)
     assert (done.returncode, "FILE" in done.stderr) == (2, True)
+
+
+def test_the_prices_of_an_older_warehouse_are_shown(warehouse: Path) -> None:
+    """A warehouse whose table lacks the newer columns is only read, and shows its prices."""
+    with open_for_writing(warehouse, 0) as writer:
+        for column in ("cache_write", "batch_factor", "flex_factor", "priority_factor", "tool", "per_call"):
+            writer.connection.execute(f"alter table prices drop {column}")
+    listed = json.loads(command("prices", "-w", warehouse, "--json").stdout)
+    assert {"gpt-4o", "o3-mini%"} <= {row["model"] for row in listed}
+    assert {row["cache_write"] for row in listed} == {None}
