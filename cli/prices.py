@@ -25,8 +25,10 @@ _HEADINGS = (
     *("tool", "per_call", "currency"),
 )
 
-_ADDED = dict.fromkeys(("cache_write", "batch_factor", "flex_factor", "priority_factor", "per_call"), "double")
-_ADDED["tool"] = "varchar"
+_ADDED: dict[str, str] = {
+    **dict.fromkeys(("cache_write", "batch_factor", "flex_factor", "priority_factor", "per_call"), "double"),
+    "tool": "varchar",
+}
 
 app = App(name="prices", help="Show or change the prices of models.")
 

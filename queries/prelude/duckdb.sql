@@ -4,6 +4,10 @@
 create or replace macro seconds_between(started, ended) as
     cast(epoch_us(ended) - epoch_us(started) as double) / cast(1000000 as double);
 
+-- Seconds from the beginning of 1970, in UTC, to an instant.
+create or replace macro seconds_since_1970(instant) as
+    cast(epoch_us(instant) as double) / cast(1000000 as double);
+
 -- The day of an instant, in UTC, whatever the time zone of the session.
 create or replace macro utc_day(instant) as
     cast(make_timestamp(epoch_us(instant)) as date);

@@ -4,6 +4,10 @@
 create or replace temporary function seconds_between(started timestamp_ltz, ended timestamp_ltz) returns double
     return cast(unix_micros(ended) - unix_micros(started) as double) / cast(1000000 as double);
 
+-- Seconds from the beginning of 1970, in UTC, to an instant.
+create or replace temporary function seconds_since_1970(instant timestamp_ltz) returns double
+    return cast(unix_micros(instant) as double) / cast(1000000 as double);
+
 -- The day of an instant, in UTC, whatever the time zone of the session.
 create or replace temporary function utc_day(instant timestamp_ltz) returns date
     return date_add(date '1970-01-01', cast(floor(unix_micros(instant) / 86400000000) as int));

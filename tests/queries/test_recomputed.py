@@ -14,6 +14,7 @@ from tests.support import recomputed_content as content
 from tests.support.random_tables import GROWING, TERMINAL, Row, random_tables
 from tests.support.recomputed_costs import costs, grouped_by, model_prices, moment, run_costs, tool_prices
 from tests.support.recomputed_periods import over_time
+from tests.support.recomputed_reconciliation import cost_reconciliation
 from tests.support.rows import Fill, assert_rows, records
 
 TIMES = (
@@ -219,6 +220,7 @@ def with_costs(tables: dict[str, list[Row]], facts: list[Row]) -> dict[str, list
     runs = [{**row, **{name: known.get(row["run_id"], nothing)[name] for name in nothing}} for row in runs]
     keys = ("source", "model", "assistant_id")
     expected = {"model_prices": model_prices(tables), "tool_prices": tool_prices(tables), "run_costs": found}
+    expected["cost_reconciliation"] = cost_reconciliation(tables)
     for name, column in (("cost_by_model", "model"), ("cost_by_assistant", "assistant_id")):
         names = (column, "currency")
         expected[name] = grouped_by(found, lambda row, names=names: tuple(row[one] for one in names), names, costs)

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.support.recomputed_activity import random_bookkeeping
 from tests.support.recomputed_costs import random_prices
+from tests.support.recomputed_reconciliation import random_usage
 
 Row = dict[str, Any]
 
@@ -52,7 +53,11 @@ GROWING = ("age_seconds", "unseen_seconds", "created_seconds_ago", "observed_sec
 def _of_response(random_: random.Random) -> Row:
     """The columns that decide about the rates of a response."""
     tiers = ("default", "auto", "flex", "priority", "fast", "scale", None)
-    return {"service_tier": random_.choice(tiers), "is_batch": random_.choice((None, False, True))}
+    return {
+        "object": "response",
+        "service_tier": random_.choice(tiers),
+        "is_batch": random_.choice((None, False, True)),
+    }
 
 
 def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
@@ -88,7 +93,7 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
             }
         )
         tables["runs"][-1] |= (
-            _of_response(random_) if random_.random() < 0.4 else {"service_tier": None, "is_batch": None}
+            _of_response(random_) if random_.random() < 0.4 else dict.fromkeys(("object", "service_tier", "is_batch"))
         )
         if random_.random() < 0.8:
             prompt, completion = random_.randrange(5000), random_.randrange(900)
@@ -133,4 +138,5 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
             if random_.random() < 0.2:
                 tables["errors"].append({"run_id": run_id, "kind": kind, "code": random_.choice(("x", "y", None))})
                 tables["errors"][-1]["message"] = random_.choice(("Sorry.", "Slow down.", None))
-    return tables | random_prices(random_) | random_bookkeeping(random_)
+    others = random_prices(random_) | random_bookkeeping(random_) | random_usage(random_, BEGINNINGS)
+    return tables | others
