@@ -33,16 +33,7 @@
 with results as (
     select
         *,
-        case
-            when object = 'organization.usage.completions.result' then model
-            when line_item like '%, %' then split_part(
-                split_part(
-                    case when line_item like '% | %' then split_part(line_item, ' | ', 2) else line_item end, ', ', 1
-                ),
-                ' ',
-                1
-            )
-        end as named_model,
+        coalesce(model, model_of_line_item(line_item)) as named_model,
         concat(
             case when model is null and line_item is null then 'b' else 'a' end,
             case when project_id is null then '-' else 'p' end,
