@@ -17,22 +17,36 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     *("provider", "model", "cast(valid_from as date)", "cast(valid_to as date)"),
-    *("input", "cached_input", "output", "currency"),
+    *("input", "cached_input", "cache_write", "output", "batch_factor", "flex_factor", "priority_factor"),
+    *("tool", "per_call", "currency"),
 )
-_HEADINGS = ("provider", "model", "from", "to", "input", "cached", "output", "currency")
+_HEADINGS = (
+    *("provider", "model", "from", "to", "input", "cached", "cache_write", "output", "batch", "flex", "priority"),
+    *("tool", "per_call", "currency"),
+)
+
+_ADDED: dict[str, str] = {
+    **dict.fromkeys(("cache_write", "batch_factor", "flex_factor", "priority_factor", "per_call"), "double"),
+    "tool": "varchar",
+}
 
 app = App(name="prices", help="Show or change the prices of models.")
 
 
 @app.default
 def list_(*, options: Options = DEFAULT) -> int:
-    """Show the prices of models, per million tokens.
+    """Show the prices of models, per million tokens, and the fees of tools, per call.
 
     Each run is priced at the rates of the day on which it was created, so later prices do not change its cost.
     """
     with options.reading() as connection:
         rows = connection.execute(f"""
-            select {", ".join(_COLUMNS)} from main.prices order by provider, model, valid_from""").fetchall()
+            with listed as (
+                from main.prices
+                union all by name  -- the table of an older runmart lacks these columns
+                select {", ".join(f"null::{kind} as {name}" for name, kind in _ADDED.items())} where false)
+            select {", ".join(_COLUMNS)} from listed
+            order by provider, model, tool nulls first, valid_from""").fetchall()
     if options.json:
         echo_json([dict(zip(_HEADINGS, row, strict=True)) for row in rows])
     else:
@@ -47,7 +61,9 @@ app.command(list_, name="list")
 def import_(file: Path, /, *, publishing: PublishOptions = NOT_ASKED, options: Options = DEFAULT) -> int:
     """Add prices from a CSV file, or replace them.
 
-    Its columns are provider, model, valid_from, valid_to, input, cached_input, output, currency and source.
+    Its columns are provider, model, valid_from, input, output, currency and source, and, if you like, valid_to,
+    cached_input, cache_write, batch_factor, flex_factor, priority_factor, tool and per_call. A line with a tool is the
+    fee of its calls, and has no price of tokens.
 
     Args:
         file: The CSV file.

@@ -170,6 +170,7 @@ def add_responses(connection: "DuckDBPyConnection") -> None:
         _add_column(connection, column)
     for table in (*NEIGHBOURS, DEPLOYMENTS):
         _create_table(connection, "main", table)
+    prices.complete(connection)
 
 
 def adding(version: int, description: str, *columns: AddedColumn) -> Migration:

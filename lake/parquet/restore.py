@@ -47,7 +47,7 @@ _CHUNK_RUNS = 30_000
 _MEMORY = "128MB"
 
 _KEYS = {
-    "prices": ("provider", "model", "valid_from"),
+    "prices": ("provider", "model", "tool", "valid_from"),
     "model_aliases": ("source", "model"),
     "deployments": ("deployment", "side", "match_kind", "match_value"),
     **{table.name: (table.columns[0].name,) for table in NEIGHBOURS},
@@ -216,7 +216,7 @@ def _whole(column: Any) -> Any:
 def _add_missing(connection: "DuckDBPyConnection", folder: Path, table: str, file: File) -> None:
     """Insert the rows of a table whose keys are not in the warehouse."""
     columns = ", ".join(schema.columns(table))
-    same = " and ".join(f"old.{name} = new.{name}" for name in _KEYS[table])
+    same = " and ".join(f"old.{name} is not distinct from new.{name}" for name in _KEYS[table])
     connection.execute(f"""
         insert into main.{table} ({columns})
         select {columns} from {schema.relation(table, file.schema, _source(folder / file.path))} as new

@@ -12,8 +12,9 @@ from runmart.queries import views
 from tests.support import recomputed_activity as activity
 from tests.support import recomputed_content as content
 from tests.support.random_tables import GROWING, TERMINAL, Row, random_tables
-from tests.support.recomputed_costs import costs, grouped_by, model_prices, moment, run_costs
+from tests.support.recomputed_costs import costs, grouped_by, model_prices, moment, run_costs, tool_prices
 from tests.support.recomputed_periods import over_time
+from tests.support.recomputed_reconciliation import cost_reconciliation
 from tests.support.rows import Fill, assert_rows, records
 
 TIMES = (
@@ -209,7 +210,9 @@ def period(rows: list[Row]) -> Row:
     found |= {name: total(present(rows, name)) for name in names}
     costing = [row for row in rows if row["cost"] is not None]
     found["unpriced_runs"] = sum(row["has_usage"] and row["cost"] is None for row in rows)
-    return {**found, "cost": sum(row["cost"] for row in costing) if costing else None}
+    found["unpriced_tool_calls"] = sum(row["unpriced_tool_calls"] for row in rows)
+    is_summed = len({row["currency"] for row in costing}) == 1
+    return {**found, "cost": sum(row["cost"] for row in costing) if is_summed else None}
 
 
 def run_times(tables: dict[str, list[Row]], facts: list[Row]) -> list[Row]:
@@ -228,10 +231,13 @@ def run_times(tables: dict[str, list[Row]], facts: list[Row]) -> list[Row]:
 def with_costs(tables: dict[str, list[Row]], facts: list[Row]) -> dict[str, list[Row]]:
     """Expected rows of the views of costs."""
     found = run_costs(tables)
-    known = {row["run_id"]: row["cost"] for row in found}
-    runs = [{**row, "cost": known.get(row["run_id"]), "has_usage": row["run_id"] in known} for row in facts]
+    known = {row["run_id"]: row for row in found}
+    nothing = {"cost": None, "currency": None, "unpriced_tool_calls": 0}
+    runs = [{**row, "has_usage": row["run_id"] in known} for row in facts]
+    runs = [{**row, **{name: known.get(row["run_id"], nothing)[name] for name in nothing}} for row in runs]
     keys = ("source", "model", "assistant_id")
-    expected = {"model_prices": model_prices(tables), "run_costs": found}
+    expected = {"model_prices": model_prices(tables), "tool_prices": tool_prices(tables), "run_costs": found}
+    expected["cost_reconciliation"] = cost_reconciliation(tables)
     for name, column in (("cost_by_model", "model"), ("cost_by_assistant", "assistant_id")):
         names = (column, "currency")
         expected[name] = grouped_by(found, lambda row, names=names: tuple(row[one] for one in names), names, costs)

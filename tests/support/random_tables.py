@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.support.recomputed_activity import random_bookkeeping
 from tests.support.recomputed_costs import random_prices
+from tests.support.recomputed_reconciliation import random_usage
 
 Row = dict[str, Any]
 
@@ -49,6 +50,16 @@ GROWING = ("age_seconds", "unseen_seconds", "created_seconds_ago", "observed_sec
 """Columns that depend on the moment of asking."""
 
 
+def _of_response(random_: random.Random) -> Row:
+    """The columns that decide about the rates of a response."""
+    tiers = ("default", "auto", "flex", "priority", "fast", "scale", None)
+    return {
+        "object": "response",
+        "service_tier": random_.choice(tiers),
+        "is_batch": random_.choice((None, False, True)),
+    }
+
+
 def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
     """Runs in every status with their child rows, with many nulls."""
 
@@ -87,6 +98,9 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
                 "expires_at": maybe(created_at + 600),
             }
         )
+        tables["runs"][-1] |= (
+            _of_response(random_) if random_.random() < 0.4 else dict.fromkeys(("object", "service_tier", "is_batch"))
+        )
         if random_.random() < 0.8:
             prompt, completion = random_.randrange(5000), random_.randrange(900)
             tables["usage"].append(
@@ -94,8 +108,10 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
                     "run_id": run_id,
                     "prompt_tokens": maybe(prompt, 0.95),
                     "cached_prompt_tokens": maybe(random_.randrange(prompt + 1), 0.5),
+                    "cache_write_tokens": maybe(random_.randrange(prompt // 3 + 1), 0.3),
                     "completion_tokens": maybe(completion, 0.95),
-                    "cache_write_tokens": maybe(prompt // 3, 0.3),
+                    "reported_cost": maybe(random_.randrange(99) / 64, 0.2),
+                    "reported_cost_currency": random_.choice(("USD", None)),
                     "reasoning_tokens": maybe(completion // 2, 0.3),
                     "total_tokens": maybe(prompt + completion, 0.95),
                 }
@@ -115,10 +131,18 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
                     "created_at": maybe(created_at),
                     "completed_at": maybe(created_at + round(random_.uniform(-1, 30), 3)),
                     "tool_calls": maybe(random_.randrange(4), 0.5),
+                    "position": None,
+                    "name": None,
                 }
             )
+        for position in range(random_.choice((0, 0, 0, 4))):
+            kind = random_.choice(("message", "web_search_call", "odd_call", "free_call", "function_call"))
+            step: Row = {"step_id": f"{run_id}/{position}", "run_id": run_id, "type": kind, "status": "completed"}
+            step |= {"name": random_.choice((None, "search", "open_page")), "position": position}
+            tables["steps"].append(step | dict.fromkeys(("created_at", "completed_at", "tool_calls")))
         for kind in ("last_error", "incomplete_details"):
             if random_.random() < 0.2:
                 tables["errors"].append({"run_id": run_id, "kind": kind, "code": random_.choice(("x", "y", None))})
                 tables["errors"][-1]["message"] = random_.choice(("Sorry.", "Slow down.", None))
-    return tables | random_prices(random_) | random_bookkeeping(random_)
+    others = random_prices(random_) | random_bookkeeping(random_) | random_usage(random_, BEGINNINGS)
+    return tables | others
