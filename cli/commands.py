@@ -29,6 +29,7 @@ app.command("runmart.cli.ingest:ingest", name="ingest", help="Load pages of runs
 app.command("runmart.cli.pull:pull", name="pull", help="Load new runs from live servers.")
 app.command("runmart.cli.check:check", name="check", help="Check data quality and thresholds.")
 app.command("runmart.cli.prices:app", name="prices", help="Show or change the prices of models.")
+app.command("runmart.cli.deployments:app", name="deployments", help="Compare assistants before and after a migration.")
 app.command("runmart.cli.status:status", name="status", help="Show a summary of the warehouse.")
 app.command("runmart.cli.views:views", name="views", help="List the views, or show one.")
 app.command("runmart.cli.dashboard:dashboard", name="dashboard", help="Serve the dashboards to a browser.")

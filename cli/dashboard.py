@@ -12,7 +12,7 @@ from runmart.cli.output import echo, warn
 from runmart.ingest.errors import RunmartError
 from runmart.ingest.warehouse.backend import Backend
 
-Name = Literal["overview", "latency", "failures", "costs", "operations"]
+Name = Literal["overview", "latency", "failures", "costs", "migration", "operations"]
 
 TOKEN_VARIABLE = "RUNMART_DASHBOARD_TOKEN"  # noqa: S105 - the name of one
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -27,7 +27,7 @@ def dashboard(
     port: int = 2718,
     open_browser: Annotated[bool, Parameter(name="--browser", negative="--no-browser")] = True,
 ) -> int:
-    """Serve the dashboards to a browser until Ctrl-C: overview, latency, failures, costs, operations.
+    """Serve the dashboards to a browser until Ctrl-C: overview, latency, failures, costs, migration, operations.
 
     Pages refresh when the warehouse changes. While loads are running, serve a published snapshot (--publish), so that
     the dashboards and the loads do not wait for each other.

@@ -249,6 +249,35 @@ def most_costly_assistants(frame: pl.DataFrame) -> alt.LayerChart:
     return _most_costly(frame, "assistant_id")
 
 
+def turn_time_p50(sides: pl.DataFrame) -> alt.LayerChart:
+    """Medians of the durations of turns, from `migration_comparison`."""
+    return _of_sides(sides, "turn_seconds_p50", "Turn time p50", "seconds")
+
+
+def turn_time_p95(sides: pl.DataFrame) -> alt.LayerChart:
+    """95th percentiles of the durations of turns, from `migration_comparison`."""
+    return _of_sides(sides, "turn_seconds_p95", "Turn time p95", "seconds")
+
+
+def cost_of_turns(sides: pl.DataFrame) -> alt.LayerChart:
+    """Costs of 1,000 turns, from `migration_comparison`."""
+    return _of_sides(sides, "cost_per_thousand_turns", "Cost of 1,000 turns", "money")
+
+
+def turn_failure_rate(sides: pl.DataFrame) -> alt.LayerChart:
+    """Failure rates of turns with their Wilson 95% intervals, from `migration_comparison`."""
+    bars = sides.select(
+        "name", value="failure_rate", low="failure_rate_low", high="failure_rate_high"
+    ).drop_nulls()  # fmt: skip
+    return ranked(bars, title="Failure rate", unit="share", colour=STATUS_COLOURS["failed"], interval=True)
+
+
+def _of_sides(sides: pl.DataFrame, column: str, title: str, unit: Unit) -> alt.LayerChart:
+    """A measure of each deployment and side, before above after."""
+    bars = sides.select("name", value=column).drop_nulls()
+    return ranked(bars, title=title, unit=unit, colour=SERIES_COLOURS[0])
+
+
 def _rates(frame: pl.DataFrame, name: str) -> alt.LayerChart:
     columns = {"failure_rate": "value", "failure_rate_low": "low", "failure_rate_high": "high"}
     bars = _named(frame, name).rename({**columns, "series": "name"}).select("name", "value", "low", "high")

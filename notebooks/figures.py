@@ -115,6 +115,18 @@ class Costs(NamedTuple):
     cost_note: str
 
 
+class Migration(NamedTuple):
+    """Deployments before and after a migration."""
+
+    sides: pl.DataFrame
+    """`migration_comparison`, with `name`, the deployment and side; before comes first."""
+    judged: pl.DataFrame
+    reliability: pl.DataFrame
+    usage: pl.DataFrame
+    unmatched: pl.DataFrame
+    cost_note: str
+
+
 class Operations(NamedTuple):
     """Freshness, loads, rejects and open runs."""
 
@@ -234,6 +246,41 @@ def costs(warehouse: Warehouse, selection: Selection) -> Costs:
             captions.ALL_PRICED if times[0].get("runs") else captions.NO_RUNS,
             cost_note(times[0]),
         )
+
+
+_RELIABILITY = (
+    *("turns", "runs", "model_calls_per_turn", "tool_calls_per_turn", "turn_seconds_p50", "turn_seconds_p95"),
+    *("turn_seconds_p99", "resolution_seconds", "timed_share", "failure_rate", "failure_rate_low"),
+    *("failure_rate_high", "unrecorded_failures", "failure_rate_with_unrecorded", "incomplete_share"),
+    *("expired_share", "open_turns", "waiting_turns"),
+)
+_USAGE = (
+    *("prompt_tokens_per_turn", "cached_share", "cached_prompt_tokens_per_turn", "cache_write_tokens_per_turn"),
+    *("completion_tokens_per_turn", "reasoning_tokens_per_turn", "priced_turns", "currency", "cost_per_turn"),
+    "cost_per_thousand_turns",
+)
+
+
+def migration(warehouse: Warehouse, selection: Selection) -> Migration:
+    """The figures of the migration dashboard; both sides are shown whenever they were, so that no period applies."""
+    with warehouse.within(replace(selection, since=None, until=None)) as chosen:
+        sides = chosen.view("migration_comparison").sort("deployment", "side", descending=[False, True])
+        sides = sides.with_columns(name=pl.format("{}: {}", "deployment", "side"))
+        unmatched = chosen.sql(f"""
+            select turns.source, turns.object, turns.assistant_id, count(*) as turns, max(turns.created_at) as last_at
+            from turns
+            left join deployment_turns as found on found.turn_id = turns.turn_id
+            where found.turn_id is null and exists (select 1 from deployments)
+            group by all order by turns desc, source, assistant_id limit {MOST_RUNS}""")
+    currencies = sides["currency"].drop_nulls().unique().sort().to_list()
+    return Migration(
+        sides,
+        sides.select("deployment", "comparable", "reasons").unique(maintain_order=True),
+        sides.select("deployment", "side", "models", "first_turn_at", "last_turn_at", *_RELIABILITY),
+        sides.select("deployment", "side", *_USAGE),
+        unmatched,
+        f"In {currencies[0]}." if len(currencies) == 1 else "",
+    )
 
 
 def operations(warehouse: Warehouse, selection: Selection) -> Operations:

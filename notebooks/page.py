@@ -25,6 +25,7 @@ DASHBOARDS = {
     "latency": "Latency",
     "failures": "Failures",
     "costs": "Tokens and cost",
+    "migration": "Migration",
     "operations": "Operations",
 }
 """The notebooks, by name, with their titles."""

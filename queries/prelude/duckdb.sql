@@ -56,6 +56,13 @@ create or replace macro json_entries(object) as
 -- A hash of a text, which differs between the engines.
 create or replace macro text_digest(text) as hash(text);
 
+-- The MD5 of a text whose runs of ASCII whitespace are single spaces, none at its ends; the same in both engines.
+create or replace macro normalised_digest(text) as
+    md5(trim(regexp_replace(text, '[ \t\n\x0B\f\r]+', ' ', 'g'), ' '));
+
+-- The names in a list, in order, as one text.
+create or replace macro names_in(list) as array_to_string(list_sort(list), ', ');
+
 -- Percentiles under the names that they have in Spark: linear interpolation, a list of fractions, which must be a
 -- constant expression in Spark, and one element of the result.
 create or replace macro percentile(value, fractions) as quantile_cont(value, fractions);

@@ -63,6 +63,14 @@ create or replace temporary function json_entries(object string) returns array<s
 create or replace temporary function text_digest(text string) returns bigint
     return xxhash64(text);
 
+-- The MD5 of a text whose runs of ASCII whitespace are single spaces, none at its ends; the same in both engines.
+create or replace temporary function normalised_digest(text string) returns string
+    return md5(encode(trim(both ' ' from regexp_replace(text, r'[ \t\n\x0B\f\r]+', ' ')), 'UTF-8'));
+
+-- The names in a list, in order, as one text.
+create or replace temporary function names_in(list array<string>) returns string
+    return array_join(array_sort(list), ', ');
+
 -- One element of a list of percentiles.
 create or replace temporary function nth(list array<double>, place int) returns double
     return element_at(list, place);

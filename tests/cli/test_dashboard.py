@@ -40,7 +40,7 @@ def test_this_machine_needs_no_token(warehouse: Path) -> None:
     """By default the server listens on 127.0.0.1 only, and serves all dashboards without a token."""
     with served(warehouse) as address:
         assert address.startswith("http://127.0.0.1:")
-        for name in ("", "overview/", "latency/", "failures/", "costs/", "operations/"):
+        for name in ("", "overview/", "latency/", "failures/", "costs/", "migration/", "operations/"):
             assert status(f"{address}/{name}") == 200, name
         assert status(f"{address}/nothing/") == 404
         assert status(f"{address}/assets-0/../../serve.py") == 404

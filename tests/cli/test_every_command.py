@@ -76,6 +76,8 @@ def test_every_command_runs_and_every_dependency_is_used(
     batch_engine.load(lake, [REALDATA])
     prices = tmp_path / "prices.csv"
     prices.write_text("provider,model,valid_from,input,output,currency,source\nopenai,m,2024-01-01,1,2,USD,me\n")
+    rules = tmp_path / "rules.csv"
+    rules.write_text("deployment,side,match_kind,match_value\nd,before,model,gpt-4o\n")
     uses: dict[str, tuple[list[str | Path], int]] = {
         "ingest": ([REALDATA, "-w", warehouse], 3),
         "demo": (["-w", tmp_path / "demo.duckdb"], 0),
@@ -94,6 +96,9 @@ def test_every_command_runs_and_every_dependency_is_used(
         "prices alias": (["mine", "gpt-4o", "-w", warehouse], 0),
         "prices import": ([prices, "-w", warehouse], 0),
         "prices list": (["-w", warehouse], 0),
+        "deployments suggest": (["-w", warehouse], 0),
+        "deployments import": ([rules, "-w", warehouse], 0),
+        "deployments show": (["-w", warehouse], 0),
         "check": (["-w", warehouse], 4),  # the documentation of one server has times of 1970
         "status": (["-w", warehouse], 0),
         "views": (["run_facts", "-w", warehouse], 0),

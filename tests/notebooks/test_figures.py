@@ -221,7 +221,31 @@ def test_operations(warehouse: Path) -> None:
     assert found.rejects.is_empty()
 
 
-@pytest.mark.parametrize("name", ["overview", "latency", "failures", "costs", "operations"])
+def test_migration(warehouse: Path) -> None:
+    """Runs of one assistant before, and a call with its answer after, whenever they were."""
+    times = {"object": "response", "status": "completed", "model": "gpt-4o"}
+    call: dict[str, Any] = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    first, second = MONDAY + 100 * DAY, MONDAY + 100 * DAY + 4
+    agent = {"agent_reference": {"name": "agent"}}
+    responses = [
+        {"id": "resp_1", "created_at": first, "completed_at": first + 1, "output": [call], **times, **agent},
+        {"id": "resp_2", "created_at": second, "completed_at": second + 3, "previous_response_id": "resp_1", **times},
+    ]
+    fill(warehouse, *responses)
+    with open_for_writing(warehouse, 0) as writer:
+        writer.connection.execute("""
+            insert into deployments (deployment, side, match_kind, match_value)
+            values ('d', 'before', 'assistant_id', 'asst_2'), ('d', 'after', 'agent_name', 'agent')""")
+    found = figures_of("migration")
+    rows = found.sides.select("name", "turns", "runs", "turn_seconds_p50", "failure_rate").rows()
+    assert rows == [("d: before", 2, 2, 33.0, 0.5), ("d: after", 1, 2, 7.0, 0.0)]
+    [(deployment, is_comparable, reasons)] = found.judged.rows()
+    assert (deployment, is_comparable) == ("d", False)
+    assert "no record of failed requests" in reasons
+    assert found.unmatched.select("assistant_id", "turns").rows() == [("asst_1", 3)]
+
+
+@pytest.mark.parametrize("name", ["overview", "latency", "failures", "costs", "migration", "operations"])
 def test_an_empty_warehouse_shows_nothing_and_no_error(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,10 +11,12 @@ import pytest
 from runmart.queries import views
 from tests.support import recomputed_activity as activity
 from tests.support import recomputed_content as content
+from tests.support import recomputed_migration as migration
 from tests.support.random_tables import GROWING, TERMINAL, Row, random_tables
 from tests.support.recomputed_costs import costs, grouped_by, model_prices, moment, run_costs, tool_prices
 from tests.support.recomputed_periods import over_time
 from tests.support.recomputed_reconciliation import cost_reconciliation
+from tests.support.recomputed_turns import turn_runs, turns
 from tests.support.rows import Fill, assert_rows, records
 
 TIMES = (
@@ -276,6 +278,17 @@ def of_activity(tables: dict[str, list[Row]], facts: list[Row]) -> dict[str, lis
     }
 
 
+def of_turns(tables: dict[str, list[Row]], facts: list[Row]) -> dict[str, list[Row]]:
+    """Expected rows of the views of turns and deployments."""
+    found = turns(tables, facts, run_costs(tables))
+    return {
+        "turn_runs": turn_runs(tables),
+        "turns": found,
+        "deployment_turns": migration.deployment_turns(tables),
+        "migration_comparison": migration.migration_comparison(tables, found, percentile),
+    }
+
+
 @pytest.mark.parametrize("is_fixed", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_every_view_gives_what_plain_python_gives(is_fixed: bool, daily_seed: int, filled: Fill) -> None:
     """Each view equals an independent re-computation over random data."""
@@ -286,6 +299,7 @@ def test_every_view_gives_what_plain_python_gives(is_fixed: bool, daily_seed: in
     expectations["run_times"] = ("run_id", run_times(tables, facts))
     expectations["step_latency"] = ("all", step_latency(tables))
     others = with_costs(tables, facts) | of_activity(tables, facts) | over_time(tables, facts, percentile)
+    others |= of_turns(tables, facts)
     expectations |= {name: ("all", expected) for name, expected in others.items()}
     for name, (key, expected) in expectations.items():
         found = [
@@ -301,5 +315,5 @@ def test_every_view_is_recomputed() -> None:
     tables = random_tables(random.Random(0), 30)
     facts = run_facts(tables)
     names = {*EXPECTED, "run_times", "step_latency", *with_costs(tables, facts), *of_activity(tables, facts)}
-    names |= over_time(tables, facts, percentile).keys()
+    names |= over_time(tables, facts, percentile).keys() | of_turns(tables, facts).keys()
     assert names == {view.name for view in views()}

@@ -6,7 +6,9 @@ from typing import Any
 
 from tests.support.recomputed_activity import random_bookkeeping
 from tests.support.recomputed_costs import random_prices
+from tests.support.recomputed_migration import random_deployments
 from tests.support.recomputed_reconciliation import random_usage
+from tests.support.recomputed_turns import random_responses
 
 Row = dict[str, Any]
 
@@ -45,6 +47,8 @@ ACTIONS = (
     '{"submit_tool_outputs":{"tool_calls":[{"id":"call_4","function":"f"},{"id":"call_5","function":["f"]}]}}',
     '{"submit_tool_outputs":{"tool_calls":[{"function":{"name":"h","arguments":"{"}}]}}',
 )
+
+_NO_TOKENS = dict.fromkeys(("cached_prompt_tokens", "reasoning_tokens", "total_tokens"))
 
 GROWING = ("age_seconds", "unseen_seconds", "created_seconds_ago", "observed_seconds_ago", "pulled_seconds_ago")
 """Columns that depend on the moment of asking."""
@@ -144,5 +148,14 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
             if random_.random() < 0.2:
                 tables["errors"].append({"run_id": run_id, "kind": kind, "code": random_.choice(("x", "y", None))})
                 tables["errors"][-1]["message"] = random_.choice(("Sorry.", "Slow down.", None))
+    responses = random_responses(random_, count // 2)
+    tables["runs"] = responses + tables["runs"]  # in the order of their ids
+    for run in responses:
+        if random_.random() < 0.8:
+            tokens = {"prompt_tokens": 100, "completion_tokens": random_.randrange(90), "cache_write_tokens": maybe(7)}
+            tables["usage"].append({**_NO_TOKENS, "run_id": run["run_id"], **tokens})
+        item = {"step_id": f"{run['run_id']}/0", "run_id": run["run_id"], "status": "completed", "tool_calls": None}
+        kind = random_.choice(("function_call", "message", "mcp_call"))
+        tables["steps"].append({**item, "type": kind, "created_at": None, "completed_at": None})
     others = random_prices(random_) | random_bookkeeping(random_) | random_usage(random_, BEGINNINGS)
-    return tables | others
+    return tables | others | random_deployments()
