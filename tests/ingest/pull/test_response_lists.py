@@ -9,7 +9,7 @@ import pytest
 from runmart.ingest.errors import SettingsError
 from runmart.ingest.pull.names import RESPONSES, list_name
 from runmart.ingest.pull.providers import ProfileName
-from tests.support.pull import TestServer
+from tests.support.pull import TestServer, pulled
 from tests.support.responses_server import HOUR_AGO, add, pull_responses, state, stored
 from tests.support.warehouse import query
 
@@ -67,15 +67,15 @@ def test_an_open_response_is_looked_up_until_it_ends(server: TestServer, warehou
 def test_an_open_response_that_was_deleted_is_given_up(server: TestServer, warehouse: Path, status: int) -> None:
     """It is neither on the server nor in the list, which is read down to its time alone; it is named, once."""
     server.world(unknown_status=status)
+    add(server, 900, HOUR_AGO - 100_000, apart=60)
     [opened] = add(server, 1, HOUR_AGO - 30_000, status="in_progress")
     add(server, 300, HOUR_AGO - 29_000)
-    add(server, 900, HOUR_AGO - 100_000, apart=60)
     pull_responses(server, warehouse)
     server.requests()
     server.steer("delete_response", id=opened)
     outcome = pull_responses(server, warehouse)
     assert (outcome.given_up, outcome.failures) == (1, {})
-    assert server.requests() <= 2 + 12
+    assert server.requests() == 6
     [(reason,)] = query(warehouse, "select reason from runmart.given_up_runs")
     assert f"it is not on the server any more: {status}: " in reason
     assert pull_responses(server, warehouse).given_up == 0
@@ -176,3 +176,14 @@ def test_an_idle_list_is_asked_each_time(server: TestServer, warehouse: Path) ->
     [new] = add(server, 1)
     pull_responses(server, warehouse)
     assert new in stored(warehouse)
+
+
+def test_known_threads_are_those_of_runs(server: TestServer, warehouse: Path) -> None:
+    """Conversations of responses, lists and single responses are no threads to ask a server of runs for."""
+    server.world(threads=2, runs=20)
+    add(server, 20)
+    pull_responses(server, warehouse)
+    assert not pulled(server, warehouse).failures
+    server.requests()
+    outcome = pulled(server, warehouse, list_threads=False)
+    assert (outcome.threads, outcome.failures, server.requests()) == (2, {}, 2)
