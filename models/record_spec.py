@@ -53,6 +53,8 @@ class RecordSpec:
     made by `decode.output`."""
     statuses: Mapping[str, str] = field(default_factory=dict[str, str])
     """Other words that servers use for a status."""
+    mark: bytes = b""
+    """Bytes that each text has in which there is such a record."""
     content: Mapping[str, ContentField] = field(default_factory=dict[str, ContentField])
     """Attributes that are texts and content: what a redaction policy calls them."""
 

@@ -13,6 +13,7 @@ from msgspec import Raw
 
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
+from runmart.models.chat_record import ChatCompletionRecord
 from runmart.models.columns import VARCHAR
 from runmart.models.record_columns import RecordColumns
 from runmart.models.record_spec import RecordSpec
@@ -88,11 +89,15 @@ def _assistant_version(columns: RecordColumns) -> Array:
     return found
 
 
-def _object(columns: RecordColumns) -> Array:
-    """`response`, where a server does not say so."""
-    array, said = columns.encoded("object")
-    found = arrow.dictionary(array.indices, said, VARCHAR)
-    return compute.fill_null(found.dictionary_decode(), "response").dictionary_encode()
+def _object(name: str) -> Callable[[RecordColumns], Array]:
+    """The name of the kind, where a server does not say it."""
+
+    def derive(columns: RecordColumns) -> Array:
+        array, said = columns.encoded("object")
+        found = arrow.dictionary(array.indices, said, VARCHAR)
+        return compute.fill_null(found.dictionary_decode(), name).dictionary_encode()
+
+    return derive
 
 
 RESPONSE = RecordSpec(
@@ -112,7 +117,7 @@ RESPONSE = RecordSpec(
         "truncation_strategy": _truncation,
         "instructions": _instructions,
     },
-    derived={"object": _object, "assistant_id": _assistant_id, "assistant_version": _assistant_version},
+    derived={"object": _object("response"), "assistant_id": _assistant_id, "assistant_version": _assistant_version},
     whole=frozenset({"agent_reference", "agent", "prompt"}),
     unstored=frozenset({"output", "output_text", "input"}),
     statuses={"complete": "completed"},
@@ -120,7 +125,20 @@ RESPONSE = RecordSpec(
 )
 """The response of the Responses API. Source: the OpenAI API description, `Response` and `ResponseStreamEvent`."""
 
-SPECS: tuple[RecordSpec, ...] = (RUN, RESPONSE)
+CHAT_COMPLETION = RecordSpec(
+    object="chat.completion",
+    record=ChatCompletionRecord,
+    events=re.compile(r"(?!)"),
+    terminal_statuses=("completed", "failed", "incomplete"),
+    common=frozenset({"object", "model", "tools", "tool_choice", "response_format", "service_tier"}),
+    long=frozenset({"choices", "tools", "usage"}),
+    derived={"object": _object("chat.completion")},
+    unstored=frozenset({"choices"}),
+    mark=b"chat.completion",
+)
+"""The chat completion. Source: the OpenAI API description, `CreateChatCompletionResponse`; its chunks are skipped."""
+
+SPECS: tuple[RecordSpec, ...] = (RUN, RESPONSE, CHAT_COMPLETION)
 """The kinds that are stored.
 
 What does not say what it is, or uses a server's own word for it, is of the first kind.

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from runmart.ingest.decode import extra, json_text, output, usage
+from runmart.ingest.decode import choices, extra, json_text, output, usage
 from runmart.ingest.decode.dictionary import DictionaryDecoder
 from runmart.ingest.decode.instants import explained
 from runmart.ingest.decode.members import filled
@@ -20,7 +20,7 @@ from runmart.models import arrow
 from runmart.models.arrow import Array, compute
 from runmart.models.columns import VARCHAR
 from runmart.models.depth import MAX_DEPTH
-from runmart.models.observations import Distinct, Observations, Origin
+from runmart.models.observations import Distinct, Observations, Origin, OutputItems
 from runmart.models.quirks import INSTANTS
 from runmart.models.record_columns import RecordColumns
 from runmart.models.record_spec import RecordSpec
@@ -59,6 +59,7 @@ class ObservationBuilder:
         self._instants = frozenset(sent for attribute, sent in self._names.items() if attribute in INSTANTS)
         self._is_json = {field.name for field in msgspec.structs.fields(spec.record) if field.type is Raw}
         self._has_output = "output" in self._names
+        self._has_choices = "choices" in self._names
         self._decoder = msgspec.json.Decoder(spec.record)
         self._instructions = self._decoder_of("instructions", _text("instructions"))
         self._tools = self._decoder_of("tools", tools)
@@ -114,6 +115,7 @@ class ObservationBuilder:
         Raises:
             UnfitError: A value within a record does not fit.
         """
+        items = self._items(columns)
         objects = {name: decoder.decode(columns.encoded(name)) for name, decoder in self._objects.items()}
         json = {
             name: decoder.decode(columns.encoded(name)).array(lambda text: text, VARCHAR)
@@ -123,7 +125,6 @@ class ObservationBuilder:
         unknown = {name: [one.text if one.unknown else None for one in found.values] for name, found in objects.items()}
         json["extra"] = extra.column(columns, self.spec, adopted, unknown, extras)
         derived = {name: derive(columns) for name, derive in self.spec.derived.items()}
-        items = output.decode(columns.texts("output")) if self._has_output else None
         if items is not None:
             derived["waits_for_client"] = items.waits
         if self.spec.statuses:
@@ -146,6 +147,15 @@ class ObservationBuilder:
             output=items,
         )
 
+    def _items(self, columns: RecordColumns) -> OutputItems | None:
+        """The items in outputs; of completions, choices also tell the status and why they are incomplete."""
+        if self._has_choices:
+            found = choices.decode(columns.texts("choices"))
+            columns.put("status", found.statuses)
+            columns.put("incomplete_details", found.details)
+            return found.items
+        return output.decode(columns.texts("output")) if self._has_output else None
+
     def check(self, text: bytes) -> tuple[Struct, Extra]:
         """The record in one JSON object, its quirks normalised, and the fields that it does not declare.
 
@@ -167,6 +177,8 @@ class ObservationBuilder:
         _metadata(bytes(getattr(record, "metadata", b"")))
         usage.check(bytes(getattr(record, "usage", b"")))
         output.check(bytes(getattr(record, "output", b"")))
+        if self._has_choices:
+            choices.check(bytes(record.choices))
         return record, undeclared
 
     def _normalised(self, attribute: str, value: bytes) -> bytes:

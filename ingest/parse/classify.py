@@ -55,7 +55,7 @@ MENTION = re.compile(rb"""thread\.run\\*"|"id\\*"\s*:\s*\{\s*\\*"S\\*"\s*:\s*\\*
 """`thread.run` at the end of a text, or of one within it; or the id of a run as DynamoDB writes it."""
 
 MAY_HOLD_RUN = re.compile(
-    rb"thread.run|\"run_|status|(?:assistant|agent|thread).?id|required.?action|(?:started|expires).?at|\\u00",
+    rb"thread.run|\"run_|status|chat\.completion|(?:assistant|agent|thread).?id|required.?action|(?:started|expires).?at|\\u00",
     re.IGNORECASE,
 )
 """What each text matches in which there is a run."""

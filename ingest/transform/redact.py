@@ -95,6 +95,11 @@ _CALLS = _nested(
     {"id", "type", "name", "message_id"},
     "required_action",
 )
+_CHOICES = _nested(
+    ("message", "tool_calls", "function", "custom", "function_call"),
+    {"index", "finish_reason", "role", "id", "type", "name"},
+    "extra",
+)
 _DETAILS = [one.name for one in msgspec.structs.fields(CompletionUsage) if one.name.endswith("details")]
 _USAGE = _Shape(
     inner={name: _Shape(keeps_numbers=True) for name in _DETAILS}, keeps_numbers=True, remains="total_tokens"
@@ -121,6 +126,7 @@ _PARTS: dict[str, _Shape] = {
     "incomplete_details": _Shape(frozenset({"reason"}), rules=_ERROR_RULES, remains="reason", keeps_text=True),
     "truncation_strategy": _Shape(frozenset({"type", "last_messages"})),
     "usage": _USAGE,
+    "choices": _CHOICES,
 }
 
 
