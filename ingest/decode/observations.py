@@ -1,6 +1,7 @@
 """Records become observations: nested objects are decoded, a column at a time, and every unknown field is kept."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,7 +16,7 @@ from runmart.ingest.decode.normalised import normalised
 from runmart.ingest.decode.result import Extra
 from runmart.ingest.decode.tools import tools
 from runmart.ingest.parse.depth import refuse_deep
-from runmart.ingest.parse.json_object import UnfitError, json_object, object_members, unfit
+from runmart.ingest.parse.json_object import Members, UnfitError, json_object, object_members, unfit
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
 from runmart.models.columns import VARCHAR
@@ -164,9 +165,32 @@ class ObservationBuilder:
         """
         refuse_deep(text)
         try:
-            sent, undeclared = filled(object_members(text), self._fields)
+            members = object_members(text)
+            sent, undeclared = filled(self._read(members), self._fields)
         except msgspec.DecodeError as error:
             raise unfit(error) from None
+        try:
+            return self._record(sent), undeclared
+        except UnfitError as error:
+            raise self._as_sent(error) from None
+
+    def _read(self, members: Members) -> Members:
+        """The members of a record, made of those as sent."""
+        if self.spec.read is None:
+            return members
+        try:
+            return self.spec.read(members)
+        except ValueError as error:
+            raise UnfitError(*error.args) from None
+
+    def _as_sent(self, error: UnfitError) -> UnfitError:
+        """`error`, with the path of what the member at fault was made of."""
+        name, *rest = re.split(r"(?=[.\[])", error.json_path.removeprefix("$."), maxsplit=1)
+        sent = self.spec.read_names.get(name)
+        return error if sent is None else UnfitError(error.reason, f"$.{sent}{''.join(rest)}")
+
+    def _record(self, sent: Mapping[str, bytes]) -> Struct:
+        """The record of which these are the fields."""
         known = {name: self._normalised(self._fields.attribute(name), value) for name, value in sent.items()}
         try:
             record: Any = self._decoder.decode(json_object(list(known.items())) or b"{}")
@@ -179,7 +203,7 @@ class ObservationBuilder:
         output.check(bytes(getattr(record, "output", b"")))
         if self._has_choices:
             choices.check(bytes(record.choices))
-        return record, undeclared
+        return record
 
     def _normalised(self, attribute: str, value: bytes) -> bytes:
         """A value as it is decoded; JSON stays as sent until then."""
