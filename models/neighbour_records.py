@@ -111,7 +111,7 @@ def read_litellm(sent: Mapping[str, Raw]) -> Members:
     """The record of a LiteLLM request.
 
     Raises:
-        ValueError: It cannot be read: reason, and JSON path.
+        ValueError: It cannot be read: reason, JSON path, and what was found there.
     """
     found = {name: value for name, value in sent.items() if not _KEY.match(name)}
     metadata = _object(sent.get("metadata"))
@@ -192,7 +192,7 @@ def _count(name: str, raw: Raw) -> Raw:
     """
     count = normalise(f"usage.{name}", bytes(raw))
     if not _COUNT.fullmatch(count):
-        raise ValueError(f"Expected a number of tokens, got `{bytes(raw)[:40].decode(errors='replace')}`", f"$.{name}")
+        raise ValueError("Expected a number of tokens", f"$.{name}", bytes(raw))
     return Raw(count)
 
 
@@ -220,7 +220,7 @@ def _object(raw: Raw | None) -> Members:
         return {}
     found = _MEMBERS.decode(text)
     if msgspec.json.encode(found).count(b":") != text.count(b":"):
-        raise ValueError("a key is there twice, and only one of its values could be kept", "$.metadata")
+        raise ValueError("a key is there twice, and only one of its values could be kept", "$.metadata", b"")
     return found
 
 

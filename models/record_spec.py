@@ -16,7 +16,8 @@ Meaning = Callable[[bytes], bytes]
 """From JSON as sent to JSON as a run would have it; JSON that it does not know comes back as it is."""
 
 Read = Callable[[Mapping[str, Raw]], dict[str, Raw]]
-"""From the members of a record as sent to those of its Struct. Raises ValueError where one cannot be read."""
+"""From the members of a record as sent to those of its Struct. Where one cannot be read it raises
+ValueError with the reason, the JSON path, and what was found there as far as the reason speaks of it."""
 
 Derive = Callable[[RecordColumns], Array]
 """From the columns of records (n), as sent, to a field of theirs (shape: n)."""

@@ -17,6 +17,7 @@ from runmart.ingest.decode.result import Extra
 from runmart.ingest.decode.tools import tools
 from runmart.ingest.parse.depth import refuse_deep
 from runmart.ingest.parse.json_object import Members, UnfitError, json_object, object_members, unfit
+from runmart.ingest.parse.quoting import quoted
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
 from runmart.models.columns import VARCHAR
@@ -181,7 +182,8 @@ class ObservationBuilder:
         try:
             return self.spec.read(members)
         except ValueError as error:
-            raise UnfitError(*error.args) from None
+            reason, path, found = error.args
+            raise UnfitError(f"{reason}, got {quoted(found)}" if found else reason, path) from None
 
     def _as_sent(self, error: UnfitError) -> UnfitError:
         """`error`, with the path of what the member at fault was made of."""

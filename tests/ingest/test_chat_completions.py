@@ -8,6 +8,7 @@ import pytest
 from runmart.ingest.decode.decoder import Decoder
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.transform.redact import Redactor
+from runmart.ingest.transform.redact_reasons import path_without_names, reason_without_content
 from runmart.models.redaction_policy import CONTENT_FIELDS, RedactionPolicy, Rule
 from runmart.models.tables.steps import item_batch
 from tests.support.paths import RESPONSES
@@ -214,3 +215,10 @@ def test_redacted_completions_can_be_read_again(rule: Rule) -> None:
     [redacted] = json.loads(saved)["data"]
     assert row_of(redacted) == row_of(sent)
     assert items_of(redacted) == items_of(sent)
+
+
+def test_a_reason_names_what_is_missing_where_content_is_redacted() -> None:
+    """Names of the API are no content."""
+    [reject] = read(completion(choice(None))).rejects
+    assert "`finish_reason`" in reason_without_content(reject.reason)
+    assert path_without_names(reject.json_path) == "$.data[0].choices[0]"

@@ -229,7 +229,11 @@ def test_empty_columns_are_null() -> None:
         ({"request_id": None}, "Expected `str`, got `null`", "$[0].request_id"),
         ({"status": 1}, "Expected `str`, got `int`", "$[0].status"),
         ({"metadata": [1]}, "Expected an object or null", "$[0].metadata"),
-        ({"metadata": None, "prompt_tokens": "many"}, "Expected a number of tokens", "$[0].prompt_tokens"),
+        (
+            {"metadata": None, "prompt_tokens": "many"},
+            'Expected a number of tokens, got `"many"`',
+            "$[0].prompt_tokens",
+        ),
         (
             {"metadata": {"usage_object": {"total_tokens": "many"}}},
             "Expected `int | null`, got `str`",
