@@ -56,7 +56,10 @@ _END_OF = {"success": "completed_at", "error": "failed_at", "timeout": "expires_
 def read_langgraph(sent: Mapping[str, Raw]) -> Members:
     """The record of a LangGraph run: the last update of one that has ended is its end."""
     found = dict(sent)
-    end = _END_OF.get(text_of(bytes(sent.get("status", b""))) or "")
+    status = text_of(bytes(sent.get("status", b""))) or ""
+    end = _END_OF.get(status)
+    if status in LANGGRAPH_STATUSES:
+        found["status"] = Raw(msgspec.json.encode(LANGGRAPH_STATUSES[status]))
     if end is not None and "updated_at" in sent:
         found.setdefault(end, sent["updated_at"])
     return found
@@ -116,8 +119,8 @@ def read_litellm(sent: Mapping[str, Raw]) -> Members:
     found = {name: value for name, value in sent.items() if not _KEY.match(name)}
     metadata = _object(sent.get("metadata"))
     error = _object(metadata.get("error_information"))
-    found["status"] = _status(found, metadata, error)
-    _read_instants(found)
+    found["status"] = status = _status(found, metadata, error)
+    _read_instants(found, status)
     _read_usage(found, metadata)
     if any(bytes(value) not in _NOTHING for value in error.values()):
         code = _first(error, "error_code", "error_class")
@@ -132,21 +135,17 @@ def read_litellm(sent: Mapping[str, Raw]) -> Members:
 
 def _status(found: Members, metadata: Members, error: Members) -> Raw:
     """What the request or its metadata says; versions that did not say it logged requests with an answer."""
-    if bytes(found.get("status", b"")) not in _NOTHING:
-        return found["status"]
-    if bytes(metadata.get("status", b"")) not in _NOTHING:
-        return metadata["status"]
-    return Raw(b'"failure"' if error else b'"success"')
+    said = _first(found, "status") or _first(metadata, "status") or Raw(b'"failure"' if error else b'"success"')
+    known = LITELLM_STATUSES.get(text_of(bytes(said)) or "")
+    return said if known is None else Raw(msgspec.json.encode(known))
 
 
-def _read_instants(found: Members) -> None:
+def _read_instants(found: Members, status: Raw) -> None:
     """The start is that of all; the end belongs to the status, and stays where it is when that is unknown."""
     start, end = (_utc(bytes(found.pop(name, b""))) for name in ("startTime", "endTime"))
     if start:
         found["startTime"] = found["started_at"] = Raw(start)
-    name = {"completed": "completed_at", "failed": "failed_at"}.get(
-        LITELLM_STATUSES.get(text_of(bytes(found["status"])) or "", "")
-    )
+    name = {b'"completed"': "completed_at", b'"failed"': "failed_at"}.get(bytes(status))
     if end:
         found[name or "endTime"] = Raw(end)
     first, last = _microseconds(start), _microseconds(end)

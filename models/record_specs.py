@@ -18,7 +18,6 @@ from runmart.models.columns import VARCHAR
 from runmart.models.neighbour_records import (
     COUNTS,
     LANGGRAPH_STATUSES,
-    LITELLM_STATUSES,
     LangGraphRun,
     LiteLLMRequest,
     read_langgraph,
@@ -171,7 +170,6 @@ LITELLM_REQUEST = RecordSpec(
     common=frozenset({"object", "assistant_id", "status", "model", "latency_source", "last_error"}),
     derived={"object": _object("litellm.request")},
     unstored=frozenset({"messages", "response", "proxy_server_request", "api_key"}),
-    statuses=LITELLM_STATUSES,
     shown_by=frozenset({"request_id", "call_type", "spend", "startTime", "endTime"}),
     read=read_litellm,
     plain=frozenset(COUNTS),

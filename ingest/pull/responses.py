@@ -215,8 +215,8 @@ def _item(record: Any) -> Item | None:
     """The item of a record; None where it has no id."""
     if not isinstance(record.id, str):
         return None
-    status = record.status if isinstance(record.status, str) else None
-    return Item(record.id, status, _seconds(record.created_at))
+    status = getattr(record, "status", "completed")  # a chat completion, which does not change, has none
+    return Item(record.id, status if isinstance(status, str) else None, _seconds(record.created_at))
 
 
 def _ids(body: bytes) -> tuple[str, ...]:
