@@ -79,7 +79,7 @@ class Decoder:
         self._classifier = Classifier(specs)
         self._builders = {spec.object: ObservationBuilder(spec) for spec in specs}
         self._lenient = LenientDecoder(self._classifier, self._builders, formats)
-        self._whole_decoders = [WholeDecoder(spec, self._classifier) for spec in specs]
+        self._whole_decoders = [WholeDecoder(spec, self._classifier) for spec in specs if spec.read is None]
 
     def decode(self, blocks: Blocks) -> Decoded:
         """The observations of `blocks`; their positions are those in the block."""

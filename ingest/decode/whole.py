@@ -43,6 +43,8 @@ class WholeDecoder:
 
         Keys may be repeated in it: see `repeated_keys`.
         """
+        if self._spec.mark not in data:
+            return None  # each further try reads the text again
         for shape in list(self._shapes):
             try:
                 found = self._decode(shape, data)

@@ -101,7 +101,7 @@ RUNS: Table[Observations] = Table(
     columns=(
         Column("run_id", VARCHAR, _field("id"), "The run's id; the key of every table"),
         Column("source", VARCHAR, _origin(lambda of: of.source, VARCHAR), "Label of the run (--source): its organisation, project or server"),
-        Column("object", VARCHAR, _common("object"), "The kind of object, as sent: thread.run or response"),
+        Column("object", VARCHAR, _common("object"), "The kind of object: thread.run, response, chat.completion, langgraph.run or litellm.request"),
         Column("thread_id", VARCHAR, _field("thread_id"), "The thread the run belongs to; a response's conversation"),
         Column("previous_run_id", VARCHAR, _field("previous_run_id"), "The response that a response goes on from; null of runs"),
         Column("assistant_id", VARCHAR, _assistant_id, "The assistant that ran; Azure's agent_id; a response's agent, by name, or prompt"),

@@ -94,7 +94,19 @@ class Source:
     def _other(self) -> Any:
         thread: dict[str, Any] = {"object": "thread", "id": "t", "runs": []}
         nested: dict[str, Any] = {"a": [1, {"b": None}]}
-        return self.pick({}, nested, thread, {"id": "x", "status": "y"}, 1, "a", None)
+        return self.pick({}, nested, thread, {"id": "x", "status": "y"}, 1, "a", None, self._neighbour())
+
+    def _neighbour(self) -> dict[str, Any]:
+        """A record of another kind, of which something may be missing or odd."""
+        word, number = self._random.choice(_WORDS), self.pick(0, 12, "12", -1, 1e300, None)
+        chat = {"id": "c", "object": "chat.completion", "created": number, "choices": [{"finish_reason": word}]}
+        graph = {"run_id": "r", "thread_id": "t", "assistant_id": "a", "status": self.pick("success", "pending", word)}
+        metadata = self.pick(None, word, "{}", {"usage_object": {"prompt_tokens": number}, "status": word})
+        log = {"request_id": "q", "call_type": "c", "spend": number, "startTime": number, "endTime": word}
+        found = self.pick(chat, {**graph, "updated_at": number}, {**log, "prompt_tokens": number, "metadata": metadata})
+        if self._random.random() < 0.3:
+            del found[self._random.choice(sorted(found))]
+        return found
 
     def _value(self) -> bytes:
         indent, is_ascii = self.pick(None, None, None, 1), self.pick(True, False)
