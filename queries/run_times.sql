@@ -12,7 +12,7 @@
 -- column is_failure BOOLEAN: Whether the run failed: failed, expired or incomplete
 -- column created_at TIMESTAMP WITH TIME ZONE: When it was created
 -- column started_at TIMESTAMP WITH TIME ZONE: Start time
--- column finished_at TIMESTAMP WITH TIME ZONE: When it ended: the instant that belongs to the status (of an expired run, expires_at), else the latest of completed_at, failed_at and cancelled_at
+-- column finished_at TIMESTAMP WITH TIME ZONE: When it ended: the instant that belongs to the status (of an expired run, expires_at), else the latest of completed_at, failed_at and cancelled_at, else the created_at of the webhook event of its status
 -- column queue_seconds DOUBLE: Seconds from created to started; null when negative, and of responses, which do not tell
 -- column run_seconds DOUBLE: Seconds from started to finished; of a response the measured duration, else from created to finished; null when negative
 -- column total_seconds DOUBLE: Seconds from created to finished; of a response the same as run_seconds; null when negative
@@ -24,19 +24,31 @@
 -- column tool_count BIGINT: Number of tools offered to the run
 -- column tools_digest VARCHAR: Digest of the tools; null without tools
 -- column metadata JSON: Metadata: keys and values set by the caller
-with finished_runs as (
+with webhook_ends as (
     select
-        *,
+        run_id,
+        replace(type, 'response.', '') as status,
+        min(created_at) as ended_at
+    from webhook_events
+    group by run_id, replace(type, 'response.', '')
+),
+
+finished_runs as (
+    select
+        runs.*,
         coalesce(
-            case status
+            case runs.status
                 when 'completed' then completed_at
                 when 'failed' then failed_at
                 when 'cancelled' then cancelled_at
                 when 'expired' then expires_at
             end,
-            greatest(completed_at, failed_at, cancelled_at)
+            greatest(completed_at, failed_at, cancelled_at),
+            webhook_ends.ended_at
         ) as finished_at
     from runs
+    left join webhook_ends
+        on runs.run_id = webhook_ends.run_id and runs.status = webhook_ends.status
 ),
 
 run_durations as (

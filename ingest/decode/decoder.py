@@ -22,6 +22,7 @@ from runmart.ingest.parse.repeated_keys import columns_may_repeat_key
 from runmart.models.observations import Observations, Origin, Reject
 from runmart.models.record_spec import RecordSpec
 from runmart.models.record_specs import SPECS
+from runmart.models.tables.neighbours import NeighbourRow
 from runmart.models.tables.steps import StepRow
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 Blocks = Sequence[tuple[Block, Origin]]
 """Blocks, each with the origin of what it holds."""
 
-Placed = TypeVar("Placed", Reject, StepRow)
+Placed = TypeVar("Placed", Reject, StepRow, NeighbourRow)
 
 
 class ParsedBlock(NamedTuple):
@@ -164,9 +165,9 @@ class Decoder:
             result.rejects[number] = _of(origin, found.all_rejects())
             result.skipped += found.skipped
             result.steps += _of(origin, found.steps)
-            result.counts[number] = BlockCounts(
-                len(found.records), found.rejected, found.items, len(found.steps), found.skipped
-            )
+            result.neighbours += _of(origin, found.neighbours)
+            counts = (len(found.records), found.rejected, found.items, len(found.steps))
+            result.counts[number] = BlockCounts(*counts, found.skipped, len(found.neighbours))
         for builder in self._builders.values():
             found = [(origin, [one for one in part.records if one.spec is builder.spec]) for _, origin, part in parts]
             records = list(chain.from_iterable(some for _, some in found))
@@ -179,5 +180,5 @@ class Decoder:
 
 
 def _of(origin: Origin, found: list[Placed]) -> list[Placed]:
-    """Rejects or steps of an origin, which may differ from the one that they were parsed with."""
+    """Rejects, steps or rows of an origin, which may differ from the one that they were parsed with."""
     return [one if one.origin is origin else one._replace(origin=origin) for one in found]

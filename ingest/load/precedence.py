@@ -128,3 +128,9 @@ LATEST_STEP = f"""
     observed_position desc,
     md5(cast(json_array({_STEP_CONTENT}) as varchar)) desc"""
 """The same for a step, over `steps`."""
+
+
+def latest_neighbour(table: Table[Any]) -> str:
+    """The order of the observations of a row of a table beside runs: what they tell has no state that could go on."""
+    content = ", ".join(column.name for column in table.columns if column.name != "load_id")
+    return f"observed_at desc, observed_position desc, md5(cast(json_array({content}) as varchar)) desc"

@@ -49,6 +49,9 @@ _ITEM_TYPES = re.compile(
 )
 _SHOWN_BY_VALUE = ("assistant_id", "agent_id", "started_at", "expires_at", "thread_id")
 _PARTS_OF_RUNS = frozenset({"runid", "role", "stepdetails"})
+_AROUND_ANSWERS = frozenset({"statuscode", "body", "response"})
+"""Members of what collectors write around an answer, beside instants that have the names of a run's."""
+
 _NOT_LETTERS = re.compile(r"[\W_]")
 _LIKE_RUN = re.compile(r"thread\.runs?(?:\.v\d+)?")
 _LONGEST_NAME = 100
@@ -185,7 +188,10 @@ def _shows_run(named: Mapping[str, Any]) -> bool:
         return True
     if any(_AROUND.search(bytes(value)) for one, value in named.items() if not field_of(one)):
         return False  # it is around a run
-    parts = {one: value for one, value in named.items() if _NOT_LETTERS.sub("", one).lower() in _PARTS_OF_RUNS}
+    letters = {one: _NOT_LETTERS.sub("", one).lower() for one in named}
+    if "status" not in named and not _AROUND_ANSWERS.isdisjoint(letters.values()):
+        return False
+    parts = {one: value for one, value in named.items() if letters[one] in _PARTS_OF_RUNS}
     if any(bytes(value) != bytes(named.get("id", b"")) and not _is_null(value) for value in parts.values()):
         return False
     if "required_action" in named or not all(_is_null(named.get(one)) for one in _SHOWN_BY_VALUE):

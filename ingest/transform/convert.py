@@ -2,7 +2,7 @@
 
 import gc
 from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from runmart.ingest.transform.flatten import flatten
 from runmart.models import arrow
 from runmart.models.batches import Batches
 from runmart.models.observations import Origin, Reject
+from runmart.models.tables import neighbours
 from runmart.models.tables.steps import batch, item_batch
 
 
@@ -34,6 +35,8 @@ class Converted(NamedTuple):
     """Steps of runs, and items in the outputs of responses; None when the blocks hold none."""
     pruned: int = 0
     """Observations that were left out because their runs were pruned."""
+    neighbours: Mapping[str, pa.RecordBatch] = {}
+    """Rows of the tables beside runs, by table; only those that have any."""
 
 
 class Converter:
@@ -52,7 +55,8 @@ class Converter:
             decoded = self._decoder.observe(parsed)
             batches = [flatten(observations) for observations in decoded.observations]
             steps = _steps(decoded)
-        found = Converted(batches, decoded.rejects, decoded.counts, decoded.skipped, decoded.pages, steps)
+            beside = neighbours.batches(decoded.neighbours)
+        found = Converted(batches, decoded.rejects, decoded.counts, decoded.skipped, decoded.pages, steps, 0, beside)
         return found if admission.is_open else admit(found, admission)
 
 
@@ -63,6 +67,7 @@ def admit(found: Converted, admission: AdmissionFilter) -> Converted:
         batches=batches,
         rejects=[[admission.reject(reject) for reject in rejects] for rejects in found.rejects],
         steps=None if found.steps is None else admission.steps(found.steps),
+        neighbours=admission.neighbours(found.neighbours),
         pruned=sum(batch.runs.num_rows for batch in found.batches) - sum(batch.runs.num_rows for batch in batches),
     )
 

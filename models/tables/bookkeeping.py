@@ -32,6 +32,9 @@ LOADS: Table[Any] = Table(
         Column("version", VARCHAR, meaning="Version of runmart"),
         Column("steps", BIGINT, meaning="Observations of run steps"),
         Column("pruned", BIGINT, meaning="Observations skipped because their run was pruned"),
+        Column("request_failures", BIGINT, meaning="Observations of failed requests"),
+        Column("webhook_events", BIGINT, meaning="Observations of webhook events"),
+        Column("organization_usage", BIGINT, meaning="Observations of usage and costs of an organisation"),
     ),
 )
 

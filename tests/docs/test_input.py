@@ -22,11 +22,14 @@ def test_all_examples_say_what_becomes_of_them() -> None:
 @pytest.mark.parametrize(("says", "example"), EXAMPLES, ids=range(len(EXAMPLES)))
 @pytest.mark.parametrize("block", [30, 1 << 20])
 def test_each_example_gives_what_the_page_says(says: str, example: str, block: int) -> None:
-    """Runs, skipped objects by kind, and rejects are those that stand with the example."""
+    """Runs, rows beside runs, skipped objects by kind, and rejects are those that stand with the example."""
     said = dict(word.split("=") for word in says.split())
-    kinds = [one.rpartition(":") for one in said.get("skipped", "").split(",") if one]
-    skipped = Counter({name: int(count) for name, _, count in kinds})
-    seen = decode(example.encode(), block=block)
+    seen = decode(example.encode(), block=block if said.get("blocks") != "1" else len(example))
     assert len(seen.ids) == int(said["runs"])
-    assert seen.skipped == skipped
+    assert (seen.skipped, seen.neighbours) == (_counts(said, "skipped"), _counts(said, "beside"))
     assert len(seen.rejects) == int(said.get("rejected", 0))
+
+
+def _counts(said: dict[str, str], what: str) -> Counter[str]:
+    kinds = [one.rpartition(":") for one in said.get(what, "").split(",") if one]
+    return Counter({name: int(count) for name, _, count in kinds})
