@@ -7,6 +7,7 @@ import pytest
 
 from runmart.ingest.decode.decoder import Decoder
 from runmart.ingest.decode.envelopes import OTHER_DURATION, UNREAD_DURATION
+from runmart.ingest.decode.lenient import LenientDecoder
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.transform.flatten import flatten
 from tests.support.payloads import ORIGIN, Seen, decode
@@ -56,7 +57,7 @@ def batch_line(number: int, **fields: Any) -> dict[str, Any]:
     return {"id": f"batch_req_{number}", "custom_id": f"order: {number}", "response": answer, "error": None}
 
 
-def test_lines_of_a_batch_are_decoded_by_one_call() -> None:
+def test_lines_of_a_batch_are_decoded_by_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines that all hold a response go the fast way, and give what they give one by one."""
     lines = [json.dumps(batch_line(number, store=True, unheard_of={"a": number})).encode() for number in range(20)]
     fast = b"\n".join(lines)
@@ -66,6 +67,8 @@ def test_lines_of_a_batch_are_decoded_by_one_call() -> None:
     assert Decoder().parse(Block(slow), ORIGIN).whole is None
     assert decode(fast).rows == decode(slow).rows
     assert [row["is_batch"] for row in decode(fast).rows["runs"]] == [True] * 20
+    monkeypatch.setattr(LenientDecoder, "decode", None)
+    assert len(decode(fast).ids) == 20
 
 
 def test_lines_with_and_without_a_batch_are_told_apart() -> None:
