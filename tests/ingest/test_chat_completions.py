@@ -7,6 +7,8 @@ import pytest
 
 from runmart.ingest.decode.decoder import Decoder
 from runmart.ingest.parse.blocks import Block
+from runmart.ingest.pull.client import Response
+from runmart.ingest.pull.responses import page
 from runmart.ingest.transform.redact import Redactor
 from runmart.ingest.transform.redact_reasons import path_without_names, reason_without_content
 from runmart.models.redaction_policy import CONTENT_FIELDS, RedactionPolicy, Rule
@@ -222,3 +224,10 @@ def test_a_reason_names_what_is_missing_where_content_is_redacted() -> None:
     [reject] = read(completion(choice(None))).rejects
     assert "`finish_reason`" in reason_without_content(reject.reason)
     assert path_without_names(reject.json_path) == "$.data[0].choices[0]"
+
+
+def test_a_pull_takes_a_completion_as_ended() -> None:
+    """It has no status, and it does not change: a pull need not look it up again."""
+    body = (RESPONSES / STORED_LISTS[0]).read_bytes()
+    found = page(Response("", body, 1_800_000_000_000_000), Decoder())
+    assert (len(found.items), any(item.is_open for item in found.items)) == (20, False)

@@ -138,7 +138,7 @@ def test_what_has_no_column_is_kept() -> None:
 def test_neither_keys_nor_texts_are_stored() -> None:
     """The hashed key of the caller is a secret; texts of requests and answers are content."""
     for metadata in (METADATA, json.dumps(METADATA)):
-        row = row_of(metadata=metadata)
+        row = row_of(metadata=metadata, user_api_key=KEY)
         assert KEY not in repr(row)
         assert "secret" not in repr(row)
         assert json.loads(row["metadata"]) == {
