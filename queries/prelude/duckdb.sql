@@ -31,7 +31,7 @@ create or replace macro matches_pattern(text, pattern) as text like pattern;
 -- The model in a line item of costs, such as "gpt-4o, cached input" or "priority | gpt-4o audio, output"; null without one.
 create or replace macro model_of_line_item(line_item) as
     case when line_item like '%, %' then
-        split_part(split_part(split_part(line_item, ' | ', if(line_item like '% | %', 2, 1)), ', ', 1), ' ', 1)
+        split_part(split_part(split_part(line_item, ' | ', case when line_item like '% | %' then 2 else 1 end), ', ', 1), ' ', 1)
     end;
 
 -- A JSON path without its array indices.

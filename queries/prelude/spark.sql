@@ -33,7 +33,7 @@ create or replace temporary function matches_pattern(text string, pattern string
 -- The model in a line item of costs, such as "gpt-4o, cached input" or "priority | gpt-4o audio, output"; null without one.
 create or replace temporary function model_of_line_item(line_item string) returns string
     return case when line_item like '%, %' then
-        split_part(split_part(split_part(line_item, ' | ', if(line_item like '% | %', 2, 1)), ', ', 1), ' ', 1)
+        split_part(split_part(split_part(line_item, ' | ', case when line_item like '% | %' then 2 else 1 end), ', ', 1), ' ', 1)
     end;
 
 -- A JSON path without its array indices.

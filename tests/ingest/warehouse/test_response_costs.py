@@ -78,3 +78,21 @@ def test_a_search_that_does_not_tell_its_action_counts(pages: Path, warehouse: P
     assert command("ingest", pages, "-w", warehouse).returncode == 0
     assert query(warehouse, "select name from steps") == [(None,)]
     assert query(warehouse, "select tool_calls, unpriced_tool_calls, tool_cost from run_costs") == [(1, 1, None)]
+
+
+def test_the_example_of_a_file_of_prices_costs_what_it_says(pages: Path, warehouse: Path, tmp_path: Path) -> None:
+    """The prices that docs/costs.md shows as a file, and the costs that it computes from them."""
+    text = (ROOT / "docs" / "costs.md").read_text()
+    header = "provider,model,valid_from,input,cached_input,cache_write"
+    [block] = [block for block in text.split("```csv\n") if block.startswith(header)]
+    (tmp_path / "prices.csv").write_text(block.partition("```")[0])
+    usage = {"input_tokens": 4020, "input_tokens_details": {"cache_write_tokens": 4012}, "output_tokens": 5}
+    sent = {"object": "response", "status": "completed", "created_at": 1_786_400_826, "model": "house-model"}
+    search = [{"type": "web_search_call", "action": {"type": "search"}}]
+    responses = [{**sent, "id": "a", "usage": usage}, {**sent, "id": "b", "usage": usage, "output": search}]
+    write(pages / "1.json", "\n".join(map(json.dumps, responses)).encode())
+    assert command("ingest", pages, "-w", warehouse).returncode == 0
+    assert command("prices", "import", tmp_path / "prices.csv", "-w", warehouse).returncode == 0
+    costs = [f"{cost:.6f}" for (cost,) in query(warehouse, "select cost from run_costs order by run_id")]
+    assert costs == ["0.025265", "0.035265"]
+    assert all(cost in text for cost in costs)
