@@ -6,7 +6,7 @@ no measures of its own: failure rates of last week are the view `failure_rates_b
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -47,7 +47,7 @@ class Selected:
         self.selection = selection
         self._connection = connection
         self._made: set[str] = set()
-        for name, query in _tables(selection):
+        for name, query in (*_tables(selection), *_failed_requests(connection, selection)):
             connection.execute(f"create temp view {name} as {query}")
         add_functions(connection)
         connection.execute(f"create or replace temp macro period_of(instant) as {_period(selection.grain)}")
@@ -117,6 +117,15 @@ def _organization_usage(selection: Selection) -> str:
         rows.append(f"coalesce(model, model_of_line_item(line_item)) in ({', '.join(map(quoted, selection.models))})")
     rows += ["false"] if selection.assistants else []
     return f"select * from warehouse.main.{_ORGANIZATION}{_where(rows)}"
+
+
+def _failed_requests(connection: "DuckDBPyConnection", selection: Selection) -> Iterator[tuple[str, str]]:
+    """Failed requests, where the warehouse has the table: none of a selection of assistants, which they do not name."""
+    found = "select 1 from duckdb_tables() where database_name = 'warehouse' and table_name = 'request_failures'"
+    if connection.execute(found).fetchall():
+        rows = [*_times(selection, "occurred_at"), *_values(replace(selection, assistants=()))]
+        rows += ["false"] if selection.assistants else []
+        yield "request_failures", f"select * from warehouse.main.request_failures{_where(rows)}"
 
 
 def _times(selection: Selection, column: str) -> list[str]:

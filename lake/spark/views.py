@@ -43,6 +43,9 @@ _SOURCE = "coalesce(source, '')"
 _DECODED_SOURCE = "coalesce(decode(encode(source, 'ISO-8859-1'), 'UTF-8'), '')"
 """Spark makes a character of each byte of a path."""
 
+_RECURSION_LIMITS = ("spark.sql.cteRecursionLevelLimit", "spark.sql.cteRecursionRowLimit")
+"""Settings that would end a query of turns of more than 100 responses, or of a million, with an error."""
+
 _PATTERN = re.compile(r"[*?\[\]{}\\]")
 """Characters that stand for others in the paths that Spark is asked to read, unless a backslash is before them."""
 
@@ -56,10 +59,11 @@ def register(spark: "SparkSession", folder: "str | Path") -> None:
     `runs`, `usage`, `tools`, `errors`, `steps`, `prices` and `model_aliases` are tables, `loads` and `rejects` the
     bookkeeping, which an export does not hold: there, they are empty. A lake has no prices of its own: there, they are
     those that come with runmart. A temporary view of your own that replaces one of these is what the views are made of
-    from then on. Instants are the same in any time zone of the session; days and hours are in UTC.
+    from then on. Instants are the same in any time zone of the session; days and hours are in UTC. The session's
+    limits of recursive queries are lifted, since chains of responses may be long.
 
     Args:
-        spark: A session of Spark 4, classic or Connect.
+        spark: A session of Spark 4.1 or later, classic or Connect.
         folder: The export or the lake: a folder that every machine of Spark sees under this path, or a URL that Spark
             can read, such as `s3a://bucket/folder`.
 
@@ -111,6 +115,8 @@ def _register(spark: "SparkSession", root: str, manifest: Manifest) -> None:
     for statement in prelude("spark").split(";\n"):
         if statement.strip():
             spark.sql(statement)
+    for limit in _RECURSION_LIMITS:
+        spark.conf.set(limit, "-1")
     for view in views():
         spark.sql(_created(view))
 

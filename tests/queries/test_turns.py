@@ -15,8 +15,21 @@ from tests.support.recomputed_turns import turn_runs
 from tests.support.rows import Fill, Rows, assert_rows, insert, records
 
 IDS = [f"r{number}" for number in range(9)]
+Run = dict[str, Any]
+
+
+def response(**fields: Any) -> Run:
+    """A response."""
+    return {"object": "response", **fields}
+
+
+def run(**fields: Any) -> Run:
+    """A run."""
+    return {"object": "thread.run", "source": "a", "previous_run_id": None, **fields}
+
+
 RESPONSES = st.builds(
-    lambda **fields: {"object": "response", **fields},
+    response,
     source=st.sampled_from(["a", "a", "a", "b"]),
     previous_run_id=st.sampled_from([None, None, *IDS, "gone"]),
     thread_id=st.sampled_from([None, "c1", "c2"]),
@@ -27,7 +40,7 @@ RESPONSES = st.builds(
     tokens=st.one_of(st.none(), st.integers(0, 1000)),
 )
 RUNS = st.builds(
-    lambda **fields: {"object": "thread.run", "source": "a", "previous_run_id": None, **fields},
+    run,
     thread_id=st.sampled_from([None, "c1"]),
     status=st.sampled_from(["completed", "requires_action"]),
     created_at=st.integers(1_770_000_000, 1_770_000_004),

@@ -48,18 +48,18 @@ ACTIONS = (
     '{"submit_tool_outputs":{"tool_calls":[{"function":{"name":"h","arguments":"{"}}]}}',
 )
 
-_NO_TOKENS = dict.fromkeys(("cached_prompt_tokens", "reasoning_tokens", "total_tokens"))
-
 GROWING = ("age_seconds", "unseen_seconds", "created_seconds_ago", "observed_seconds_ago", "pulled_seconds_ago")
 """Columns that depend on the moment of asking."""
 
 
+_OF_RUN = dict.fromkeys(("assistant_version", "service_tier", "is_batch"))
+
+
 def _of_response(random_: random.Random) -> Row:
-    """The columns that decide about the rates of a response."""
-    tiers = ("default", "auto", "flex", "priority", "fast", "scale", None)
+    """Columns that only responses have; two of them decide about rates."""
     return {
-        "object": "response",
-        "service_tier": random_.choice(tiers),
+        "assistant_version": random_.choice(("2", None)),
+        "service_tier": random_.choice(("default", "auto", "flex", "priority", "fast", "scale", None)),
         "is_batch": random_.choice((None, False, True)),
     }
 
@@ -79,7 +79,7 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
             {
                 "run_id": run_id,
                 "object": of,
-                "assistant_version": maybe("2") if of == "response" else None,
+                **(_of_response(random_) if of == "response" else _OF_RUN),
                 "duration_seconds": round(random_.uniform(0, 30), 3) if source else None,
                 "latency_source": source,
                 "thread_id": maybe(f"thread_{random_.randrange(30)}"),
@@ -101,9 +101,6 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
                 "cancelled_at": maybe(created_at + random_.randrange(90), 0.3),
                 "expires_at": maybe(created_at + 600),
             }
-        )
-        tables["runs"][-1] |= (
-            _of_response(random_) if random_.random() < 0.4 else dict.fromkeys(("object", "service_tier", "is_batch"))
         )
         if random_.random() < 0.8:
             prompt, completion = random_.randrange(5000), random_.randrange(900)
@@ -148,14 +145,23 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
             if random_.random() < 0.2:
                 tables["errors"].append({"run_id": run_id, "kind": kind, "code": random_.choice(("x", "y", None))})
                 tables["errors"][-1]["message"] = random_.choice(("Sorry.", "Slow down.", None))
-    responses = random_responses(random_, count // 2)
-    tables["runs"] = responses + tables["runs"]  # in the order of their ids
-    for run in responses:
-        if random_.random() < 0.8:
-            tokens = {"prompt_tokens": 100, "completion_tokens": random_.randrange(90), "cache_write_tokens": maybe(7)}
-            tables["usage"].append({**_NO_TOKENS, "run_id": run["run_id"], **tokens})
-        item = {"step_id": f"{run['run_id']}/0", "run_id": run["run_id"], "status": "completed", "tool_calls": None}
-        kind = random_.choice(("function_call", "message", "mcp_call"))
-        tables["steps"].append({**item, "type": kind, "created_at": None, "completed_at": None})
+    _add_responses(random_, tables, count // 2)
     others = random_prices(random_) | random_bookkeeping(random_) | random_usage(random_, BEGINNINGS)
     return tables | others | random_deployments()
+
+
+def _add_responses(random_: random.Random, tables: dict[str, list[Row]], count: int) -> None:
+    """Add linked responses, in the order of their ids, with tokens and an item each."""
+    responses = random_responses(random_, count)
+    tables["runs"] = [run | _of_response(random_) for run in responses] + tables["runs"]
+    no_tokens = ("cached_prompt_tokens", "reasoning_tokens", "total_tokens", "reported_cost", "reported_cost_currency")
+    for run in responses:
+        run_id = run["run_id"]
+        if random_.random() < 0.8:
+            tokens = {"prompt_tokens": 100, "completion_tokens": random_.randrange(90)}
+            tokens["cache_write_tokens"] = random_.choice((None, 7))
+            tables["usage"].append({**dict.fromkeys(no_tokens), "run_id": run_id, **tokens})
+        kind = random_.choice(("function_call", "message", "mcp_call"))
+        item: Row = {"step_id": f"{run_id}/0", "run_id": run_id, "type": kind, "status": "completed", "position": 0}
+        no_item = ("name", "created_at", "completed_at", "tool_calls")
+        tables["steps"].append({**dict.fromkeys(no_item), **item})

@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from tests.support.recomputed_turns import FAILURES, TOKENS, Row, Tables, total, turn_runs
 
@@ -64,8 +64,8 @@ def _values(rule: Row, run: Row) -> list[str | None]:
         text = re.sub(r"[ \t\n\x0b\f\r]+", " ", run["instructions"] or "").strip(" ")
         return [hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()]
     if kind == "metadata:team":
-        sent = json.loads(run["metadata"] or "null")
-        return [sent.get("team")] if isinstance(sent, dict) else []
+        sent: Any = json.loads(run["metadata"] or "null")
+        return [cast("Row", sent).get("team")] if isinstance(sent, dict) else []
     return [run[kind]]
 
 
@@ -223,7 +223,7 @@ def _unrecorded(
     for one in failures:
         place = one["source"], one["model"]
         is_known = one["model"] is not None and place in owners
-        of_source: set[Any] = set().union(*(who for (source, _), who in owners.items() if source == one["source"]))
+        of_source = {who for (source, _), all_of in owners.items() if source == one["source"] for who in all_of}
         whose = owners[place] if is_known and len(owners[place]) == 1 else of_source
         count += whose == {key}
         unclear = unclear or (len(whose) > 1 and (not is_known or place in own))

@@ -117,6 +117,18 @@ def _warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for place, source in enumerate(ODD_SOURCES):
             page.write_text(json.dumps({"object": "list", "data": [_odd(40 * place + number) for number in range(40)]}))
             ingest(writer, [str(page)], source=source, observed_at=10**15, reload=True, workers=0)
+        ingest(writer, [str(ROOT / "docs" / "migration")], source="moved", workers=0)
+        writer.connection.execute("""
+            insert into deployments (deployment, side, match_kind, match_value, source, valid_from) values
+                ('support', 'before', 'assistant_id', 'asst_support', 'moved', null),
+                ('support', 'after', 'agent_name', 'support-agent', null, '2026-01-01'),
+                ('invoices', 'before', 'metadata:app', 'invoices', null, null),
+                ('invoices', 'after', 'metadata:app', 'invoices', null, null),
+                ('kind', 'before', 'instructions_digest', md5('Be kind.'), null, null),
+                ('kind', 'after', 'model', 'gpt-4.1', null, null)""")
+        writer.connection.execute("""
+            insert into request_failures (failure_id, source, model) values
+                ('1', 'moved', 'gpt-4o'), ('2', 'moved', 'gpt-4.1'), ('3', 'moved', null), ('4', 'demo', null)""")
         for name, texts in (("metadata", METADATA), ("required_action", ACTIONS)):
             for place, text in enumerate(texts):
                 of = f"run_id like 'odd_%' and cast(substr(run_id, 5) as int) % {len(texts)} = {place}"
