@@ -120,8 +120,8 @@ THREADS: Table[Any] = Table(
             "state",
             VARCHAR,
             meaning=(
-                "listed (not read yet), complete, partial (see gap_after; a single response is still open), failed (see "
-                "error), gone (not on the server)"
+                "listed (not read yet), complete, partial (see gap_after; of a single response: still open), "
+                "failed (see error), gone (not on the server)"
             ),
         ),
         Column("newest_run_id", VARCHAR, meaning="The newest stored run that was read"),

@@ -1,6 +1,7 @@
 """Lists of responses: complete or named, resumable and polite, as for the runs of threads."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,34 @@ def test_a_deadline_leaves_a_gap_that_the_next_pull_closes(server: TestServer, w
     outcome = pull_responses(server, warehouse)
     assert (outcome.is_complete, stored(warehouse)) == (True, ids + new)
     assert server.requests() <= 15 - got // 100 + 3
+
+
+def test_a_pause_that_the_server_asks_for_is_kept(server: TestServer, warehouse: Path) -> None:
+    """After status 429 nothing is requested for as long as `Retry-After` says."""
+    server.world(storm=1, retry_after="1")
+    ids = add(server, 5)
+    outcome = pull_responses(server, warehouse)
+    assert (outcome.counters.throttled, server.requests(), stored(warehouse)) == (1, 3, ids)
+    assert outcome.seconds >= 1
+
+
+def test_a_server_that_fails_half_way_is_named_and_gone_on_with(server: TestServer, warehouse: Path) -> None:
+    """Pages that came before status 500 are stored, the list is a failure, and the next pull reads the rest."""
+    server.world(delay_seconds=0.3)
+    ids = add(server, 1500, HOUR_AGO - 50_000)
+    with ThreadPoolExecutor() as pool:
+        pull = pool.submit(pull_responses, server, warehouse)
+        server.wait_for_requests(4)
+        server.steer("settings", storm=100_000, storm_status=500)
+        outcome = pull.result()
+    assert outcome.first_failure == 'the list of responses: status 500, saying "Too many requests", after 8 attempts'
+    got = len(stored(warehouse))
+    assert 200 <= got < 1500
+    server.steer("settings", storm=0, delay_seconds=0)
+    server.requests()
+    assert pull_responses(server, warehouse).is_complete
+    assert stored(warehouse) == ids
+    assert server.requests() <= 16 - got // 100 + 3
 
 
 def test_a_list_that_the_server_does_not_have_is_said(server: TestServer, warehouse: Path) -> None:

@@ -11,6 +11,7 @@ from runmart.ingest.maintenance.prune import prune
 from runmart.ingest.pull.errors import PullError
 from runmart.ingest.pull.names import given_ids, listed_ids
 from runmart.ingest.pull.request import Outcome
+from runmart.ingest.pull.schedule import Selection
 from runmart.ingest.warehouse.connection import open_for_writing
 from tests.support.pull import TestServer
 from tests.support.responses_server import HOUR_AGO, add, pull_responses, state, stored
@@ -142,3 +143,16 @@ def test_a_list_holds_one_id_a_line(text: str, words: str) -> None:
 def test_blank_lines_and_comments_are_no_ids() -> None:
     """They are skipped, and so is a byte order mark."""
     assert listed_ids(b"\xef\xbb\xbfresp_1\n\n# why\n resp_2 \r\n", "x") == ["/responses/resp_1", "/responses/resp_2"]
+
+
+def test_known_has_open_responses(server: TestServer, warehouse: Path) -> None:
+    """`--known` looks up the source's open responses, and those that could not be read, without a name."""
+    server.world()
+    [opened] = add(server, 1, status="in_progress")
+    [ended] = add(server, 1)
+    pull_named(server, warehouse, opened, ended)
+    server.requests()
+    server.steer("change_response", id=opened, status="failed", completed_at=None)
+    outcome = pull_responses(server, warehouse, "openai", records=(), selection=Selection(known=True))
+    assert (outcome.totals.updated_runs, outcome.failures, server.requests()) == (1, {}, 1)
+    assert query(warehouse, f"select status from runs where run_id = '{opened}'") == [("failed",)]
