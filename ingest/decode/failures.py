@@ -179,7 +179,8 @@ def _text(sent: _Sent, name: str) -> str | None:
     raw = sent.get(name, b"null")
     if raw == b"null":
         return None
-    return (text_of(raw) if raw[:1] == b'"' else raw.decode()) or None
+    text = text_of(raw)
+    return (raw.decode() if text is None else text) or None
 
 
 def canonical(members: Members) -> str:
