@@ -82,6 +82,7 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
                 **(_of_response(random_) if of == "response" else _OF_RUN),
                 "duration_seconds": round(random_.uniform(0, 30), 3) if source else None,
                 "latency_source": source,
+                **dict.fromkeys(("previous_run_id", "waits_for_client")),
                 "thread_id": maybe(f"thread_{random_.randrange(30)}"),
                 "temperature": maybe(0.5),
                 "top_p": None,
