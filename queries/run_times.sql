@@ -29,9 +29,26 @@ with webhook_ends as (
     group by run_id, type
 ),
 
-finished_runs as (
+-- runs have no webhook events: a join of all would cost them as much as all else here
+ended_runs as (
+    select
+        *,
+        completed_at as ended_at
+    from runs
+    where object is null or object <> 'response'
+    union all
     select
         runs.*,
+        webhook_ends.ended_at
+    from runs
+    left join webhook_ends
+        on runs.run_id = webhook_ends.run_id and concat('response.', runs.status) = webhook_ends.type
+    where runs.object = 'response'
+),
+
+finished_runs as (
+    select
+        *,
         coalesce(
             case status
                 when 'completed' then completed_at
@@ -40,11 +57,9 @@ finished_runs as (
                 when 'expired' then expires_at
             end,
             greatest(completed_at, failed_at, cancelled_at),
-            webhook_ends.ended_at
+            ended_at
         ) as finished_at
-    from runs
-    left join webhook_ends
-        on runs.run_id = webhook_ends.run_id and concat('response.', runs.status) = webhook_ends.type
+    from ended_runs
 ),
 
 run_durations as (
