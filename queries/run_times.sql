@@ -33,22 +33,37 @@ with webhook_ends as (
     group by run_id, replace(type, 'response.', '')
 ),
 
-finished_runs as (
+-- runs have no webhook events: a join of all would cost them as much as all else here
+ended_runs as (
+    select
+        *,
+        completed_at as ended_at
+    from runs
+    where object is null or object <> 'response'
+    union all
     select
         runs.*,
+        webhook_ends.ended_at
+    from runs
+    left join webhook_ends
+        on runs.run_id = webhook_ends.run_id and runs.status = webhook_ends.status
+    where runs.object = 'response'
+),
+
+finished_runs as (
+    select
+        *,
         coalesce(
-            case runs.status
+            case status
                 when 'completed' then completed_at
                 when 'failed' then failed_at
                 when 'cancelled' then cancelled_at
                 when 'expired' then expires_at
             end,
             greatest(completed_at, failed_at, cancelled_at),
-            webhook_ends.ended_at
+            ended_at
         ) as finished_at
-    from runs
-    left join webhook_ends
-        on runs.run_id = webhook_ends.run_id and runs.status = webhook_ends.status
+    from ended_runs
 ),
 
 run_durations as (
