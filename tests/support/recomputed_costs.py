@@ -167,11 +167,15 @@ def _factor(run: Row, price: Row) -> float | None:
     return {**tiers, None: 1.0, "default": 1.0, "standard": 1.0, "auto": 1.0}.get(run["service_tier"])
 
 
+_SERVED = ("web_search_call", "mcp_call", "odd_call", "free_call")
+"""Steps that the server carries out, of those in random tables."""
+
+
 def _fees(steps: Iterable[Row], run: Row, price: Row | None, fees: Iterable[Row]) -> tuple[int, int, float | None]:
     """Number of billable calls, how many of them have no fee, and the fees of the others."""
     called, amounts = 0, list[float]()
     for step in steps:
-        if step["position"] is None or step["type"] not in ("web_search_call", "odd_call", "free_call"):
+        if step["position"] is None or step["type"] not in _SERVED:
             continue
         if step["type"] == "web_search_call" and step["name"] not in (None, "search"):
             continue
