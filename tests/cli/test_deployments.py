@@ -18,7 +18,14 @@ KIND = "instructions_digest"
 def response(run_id: str, **fields: Any) -> dict[str, Any]:
     """A response that completed."""
     times = {"created_at": 1_780_000_000, "completed_at": 1_780_000_002}
-    sent = {"id": run_id, "object": "response", "status": "completed", "model": "gpt-4o", "output": [], **times}
+    sent: dict[str, Any] = {
+        "id": run_id,
+        "object": "response",
+        "status": "completed",
+        "model": "gpt-4o",
+        "output": [],
+        **times,
+    }
     return {**sent, **fields}
 
 

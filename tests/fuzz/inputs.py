@@ -114,7 +114,9 @@ class Source:
         def write(value: Any) -> str:
             return json.dumps(value, ensure_ascii=is_ascii, indent=indent)
 
-        found = [self._record() if self._random.random() < 0.75 else self._other() for _ in range(self.pick(0, 1, 2, 4))]
+        found = [
+            self._record() if self._random.random() < 0.75 else self._other() for _ in range(self.pick(0, 1, 2, 4))
+        ]
         one = found[0] if found else self._record()
         page = {"object": "list", "data": found, "has_more": False}
         text = write(
@@ -122,11 +124,13 @@ class Source:
                 one, found, page, [page, one], {"runs": found}, {"value": found, "n": 1}, {"data": {"data": found}},
                 {str(number): value for number, value in enumerate(found)},
                 {"event": self.pick("thread.run.created", "x"), "data": one}, ["thread.run.queued", one, None],
-                {"ThreadRunCreated": one}, {"type": "response.completed", "response": one}, {"object": "thread", "id": "t", "runs": found}, {"log": write(one) + "\n"},
+                {"ThreadRunCreated": one}, {"type": "response.completed", "response": one},
+                {"object": "thread", "id": "t", "runs": found}, {"log": write(one) + "\n"},
                 {"_source": one}, [found], write(one), {"response": {"body": page}},
             )
         )  # fmt: skip
-        prefix = self.pick("", "", "", "data: ", "event: response.completed\ndata: ", "event: thread.run.created\ndata: ", "INFO ", "run=", "event: x\n")
+        events = "event: response.completed\ndata: ", "event: thread.run.created\ndata: ", "event: x\n"
+        prefix = self.pick("", "", "", "data: ", *events, "INFO ", "run=")
         return (prefix + text + ("\n\n" if prefix[:1] in {"d", "e"} and prefix else "")).encode()
 
     def _mutated_payload(self) -> bytes:

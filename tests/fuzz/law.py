@@ -3,8 +3,8 @@
 * No exception.
 * However the input is cut, and whether it is decoded whole or piece by piece, the result is the same.
 * Each byte is accounted for: nothing ends as unexplained, and all blocks together are the input.
-* Each run and each response that Python's `json` finds anywhere in the input is stored, or its id is in a reject, or it is within another
-  such run.
+* Each run and each response that Python's `json` finds anywhere in the input is stored, or its id is in a reject, or it
+  is within another such record.
 """
 
 import json

@@ -79,7 +79,6 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
             {
                 "run_id": run_id,
                 "object": of,
-                **(_of_response(random_) if of == "response" else _OF_RUN),
                 "duration_seconds": round(random_.uniform(0, 30), 3) if source else None,
                 "latency_source": source,
                 **dict.fromkeys(("previous_run_id", "waits_for_client")),
@@ -103,6 +102,7 @@ def random_tables(random_: random.Random, count: int) -> dict[str, list[Row]]:
                 "expires_at": maybe(created_at + 600),
             }
         )
+        tables["runs"][-1] |= _of_response(random_) if of == "response" else _OF_RUN
         if random_.random() < 0.8:
             prompt, completion = random_.randrange(5000), random_.randrange(900)
             tables["usage"].append(
@@ -160,8 +160,10 @@ def _add_responses(random_: random.Random, tables: dict[str, list[Row]], count: 
         run_id = run["run_id"]
         if random_.random() < 0.8:
             tokens = {"prompt_tokens": 100, "completion_tokens": random_.randrange(90)}
-            tokens["cache_write_tokens"] = random_.choice((None, 7))
-            tables["usage"].append({**dict.fromkeys(no_tokens), "run_id": run_id, **tokens})
+            written = random_.choice((None, 7))
+            tables["usage"].append(
+                {**dict.fromkeys(no_tokens), "run_id": run_id, **tokens, "cache_write_tokens": written}
+            )
         kind = random_.choice(("function_call", "message", "mcp_call"))
         item: Row = {"step_id": f"{run_id}/0", "run_id": run_id, "type": kind, "status": "completed", "position": 0}
         no_item = ("name", "created_at", "completed_at", "tool_calls")
