@@ -16,16 +16,13 @@ import duckdb
 HERE = Path(__file__).parent
 RUNMART = Path(sys.executable).parent / "runmart"
 WORK = Path("/tmp/kept")  # noqa: S108 - addresses of inputs are stored: they must not be those of a person's machine
-PAGES = (("acme", "1.json"), ("a/b", "2.json"), ("acme", "3.json"), ("acme", "4.json"))
+PAGES = (("acme", "1.json"), ("a/b", "2.json"), ("acme", "3.json"))
 """The label and the file of each load, in order."""
 
 Rows = dict[str, list[dict[str, str | None]]]
 """By table; each row by column."""
 
-TABLES = (
-    *("runs", "usage", "tools", "errors", "steps", "prices", "model_aliases", "deployments"),
-    *("request_failures", "webhook_events", "organization_usage"),
-)
+TABLES = ("runs", "usage", "tools", "errors", "steps", "prices", "model_aliases")
 UNCOUNTED = {"load_id"}
 """A column that exports do not hold."""
 
@@ -44,7 +41,6 @@ def ingested(warehouse: Path) -> None:
     with duckdb.connect(warehouse) as connection:
         if "model_aliases" in {name for (name,) in connection.sql("select table_name from duckdb_tables()").fetchall()}:
             connection.execute("insert into model_aliases values ('acme', 'deployed', null, 'gpt-4o')")
-            connection.execute("insert into deployments values ('d', 'after', 'agent_name', 'helper', null, null, null)")
 
 
 def rows(warehouse: Path) -> Rows:
