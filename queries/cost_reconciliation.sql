@@ -13,7 +13,7 @@
 -- column tool_cost DOUBLE: Our fees of tools
 -- column cost DOUBLE: Our cost: the sum of both
 -- column reporting_runs BIGINT: Runs that report a cost in this currency
--- column reported_cost DOUBLE: The sum of these costs
+-- column reported_cost DOUBLE: The sum of these costs; null, like each sum of what others say, when one of them is 1e15 or more
 -- column reported_difference DOUBLE: Reported less our cost of the runs that have both, in the same currency
 -- column organization_cost DOUBLE: Costs, by the organisation's costs pages
 -- column cost_difference DOUBLE: The organisation's costs less our cost; null where one of both is not known
@@ -220,7 +220,8 @@ amounts as (
     where is_cost and is_kept and amount is not null
 ),
 
-money as (
+-- Decimals do not hold every amount that a server may send.
+summed_amounts as (
     select
         day,
         days,
@@ -231,12 +232,33 @@ money as (
         sum(cast(tool_cost as decimal(38, 12))) as tool_cost,
         sum(cast(cost as decimal(38, 12))) as cost,
         count(reported_cost) as reporting_runs,
-        sum(cast(reported_cost as decimal(38, 12))) as reported_cost,
-        sum(cast(difference as decimal(38, 12))) as reported_difference,
-        sum(cast(organization_cost as decimal(38, 12))) as organization_cost,
+        sum(cast(case when abs(reported_cost) < 1e15 then reported_cost end as decimal(38, 12))) as reported_cost,
+        max(abs(reported_cost)) as largest_reported_cost,
+        sum(cast(case when abs(difference) < 1e15 then difference end as decimal(38, 12))) as reported_difference,
+        max(abs(difference)) as largest_reported_difference,
+        sum(cast(case when abs(organization_cost) < 1e15 then organization_cost end as decimal(38, 12))) as organization_cost,
+        max(abs(organization_cost)) as largest_organization_cost,
         row_number() over (partition by day, days, source, model order by currency nulls last) as place
     from amounts
     group by day, days, source, model, currency
+),
+
+money as (
+    select
+        day,
+        days,
+        source,
+        model,
+        currency,
+        token_cost,
+        tool_cost,
+        cost,
+        reporting_runs,
+        case when largest_reported_cost < 1e15 then reported_cost end as reported_cost,
+        case when largest_reported_difference < 1e15 then reported_difference end as reported_difference,
+        case when largest_organization_cost < 1e15 then organization_cost end as organization_cost,
+        place
+    from summed_amounts
 ),
 
 counted as (

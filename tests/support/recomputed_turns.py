@@ -157,7 +157,7 @@ def _turn(
     how = sorted({row["linked_by"] for row in members if row["linked_by"]})
     answered = [row["predecessor_id"] for row in members if row["predecessor_id"]]
     all_ends = [times[one]["finished_at"] for one in ids if times[one]["finished_at"] is not None]
-    is_measured = not is_chain and first.get("duration_seconds") is not None
+    is_measured = not is_chain and first.get("latency_source") in {"collector", "header"}
     return {
         **{name: first.get(name) for name in ("source", "object", "thread_id", "assistant_id", "assistant_version")},
         **{name: first.get(name) for name in ("model", "metadata")},
