@@ -44,7 +44,9 @@ def ingested(warehouse: Path) -> None:
     with duckdb.connect(warehouse) as connection:
         if "model_aliases" in {name for (name,) in connection.sql("select table_name from duckdb_tables()").fetchall()}:
             connection.execute("insert into model_aliases values ('acme', 'deployed', null, 'gpt-4o')")
-            connection.execute("insert into deployments values ('d', 'after', 'agent_name', 'helper', null, null, null)")
+            connection.execute(
+                "insert into deployments values ('d', 'after', 'agent_name', 'helper', null, null, null)"
+            )
 
 
 def rows(warehouse: Path) -> Rows:
