@@ -6,7 +6,7 @@
 -- column reasons VARCHAR: What forbids it, of the side before, the side after and of both; null when comparable
 -- column turns BIGINT: Turns
 -- column runs BIGINT: Runs or responses in them
--- column model_calls_per_turn DOUBLE: Model calls per turn of responses; null for runs, which do not tell
+-- column model_calls_per_turn DOUBLE: Model calls per turn of responses and other single calls; null for runs, which do not tell
 -- column models VARCHAR: Models of the first runs, in order of names
 -- column first_turn_at TIMESTAMP WITH TIME ZONE: When the first turn was created
 -- column last_turn_at TIMESTAMP WITH TIME ZONE: When the last turn was created

@@ -2,20 +2,20 @@
 -- grain: one row per turn
 -- column turn_id VARCHAR: The run_id of the run, or of the first response
 -- column source VARCHAR: Label of the runs (--source)
--- column object VARCHAR: The kind of object, as sent: thread.run or response
+-- column object VARCHAR: The kind of object, such as thread.run or response
 -- column thread_id VARCHAR: The thread, or conversation, of the first
 -- column assistant_id VARCHAR: The assistant, agent or prompt of the first
 -- column assistant_version VARCHAR: Version of the agent or prompt of the first
 -- column model VARCHAR: Model of the first, as sent
 -- column models BIGINT: Number of different models in it
--- column status VARCHAR: The worst of its statuses: failed, then expired, incomplete, cancelled, an open one, completed. A response that completed with calls whose answer is not known counts as requires_action, as a run would be
+-- column status VARCHAR: The worst of its statuses: failed, then expired, incomplete, cancelled, an open one, completed. A response or chat completion that completed with calls whose answer is not known counts as requires_action, as a run would be
 -- column is_terminal BOOLEAN: Whether the turn has ended: completed, failed, cancelled, expired or incomplete
 -- column is_failure BOOLEAN: Whether the turn failed: failed, expired or incomplete
 -- column is_waiting BOOLEAN: Whether it waits for its client: no answer to the calls of a last response is known, or the run is in requires_action. Of responses, this shows chains that could not be linked
 -- column linked_by VARCHAR: How its responses are linked: previous_response, conversation, both, or none for a response alone; null for a run
 -- column is_predecessor_missing BOOLEAN: Whether its first response names one that the warehouse does not hold, so that the turn may have begun earlier
 -- column runs BIGINT: Number of runs (1) or responses
--- column model_calls BIGINT: Number of model calls: its responses; null for a run, which does not tell
+-- column model_calls BIGINT: Number of model calls: its responses; 1 for a chat completion or a logged request; null for a run, which does not tell
 -- column branches BIGINT: Number of responses that answer calls which another response answers as well, such as requests that were made again
 -- column runs_with_usage BIGINT: Runs that report usage; where they are fewer than runs, the sums of tokens are too low
 -- column prompt_tokens BIGINT: Sum of prompt tokens, cached ones included; null, like every sum here, when none is reported
@@ -141,7 +141,7 @@ all_turns as (
         case when object = 'response' then 'none' end as linked_by,
         is_predecessor_missing,
         1 as runs,
-        case when object = 'response' then 1 end as model_calls,
+        case when object in ('response', 'chat.completion', 'litellm.request') then 1 end as model_calls,
         0 as branches,
         case when has_usage then 1 else 0 end as runs_with_usage,
         prompt_tokens,
