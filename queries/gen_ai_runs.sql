@@ -2,13 +2,13 @@
 -- grain: one row per run
 -- column gen_ai_response_id VARCHAR: gen_ai.response.id: the run
 -- column gen_ai_conversation_id VARCHAR: gen_ai.conversation.id: the thread, or a response's conversation
--- column gen_ai_operation_name VARCHAR: gen_ai.operation.name: invoke_agent; of a response without an agent, chat
+-- column gen_ai_operation_name VARCHAR: gen_ai.operation.name: invoke_agent; of a chat completion, a logged request, and a response without an agent, chat
 -- column gen_ai_provider_name VARCHAR: gen_ai.provider.name: x_ai where the usage tells, else openai, whose API this is; other vendors' servers have it, too, and records do not name them
 -- column gen_ai_agent_id VARCHAR: gen_ai.agent.id: the assistant of a run; null of responses, which name their agent
 -- column gen_ai_agent_name VARCHAR: gen_ai.agent.name: the agent of a response; null of runs, which tell its id
 -- column gen_ai_agent_version VARCHAR: gen_ai.agent.version: the version of that agent
 -- column gen_ai_request_model VARCHAR: gen_ai.request.model: the language model, as sent; of a response, the one that answered
--- column gen_ai_response_model VARCHAR: gen_ai.response.model: the language model that answered; null of runs, which do not tell
+-- column gen_ai_response_model VARCHAR: gen_ai.response.model: the language model that answered; null of runs and logged requests, which do not tell
 -- column gen_ai_request_temperature DOUBLE: gen_ai.request.temperature
 -- column gen_ai_request_top_p DOUBLE: gen_ai.request.top_p
 -- column gen_ai_request_max_tokens BIGINT: gen_ai.request.max_tokens: the limit on completion tokens
@@ -43,8 +43,11 @@ attributed_runs as (
 select
     attributed_runs.run_id as gen_ai_response_id,
     attributed_runs.thread_id as gen_ai_conversation_id,
-    case when attributed_runs.is_response and attributed_runs.agent_name is null then 'chat' else 'invoke_agent' end
-        as gen_ai_operation_name,
+    case
+        when attributed_runs.object in ('chat.completion', 'litellm.request') then 'chat'
+        when attributed_runs.is_response and attributed_runs.agent_name is null then 'chat'
+        else 'invoke_agent'
+    end as gen_ai_operation_name,
     case when json_text(usage.details, 'cost_in_usd_ticks') is not null then 'x_ai' else 'openai' end
         as gen_ai_provider_name,
     case when not attributed_runs.is_response then attributed_runs.assistant_id end as gen_ai_agent_id,
@@ -52,7 +55,8 @@ select
     case when attributed_runs.agent_name is not null then attributed_runs.assistant_version end
         as gen_ai_agent_version,
     attributed_runs.model as gen_ai_request_model,
-    case when attributed_runs.is_response then attributed_runs.model end as gen_ai_response_model,
+    case when attributed_runs.object in ('response', 'chat.completion') then attributed_runs.model end
+        as gen_ai_response_model,
     attributed_runs.temperature as gen_ai_request_temperature,
     attributed_runs.top_p as gen_ai_request_top_p,
     attributed_runs.max_completion_tokens as gen_ai_request_max_tokens,

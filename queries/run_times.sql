@@ -2,7 +2,7 @@
 -- grain: one row per run
 -- column run_id VARCHAR: The run
 -- column source VARCHAR: Label of the run (--source): its organisation, project or server
--- column object VARCHAR: The kind of object: thread.run or response; null where it was not sent
+-- column object VARCHAR: The kind of object: thread.run, response, chat.completion, langgraph.run or litellm.request; null where it was not sent
 -- column thread_id VARCHAR: The thread it belongs to
 -- column assistant_id VARCHAR: The assistant that ran
 -- column assistant_version VARCHAR: Version of the agent or prompt of a response
