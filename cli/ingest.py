@@ -42,11 +42,13 @@ def ingest(
     publishing: PublishOptions = NOT_ASKED,
     options: Options = DEFAULT,
 ) -> int:
-    """Load pages of runs into the warehouse: one row per run, at its latest observation.
+    """Load runs and responses into the warehouse: one row for each, at its latest observation.
 
-    The format is detected from the content, plain or compressed (gzip, zstd): ListRuns pages, runs, arrays and JSON
-    Lines of either, assistant stream transcripts. Inputs that were loaded before and have not changed are skipped.
-    Items that cannot be decoded are kept as rejects; see `runmart rejects`.
+    The format is detected from the content, plain or compressed (gzip, zstd): runs and responses, pages, arrays and
+    JSON Lines of either, transcripts of streams, output files of batches; chat completions, runs of LangGraph, spend
+    logs of LiteLLM; and webhook events, error answers, usage and costs pages of an organisation, which have tables of
+    their own. Inputs that were loaded before and have not changed are skipped. Items that cannot be decoded are kept
+    as rejects; see `runmart rejects`.
 
     Args:
         sources: Files, folders (recursive), globs, - for standard input, https:// and s3:// addresses.

@@ -1,8 +1,9 @@
 """`runmart prices`: the prices of models, where they were published, and how to add to them."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
@@ -50,8 +51,42 @@ def list_(*, options: Options = DEFAULT) -> int:
     if options.json:
         echo_json([dict(zip(_HEADINGS, row, strict=True)) for row in rows])
     else:
-        say_table(f"{options.warehouse}: prices per million tokens", _HEADINGS, rows)
+        _say(options, [dict(zip(_HEADINGS, row, strict=True)) for row in rows])
     return 0
+
+
+_TABLES = (
+    ("prices per million tokens", ("model", "from", "to", "input", "cached", "write", "output")),
+    ("factors of these prices", ("model", "from", "batch", "flex", "priority")),
+    ("fees per call", ("model", "tool", "from", "to", "per_call")),
+)
+_KEYS = {"model", "tool", "from", "to"}
+
+
+def _say(options: Options, listed: "list[dict[str, Any]]") -> None:
+    """Prices, factors and fees of each provider and currency, in tables that fit 80 columns."""
+    if not listed:
+        echo(f"{options.warehouse}: no prices; add some with: runmart prices import FILE.csv")
+    for provider, currency in dict.fromkeys((row["provider"], row["currency"]) for row in listed):
+        of_both = [
+            {**row, "write": row["cache_write"]}
+            for row in listed
+            if (row["provider"], row["currency"]) == (provider, currency)
+        ]
+        for title, names in _TABLES:
+            numbers = [name for name in names if name not in _KEYS]
+            found = [row for row in of_both if any(row[name] is not None for name in numbers)]
+            if found:
+                rows = [[_exact(row[name]) for name in names] for row in found]
+                say_table(f"{options.warehouse}: {title}, {provider}, {currency}", names, rows)
+
+
+def _exact(value: object) -> object:
+    """A price with all of its decimals, and at least two; other values as they are."""
+    if not isinstance(value, float):
+        return value
+    exact = Decimal(str(value))
+    return exact.quantize(Decimal("0.01")) if exact == round(exact, 2) else Decimal(f"{exact:f}")
 
 
 app.command(list_, name="list")

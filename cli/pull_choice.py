@@ -53,7 +53,7 @@ def choose(name: str, one: SourceSettings, server: Server, *, has_runs: bool, ha
     if not (is_named or profile.lists_threads or profile.lists_responses):
         raise SettingsError(
             f"{name}: which threads? This kind of server does not list them: give --threads, --threads-sql or --known; "
-            "or, for responses, --response, --responses or --responses-sql"
+            "or, for responses, --response, --responses or --responses-sql; for chat completions, --list-completions"
         )
     lists = _lists(one, is_all=not is_named and profile.lists_responses)
     if one.filters and not lists:
