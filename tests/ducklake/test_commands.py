@@ -46,7 +46,8 @@ def test_a_lake_holds_what_a_file_holds(bare: Bare, file: Path) -> None:
         text = f"select {columns.replace('_at', '_at::varchar')} from {table} order by all"
         assert query(bare.location, text) == query(file, text)
     failed = json.loads(bare.run("check", "--json").stdout)["failed"]
-    assert {one["check"] for one in failed} == {one.name for one in OF_DATA}  # documentation of a server, made up
+    implausible = {one.name for one in OF_DATA if one.name.startswith("plausible_")}
+    assert {one["check"] for one in failed} == implausible  # documentation of a server, made up
 
 
 def test_responses_have_their_earliest_creation_time_in_a_lake(lake: Bare) -> None:
