@@ -12,10 +12,10 @@
 -- column created_at TIMESTAMP WITH TIME ZONE: When it was created
 -- column started_at TIMESTAMP WITH TIME ZONE: Start time
 -- column finished_at TIMESTAMP WITH TIME ZONE: When it ended: the instant that belongs to the status (of an expired run, expires_at), else the latest of completed_at, failed_at and cancelled_at
--- column queue_seconds DOUBLE: Seconds from created to started; null when negative, and of responses, which do not tell
+-- column queue_seconds DOUBLE: Seconds from created to started; null when negative, and of responses and logged requests, which do not tell
 -- column run_seconds DOUBLE: Seconds from started to finished; of a response the measured duration, else from created to finished; null when negative
 -- column total_seconds DOUBLE: Seconds from created to finished; of a response the same as run_seconds; null when negative
--- column duration_source VARCHAR: Who measured run_seconds and total_seconds: record (their own instants), collector, collector_seconds, header or span; null when not timed
+-- column duration_source VARCHAR: Who measured run_seconds and total_seconds: record (their own instants), collector, collector_seconds or header; null when not timed
 -- column resolution_seconds DOUBLE: How exact they are: 1 by instants in whole seconds (record, collector_seconds), else 0.001; null when not timed
 -- column prompt_tokens BIGINT: Prompt tokens, cached ones included
 -- column cached_prompt_tokens BIGINT: Cached prompt tokens

@@ -41,3 +41,11 @@ def test_single_calls_are_chats(filled: Fill) -> None:
         ("g", "completed", None),
         ("l", "completed", 1),
     ]
+
+
+def test_a_proxy_s_log_does_not_tell_how_long_a_request_queued(filled: Fill) -> None:
+    """Creation and start are the same instant of the log, which is no wait of 0 seconds."""
+    row = {"run_id": "l", "object": "litellm.request", "status": "completed", "created_at": 1000, "started_at": 1000}
+    timed = {**row, "completed_at": 1003, "duration_seconds": 3.0, "latency_source": "collector"}
+    [found] = records(filled({"runs": [timed]}), "run_times", "all")
+    assert (found["queue_seconds"], found["run_seconds"], found["total_seconds"]) == (None, 3.0, 3.0)
