@@ -45,7 +45,7 @@ class PullOptions:
     list_threads: Annotated[bool | None, _FLAG] = None
     """Pull the threads that the server lists. With --known, the default when nothing is named."""
     list_responses: Annotated[bool | None, _FLAG] = None
-    """Pull the responses that the server lists; the default of foundry-v2, llama-stack and ogx."""
+    """Pull the responses that the server lists; the default of foundry-v2, llama-stack, ogx when nothing is named."""
     list_completions: Annotated[bool | None, _FLAG] = None
     """Pull the stored chat completions that the server lists."""
     filter: Annotated[list[str] | None, _FLAG] = None
