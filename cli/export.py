@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from runmart.cli.content import KEEP, ContentOptions
 from runmart.cli.ingest import summary
+from runmart.cli.kinds import NEIGHBOUR_WORDS, counted
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import echo, echo_json
 from runmart.cli.publishing import NOT_ASKED, PublishOptions, as_dict, echo_published
@@ -66,6 +67,8 @@ def import_(
             f"{options.warehouse}: {totals.new_runs:,} new runs, {totals.updated_runs:,} updated, "
             f"{totals.unchanged:,} unchanged, {totals.steps:,} steps; in {load.seconds:.1f} s"
         )
+        if beside := counted(totals, NEIGHBOUR_WORDS):
+            echo(beside)
     published = publishing.after(options)
     if options.json:
         echo_json({**summary(load, options), "published": as_dict(published)})

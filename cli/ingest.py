@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from runmart.cli.app import EXIT_REJECTS
 from runmart.cli.content import KEEP, ContentOptions
-from runmart.cli.kinds import in_words, number, printable
+from runmart.cli.kinds import NEIGHBOUR_WORDS, counted, in_words, number, printable
 from runmart.cli.logs import log
 from runmart.cli.options import DEFAULT, Options
 from runmart.cli.output import echo, echo_json, progress, warn
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from runmart.ingest.workers.pool import Workers
 
 _WHAT_IS_LOADED = (
-    'runmart loads run objects ("object": "thread.run") and pages, arrays, JSON Lines or event streams of them'
+    'runmart loads runs ("object": "thread.run") and responses ("response"), and pages, arrays, JSON Lines or event '
+    "streams of them"
 )
 _LONGEST_NAME = 80
 
@@ -41,11 +42,13 @@ def ingest(
     publishing: PublishOptions = NOT_ASKED,
     options: Options = DEFAULT,
 ) -> int:
-    """Load pages of runs into the warehouse: one row per run, at its latest observation.
+    """Load runs and responses into the warehouse: one row for each, at its latest observation.
 
-    The format is detected from the content, plain or compressed (gzip, zstd): ListRuns pages, runs, arrays and JSON
-    Lines of either, assistant stream transcripts. Inputs that were loaded before and have not changed are skipped.
-    Items that cannot be decoded are kept as rejects; see `runmart rejects`.
+    The format is detected from the content, plain or compressed (gzip, zstd): runs and responses, pages, arrays and
+    JSON Lines of either, transcripts of streams, output files of batches; chat completions, runs of LangGraph, spend
+    logs of LiteLLM; and webhook events, error answers, usage and costs pages of an organisation, which have tables of
+    their own. Inputs that were loaded before and have not changed are skipped. Items that cannot be decoded are kept
+    as rejects; see `runmart rejects`.
 
     Args:
         sources: Files, folders (recursive), globs, - for standard input, https:// and s3:// addresses.
@@ -116,16 +119,17 @@ def summary(load: "Load", options: Options) -> dict[str, Any]:
         "rejected": totals.rejected,
         "steps": totals.steps,
         "pruned": totals.pruned,
+        **{name: getattr(totals, name) for name in NEIGHBOUR_WORDS},
         "inputs_without_runs": totals.inputs_without_runs,
         "skipped": dict(totals.skipped),
     }
 
 
 def _others(totals: "Totals") -> str:
-    """What was read beside runs: steps, which are loaded, and what is skipped."""
-    steps = [number(totals.steps, "step", "steps")] if totals.steps else []
-    skipped = [f"skipped {in_words(totals.skipped)}"] if totals.skipped else []
-    return "; ".join(steps + skipped)
+    """What was read beside runs: what is loaded, such as steps, and what is skipped."""
+    loaded = counted(totals, {"steps": ("step", "steps"), **NEIGHBOUR_WORDS})
+    skipped = f"skipped {in_words(totals.skipped)}" if totals.skipped else ""
+    return "; ".join(filter(None, (loaded, skipped)))
 
 
 def _without_runs(totals: "Totals") -> str:
@@ -155,8 +159,8 @@ def echo_summary(load: "Load", options: Options, *, quiet: bool) -> None:
             f"{totals.unchanged:,} observations unchanged, {totals.rejected:,} rejected; "
             f"{totals.inputs:,} inputs{unchanged} in {load.seconds:.1f} s"
         )
-        if totals.steps or totals.skipped:
-            echo(_others(totals))
+        if others := _others(totals):
+            echo(others)
     if not totals.inputs and not totals.inputs_unchanged and not totals.rejected:
         warn("runmart: no files to load; check the sources")
     if totals.without_runs:

@@ -9,6 +9,7 @@ _LONGEST = 40
 _WORDS: dict[str, tuple[str, str]] = {
     "assistant": ("assistant", "assistants"),
     "batch": ("batch", "batches"),
+    "bucket": ("empty usage bucket", "empty usage buckets"),
     "chat.completion": ("chat completion", "chat completions"),
     "chat.completion.chunk": ("chunk of a chat completion", "chunks of chat completions"),
     "comment": ("comment", "comments"),
@@ -34,10 +35,18 @@ _WORDS: dict[str, tuple[str, str]] = {
     "thread.run.step.delta": ("step delta", "step deltas"),
     "unknown": ("object that does not say what it is", "objects that do not say what they are"),
     "upload": ("upload", "uploads"),
+    "webhook": ("event that refers to a response", "events that refer to responses"),
     "vector_store": ("vector store", "vector stores"),
     "vector_store.file": ("file of a vector store", "files of vector stores"),
 }
 """One and several of a kind."""
+
+NEIGHBOUR_WORDS: dict[str, tuple[str, str]] = {
+    "request_failures": ("failed request", "failed requests"),
+    "webhook_events": ("webhook event", "webhook events"),
+    "organization_usage": ("usage or cost result", "usage or cost results"),
+}
+"""One and several rows of the tables beside runs."""
 
 _EVENTS = {
     "thread.message.": ("message event", "message events"),
@@ -58,6 +67,12 @@ def in_words(kinds: Mapping[str, int]) -> str:
     texts = [number(count, *words) for words, count in shown]
     others = sum(count for _, count in found[len(shown) :])
     return ", ".join(texts) + (f" and {number(others, 'other', 'others')}" if others else "")
+
+
+def counted(totals: object, words: Mapping[str, tuple[str, str]]) -> str:
+    """Those of some counts that are not 0, in words, such as "2 steps, 1 webhook event"."""
+    counts = {name: getattr(totals, name) for name in words}
+    return ", ".join(number(count, *words[name]) for name, count in counts.items() if count)
 
 
 def number(count: int, one: str, several: str) -> str:

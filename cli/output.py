@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -52,14 +53,15 @@ def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]])
         values = [row[index] for row in rows]
         table.add_column(
             Text(name.replace("_", " ")),
-            justify="right" if any(isinstance(value, int | float) for value in values) else "left",
+            justify="right" if any(isinstance(value, int | float | Decimal) for value in values) else "left",
             overflow="fold",
             no_wrap=all(len(cell(value)) <= LONGEST_UNWRAPPED for value in values),
         )
     for row in rows:
         table.add_row(*(Text(cell(value)) for value in row))
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
-    if console.measure(table).minimum > console.width:
+    anything = console.options.update(width=10_000)  # a measure in the console's own width is cut to it
+    if console.measure(table, options=anything).minimum > console.width:
         for column in table.columns:
             column.no_wrap = False  # wrap rather than truncate
     console.print(Text(title, "bold"), table)
@@ -71,7 +73,7 @@ def say_record(title: str, record: Mapping[str, Any]) -> None:
 
 
 def cell(value: Any) -> str:
-    """A value as text: whole numbers with thousands marked, others with three significant decimals."""
+    """A value as text: whole numbers with thousands marked, others with three decimals, Decimals with all."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -80,6 +82,8 @@ def cell(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.3f}"
+    if isinstance(value, Decimal):
+        return f"{value:,f}"
     return str(value)
 
 

@@ -5,9 +5,8 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ from runmart.cli.logs import Event
 from runmart.cli.options import Options
 from runmart.cli.output import echo, echo_json, warn
 from runmart.cli.publishing import PublishOptions, as_dict, echo_published
+from runmart.cli.pull_lists import Lists
 from runmart.cli.pull_progress import progress
-from runmart.cli.pull_request import thread_ids
 from runmart.ingest.errors import RunmartError
 from runmart.ingest.maintenance.publish import Published
 from runmart.ingest.pull.metrics import Pulled, write
@@ -35,15 +34,14 @@ class Job:
 
     requests: Mapping[str, Request]
     """What to pull from each source, by label."""
-    threads: Mapping[str, str | None]
-    """The list of threads of each source; a file is read again in each round, standard input once."""
+    lists: Lists
+    """The lists of threads and responses of each source."""
     options: Options
     event: Event
     metrics: Path | None
     publishing: PublishOptions
     is_quiet: bool
     """Whether events are logged instead of lines for people."""
-    standard_input: Callable[[], bytes] = field(default_factory=lambda: cache(sys.stdin.buffer.read))
 
     async def run(self, every_seconds: float | None) -> int:
         """Pull once, or every `every_seconds` until SIGTERM.
@@ -92,9 +90,9 @@ class Job:
     async def _pull(self, name: str, request: Request) -> Outcome | RunmartError:
         """Pull from one source, and report it; an error is returned, so that other sources are still pulled."""
         try:
-            selection = request.selection._replace(ids=self._thread_ids(name))
+            request = self._with_lists(name, request)
             async with progress(name, self.event, is_quiet=self.is_quiet) as show:
-                outcome = await pull_runs(replace(request, selection=selection), show)
+                outcome = await pull_runs(request, show)
         except RunmartError as error:
             self.event("pull failed", level="error", source=name, error=str(error))
             if not self.is_quiet:
@@ -105,19 +103,19 @@ class Job:
             _echo_outcome(self.options.warehouse, name, outcome)
         return outcome
 
-    def _thread_ids(self, name: str) -> list[str]:
-        """The ids in the list of threads of a source, with a warning if it is empty.
+    def _with_lists(self, name: str, request: Request) -> Request:
+        """The request with what the lists of its source name, with a warning for each that is empty.
 
         Raises:
-            SettingsError: The list cannot be read, or holds something that is no thread id.
+            SettingsError: A list cannot be read, or holds something that is no id.
         """
-        threads = self.threads[name]
-        found = thread_ids(threads, self.standard_input)
-        if threads is not None and not found:
-            self.event("no threads", level="warning", source=name, threads=threads)
+        found = self.lists.read(name)
+        for option, file in found.empty:
+            self.event(f"no {option}", level="warning", source=name, **{option: file})
             if not self.is_quiet:
-                warn(f"runmart: {name}: {threads} (--threads) names no threads")
-        return found
+                warn(f"runmart: {name}: {file} (--{option}) names no {option}")
+        selection = request.selection._replace(ids=found.threads)
+        return replace(request, selection=selection, records=[*request.records, *found.responses])
 
     def _write_metrics(self, pulls: Mapping[str, Pulled]) -> int:
         """Write the metrics file, if one was asked for; the exit code."""
@@ -178,6 +176,7 @@ def summary(name: str, outcome: Outcome) -> dict[str, Any]:
         "threads_changed": outcome.changed,
         "threads_quiet": outcome.idle,
         "threads_gone": outcome.gone,
+        "responses_ended": outcome.ended,
         "failures": dict(outcome.failures),
         "first_failure": outcome.first_failure,
         "given_up": outcome.given_up,
@@ -196,13 +195,14 @@ def summary(name: str, outcome: Outcome) -> dict[str, Any]:
 def _echo_outcome(warehouse: Location, name: str, outcome: Outcome) -> None:
     """One line for people, and warnings."""
     totals, counters = outcome.totals, outcome.counters
-    skipped = [(outcome.idle, "idle"), (outcome.gone, "unknown to the server")]
+    skipped = [(outcome.idle, "idle"), (outcome.gone, "unknown to the server"), (outcome.ended, "ended")]
     idle = ", ".join(f"{count:,} {why} skipped" for count, why in skipped if count)
     idle = f" ({idle})" if idle else ""
     retries = f", {counters.retries:,} retries" if counters.retries else ""
+    read = f"{outcome.threads:,} {outcome.unit}"
     echo(
         f"{warehouse}: {name}: {totals.new_runs:,} new runs, {totals.updated_runs:,} updated, "
-        f"{totals.rejected:,} rejected; {outcome.threads:,} threads{idle}, {counters.requests:,} requests{retries} "
+        f"{totals.rejected:,} rejected; {read}{idle}, {counters.requests:,} requests{retries} "
         f"in {outcome.seconds:.1f} s"
     )
     if outcome.deadline_reached:

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from runmart.cli.app import STANDARD_INPUT
 from runmart.cli.settings import SourceSettings
-from runmart.ingest.pull import headers
+from runmart.ingest.pull import headers, names
 from runmart.ingest.pull.providers import ProfileName
 
 _FLAG = Parameter(negative="")
@@ -43,9 +43,19 @@ class PullOptions:
     known: Annotated[bool | None, _FLAG] = None
     """Pull the threads of this source that are in the warehouse."""
     list_threads: Annotated[bool | None, _FLAG] = None
-    """Pull the threads that the server lists. With --known, the default when no threads are named."""
+    """Pull the threads that the server lists. With --known, the default when nothing is named."""
+    list_responses: Annotated[bool | None, _FLAG] = None
+    """Pull the responses that the server lists; the default of foundry-v2, llama-stack, ogx when nothing is named."""
+    list_completions: Annotated[bool | None, _FLAG] = None
+    """Pull the stored chat completions that the server lists."""
+    filter: Annotated[list[str] | None, _FLAG] = None
+    """Only what the server selects in these lists by NAME=VALUE (agent_name=support). May be repeated."""
+    responses: str | None = None
+    """Pull the responses in this list, one id a line; - for standard input. Ended ones are requested once."""
+    responses_sql: str | None = None
+    """Pull the responses that a DuckDB query returns: "select response_id from 'app.parquet'"."""
     steps: Annotated[bool | None, _FLAG] = None
-    """Also load the steps of new and changed runs."""
+    """Also load the steps of new and changed runs; the output items of responses come with them."""
     since: str | None = None
     """Skip runs created before this date, instant or duration ago (90d)."""
     concurrency: int | None = None
@@ -59,12 +69,18 @@ class PullOptions:
         """The same as settings of a source.
 
         Raises:
-            SettingsError: A header is not NAME=VARIABLE.
+            SettingsError: A header is not NAME=VARIABLE, or a filter not NAME=VALUE.
         """
         fields = asdict(self)
         header: list[str] | None = fields.pop("header")
-        given = SourceSettings(**fields, headers=None if header is None else headers.parse(header))
+        found: list[str] | None = fields.pop("filter")
+        given = SourceSettings(
+            **fields,
+            headers=None if header is None else headers.parse(header),
+            filters=None if found is None else names.filters(found),
+        )
         given.threads = "-" if given.threads == STANDARD_INPUT else given.threads
+        given.responses = "-" if given.responses == STANDARD_INPUT else given.responses
         return given
 
 

@@ -83,7 +83,8 @@ def facts(outcome: Outcome, seconds: float) -> dict[str, Any]:
 def words(outcome: Outcome) -> str:
     """How far a pull is, for people."""
     in_all = outcome.threads_in_all
-    threads = "looking for threads" if in_all is None else f"{outcome.threads:,} of {in_all:,} threads"
+    unit = outcome.unit
+    threads = f"looking for {unit}" if in_all is None else f"{outcome.threads:,} of {in_all:,} {unit}"
     waiting = outcome.counters.waiting_seconds()
     pause = f"; waiting {waiting:.0f} s for the rate limit" if waiting >= 1 else ""
     return f"{threads}, {outcome.runs_found:,} runs found, {outcome.counters.requests:,} requests{pause}"

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from runmart.cli import durations
 from runmart.cli.options import Options
+from runmart.cli.pull_choice import choose
 from runmart.cli.settings import SourceSettings
 from runmart.ingest.errors import SettingsError
 from runmart.ingest.pull import credentials, headers
@@ -16,7 +17,6 @@ from runmart.ingest.pull.ids import fault, shown
 from runmart.ingest.pull.providers import Server
 from runmart.ingest.pull.request import Request
 from runmart.ingest.pull.schedule import Selection
-from runmart.ingest.pull.thread_lists import parse
 from runmart.models.redaction_policy import RedactionPolicy
 from runmart.queries import install
 
@@ -29,6 +29,7 @@ def build(
     name: str,
     one: SourceSettings,
     runs: Sequence[tuple[str, str]],
+    responses: Sequence[str],
     policy: RedactionPolicy,
     *,
     full: bool,
@@ -40,6 +41,7 @@ def build(
         name: The label of the source.
         one: Its settings.
         runs: Single runs to look up, as thread and run ids.
+        responses: Single responses to look up, by their names.
         policy: What is redacted.
         full: Whether watermarks are ignored.
         options: The warehouse, and how long to wait for it.
@@ -48,19 +50,17 @@ def build(
         SettingsError: A setting is missing or wrong.
     """
     server = _server(name, one)
-    is_named = bool(one.threads or one.threads_sql or one.known or one.list_threads or runs)
-    if not is_named and not server.profile.lists_threads:
-        raise SettingsError(
-            f"{name}: which threads? This kind of server does not list them: give --threads, --threads-sql or --known"
-        )
+    wanted = choose(name, one, server, has_runs=bool(runs), has_responses=bool(responses))
     return Request(
         server,
         _key(name, one, server),
         options.warehouse,
         name,
-        Selection((), one.threads_sql, one.known or not is_named),
-        list_threads=one.list_threads or not is_named,
+        Selection((), one.threads_sql, wanted.known),
+        list_threads=wanted.list_threads,
         runs=runs,
+        records=[*wanted.lists, *responses],
+        responses_sql=one.responses_sql,
         steps=one.steps or False,
         since=_if_given(one.since, lambda text: durations.instant(text, "--since", time.time())),
         full=full,
@@ -86,21 +86,6 @@ def parse_run(text: str) -> tuple[str, str]:
         if why := fault(one):
             raise SettingsError(f"--run {shown(text)}: {shown(one)} is no {kind} id ({why})")
     return thread_id, run_id
-
-
-def thread_ids(threads: str | None, standard_input: Callable[[], bytes]) -> list[str]:
-    """The thread ids in a file, or on standard input for "-"; none for None.
-
-    Raises:
-        SettingsError: The file cannot be read, or holds something that is no thread id.
-    """
-    if threads is None:
-        return []
-    try:
-        data = standard_input() if threads == "-" else Path(threads).read_bytes()
-    except OSError as error:
-        raise SettingsError(f"{threads} (--threads) cannot be read: {error.strerror}") from None
-    return parse(data, "standard input" if threads == "-" else threads)
 
 
 def _if_given(text: str | None, parse: Callable[[str], Parsed]) -> Parsed | None:
@@ -136,13 +121,13 @@ def _key(name: str, one: SourceSettings, server: Server) -> Key | None:
         return credentials.from_command(one.api_key_command)
     if one.entra:
         if server.profile.token_scope is None:
-            raise SettingsError(f"{name}: --entra is for the profiles azure-openai and azure-foundry")
+            raise SettingsError(f"{name}: --entra is for the profiles azure-openai, azure-foundry and foundry-v2")
         return credentials.from_entra(server.profile.token_scope)
     return _key_of_environment(one.api_key_env, server)
 
 
 def _key_of_environment(named: str | None, server: Server) -> Key | None:
-    """The key in the named variable, or in the profile's; a compatible server may do without one."""
+    """The key in the named variable, or in the profile's; a self-hosted server may do without one."""
     if named:
         return credentials.from_environment(named)
     variable = server.profile.key_variable

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from runmart.ingest.errors import SettingsError
-from runmart.ingest.pull import headers
+from runmart.ingest.pull import headers, names
 from runmart.ingest.pull.providers import ProfileName
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ class SourceSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     threads_sql: str | None = None
     known: bool | None = None
     list_threads: bool | None = None
+    list_responses: bool | None = None
+    list_completions: bool | None = None
+    filters: dict[str, str] | None = None
+    """What is in these lists: query parameters."""
+    responses: str | None = None
+    responses_sql: str | None = None
     steps: bool | None = None
     since: str | None = None
     concurrency: int | None = None
@@ -128,6 +134,8 @@ def from_environment() -> SourceSettings:
     }
     if "headers" in given:
         given["headers"] = headers.parse(given["headers"].split())
+    if "filters" in given:
+        given["filters"] = names.filters(given["filters"].split())
     try:
         return msgspec.convert(given, SourceSettings, strict=False)
     except msgspec.ValidationError as error:

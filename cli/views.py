@@ -24,6 +24,9 @@ def views(name: str | None = None, /, *, rows: int = 5, options: Options = DEFAU
     """
     from runmart.queries import find
 
+    if rows < 0:
+        warn(f"runmart: --rows must be 0 or more, not {rows}")
+        return EXIT_USAGE
     if name is None:
         return _list(options)
     try:

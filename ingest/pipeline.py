@@ -146,13 +146,23 @@ class Sink(Protocol):
 class _InputState:
     """An input, and the numbers of its items that were passed on."""
 
-    __slots__ = ("is_large", "item", "observations", "origin", "position", "rejected", "skipped", "steps")
+    __slots__ = (
+        "is_large",
+        "item",
+        "neighbours",
+        "observations",
+        "origin",
+        "position",
+        "rejected",
+        "skipped",
+        "steps",
+    )
 
     def __init__(self, item: Input, origin: Origin) -> None:
         self.item = item
         self.origin = origin
         self.is_large = item.path is None or item.size is None or item.size > GROUP_BYTES
-        self.position = self.observations = self.rejected = self.steps = 0
+        self.position = self.observations = self.rejected = self.steps = self.neighbours = 0
         self.skipped = Counter[str]()
 
     def add(self, counts: BlockCounts) -> None:
@@ -161,6 +171,7 @@ class _InputState:
         self.observations += counts.observations
         self.rejected += counts.rejected
         self.steps += counts.steps
+        self.neighbours += counts.neighbours
         if counts.skipped:
             self.skipped.update(counts.skipped)
 
@@ -301,5 +312,6 @@ class InputPipeline:
                     state.rejected,
                     state.steps,
                     state.skipped,
+                    state.neighbours,
                 )
             )

@@ -23,6 +23,7 @@ from runmart.queries import install
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+
 def write_view_file(lake: str, warehouse: Path) -> Manifest:
     """Create the view file of a lake, or bring one up to date; its prices and aliases are kept.
 
@@ -73,7 +74,9 @@ def _kept(warehouse: Path) -> dict[str, Any]:
     with duckdb.connect(warehouse, read_only=True) as connection:
         if viewed_lake(connection) is None:
             raise WarehouseError(f"{warehouse}: it is no lake view file; choose another file")
-        return {f"main.{table.name}": connection.sql(f"from main.{table.name}").to_arrow_table() for table in OTHER_TABLES}
+        return {
+            f"main.{table.name}": connection.sql(f"from main.{table.name}").to_arrow_table() for table in OTHER_TABLES
+        }
 
 
 def _fill(connection: "DuckDBPyConnection", storage: Storage, manifest: Manifest) -> None:

@@ -74,6 +74,8 @@ class Usages:
     cache_write_tokens: Array
     reasoning_tokens: Array
     details: Array
+    reported_costs: Array
+    """Costs in US dollars."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,8 @@ class RecordColumns:
         return self._encoded[name]
 
     def put(self, name: str, column: Array | DictionaryArray) -> None:
-        """Replace a field by `column` (shape: n)."""
+        """Replace a field by `column` (shape: n), or add one that the records lack."""
+        self._sent.setdefault(name, self.count)
         if pa.types.is_dictionary(column.type):
             self._arrays[name] = column.dictionary_decode()
             self._encoded[name] = DictionaryColumn(column, column.dictionary.to_pylist())

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import fields
 
 from runmart.models.arrow import Array
@@ -14,6 +14,10 @@ from runmart.models.redaction_policy import ContentField
 
 Meaning = Callable[[bytes], bytes]
 """From JSON as sent to JSON as a run would have it; JSON that it does not know comes back as it is."""
+
+Read = Callable[[Mapping[str, Raw]], dict[str, Raw]]
+"""From the members of a record as sent to those of its Struct. Where one cannot be read it raises
+ValueError with the reason, the JSON path, and what was found there as far as the reason speaks of it."""
 
 Derive = Callable[[RecordColumns], Array]
 """From the columns of records (n), as sent, to a field of theirs (shape: n)."""
@@ -53,6 +57,19 @@ class RecordSpec:
     made by `decode.output`."""
     statuses: Mapping[str, str] = field(default_factory=dict[str, str])
     """Other words that servers use for a status."""
+    is_request: bool = False
+    """Whether it is the answer to one request, so that what was measured of that tells its duration."""
+    mark: bytes = b""
+    """Bytes that each text has in which there is such a record."""
+    shown_by: frozenset[str] = frozenset()
+    """Members, under exactly these names, that show such a record where an object does not say what it is and has no
+    `id`; if `status` is among them, it has to be one of `statuses`."""
+    read: Read | None = None
+    """Makes a record of what is sent otherwise. Such records are decoded one by one."""
+    plain: frozenset[str] = frozenset()
+    """Members that `read` looks at and that are no content, beside those of `shown_by` and the record's own."""
+    read_names: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Members that `read` makes: the name as sent of what they are made of."""
     content: Mapping[str, ContentField] = field(default_factory=dict[str, ContentField])
     """Attributes that are texts and content: what a redaction policy calls them."""
 

@@ -13,7 +13,16 @@ from msgspec import Raw
 
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
+from runmart.models.chat_record import ChatCompletionRecord
 from runmart.models.columns import VARCHAR
+from runmart.models.neighbour_records import (
+    COUNTS,
+    LANGGRAPH_STATUSES,
+    LangGraphRun,
+    LiteLLMRequest,
+    read_langgraph,
+    read_litellm,
+)
 from runmart.models.record_columns import RecordColumns
 from runmart.models.record_spec import RecordSpec
 from runmart.models.records import RunRecord
@@ -88,11 +97,15 @@ def _assistant_version(columns: RecordColumns) -> Array:
     return found
 
 
-def _object(columns: RecordColumns) -> Array:
-    """`response`, where a server does not say so."""
-    array, said = columns.encoded("object")
-    found = arrow.dictionary(array.indices, said, VARCHAR)
-    return compute.fill_null(found.dictionary_decode(), "response").dictionary_encode()
+def _object(name: str) -> Callable[[RecordColumns], Array]:
+    """The name of the kind, where a server does not say it."""
+
+    def derive(columns: RecordColumns) -> Array:
+        array, said = columns.encoded("object")
+        found = arrow.dictionary(array.indices, said, VARCHAR)
+        return compute.fill_null(found.dictionary_decode(), name).dictionary_encode()
+
+    return derive
 
 
 RESPONSE = RecordSpec(
@@ -112,15 +125,65 @@ RESPONSE = RecordSpec(
         "truncation_strategy": _truncation,
         "instructions": _instructions,
     },
-    derived={"object": _object, "assistant_id": _assistant_id, "assistant_version": _assistant_version},
+    derived={"object": _object("response"), "assistant_id": _assistant_id, "assistant_version": _assistant_version},
     whole=frozenset({"agent_reference", "agent", "prompt"}),
     unstored=frozenset({"output", "output_text", "input"}),
     statuses={"complete": "completed"},
+    is_request=True,
     content={"instructions": "instructions"},
 )
 """The response of the Responses API. Source: the OpenAI API description, `Response` and `ResponseStreamEvent`."""
 
-SPECS: tuple[RecordSpec, ...] = (RUN, RESPONSE)
+CHAT_COMPLETION = RecordSpec(
+    object="chat.completion",
+    record=ChatCompletionRecord,
+    events=re.compile(r"(?!)"),
+    terminal_statuses=("completed", "failed", "incomplete"),
+    common=frozenset({"object", "model", "tools", "tool_choice", "response_format", "service_tier"}),
+    long=frozenset({"choices", "tools", "usage"}),
+    derived={"object": _object("chat.completion")},
+    unstored=frozenset({"choices"}),
+    mark=b"chat.completion",
+)
+"""The chat completion. Source: the OpenAI API description, `CreateChatCompletionResponse`; its chunks are skipped."""
+
+LANGGRAPH_RUN = RecordSpec(
+    object="langgraph.run",
+    record=LangGraphRun,
+    events=re.compile(r"(?!)"),
+    terminal_statuses=("completed", "failed", "expired", "cancelled"),
+    common=frozenset({"object", "assistant_id", "status"}),
+    derived={"object": _object("langgraph.run")},
+    unstored=frozenset({"kwargs"}),
+    statuses=LANGGRAPH_STATUSES,
+    shown_by=frozenset({"run_id", "thread_id", "assistant_id", "status"}),
+    read=read_langgraph,
+    plain=frozenset({"updated_at"}),
+    read_names=dict.fromkeys(("completed_at", "failed_at", "expires_at", "cancelled_at"), "updated_at"),
+)
+"""The run of a LangGraph Agent Server. Source: `Run` and `RunStatus` of its SDK, and the server in JavaScript."""
+
+LITELLM_REQUEST = RecordSpec(
+    object="litellm.request",
+    record=LiteLLMRequest,
+    events=re.compile(r"(?!)"),
+    terminal_statuses=("completed", "failed"),
+    common=frozenset({"object", "assistant_id", "status", "model", "latency_source", "last_error"}),
+    derived={"object": _object("litellm.request")},
+    unstored=frozenset({"messages", "response", "proxy_server_request", "api_key"}),
+    shown_by=frozenset({"request_id", "call_type", "spend", "startTime", "endTime"}),
+    read=read_litellm,
+    plain=frozenset(COUNTS),
+    read_names={
+        "started_at": "startTime",
+        **dict.fromkeys(("completed_at", "failed_at"), "endTime"),
+        "usage": "metadata.usage_object",
+        "last_error": "metadata.error_information",
+    },
+)
+"""A request in LiteLLM's spend logs. Source: the proxy's table `LiteLLM_SpendLogs` and its `SpendLogsPayload`."""
+
+SPECS: tuple[RecordSpec, ...] = (RUN, RESPONSE, CHAT_COMPLETION, LANGGRAPH_RUN, LITELLM_REQUEST)
 """The kinds that are stored.
 
 What does not say what it is, or uses a server's own word for it, is of the first kind.

@@ -51,6 +51,13 @@ class OutputItem(Struct, gc=False):
     status: str | None = None
     name: str | None = None
     call_id: str | None = None
+    action: Raw = Raw()
+
+
+class Action(Struct, gc=False):
+    """What a web search did: search, open_page or find_in_page, of which providers bill the first."""
+
+    type: str | None = None
 
 
 class Reference(Struct, gc=False):
@@ -61,8 +68,10 @@ class Reference(Struct, gc=False):
     version: str | int | None = None
 
 
-WAITING_ITEMS = frozenset(
+CLIENT_CALLS = frozenset(
     {"function_call", "custom_tool_call", "computer_call", "local_shell_call", "shell_call", "apply_patch_call"}
-    | {"mcp_approval_request"}
 )
+"""Types of calls that the client carries out, at no fee."""
+
+WAITING_ITEMS = CLIENT_CALLS | {"mcp_approval_request"}
 """Types of items that the client has to answer."""

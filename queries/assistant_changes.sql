@@ -1,4 +1,4 @@
--- purpose: Changes of an assistant's model, instructions or tools between consecutive runs, with latency, failures and cost of the runs before and after. Alternating runs count as one change each.
+-- purpose: Changes of an assistant's model, instructions or tools between consecutive runs, with latency, failures and cost of the runs before and after. Alternating runs count as one change each. Failures of synchronous requests leave no response, and are not counted; those that left a record are in request_failures.
 -- grain: one row per source, assistant and change
 -- column source VARCHAR: Label of the run (--source): its organisation, project or server
 -- column assistant_id VARCHAR: The assistant
@@ -12,7 +12,7 @@
 -- column runs_after BIGINT: Runs between this change and the next one
 -- column failure_rate_before DOUBLE: Failure rate of the ended runs before, 0 to 1
 -- column failure_rate_after DOUBLE: The same for the runs after
--- column run_seconds_p50_before DOUBLE: Median of seconds from started to finished, of the completed runs before
+-- column run_seconds_p50_before DOUBLE: Median of run_seconds, as in run_times, of the completed runs before
 -- column run_seconds_p50_after DOUBLE: The same for the runs after
 -- column cost_per_run_before DOUBLE: Mean cost of the priced runs before; null when they have more than one currency
 -- column cost_per_run_after DOUBLE: The same for the runs after

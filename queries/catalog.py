@@ -17,7 +17,7 @@ from importlib.resources import files
 _PURPOSE = re.compile(r"^-- purpose: (.+)$", re.MULTILINE)
 _GRAIN = re.compile(r"^-- grain: (.+)$", re.MULTILINE)
 _FROM = re.compile(r"^\s*(?:from|(?:left |inner |cross )?join) (\w+)", re.MULTILINE)
-_COLUMN = re.compile(r"^-- column (\w+) ([A-Z ]+): (.+)$", re.MULTILINE)
+_COLUMN = re.compile(r"^-- column (\w+) ([A-Z ]+(?:\[\])?): (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

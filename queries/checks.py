@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from runmart.ingest.load.rejects import STORED_REJECTS
 from runmart.models.statuses import LIFECYCLE_INSTANTS, STEP_INSTANTS
+from runmart.models.tables.neighbours import NEIGHBOURS, USAGE_GROUP
 from runmart.queries.selection import add_functions
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ INVARIANTS = (
     _unique("tools", "run_id, position"),
     _unique("errors", "run_id, kind"),
     _unique("steps", "step_id"),
+    *(_unique(table.name, table.columns[0].name) for table in NEIGHBOURS),
     *(_orphans(table) for table in ("usage", "tools", "errors")),
     Check(
         "known_loads",
@@ -123,8 +125,8 @@ INVARIANTS = (
         "durations",
         "negative durations are null, and counted as missing",
         "select coalesce(sum(run_seconds_missing), 0) from latency_by_model",
-        "select count(*) from runs where status = 'completed' and not coalesce(completed_at >= started_at, false)"
-        " and not coalesce(completed_at is null and greatest(failed_at, cancelled_at) >= started_at, false)",
+        "select count(*) from run_times where status = 'completed' and coalesce(duration_source, 'record') = 'record' "
+        "and not coalesce(finished_at >= case when object = 'response' then created_at else started_at end, false)",
     ),
 )
 """The invariants of every warehouse."""
@@ -162,6 +164,10 @@ def _possible_tokens(table: str) -> "Iterator[str]":
             from {table} where {name} {operator} {bound}"""
 
 
+_SAME_USAGE = " and ".join(
+    f"one.{name} is not distinct from other.{name}" for name in ("source", "object", *USAGE_GROUP)
+)
+
 OF_DATA = (
     Check(
         "plausible_instants",
@@ -177,6 +183,26 @@ OF_DATA = (
         "possible_tokens",
         "no count of tokens is negative or beyond 10^15, parts are at most the whole, and totals are sums",
         " union all ".join((*_possible_tokens("usage"), *_possible_tokens("steps"))),
+    ),
+    Check(
+        "responses_of_webhooks",
+        "each webhook event tells of a response that is stored",
+        "select run_id as subject, string_agg(type || ' ' || event_id, ', ' order by event_id) as value, "
+        "'a stored response' as limit_ from webhook_events "
+        "where run_id not in (select run_id from runs) group by run_id",
+    ),
+    Check(
+        "usage_buckets",
+        "no time of an organisation's usage or costs is counted twice: its buckets do not overlap",
+        f"""
+        select
+            concat_ws(' ', one.object, one.model, one.line_item, one.project_id) as subject,
+            strftime(one.start_time, '%Y-%m-%d %H:%M:%S') || ' to ' || strftime(one.end_time, '%Y-%m-%d %H:%M:%S')
+                as value,
+            strftime(other.start_time, 'before %Y-%m-%d %H:%M:%S') as limit_
+        from organization_usage as one
+        join organization_usage as other on {_SAME_USAGE}
+        where one.start_time < other.start_time and one.end_time > other.start_time""",
     ),
 )
 """Checks of what servers sent, which is stored as sent."""

@@ -1,4 +1,4 @@
--- purpose: Reasons of failures: count, share, time range and a sample message.
+-- purpose: Reasons of failures: count, share, time range and a sample message. Failures of synchronous requests leave no response, and are not counted; those that left a record are in request_failures.
 -- grain: one row per status, code, model and assistant with failed, expired or incomplete runs
 -- column status VARCHAR: failed, expired or incomplete
 -- column code VARCHAR: Code of the last error, else the reason why it is incomplete; null when unknown

@@ -1,4 +1,4 @@
--- purpose: Failures over time, by status and code.
+-- purpose: Failures over time, by status and code. Failures of synchronous requests leave no response, and are not counted; those that left a record are in request_failures.
 -- grain: one row per period, status and code with failed, expired or incomplete runs
 -- column period TIMESTAMP: Start of the period (UTC) in which the runs were created: a day, unless Warehouse.within sets another interval; null is a group of its own
 -- column status VARCHAR: failed, expired or incomplete

@@ -1,4 +1,4 @@
--- purpose: Failure rates per model, with the 95% confidence interval (Wilson score).
+-- purpose: Failure rates per model, with the 95% confidence interval (Wilson score). Failures of synchronous requests leave no response, so that these rates do not see them; those that left a record are in request_failures.
 -- grain: one row per model
 -- column model VARCHAR: Model, as sent; null is a group of its own
 -- column runs BIGINT: Runs, open ones included

@@ -1,4 +1,4 @@
--- purpose: Latency of completed runs per assistant. Percentiles are interpolated linearly; runs without a duration are excluded and counted.
+-- purpose: Latency of completed runs per assistant. Percentiles are interpolated linearly; runs without a duration are excluded and counted. Of responses, run_seconds and total_seconds are the measured duration, else from created to finished, and queue_seconds are unknown.
 -- grain: one row per assistant with a completed run
 -- column assistant_id VARCHAR: The assistant; null is a group of its own
 -- column runs BIGINT: Completed runs
@@ -23,12 +23,14 @@
 -- column queue_seconds_missing BIGINT: Completed runs without the seconds from created to started, or with negative ones
 -- column run_seconds_missing BIGINT: Completed runs without the seconds from started to finished, or with negative ones
 -- column total_seconds_missing BIGINT: Completed runs without the seconds from created to finished, or with negative ones
+-- column resolution_seconds DOUBLE: Coarsest resolution of the timed runs: 1 when some are timed in whole seconds, else 0.001; null when none is timed
 with completed_runs as (
     select
         assistant_id,
         queue_seconds,
         run_seconds,
-        total_seconds
+        total_seconds,
+        resolution_seconds
     from run_times
     where status = 'completed'
 )
@@ -56,6 +58,7 @@ select
     max(total_seconds) as total_seconds_max,
     count(*) - count(queue_seconds) as queue_seconds_missing,
     count(*) - count(run_seconds) as run_seconds_missing,
-    count(*) - count(total_seconds) as total_seconds_missing
+    count(*) - count(total_seconds) as total_seconds_missing,
+    max(resolution_seconds) as resolution_seconds
 from completed_runs
 group by assistant_id

@@ -1,4 +1,4 @@
--- purpose: Runs, failures, tokens and cost per metadata key and value.
+-- purpose: Runs, failures, tokens and cost per metadata key and value. Failures of synchronous requests leave no response, and are not counted; those that left a record are in request_failures.
 -- grain: one row per key and value
 -- column key VARCHAR: The key
 -- column value VARCHAR: Metadata value: text as is, other values as JSON; null for null

@@ -6,7 +6,7 @@
 -- column reasons VARCHAR: What forbids it, of the side before, the side after and of both; null when comparable
 -- column turns BIGINT: Turns
 -- column runs BIGINT: Runs or responses in them
--- column model_calls_per_turn DOUBLE: Model calls per turn of responses; null for runs, which do not tell
+-- column model_calls_per_turn DOUBLE: Model calls per turn of responses and chat completions; null for runs, which do not tell
 -- column models VARCHAR: Models of the first runs, in order of names
 -- column first_turn_at TIMESTAMP WITH TIME ZONE: When the first turn was created
 -- column last_turn_at TIMESTAMP WITH TIME ZONE: When the last turn was created
@@ -26,7 +26,7 @@
 -- column failed_share DOUBLE: Failed turns over ended turns
 -- column expired_share DOUBLE: Expired turns over ended turns
 -- column incomplete_share DOUBLE: Incomplete turns over ended turns
--- column unrecorded_failures BIGINT: Failed requests that left no response, retried ones included; null for runs, when none are recorded for the source, and when they may be another deployment's
+-- column unrecorded_failures BIGINT: Failed requests that left no response, or one that is not known to have failed, retried ones included; null for runs, when none are recorded for the source, and when they may be another deployment's
 -- column failure_rate_with_unrecorded DOUBLE: Failed turns and these requests over ended turns and these requests; null without unrecorded_failures
 -- column failure_rate_with_unrecorded_low DOUBLE: Lower bound of its interval
 -- column failure_rate_with_unrecorded_high DOUBLE: Upper bound of its interval
@@ -68,6 +68,8 @@ sums as (
         max(created_at) as last_turn_at,
         count(*) filter (where not coalesce(is_terminal, false)) as open_turns,
         count(*) filter (where is_waiting) as waiting_turns,
+        count(*) filter (where is_waiting and not coalesce(is_terminal, false)) as open_waiting_turns,
+        count(*) filter (where object = 'litellm.request') as unlinkable_turns,
         count(*) filter (where is_shared) as shared_turns,
         count(*) filter (where status = 'completed') as completed_turns,
         count(completed_seconds) as timed_turns,
@@ -105,17 +107,20 @@ response_groups as (
         source,
         model
     from owned_turns
-    where object = 'response'
+    where object in ('response', 'chat.completion')
     group by deployment, side, owner, source, model
 ),
 
+-- An error in a stream is no failure beside that of its response, where that is known to have failed.
 failure_counts as (
     select
-        source,
-        model,
+        request_failures.source,
+        request_failures.model,
         count(*) as failures
     from request_failures
-    group by source, model
+    left join runs on runs.run_id = request_failures.run_id and runs.source = request_failures.source
+    where runs.status is null or runs.status not in ('failed', 'expired', 'incomplete')
+    group by request_failures.source, request_failures.model
 ),
 
 -- Each group of responses with each group of failed requests of its source.
@@ -184,6 +189,8 @@ compared_sides as (
         sums.last_turn_at,
         coalesce(sums.open_turns, 0) as open_turns,
         coalesce(sums.waiting_turns, 0) as waiting_turns,
+        coalesce(sums.open_waiting_turns, 0) as open_waiting_turns,
+        coalesce(sums.unlinkable_turns, 0) as unlinkable_turns,
         coalesce(sums.shared_turns, 0) as shared_turns,
         coalesce(sums.completed_turns, 0) as completed_turns,
         coalesce(sums.timed_turns, 0) as timed_turns,
@@ -248,8 +255,9 @@ interval_parts as (
         concat_ws(
             ', ',
             case when turns = 0 then 'no turns' when turns < 30 then 'fewer than 30 turns' end,
-            case when open_turns - waiting_turns > 0.05e0 * turns then 'open turns' end,
+            case when open_turns - open_waiting_turns > 0.05e0 * turns then 'open turns' end,
             case when waiting_turns > 0.05e0 * turns then 'calls without a recorded answer' end,
+            case when unlinkable_turns > 0.05e0 * turns then 'requests, not turns' end,
             case when shared_turns > 0 then 'turns of another deployment' end,
             case when timed_turns < 0.95e0 * completed_turns then 'durations missing' end,
             case when turn_seconds_p50 < 3 * resolution_seconds then 'resolution' end,

@@ -8,7 +8,11 @@
 -- column valid_to TIMESTAMP WITH TIME ZONE: End of validity, excluded; null when open
 -- column input DOUBLE: Price per million input tokens
 -- column cached_input DOUBLE: Price per million cached input tokens; equal to input where there is no other
+-- column cache_write DOUBLE: Price per million input tokens written to the cache; equal to input where there is no other
 -- column output DOUBLE: Price per million output tokens
+-- column batch_factor DOUBLE: Factor on these prices in batches; null when not known
+-- column flex_factor DOUBLE: Factor on them in the service tier flex; null when not known
+-- column priority_factor DOUBLE: Factor on them in the service tier priority or fast; null when not known
 -- column currency VARCHAR: The currency of the price
 with used_models as (
     select distinct
@@ -39,7 +43,11 @@ matches as (
         prices.valid_to,
         prices.input,
         coalesce(prices.cached_input, prices.input) as cached_input,
+        coalesce(prices.cache_write, prices.input) as cache_write,
         prices.output,
+        prices.batch_factor,
+        prices.flex_factor,
+        prices.priority_factor,
         prices.currency,
         rank() over (
             partition by named_models.source, named_models.model
@@ -48,6 +56,7 @@ matches as (
     from named_models
     inner join prices
         on prices.provider = named_models.provider and matches_pattern(named_models.priced_as, prices.model)
+    where prices.tool is null
 ),
 
 periods as (
@@ -67,6 +76,10 @@ select
     case when valid_to is null or next_from < valid_to then next_from else valid_to end as valid_to,
     input,
     cached_input,
+    cache_write,
     output,
+    batch_factor,
+    flex_factor,
+    priority_factor,
     currency
 from periods

@@ -1,4 +1,4 @@
--- purpose: Open runs at their latest observation; overdue ones should have expired.
+-- purpose: Open runs at their latest observation; overdue ones should have expired. Responses do not expire: one whose stream was cut off stays open.
 -- grain: one row per open run
 -- column run_id VARCHAR: The run
 -- column source VARCHAR: Label of the run (--source): its organisation, project or server

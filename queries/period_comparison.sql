@@ -1,4 +1,4 @@
--- purpose: Week over week: measures of the seven days up to the newest run of a plausible time, and of the seven days before, with a two-sided significance test at 5%.
+-- purpose: Week over week: measures of the seven days up to the newest run of a plausible time, and of the seven days before, with a two-sided significance test at 5%. Failures of synchronous requests leave no response, and are not counted; those that left a record are in request_failures.
 -- grain: one row per measure
 -- column measure VARCHAR: runs, failure_rate, run_seconds (mean of completed runs), total_tokens (mean of runs that report them), cost (mean of priced runs, in one currency)
 -- column this_week DOUBLE: Value in the last seven days

@@ -1,4 +1,4 @@
--- purpose: Tool calls whose outputs or approval a run waits for, or waited for when last observed.
+-- purpose: Tool calls whose outputs or approval a run waits for, or waited for when last observed. Of runs only: of a response, runs.waits_for_client tells it, and steps has its calls.
 -- grain: one row per run and tool call
 -- column run_id VARCHAR: The run
 -- column source VARCHAR: Label of the run (--source): its organisation, project or server

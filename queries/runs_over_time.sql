@@ -1,4 +1,4 @@
--- purpose: Runs over time: count, outcome and latency of completed runs. Percentiles are interpolated linearly.
+-- purpose: Runs over time: count, outcome and latency of completed runs. Percentiles are interpolated linearly. Failures of synchronous requests leave no response, and are not counted; those that left a record are in request_failures.
 -- grain: one row per period
 -- column period TIMESTAMP: Start of the period (UTC) in which the runs were created: a day, unless Warehouse.within sets another interval; null is a group of its own
 -- column runs BIGINT: Runs, open ones included
@@ -9,9 +9,9 @@
 -- column incomplete BIGINT: ... incomplete: stopped at a limit
 -- column cancelled BIGINT: ... cancelled
 -- column failure_rate DOUBLE: Failed, expired and incomplete runs over ended runs, 0 to 1; null without ended runs
--- column queue_seconds_p50 DOUBLE: Median of the seconds from created to started, of completed runs
+-- column queue_seconds_p50 DOUBLE: Median of queue_seconds, as in run_times, of completed runs; null of responses
 -- column queue_seconds_p95 DOUBLE: 95th percentile of these
--- column run_seconds_p50 DOUBLE: Median of the seconds from started to finished, of completed runs
+-- column run_seconds_p50 DOUBLE: Median of run_seconds, as in run_times, of completed runs
 -- column run_seconds_p90 DOUBLE: 90th percentile of these
 -- column run_seconds_p95 DOUBLE: 95th percentile of these
 -- column run_seconds_p99 DOUBLE: 99th percentile of these

@@ -58,19 +58,24 @@ class Selected:
         Raises:
             ValueError: An older version of runmart created the warehouse, and its tables lack columns of a view.
         """
-        import duckdb
-
         needed = _words(query)
         for view in reversed(views()):
             if view.name in needed:
                 needed |= _words(view.sql)
+        if _ORGANIZATION in needed - self._made:
+            self._create(_ORGANIZATION, _organization_usage(self.selection))
         for view in views():
             if view.name in needed - self._made:
-                try:
-                    self._connection.execute(f"create temp view {view.name} as {view.sql}")
-                except (duckdb.BinderException, duckdb.CatalogException):
-                    raise ValueError("an older runmart made this warehouse; load into it once with this one") from None
-                self._made.add(view.name)
+                self._create(view.name, view.sql)
+
+    def _create(self, name: str, query: str) -> None:
+        import duckdb
+
+        try:
+            self._connection.execute(f"create temp view {name} as {query}")
+        except (duckdb.BinderException, duckdb.CatalogException):
+            raise ValueError("an older runmart made this warehouse; load into it once with this one") from None
+        self._made.add(name)
 
 
 _NO_SOURCES = "select null::varchar as source, null::timestamptz as pulled_at where false"
@@ -99,6 +104,19 @@ def _tables(selection: Selection) -> Iterator[tuple[str, str]]:
         rows = [*_times(selection, "run_created_at"), *(of_runs if _values(selection) else [])]
         yield name, f"select * from warehouse.main.{name}{_where(rows)}"
     yield "steps", f"select * from warehouse.main.steps{_where(of_runs if runs else [])}"
+
+
+_ORGANIZATION = "organization_usage"
+
+
+def _organization_usage(selection: Selection) -> str:
+    """The query of the selected usage of the organisation, which tells no assistants; line items name models."""
+    rows = [*_times(selection, "start_time")]
+    rows += [f"source in ({', '.join(map(quoted, selection.sources))})"] if selection.sources else []
+    if selection.models:
+        rows.append(f"coalesce(model, model_of_line_item(line_item)) in ({', '.join(map(quoted, selection.models))})")
+    rows += ["false"] if selection.assistants else []
+    return f"select * from warehouse.main.{_ORGANIZATION}{_where(rows)}"
 
 
 def _failed_requests(connection: "DuckDBPyConnection", selection: Selection) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
--- purpose: Latency of completed run steps per step type and model. Percentiles are interpolated linearly; steps without a duration are excluded and counted.
+-- purpose: Latency of completed run steps per step type and model. Percentiles are interpolated linearly; steps without a duration are excluded and counted. Items of responses tell no times, and are counted as missing.
 -- grain: one row per type and model with a step
 -- column type VARCHAR: message_creation or tool_calls; null is a group of its own
 -- column model VARCHAR: Model of the run, as sent; null when it or the run is unknown

@@ -1,4 +1,4 @@
--- purpose: Activity of threads: runs, failures, time range and tokens.
+-- purpose: Activity of threads: runs, failures, time range and tokens. Failures of synchronous requests leave no response, and are not counted; those that left a record are in request_failures.
 -- grain: one row per source and thread
 -- column source VARCHAR: Label of the runs (--source)
 -- column thread_id VARCHAR: The thread; null is a group of its own
@@ -9,7 +9,7 @@
 -- column first_run_at TIMESTAMP WITH TIME ZONE: Creation time of its first run
 -- column last_run_at TIMESTAMP WITH TIME ZONE: Creation time of its last run
 -- column total_tokens BIGINT: Sum of the totals as sent; null when no run reports them
--- column run_seconds DOUBLE: Sum of the seconds from started to finished; null when no run has them
+-- column run_seconds DOUBLE: Sum of run_seconds, as in run_times; null when no run has them
 select
     run_times.source,
     run_times.thread_id,

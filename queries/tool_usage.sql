@@ -1,4 +1,4 @@
--- purpose: Tools offered to runs, with the failure rates of runs with and without each tool.
+-- purpose: Tools offered to runs, with the failure rates of runs with and without each tool. Failures of synchronous requests leave no response, and are not counted; those that left a record are in request_failures.
 -- grain: one row per type and name of a tool, and model
 -- column type VARCHAR: Type of the tool
 -- column name VARCHAR: Name of the tool; null when it has none

@@ -1,16 +1,16 @@
--- purpose: Which turn each run belongs to. A run is a turn of its own. A response goes on with the turn of the response whose calls it answers: its previous response, or the one before it in its conversation, of the same source, if that waits for its client. Two responses that answer the same calls belong to the same turn.
+-- purpose: Which turn each run belongs to. A run is a turn of its own, and so is a chat completion or a request of a gateway, which nothing links. A response goes on with the turn of the response whose calls it answers: its previous response, or the one before it in its conversation, of the same source, if that waits for its client. Two responses that answer the same calls belong to the same turn.
 -- grain: one row per run
 -- column run_id VARCHAR: The run or response
 -- column turn_id VARCHAR: The turn: the run_id of its first response, or of the run
 -- column source VARCHAR: Label of the run (--source): its organisation, project or server
--- column object VARCHAR: The kind of object, as sent: thread.run or response
+-- column object VARCHAR: The kind of object, such as thread.run or response
 -- column predecessor_id VARCHAR: The response whose calls this one answers; null where it begins the turn
 -- column linked_by VARCHAR: How that is known: previous_response or conversation; null where it begins the turn
 -- column is_linked BOOLEAN: Whether its turn holds other responses
 -- column is_answered BOOLEAN: Whether a response of the warehouse answers the calls of this one
 -- column is_predecessor_missing BOOLEAN: Whether it names a previous response that the warehouse does not hold, so that it may belong to an earlier turn
 -- column turn_created_at TIMESTAMP WITH TIME ZONE: When the first of the turn was created
--- column is_waiting BOOLEAN: Whether it waits for its client: a response whose calls nobody is known to have answered, or a run in requires_action
+-- column is_waiting BOOLEAN: Whether it waits for its client: a response or chat completion whose calls nobody is known to have answered, or a run in requires_action
 with recursive responses as (
     select
         run_id,
@@ -99,7 +99,7 @@ select
     case
         when runs.object = 'response'
             then coalesce(runs.waits_for_client, false) and answered_responses.run_id is null
-        else coalesce(runs.status = 'requires_action', false)
+        else coalesce(runs.waits_for_client, false) or coalesce(runs.status = 'requires_action', false)
     end as is_waiting
 from runs
 left join members on members.run_id = runs.run_id

@@ -2,20 +2,20 @@
 -- grain: one row per turn
 -- column turn_id VARCHAR: The run_id of the run, or of the first response
 -- column source VARCHAR: Label of the runs (--source)
--- column object VARCHAR: The kind of object, as sent: thread.run or response
+-- column object VARCHAR: The kind of object, such as thread.run or response
 -- column thread_id VARCHAR: The thread, or conversation, of the first
 -- column assistant_id VARCHAR: The assistant, agent or prompt of the first
 -- column assistant_version VARCHAR: Version of the agent or prompt of the first
 -- column model VARCHAR: Model of the first, as sent
 -- column has_several_models BOOLEAN: Whether its responses are of different models
--- column status VARCHAR: The worst of its statuses: failed, then expired, incomplete, cancelled, an open one, completed. A response that completed with calls whose answer is not known counts as requires_action, as a run would be
+-- column status VARCHAR: The worst of its statuses: failed, then expired, incomplete, cancelled, an open one, completed. A response or chat completion that completed with calls whose answer is not known counts as requires_action, as a run would be
 -- column is_terminal BOOLEAN: Whether the turn has ended: completed, failed, cancelled, expired or incomplete
 -- column is_failure BOOLEAN: Whether the turn failed: failed, expired or incomplete
--- column is_waiting BOOLEAN: Whether it waits for its client: no answer to the calls of a last response is known, or the run is in requires_action. Of responses, this shows chains that could not be linked
+-- column is_waiting BOOLEAN: Whether it waits for its client: no answer to the calls of a last response is known, or the run is in requires_action. Of responses and chat completions, this shows chains that could not be linked
 -- column linked_by VARCHAR: How its responses are linked: previous_response, conversation, both, or none for a response alone; null for a run
 -- column is_predecessor_missing BOOLEAN: Whether its first response names one that the warehouse does not hold, so that the turn may have begun earlier
 -- column runs BIGINT: Number of runs (1) or responses
--- column model_calls BIGINT: Number of model calls: its responses; null for a run, which does not tell
+-- column model_calls BIGINT: Number of model calls: its responses; 1 for a chat completion or a request of a gateway; null for a run, which does not tell
 -- column branches BIGINT: Number of responses that answer calls which another response answers as well, such as requests that were made again
 -- column runs_with_usage BIGINT: Runs that report usage; where they are fewer than runs, the sums of tokens are too low
 -- column prompt_tokens BIGINT: Sum of prompt tokens, cached ones included; null, like every sum here, when none is reported
@@ -31,7 +31,7 @@
 -- column created_at TIMESTAMP WITH TIME ZONE: When the first was created
 -- column finished_at TIMESTAMP WITH TIME ZONE: When the last ended; null while it is open, and where a last response does not tell its end
 -- column turn_seconds DOUBLE: Seconds from the first creation to the last end; null while it is open, when an end is not known, and when negative
--- column resolution_seconds DOUBLE: Resolution of turn_seconds: 1 for the times of records, 0.001 for a single response that its client measured; null without turn_seconds
+-- column resolution_seconds DOUBLE: Resolution of turn_seconds: 1 for the times of records and of clocks in whole seconds, 0.001 for a single response that was measured finer; null without turn_seconds
 -- column metadata JSON: Metadata of the first: keys and values set by the caller
 with step_counts as (
     select
@@ -61,7 +61,7 @@ parts as (
             when turn_runs.is_waiting and run_times.status = 'completed' then 'requires_action' else run_times.status
         end as status,
         run_times.finished_at,
-        runs.duration_seconds is not null and not turn_runs.is_linked as is_measured,
+        case when turn_runs.is_linked then cast(1 as double) else run_times.resolution_seconds end as resolution_seconds,
         case
             when turn_runs.predecessor_id is null then coalesce(runs.duration_seconds, run_times.total_seconds)
             else seconds_between(turn_runs.turn_created_at, run_times.created_at)
@@ -133,7 +133,7 @@ sums as (
         bool_and(finished_at is not null or not is_last) as is_end_known,
         max(case when is_last then seconds end) as signed_seconds,
         bool_and(seconds is not null or not is_last) as are_seconds_known,
-        bool_or(is_measured) as is_measured,
+        max(resolution_seconds) as resolution_seconds,
         any_value(metadata) filter (where is_first) as metadata
     from ranked_parts
     group by turn_id
@@ -173,7 +173,7 @@ select
     end as linked_by,
     is_predecessor_missing,
     runs,
-    case when object = 'response' then runs end as model_calls,
+    case when object in ('response', 'chat.completion', 'litellm.request') then runs end as model_calls,
     branches,
     runs_with_usage,
     prompt_tokens,
@@ -189,10 +189,6 @@ select
     created_at,
     case when is_terminal and is_end_known then finished_at end as finished_at,
     turn_seconds,
-    case
-        when turn_seconds is null then null
-        when is_measured then cast(0.001 as double)
-        else cast(1 as double)
-    end as resolution_seconds,
+    case when turn_seconds is not null then resolution_seconds end as resolution_seconds,
     metadata
 from timed_turns

@@ -7,8 +7,9 @@ give the same observations.
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from runmart.ingest.decode.envelopes import put_lines
 from runmart.ingest.decode.lenient import LenientDecoder
 from runmart.ingest.decode.observations import ObservationBuilder
 from runmart.ingest.decode.result import BlockCounts, Decoded, LenientResult
@@ -21,6 +22,7 @@ from runmart.ingest.parse.repeated_keys import columns_may_repeat_key
 from runmart.models.observations import Observations, Origin, Reject
 from runmart.models.record_spec import RecordSpec
 from runmart.models.record_specs import SPECS
+from runmart.models.tables.neighbours import NeighbourRow
 from runmart.models.tables.steps import StepRow
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 Blocks = Sequence[tuple[Block, Origin]]
 """Blocks, each with the origin of what it holds."""
 
-Placed = TypeVar("Placed", Reject, StepRow)
+Placed = TypeVar("Placed", Reject, StepRow, NeighbourRow)
 
 
 class ParsedBlock(NamedTuple):
@@ -53,14 +55,19 @@ class _Group:
         self.builder = builder
         self.blocks: list[tuple[int, int]] = []
         """Of each block: which it is, from 0, and the number of its records."""
-        self.pages: list[Struct] = []
-        """The pages that the records were in, without them."""
+        self.pages = 0
+        self.frames: list[Struct] = []
+        """The pages, or lines of a batch's output, that the records were in, without them."""
+        self.lines: list[Any] = []
+        """The lines among them (shape: as the records)."""
 
     def add(self, number: int, block: WholeBlock) -> None:
         """Add a block."""
         self.columns.add(block.records)
         self.blocks.append((number, len(block.records)))
-        self.pages += [] if block.page is None else [block.page]
+        self.pages += block.page is not None
+        self.frames += block.lines if block.page is None else [block.page]
+        self.lines += block.lines
 
 
 class Decoder:
@@ -73,7 +80,7 @@ class Decoder:
         self._classifier = Classifier(specs)
         self._builders = {spec.object: ObservationBuilder(spec) for spec in specs}
         self._lenient = LenientDecoder(self._classifier, self._builders, formats)
-        self._whole_decoders = [WholeDecoder(spec, self._classifier) for spec in specs]
+        self._whole_decoders = [WholeDecoder(spec, self._classifier) for spec in specs if spec.read is None]
 
     def decode(self, blocks: Blocks) -> Decoded:
         """The observations of `blocks`; their positions are those in the block."""
@@ -100,7 +107,7 @@ class Decoder:
         for group in groups:
             for observations, part in self._observe(group, blocks):
                 result.observations += [observations] if len(observations) else []
-                result.pages += len(part.pages)
+                result.pages += part.pages
                 for number, count in part.blocks:
                     result.counts[number] = BlockCounts(count, 0, count)
                     rest.remove(number)
@@ -111,7 +118,7 @@ class Decoder:
 
     def _group(self, groups: list[_Group], number: int, whole: WholeBlock) -> None:
         """Add a block to the last group, or to a new one where its records are of another type."""
-        if not groups or groups[-1].record is not whole.record:
+        if not groups or groups[-1].record is not whole.record or bool(groups[-1].lines) != bool(whole.lines):
             groups.append(_Group(whole, self._builders[whole.types.spec.object]))
         groups[-1].add(number, whole)
 
@@ -131,10 +138,12 @@ class Decoder:
     def _observe(self, group: _Group, blocks: Blocks) -> list[tuple[Observations, _Group]]:
         """The observations of a group; of its blocks one by one, without those at fault, where one is unfit."""
         texts = [blocks[number][0].data for number, _ in group.blocks]
-        if not columns_may_repeat_key(texts, group.columns, group.pages):
+        if not columns_may_repeat_key(texts, group.columns, group.frames):
             origins = [(blocks[number][1], count) for number, count in group.blocks]
             positions = list(chain.from_iterable(range(count) for _, count in group.blocks))
             adopted = [(name, column) for name, column in group.types.adopted if column in group.columns]
+            if group.lines:
+                adopted += put_lines(group.columns, group.lines)
             try:
                 return [(group.builder.build(group.columns, origins, positions, adopted), group)]
             except UnfitError:
@@ -156,9 +165,9 @@ class Decoder:
             result.rejects[number] = _of(origin, found.all_rejects())
             result.skipped += found.skipped
             result.steps += _of(origin, found.steps)
-            result.counts[number] = BlockCounts(
-                len(found.records), found.rejected, found.items, len(found.steps), found.skipped
-            )
+            result.neighbours += _of(origin, found.neighbours)
+            counts = (len(found.records), found.rejected, found.items, len(found.steps))
+            result.counts[number] = BlockCounts(*counts, found.skipped, len(found.neighbours))
         for builder in self._builders.values():
             found = [(origin, [one for one in part.records if one.spec is builder.spec]) for _, origin, part in parts]
             records = list(chain.from_iterable(some for _, some in found))
@@ -166,10 +175,10 @@ class Decoder:
                 columns = builder.columns()
                 columns.add([one.record for one in records])
                 origins = [(origin, len(some)) for origin, some in found]
-                positions, extras = [one.position for one in records], [one.extra for one in records]
-                result.observations.append(builder.build(columns, origins, positions, extras=extras))
+                positions = [one.position for one in records]
+                result.observations.append(builder.build(columns, origins, positions, alone=records))
 
 
 def _of(origin: Origin, found: list[Placed]) -> list[Placed]:
-    """Rejects or steps of an origin, which may differ from the one that they were parsed with."""
+    """Rejects, steps or rows of an origin, which may differ from the one that they were parsed with."""
     return [one if one.origin is origin else one._replace(origin=origin) for one in found]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from runmart.ingest.decode.context import Context
+from runmart.ingest.decode.error_events import settle
 from runmart.ingest.decode.observations import ObservationBuilder
 from runmart.ingest.decode.result import LenientResult
 from runmart.ingest.decode.text_reader import TextReader, is_page
@@ -49,4 +50,5 @@ class LenientDecoder:
             text.formatted(block.start, len(block.data), "$", block.format)
         else:
             text.reject(block.start, len(block.data), block.problem or reasons.UNEXPLAINED)
+        settle(result)
         return result

@@ -1,26 +1,28 @@
 """Records become observations: nested objects are decoded, a column at a time, and every unknown field is kept."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
-from runmart.ingest.decode import extra, json_text, output, usage
+from runmart.ingest.decode import choices, extra, json_text, output, usage
 from runmart.ingest.decode.dictionary import DictionaryDecoder
 from runmart.ingest.decode.instants import explained
 from runmart.ingest.decode.members import filled
 from runmart.ingest.decode.nested import Known, action, kept_json, nested
 from runmart.ingest.decode.normalised import normalised
-from runmart.ingest.decode.result import Extra
+from runmart.ingest.decode.result import Envelope, Extra, LenientRecord
 from runmart.ingest.decode.tools import tools
 from runmart.ingest.parse.depth import refuse_deep
-from runmart.ingest.parse.json_object import UnfitError, json_object, object_members, unfit
+from runmart.ingest.parse.json_object import Members, UnfitError, json_object, object_members, unfit
+from runmart.ingest.parse.quoting import quoted
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
-from runmart.models.columns import VARCHAR
+from runmart.models.columns import BOOLEAN, DOUBLE, VARCHAR
 from runmart.models.depth import MAX_DEPTH
-from runmart.models.observations import Distinct, Observations, Origin
+from runmart.models.observations import Distinct, Observations, Origin, OutputItems
 from runmart.models.quirks import INSTANTS
 from runmart.models.record_columns import RecordColumns
 from runmart.models.record_spec import RecordSpec
@@ -59,6 +61,7 @@ class ObservationBuilder:
         self._instants = frozenset(sent for attribute, sent in self._names.items() if attribute in INSTANTS)
         self._is_json = {field.name for field in msgspec.structs.fields(spec.record) if field.type is Raw}
         self._has_output = "output" in self._names
+        self._has_choices = "choices" in self._names
         self._decoder = msgspec.json.Decoder(spec.record)
         self._instructions = self._decoder_of("instructions", _text("instructions"))
         self._tools = self._decoder_of("tools", tools)
@@ -100,7 +103,7 @@ class ObservationBuilder:
         origins: Sequence[tuple[Origin, int]],
         positions: Sequence[int],
         adopted: Iterable[tuple[str, str]] = (),
-        extras: Sequence[Extra] | None = None,
+        alone: Sequence[LenientRecord] | None = None,
     ) -> Observations:
         """Observations of records (n).
 
@@ -109,11 +112,12 @@ class ObservationBuilder:
             origins: Where they come from, in order: an origin, and how many of the records have it.
             positions: The position of each in its input (shape: n).
             adopted: Fields that the spec does not declare and that have a column: name as sent, name of the column.
-            extras: Those that have none (shape: n).
+            alone: The records with what was found beside them, if they were decoded one by one (shape: n).
 
         Raises:
             UnfitError: A value within a record does not fit.
         """
+        items = self._items(columns)
         objects = {name: decoder.decode(columns.encoded(name)) for name, decoder in self._objects.items()}
         json = {
             name: decoder.decode(columns.encoded(name)).array(lambda text: text, VARCHAR)
@@ -121,9 +125,9 @@ class ObservationBuilder:
         }
         json["metadata"] = _json_of_metadata(columns.texts("metadata"))
         unknown = {name: [one.text if one.unknown else None for one in found.values] for name, found in objects.items()}
+        extras = None if alone is None else [one.extra for one in alone]
         json["extra"] = extra.column(columns, self.spec, adopted, unknown, extras)
         derived = {name: derive(columns) for name, derive in self.spec.derived.items()}
-        items = output.decode(columns.texts("output")) if self._has_output else None
         if items is not None:
             derived["waits_for_client"] = items.waits
         if self.spec.statuses:
@@ -132,6 +136,8 @@ class ObservationBuilder:
             derived["status"] = arrow.dictionary(array.indices, known, VARCHAR)
         for name, column in derived.items():
             columns.put(name, column)
+        if alone is not None and self.spec.is_request:
+            _put_envelopes(columns, [one.envelope for one in alone])
         for name, decoder in self._texts.items():
             columns.put(name, decoder.decode(columns.encoded(name)).array(lambda text: text, VARCHAR))
         return Observations(
@@ -146,6 +152,15 @@ class ObservationBuilder:
             output=items,
         )
 
+    def _items(self, columns: RecordColumns) -> OutputItems | None:
+        """The items in outputs; of completions, choices also tell the status and why they are incomplete."""
+        if self._has_choices:
+            found = choices.decode(columns.texts("choices"))
+            columns.put("status", found.statuses)
+            columns.put("incomplete_details", found.details)
+            return found.items
+        return output.decode(columns.texts("output")) if self._has_output else None
+
     def check(self, text: bytes) -> tuple[Struct, Extra]:
         """The record in one JSON object, its quirks normalised, and the fields that it does not declare.
 
@@ -154,9 +169,33 @@ class ObservationBuilder:
         """
         refuse_deep(text)
         try:
-            sent, undeclared = filled(object_members(text), self._fields)
+            members = object_members(text)
+            sent, undeclared = filled(self._read(members), self._fields)
         except msgspec.DecodeError as error:
             raise unfit(error) from None
+        try:
+            return self._record(sent), undeclared
+        except UnfitError as error:
+            raise self._as_sent(error) from None
+
+    def _read(self, members: Members) -> Members:
+        """The members of a record, made of those as sent."""
+        if self.spec.read is None:
+            return members
+        try:
+            return self.spec.read(members)
+        except ValueError as error:
+            reason, path, found = error.args
+            raise UnfitError(f"{reason}, got {quoted(found)}" if found else reason, path) from None
+
+    def _as_sent(self, error: UnfitError) -> UnfitError:
+        """`error`, with the path of what the member at fault was made of."""
+        name, *rest = re.split(r"(?=[.\[])", error.json_path.removeprefix("$."), maxsplit=1)
+        sent = self.spec.read_names.get(name)
+        return error if sent is None else UnfitError(error.reason, f"$.{sent}{''.join(rest)}")
+
+    def _record(self, sent: Mapping[str, bytes]) -> Struct:
+        """The record of which these are the fields."""
         known = {name: self._normalised(self._fields.attribute(name), value) for name, value in sent.items()}
         try:
             record: Any = self._decoder.decode(json_object(list(known.items())) or b"{}")
@@ -167,11 +206,20 @@ class ObservationBuilder:
         _metadata(bytes(getattr(record, "metadata", b"")))
         usage.check(bytes(getattr(record, "usage", b"")))
         output.check(bytes(getattr(record, "output", b"")))
-        return record, undeclared
+        if self._has_choices:
+            choices.check(bytes(record.choices))
+        return record
 
     def _normalised(self, attribute: str, value: bytes) -> bytes:
         """A value as it is decoded; JSON stays as sent until then."""
         return value if attribute in self._is_json else normalised(attribute, value)
+
+
+def _put_envelopes(columns: RecordColumns, envelopes: Sequence[Envelope]) -> None:
+    """Put what the objects around records (n) say of them."""
+    columns.put("is_batch", arrow.array([one.is_batch for one in envelopes], BOOLEAN))
+    columns.put("duration_seconds", arrow.array([one.seconds for one in envelopes], DOUBLE))
+    columns.put("latency_source", arrow.array([one.source for one in envelopes], VARCHAR))
 
 
 def _records(found: Distinct[Known[Any]]) -> Distinct[Any]:

@@ -12,10 +12,11 @@ from runmart.models.columns import BIGINT, BOOLEAN, VARCHAR
 from runmart.models.depth import MAX_DEPTH
 from runmart.models.observations import OutputItems
 from runmart.models.quirks import NOTHING
-from runmart.models.response_record import WAITING_ITEMS, OutputItem
+from runmart.models.response_record import WAITING_ITEMS, Action, OutputItem
 
 _OUTPUTS: msgspec.json.Decoder[list[list[OutputItem] | None]] = msgspec.json.Decoder(list[list[OutputItem] | None])
 _OUTPUT: msgspec.json.Decoder[list[OutputItem] | None] = msgspec.json.Decoder(list[OutputItem] | None)
+_ACTION = msgspec.json.Decoder(Action)
 _FIELD_LEVEL = 2
 
 
@@ -40,7 +41,7 @@ def decode(sent: Array) -> OutputItems:
         ids=arrow.array([item.id for item in items], VARCHAR),
         types=arrow.array([item.type for item in items], VARCHAR),
         statuses=arrow.array([item.status for item in items], VARCHAR),
-        names=arrow.array([item.name for item in items], VARCHAR),
+        names=arrow.array([_name(item) for item in items], VARCHAR),
         waits=arrow.array(map(_waits, lists), BOOLEAN),
     )
 
@@ -66,6 +67,16 @@ _NONE = NOTHING | {b""}
 def _refuse_deep(text: bytes) -> None:
     if text.count(b"[") + text.count(b"{") >= MAX_DEPTH - 1:
         refuse_deep(text, _FIELD_LEVEL)
+
+
+def _name(item: OutputItem) -> str | None:
+    """The name of the tool that an item calls; of a web search, its action."""
+    if item.name is not None or item.type != "web_search_call" or not item.action:
+        return item.name
+    try:
+        return _ACTION.decode(item.action).type
+    except msgspec.DecodeError:  # not of this form
+        return None
 
 
 def _waits(items: Iterable[OutputItem]) -> bool:

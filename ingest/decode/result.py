@@ -2,17 +2,29 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from runmart.ingest.parse.reject_kinds import MAX_REJECTS, kind
-from runmart.models.observations import Observations, Reject
+from runmart.models.observations import Observations, Origin, Reject
 from runmart.models.record_spec import RecordSpec
+from runmart.models.tables.neighbours import NeighbourRow
 from runmart.models.tables.steps import StepRow
 
 Extra = list[tuple[str, bytes]]
 """The fields of a record that it does not declare: name and value as sent."""
+
+
+class Envelope(NamedTuple):
+    """What the objects around a record say of it."""
+
+    is_batch: bool | None = None
+    """Whether it is in the output of a batch; None where nothing says so."""
+    seconds: float | None = None
+    """How long the request took that made it."""
+    source: str | None = None
+    """Who measured that."""
 
 
 class LenientRecord(NamedTuple):
@@ -23,6 +35,18 @@ class LenientRecord(NamedTuple):
     """Its position in the block, from 0; records, rejected and skipped items all count."""
     record: Struct
     extra: Extra
+    envelope: Envelope = Envelope()
+
+
+class ErrorEvent(NamedTuple):
+    """An error that a stream reports: whose it is, its place among the other events says."""
+
+    origin: Origin
+    position: int
+    content: str
+    """The event, as JSON in a form that depends on its content alone."""
+    values: dict[str, Any]
+    """The columns of `request_failures` that it fills."""
 
 
 @dataclass(slots=True)
@@ -37,16 +61,36 @@ class LenientResult:
     skipped: Counter[str] = field(default_factory=Counter[str])
     """Objects that are no records, by kind."""
     steps: list[StepRow] = field(default_factory=list[StepRow])
+    neighbours: list[NeighbourRow] = field(default_factory=list[NeighbourRow])
+    error_events: list[ErrorEvent] = field(default_factory=list[ErrorEvent])
+    """Until `error_events.settle` makes of each a row of `request_failures`, or skips it."""
     pages: int = 0
     shows_record: bool = False
     """Whether there is a record, be it one that is rejected."""
+    closed: int = 0
+    """The number of records that what is around them does not time, such as those in a list."""
     _skipped_items: int = 0
     _packs: dict[str, "_Pack"] = field(default_factory=dict[str, "_Pack"])
 
     @property
     def items(self) -> int:
         """The number of places in its input that the block took so far."""
-        return len(self.records) + self.rejected + len(self.steps) + self._skipped_items
+        others = len(self.steps) + len(self.neighbours) + len(self.error_events)
+        return len(self.records) + self.rejected + others + self._skipped_items
+
+    @property
+    def holds_values(self) -> bool:
+        """Whether there is anything in it that is stored."""
+        return bool(self.records or self.steps or self.neighbours or self.error_events)
+
+    @property
+    def holds_data(self) -> bool:
+        """Whether there is anything else in it than rejects."""
+        return self.holds_values or bool(self.skipped)
+
+    def close(self) -> None:
+        """Say that objects around the records so far do not time them."""
+        self.closed = len(self.records)
 
     def skip(self, kind: str) -> None:
         """Count an object of a kind that is not stored."""
@@ -71,8 +115,11 @@ class LenientResult:
     def add(self, other: "LenientResult") -> None:
         """Add the contents of a part of the block, whose positions are within that part."""
         before = self.items
+        self.closed = len(self.records) + other.closed if other.closed else self.closed
         self.records += [one._replace(position=one.position + before) for one in other.records]
         self.steps += [one._replace(position=one.position + before) for one in other.steps]
+        self.neighbours += [one._replace(position=one.position + before) for one in other.neighbours]
+        self.error_events += [one._replace(position=one.position + before) for one in other.error_events]
         for one in other.all_rejects():
             last = one.last_position if one.items == 1 else one.last_position + before
             self.reject(one._replace(position=one.position + before, last_position=last))
@@ -116,10 +163,13 @@ class BlockCounts(NamedTuple):
     observations: int
     rejected: int
     items: int
-    """Records, steps, rejected and skipped items: the number of places in its input that the block took."""
+    """Records, steps, rows of neighbours, rejected and skipped items: the number of places in its input that the block
+    took."""
     steps: int = 0
     skipped: Counter[str] | None = None
     """Objects that are no records, by kind; None where there are none, or nobody has counted them."""
+    neighbours: int = 0
+    """Rows of the tables beside runs."""
 
 
 @dataclass(slots=True)
@@ -133,5 +183,6 @@ class Decoded:
     """Objects that are no records, by kind."""
     pages: int = 0
     steps: list[StepRow] = field(default_factory=list[StepRow])
+    neighbours: list[NeighbourRow] = field(default_factory=list[NeighbourRow])
     counts: list[BlockCounts] = field(default_factory=list[BlockCounts])
     """Of each block."""

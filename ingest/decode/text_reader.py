@@ -6,23 +6,17 @@ from dataclasses import replace
 
 import msgspec
 
-from runmart.ingest.decode.accounted_text import AccountedText
+from runmart.ingest.decode import envelopes
 from runmart.ingest.decode.context import NO_EVENT, Context, Event
+from runmart.ingest.decode.neighbour_reader import ERROR, NeighbourReader
 from runmart.ingest.decode.result import LenientRecord, LenientResult
 from runmart.ingest.decode.steps import step
 from runmart.ingest.decode.wrappings import RunFinder, is_data, spoilt_list, where_mentioned
 from runmart.ingest.parse import reasons
 from runmart.ingest.parse.classify import MAY_HOLD_RUN, UNKNOWN, may_hold_texts
 from runmart.ingest.parse.formats import Item, format_named
-from runmart.ingest.parse.json_object import UnfitError, object_members
-from runmart.ingest.parse.json_scanner import (
-    SPACE,
-    elements,
-    is_whole,
-    list_of_page,
-    skip_separator,
-    value_end,
-)
+from runmart.ingest.parse.json_object import Members, UnfitError, object_members
+from runmart.ingest.parse.json_scanner import SPACE, elements, is_whole, list_of_page, skip_separator, value_end
 from runmart.ingest.parse.pieces import OpenList, Piece, PieceScanner
 from runmart.models.depth import MAX_DEPTH
 from runmart.models.record_spec import RecordSpec
@@ -32,15 +26,12 @@ from runmart.models.wrappings import text_of
 MAX_TEXTS = 4
 """Levels of texts within texts that are read."""
 
-WEBHOOK = "webhook"
-"""What an event is called that refers to a record by its id."""
-
 _DONE = b"[DONE]"
 _BEGUN = re.compile(rb'"id"\s*:\s*"run_|"object"\s*:\s*"thread\.run"')
 """What a damaged run has."""
 
 
-class TextReader(AccountedText):
+class TextReader(NeighbourReader):
     """Decodes one text, and adds what it holds to a result."""
 
     def __init__(
@@ -191,6 +182,7 @@ class TextReader(AccountedText):
         self._ledger.claim(start, list_start)
         for index, (begin, stop) in enumerate(elements(self._data, list_start - 1, list_end)):
             self._value(begin, stop, f"{path}[{index}]")
+        self._result.close()
         self._ledger.claim(list_end - 1, end)
         self.frame(OpenList(path, self._data[start:list_start], line), self._data[list_end - 1 : end], None)
 
@@ -230,13 +222,15 @@ class TextReader(AccountedText):
         found, event = object_members(text), self._event
         name = bytes(found.get("event", found.get("type", b"")))
         if kind == UNKNOWN and "data" in found and name[:1] == b'"':
-            self._event_object(start, end, path, text_of(name) or "")
+            self._event_object(start, end, path, text_of(name) or "", found)
             return
         reads_texts = may_hold_texts(kind) and (event.spec is not None or may_hold_texts(event.name))
         holds_run = any(
             self._finder.holds_run(bytes(one), reads_texts=reads_texts or is_data(member))
             for member, one in found.items()
         )
+        if not holds_run and self._take_neighbour(start, end, path, kind, found, event=event):
+            return
         if not holds_run and (reads_texts or kind == UNKNOWN):
             self._check_speaks_of_none(text, path, reads_texts=reads_texts)
             if reason := spoilt_list(found, is_page=kind in {"list", "page"}):
@@ -261,12 +255,11 @@ class TextReader(AccountedText):
         if reads_texts and (reason := where_mentioned(text, path)):
             raise UnfitError(reason)
 
-    def _event_object(self, start: int, end: int, path: str, name: str) -> None:
-        """An object such as `{"event": "thread.run.created", "data": {…}}`; one that refers to a record is skipped."""
+    def _event_object(self, start: int, end: int, path: str, name: str, found: Members) -> None:
+        """An object such as `{"event": "thread.run.created", "data": {…}}`, or one that refers to a record."""
         spec = self._context.classifier.spec_of_event(name)
         if spec and spec.event_member and not self._finder.holds_run(self._data[start:end], reads_texts=True):
-            self._result.skip(WEBHOOK)
-            self._ledger.claim(start, end)
+            self._reference(start, end, found)
             return
         for member in self._members(start, end):
             if member.name == "data":
@@ -284,9 +277,11 @@ class TextReader(AccountedText):
 
     def _wrapping(self, start: int, end: int, path: str, *, reads_texts: bool, reads_data: bool = False) -> None:
         """Take the runs in the members of an object, at any depth; the object itself is counted already."""
+        first = len(self._result.records)
         for member in self._members(start, end):
             reads = reads_texts or (reads_data and is_data(member.name))
             self._inner(member.start, member.end, f"{path}.{member.name}", reads_texts=reads)
+        envelopes.put_around(self._result, first, self._data[start:end])
 
     def _inner(self, start: int, end: int, path: str, *, reads_texts: bool) -> None:
         """A value within an object that is no record: take the runs in it."""
@@ -318,6 +313,7 @@ class TextReader(AccountedText):
                 self._object(begin, stop, f"{path}[{index}]")
             else:
                 self._inner(begin, stop, f"{path}[{index}]", reads_texts=reads_texts)
+        self._result.close()
 
     # texts within the text
 
@@ -349,7 +345,7 @@ class TextReader(AccountedText):
         if self._level >= MAX_TEXTS or inner.lstrip(SPACE)[:1] not in {b"{", b"[", b'"'}:
             return False
         found = self._trial(inner, self._lines.line(start), path, self._event)
-        if not (found.records or found.steps or found.skipped):
+        if not found.holds_data:
             return False
         self._ledger.claim(start, end)
         self._result.add(found)
@@ -364,7 +360,7 @@ class TextReader(AccountedText):
             self._item(item, line + item.line, path)
         found, self._result = self._result, outer
         self._result.shows_record |= found.shows_record
-        if not items or (len(items) > 1 and found.rejected and not (found.records or found.steps)):
+        if not items or (len(items) > 1 and found.rejected and not found.holds_values):
             begin = start + len(text) - len(text.lstrip(SPACE))
             self.reject(begin, start + len(text.rstrip(SPACE)), reasons.not_json(text.strip(SPACE)), path, line)
             return
@@ -376,6 +372,8 @@ class TextReader(AccountedText):
         data, spec = item.data.strip(SPACE), self._context.classifier.spec_of_event(item.event)
         if item.skipped or data == _DONE:
             self._result.skip(item.skipped or item.event or "done")
+        elif item.event == ERROR and data[:1] == b"{" and self._level < MAX_TEXTS and is_whole(data):
+            self._within(data, line, path, Event(ERROR)).read()
         elif not data and spec is not None:
             self._reject_text(b"event: " + item.event.encode(), reasons.NO_DATA, path, line)
         elif item.event and spec is None and is_whole(data) and not (b"{" in data and MAY_HOLD_RUN.search(data)):

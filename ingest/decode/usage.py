@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from runmart.ingest.decode import json_text
+from runmart.ingest.decode.costs import reported_cost
 from runmart.ingest.decode.json_text import Member
 from runmart.ingest.decode.nested import nested
 from runmart.ingest.decode.normalised import normalised
@@ -14,7 +15,7 @@ from runmart.ingest.parse.json_object import UnfitError, json_object, unfit
 from runmart.ingest.parse.repeated_keys import columns_may_repeat_key
 from runmart.models import arrow
 from runmart.models.arrow import Array, compute
-from runmart.models.columns import BIGINT, BINARY, VARCHAR
+from runmart.models.columns import BIGINT, BINARY, DOUBLE, VARCHAR
 from runmart.models.observations import Usages
 from runmart.models.quirks import NOTHING, RENAMED
 from runmart.models.record_columns import RecordColumns
@@ -94,7 +95,8 @@ def _decode_all(runs: Array, found: Array) -> Usages | None:
         [reasoning] = _parts(sent, (_REASONING,), details)
     except (msgspec.DecodeError, UnfitError):
         return None
-    return Usages(runs, sent, cached, written, reasoning, json_text.objects(details, sent.count))
+    none = arrow.nulls(sent.count, DOUBLE)  # a cost is no declared member
+    return Usages(runs, sent, cached, written, reasoning, json_text.objects(details, sent.count), none)
 
 
 def _are_both_sent(sent: RecordColumns, name: str, other: str) -> bool:
@@ -143,18 +145,18 @@ def _is_there(text: bytes) -> bool:
 _Details = tuple[int | None, int | None, int | None, bytes | None]
 
 
-def _decoded(text: bytes) -> tuple[CompletionUsage, *_Details] | None:
-    """The usage of one run; its cached, written and reasoning tokens, and its details."""
+def _decoded(text: bytes) -> tuple[CompletionUsage, *_Details, float | None] | None:
+    """The usage of one run; its cached, written and reasoning tokens, its details, and its cost in US dollars."""
     refuse_deep(text, _DETAILS_LEVEL - 1)
     record, unknown, _ = _decode_one(text)
-    return None if record is None else (record, *_details(record, unknown))
+    return None if record is None else (record, *_details(record, unknown), reported_cost(dict(unknown)))
 
 
 def _decode_each(runs: Sequence[int], sent: Iterable[bytes]) -> Usages:
     """The usage of texts, decoded one by one."""
     decoded = ((run, _decoded(text)) for run, text in zip(runs, sent, strict=True))
     found = [(run, *one) for run, one in decoded if one is not None]
-    kept_runs, records, cached, written, reasoning, details = zip(*found, strict=True) if found else ((),) * 6
+    kept_runs, records, cached, written, reasoning, details, costs = zip(*found, strict=True) if found else ((),) * 7
     usages = RecordColumns(CompletionUsage)
     usages.add(records)
     return Usages(
@@ -164,6 +166,7 @@ def _decode_each(runs: Sequence[int], sent: Iterable[bytes]) -> Usages:
         arrow.array(written, BIGINT),
         arrow.array(reasoning, BIGINT),
         arrow.array(details, VARCHAR),
+        arrow.array(costs, DOUBLE),
     )
 
 

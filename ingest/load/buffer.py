@@ -31,6 +31,7 @@ class ReadInput(NamedTuple):
     steps: int = 0
     skipped: Counter[str] | None = None
     """What was skipped in it, by kind."""
+    neighbours: int = 0
 
     @property
     def stored(self) -> tuple[str, int, str, int, int, int]:
@@ -41,7 +42,7 @@ class ReadInput(NamedTuple):
     def holds_nothing_else(self) -> bool:
         """Whether there is nothing in it but what was skipped, and that is no response that reports an error."""
         is_error = self.skipped is not None and self.skipped.keys() == {API_ERROR}
-        return not (self.observations or self.rejected or self.steps or is_error)
+        return not (self.observations or self.rejected or self.steps or self.neighbours or is_error)
 
 
 @dataclass(slots=True)
@@ -50,10 +51,12 @@ class Buffer:
 
     batches: list[Batches] = field(default_factory=list[Batches])
     steps: "list[pa.RecordBatch]" = field(default_factory=list["pa.RecordBatch"])
+    neighbours: "dict[str, list[pa.RecordBatch]]" = field(default_factory=dict[str, "list[pa.RecordBatch]"])
+    """Rows of the tables beside runs."""
     observations: int = 0
     """Runs in `batches`."""
     bytes: int = 0
-    """Memory that `batches` and `steps` hold."""
+    """Memory that `batches`, `steps` and `neighbours` hold."""
     rejects: list[tuple[str, Reject]] = field(default_factory=list[tuple[str, Reject]])
     """Each with the address of its input."""
     rejected_bytes: int = 0
@@ -72,6 +75,9 @@ class Buffer:
         if converted.steps is not None:
             self.steps.append(shift_row_positions(converted.steps, before, POSITION))
             self.bytes += converted.steps.nbytes
+        for name, rows in converted.neighbours.items():
+            self.neighbours.setdefault(name, []).append(shift_row_positions(rows, before, POSITION))
+            self.bytes += rows.nbytes
         self.observations += sum(counts.observations for counts in converted.counts) - converted.pruned
 
     def add_rejects(self, rejects: Iterable[tuple[str, Reject]]) -> None:
@@ -82,4 +88,4 @@ class Buffer:
 
     def clear_observations(self) -> None:
         """Forget the observations, which were merged."""
-        self.batches, self.steps, self.observations, self.bytes = [], [], 0, 0
+        self.batches, self.steps, self.neighbours, self.observations, self.bytes = [], [], {}, 0, 0

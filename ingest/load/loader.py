@@ -90,6 +90,7 @@ class Load:
         totals.rejected += sum(counts.rejected for counts in converted.counts)
         totals.skipped.update(converted.skipped)
         totals.steps += converted.steps.num_rows if converted.steps is not None else 0
+        totals.add_neighbours(converted.neighbours)
         totals.pruned += converted.pruned
         if self._buffer.observations >= min(MERGE_OBSERVATIONS, BATCH_OBSERVATIONS) or (
             self._buffer.bytes >= MERGE_BYTES
@@ -159,7 +160,8 @@ class Load:
 
     def _merge(self, totals: Totals) -> None:
         """Merge the buffered observations, and count what that did."""
-        totals.add_merged(self._transaction.merge(self._buffer.batches, self._buffer.steps))
+        buffer = self._buffer
+        totals.add_merged(self._transaction.merge(buffer.batches, buffer.steps, buffer.neighbours))
 
     def _write(self, state: str) -> Totals:
         """Write a batch within the open transaction. The totals after it: a failure leaves the buffer and totals."""

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from runmart.ingest.load.precedence import CREATED_AT, KEEPS_EARLIEST, LATEST, LATEST_STEP, RANK, fields_of_run
+from runmart.ingest.load.precedence import CREATED_AT, KEEPS_EARLIEST, LATEST, RANK, fields_of_run
 from runmart.models.batches import OBSERVATION, Batches, shift
 from runmart.models.columns import BIGINT, JSON, VARCHAR, Column, Table
 from runmart.models.observations import RUN_CREATED_AT
 from runmart.models.tables.all import TABLES
 from runmart.models.tables.runs import RUNS
-from runmart.models.tables.steps import STEPS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -243,29 +242,3 @@ def _contents(prefix: str, observation: str, of_runs: str, of_others: str) -> st
             select run_id, {OBSERVATION}, bit_xor(digest) as content, sum(fields) as fields
             from ({parts}) as parts
             group by run_id, {OBSERVATION}"""
-
-
-_STEP_COLUMNS = ", ".join(column.name for column in STEPS.columns)
-
-
-def merge_steps(connection: "DuckDBPyConnection", batches: Sequence[pa.RecordBatch]) -> None:
-    """Merge steps, within the caller's transaction."""
-    connection.register("incoming_steps", pa.Table.from_batches(batches))
-    try:
-        connection.execute(f"""
-            create or replace temp table latest_steps as
-            with candidates as (
-                select {_STEP_COLUMNS}, cast(null as bigint) as row_id from incoming_steps
-                union all
-                select {_STEP_COLUMNS}, rowid as row_id from main.steps
-                where step_id in (select step_id from incoming_steps)
-            ),
-            ranked as (
-                select *, row_number() over (partition by step_id order by {LATEST_STEP}, row_id nulls last) as place
-                from candidates
-            )
-            select {_STEP_COLUMNS} from ranked where place = 1 and row_id is null""")
-        connection.execute("delete from main.steps where step_id in (select step_id from latest_steps)")
-        connection.execute(f"insert into main.steps ({_STEP_COLUMNS}) select {_STEP_COLUMNS} from latest_steps")
-    finally:
-        connection.unregister("incoming_steps")

@@ -23,14 +23,15 @@ These fields are not counted:
 * `id` and `status`, which every record has.
 
 Servers stamp a response anew with each event of it, and some with the time of its answer. So `created_at` of responses
-takes no part in the order; what is stored is the earliest of all observations.
+takes no part in the order; what is stored is the earliest of all observations. The same goes for chat completions and
+for requests in a proxy's log, which have the id of the provider's answer: all of them may be observations of one row.
 """
 
 from typing import Any
 
 from runmart.ingest.sql_text import quoted
 from runmart.models.columns import JSON, VARCHAR, Column, Table
-from runmart.models.record_specs import RESPONSE
+from runmart.models.record_specs import CHAT_COMPLETION, LITELLM_REQUEST, RESPONSE
 from runmart.models.records import RunFields, RunStepRecord
 from runmart.models.statuses import LIFECYCLE_INSTANTS, STEP_INSTANTS, TERMINAL_STATUSES, TERMINAL_STEP_STATUSES
 from runmart.models.tables.errors import ERRORS
@@ -57,7 +58,9 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 _ROWS: dict[str, tuple[str, ...]] = {USAGE.name: (*_TOKENS, "details"), ERRORS.name: ("code", "message")}
 """Tables that have a row for a field of a run, and the columns of it that are counted."""
 
-KEEPS_EARLIEST = f"coalesce(object = {quoted(RESPONSE.object)}, false)"
+_OF_ONE_REQUEST = ", ".join(quoted(spec.object) for spec in (RESPONSE, CHAT_COMPLETION, LITELLM_REQUEST))
+
+KEEPS_EARLIEST = f"coalesce(object in ({_OF_ONE_REQUEST}), false)"
 """SQL over `runs`: whether the earliest `created_at` of all observations is stored."""
 
 CREATED_AT = f"case when not {KEEPS_EARLIEST} then created_at end"
@@ -125,3 +128,9 @@ LATEST_STEP = f"""
     observed_position desc,
     md5(cast(json_array({_STEP_CONTENT}) as varchar)) desc"""
 """The same for a step, over `steps`."""
+
+
+def latest_neighbour(table: Table[Any]) -> str:
+    """The order of the observations of a row of a table beside runs: what they tell has no state that could go on."""
+    content = ", ".join(column.name for column in table.columns if column.name != "load_id")
+    return f"observed_at desc, observed_position desc, md5(cast(json_array({content}) as varchar)) desc"

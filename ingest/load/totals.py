@@ -2,8 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from runmart.ingest.load.merge import Counts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
 
 SHOWN_INPUTS = 3
 """Inputs without runs that are named."""
@@ -25,6 +31,9 @@ class Totals:
     """Items that are no runs, by kind."""
     steps: int = 0
     pruned: int = 0
+    request_failures: int = 0
+    webhook_events: int = 0
+    organization_usage: int = 0
     inputs_without_runs: int = 0
     """Inputs that held nothing but what was skipped; no column, as the next one."""
     without_runs: list[tuple[str, Counter[str]]] = field(default_factory=list[tuple[str, Counter[str]]])
@@ -35,6 +44,11 @@ class Totals:
         self.inputs_without_runs += 1
         if len(self.without_runs) < SHOWN_INPUTS:
             self.without_runs.append((address, skipped))
+
+    def add_neighbours(self, found: "Mapping[str, pa.RecordBatch]") -> None:
+        """Count rows of the tables beside runs."""
+        for name, rows in found.items():
+            setattr(self, name, getattr(self, name) + rows.num_rows)
 
     def add_merged(self, counts: Counts) -> None:
         """Add what a merge did to the runs."""

@@ -3,7 +3,7 @@
 Where others write to the warehouse, too (a DuckLake), a transaction needs the write lock; all use of it is here.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 
 from runmart.ingest.errors import RunmartError
-from runmart.ingest.load.merge import Counts, Merger, merge_steps
+from runmart.ingest.load.latest import merge_neighbours, merge_steps
+from runmart.ingest.load.merge import Counts, Merger
 from runmart.ingest.warehouse.writer import Lease, Writer
 from runmart.models.batches import Batches
 
@@ -36,8 +37,13 @@ class Transaction:
         self._writer = writer
         self._is_open = False
 
-    def merge(self, batches: Sequence[Batches], steps: "Sequence[pa.RecordBatch]") -> Counts:
-        """Merge observations of runs and steps; what it did to the runs.
+    def merge(
+        self,
+        batches: Sequence[Batches],
+        steps: "Sequence[pa.RecordBatch]",
+        neighbours: "Mapping[str, Sequence[pa.RecordBatch]]",
+    ) -> Counts:
+        """Merge observations of runs and steps, and rows beside runs; what it did to the runs.
 
         Raises:
             duckdb.Error: The warehouse fails; the transaction is rolled back.
@@ -46,6 +52,8 @@ class Transaction:
             counts = self._merger.merge(batches) if batches else Counts(0, 0, 0)
             if steps:
                 merge_steps(self.connection, steps)
+            if neighbours:
+                merge_neighbours(self.connection, neighbours)
         self.merged += sum(counts)
         self.found += counts.updated_runs + counts.unchanged
         return counts

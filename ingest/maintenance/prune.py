@@ -8,6 +8,7 @@ from runmart.ingest.transform.admission import DROP_ALL, JSONS, TEXTS, redacted
 from runmart.ingest.transform.redact_reasons import path_without_names, reason_without_content
 from runmart.ingest.warehouse.backfill import sum_up_tools
 from runmart.models.tables.all import ALL_TABLES
+from runmart.models.tables.neighbours import REQUEST_FAILURES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -20,7 +21,9 @@ _OLD = "coalesce(created_at, observed_at) < make_timestamptz({cut})"
 _OF_OLD = "run_id in (select run_id from old_runs)"
 _UNUSED_LOADS = """
     state <> 'running' and coalesce(finished_at, started_at) < make_timestamptz({cut}) and load_id not in (
-    select load_id from main.runs union select load_id from main.steps union select load_id from runmart.rejects
+    select load_id from main.runs union select load_id from main.steps union select load_id from main.request_failures
+    union select load_id from main.webhook_events union select load_id from main.organization_usage
+    union select load_id from runmart.rejects
     union select load_id from runmart.inputs union select load_id from runmart.content_rules)"""
 
 _DELETED: dict[str, str] = {
@@ -28,6 +31,8 @@ _DELETED: dict[str, str] = {
     "main.tools": _OF_OLD,
     "main.errors": _OF_OLD,
     "main.steps": f"{_OF_OLD} or {_OLD}",
+    "main.request_failures": f"{_OF_OLD} or coalesce(occurred_at, observed_at) < make_timestamptz({{cut}})",
+    "main.webhook_events": f"{_OF_OLD} or {_OLD}",
     "main.runs": _OF_OLD,
     "runmart.given_up_runs": _OF_OLD,
     "runmart.unread_steps": _OF_OLD,
@@ -121,7 +126,7 @@ def _delete_old(connection: "DuckDBPyConnection", older_than: int) -> Pruned:
 def _redact_old(connection: "DuckDBPyConnection", older_than: int) -> Pruned:
     _find(connection, older_than)
     [(runs,)] = connection.execute("select count(*) from old_runs").fetchall()
-    for table in ALL_TABLES:
+    for table in (*ALL_TABLES, REQUEST_FAILURES):
         _redact_in(connection, table.name, _old(_DELETED.get(f"main.{table.name}", _OF_OLD), older_than))
     sum_up_tools(connection, _OF_OLD)
     old_rejects = _old("observed_at < make_timestamptz({cut})", older_than)

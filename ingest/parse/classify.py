@@ -7,6 +7,8 @@ A run is an object that says `thread.run`; or that says nothing, or a server's o
 * an id that begins `run_`;
 * or an id and a status of runs, and no member that runs do not have.
 
+Records of other kinds say what they are, or have the members of a spec's `shown_by`.
+
 An object that refers to a run (`run_id`), or has a `role` or `step_details`, is no run but a part of one; one with an
 object in it that says `thread.run` is around one. Both hold unless it says `thread.run` itself, or its id begins
 `run_`. Names count in any spelling (see `quirks.field_of`).
@@ -47,6 +49,9 @@ _ITEM_TYPES = re.compile(
 )
 _SHOWN_BY_VALUE = ("assistant_id", "agent_id", "started_at", "expires_at", "thread_id")
 _PARTS_OF_RUNS = frozenset({"runid", "role", "stepdetails"})
+_AROUND_ANSWERS = frozenset({"statuscode", "body", "response"})
+"""Members of what collectors write around an answer, beside instants that have the names of a run's."""
+
 _NOT_LETTERS = re.compile(r"[\W_]")
 _LIKE_RUN = re.compile(r"thread\.runs?(?:\.v\d+)?")
 _LONGEST_NAME = 100
@@ -54,8 +59,11 @@ _LONGEST_NAME = 100
 MENTION = re.compile(rb"""thread\.run\\*"|"id\\*"\s*:\s*\{\s*\\*"S\\*"\s*:\s*\\*"run_""")
 """`thread.run` at the end of a text, or of one within it; or the id of a run as DynamoDB writes it."""
 
+_AROUND = re.compile(MENTION.pattern + rb'|\\*"object\\*"\s*:\s*\\*"response\\*"')
+"""What the same says of a record of any kind."""
+
 MAY_HOLD_RUN = re.compile(
-    rb"thread.run|\"run_|status|(?:assistant|agent|thread).?id|required.?action|(?:started|expires).?at|\\u00",
+    rb"thread.run|\"run_|status|chat\.completion|call_type|(?:assistant|agent|thread).?id|required.?action|(?:started|expires).?at|\\u00",
     re.IGNORECASE,
 )
 """What each text matches in which there is a run."""
@@ -79,6 +87,7 @@ class Classifier:
     def __init__(self, specs: Sequence[RecordSpec] = SPECS) -> None:
         self._specs = specs
         self._spec_by_object = {spec.object: spec for spec in specs}
+        self._shown = [spec for spec in specs if spec.shown_by]
         self._spec_by_json = {msgspec.json.encode(spec.object): spec for spec in specs}
 
     def spec_of_event(self, name: str) -> RecordSpec | None:
@@ -110,9 +119,19 @@ class Classifier:
             return name[:_LONGEST_NAME]
         if expected is not None and not name and named.keys() & {"id", "status"}:
             return expected
+        if not name and (shown := self._shown_by(members)) is not None:
+            return shown
         if not _is_error(named) and _shows_run(named):
             return self._specs[0]
         return _kind_of_other(named, name)
+
+    def _shown_by(self, members: Mapping[str, Any]) -> RecordSpec | None:
+        """The kind of which an object that does not say what it is has the members."""
+        for spec in self._shown:
+            has_members = spec.shown_by <= members.keys() and "id" not in members
+            if has_members and ("status" not in spec.shown_by or _text(members["status"]) in spec.statuses):
+                return spec
+        return None
 
     def is_record(self, members: Members) -> bool:
         """Whether members say that they are a record's or a step's, or show a record that has an id and a status."""
@@ -120,7 +139,9 @@ class Classifier:
         if _text(named.get("object")) in {*self._spec_by_object, STEP_OBJECT}:
             return True
         is_whole = all(_text(named.get(one)) for one in ("id", "status"))
-        return is_whole and isinstance(self.kind_of_members(members), RecordSpec)
+        return (is_whole or any(spec.shown_by <= members.keys() for spec in self._shown)) and isinstance(
+            self.kind_of_members(members), RecordSpec
+        )
 
     def are_records(self, records: Sequence[Any], spec: RecordSpec) -> bool:
         """Whether records that were decoded as of a kind are of that kind."""
@@ -165,9 +186,12 @@ def _shows_run(named: Mapping[str, Any]) -> bool:
     name = _text(named.get("id"))
     if name.startswith("run_"):
         return True
-    if any(MENTION.search(bytes(value)) for one, value in named.items() if not field_of(one)):
+    if any(_AROUND.search(bytes(value)) for one, value in named.items() if not field_of(one)):
         return False  # it is around a run
-    parts = {one: value for one, value in named.items() if _NOT_LETTERS.sub("", one).lower() in _PARTS_OF_RUNS}
+    letters = {one: _NOT_LETTERS.sub("", one).lower() for one in named}
+    if "status" not in named and not _AROUND_ANSWERS.isdisjoint(letters.values()):
+        return False
+    parts = {one: value for one, value in named.items() if letters[one] in _PARTS_OF_RUNS}
     if any(bytes(value) != bytes(named.get("id", b"")) and not _is_null(value) for value in parts.values()):
         return False
     if "required_action" in named or not all(_is_null(named.get(one)) for one in _SHOWN_BY_VALUE):

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from runmart.models.record_spec import RecordSpec
 from runmart.models.record_specs import RUN
@@ -21,6 +21,7 @@ MAX_ADOPTED = 64
 _PLAIN = re.compile(r"[\w .\-/@$]+\Z")
 """Names that need no escape in JSON, and hold no colon: see `repeated_keys`."""
 
+_INDEX = re.compile(r"\[\d+\]")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.+?)`(?: - at `(\$[^`]*)`)?\Z", re.DOTALL)
 
 
@@ -40,6 +41,7 @@ class RecordTypes:
         self.pages: msgspec.json.Decoder[Any] = msgspec.json.Decoder(page)
         self.arrays: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[self.record])
         self.records: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self.record)
+        self.batch_lines: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_batch_line(self.record))
 
     @property
     def adopted(self) -> list[tuple[str, str]]:
@@ -51,10 +53,16 @@ class RecordTypes:
         """The attributes of the adopted fields of a page."""
         return list(self._page_fields.values())
 
-    def adopt(self, error: msgspec.ValidationError, *, in_page: bool) -> bool:
-        """Adopt the unknown field that `error` reports. Returns False when it reports none, or one too many."""
+    def adopt(self, error: msgspec.ValidationError, *, in_page: bool, within: str | None = None) -> bool:
+        """Adopt the unknown field that `error` reports. Returns False when it reports none, or one too many.
+
+        Args:
+            error: What the decoder reports.
+            in_page: Whether a page was decoded.
+            within: The JSON path of the record, without indices, where it has to be in another object.
+        """
         match = _UNKNOWN.match(str(error))
-        if match is None:
+        if match is None or (within is not None and _INDEX.sub("[]", match[2] or "$") != within):
             return False
         fields = self._page_fields if in_page and (match[2] or "$") == "$" else self._record_fields
         name = match[1]
@@ -67,6 +75,14 @@ class RecordTypes:
         fields[name] = f"extra_{len(fields)}"
         self._build()
         return True
+
+
+def _batch_line(record: type[Struct]) -> type[Struct]:
+    """A line of a batch's output with a record as the body of its response."""
+    body = [("body", record), ("status_code", Raw, ABSENT), ("request_id", Raw, ABSENT)]
+    response = msgspec.defstruct("BatchResponse", body, forbid_unknown_fields=True, omit_defaults=True, gc=False)
+    line = [("custom_id", Raw), ("response", response), ("id", Raw, ABSENT), ("error", None | UnsetType, UNSET)]
+    return msgspec.defstruct("BatchLine", line, forbid_unknown_fields=True, omit_defaults=True, gc=False)
 
 
 def _extended(record: type[Struct], fields: dict[str, str], **types: Any) -> type[Struct]:

@@ -166,7 +166,7 @@ class Client:
             PullError: The key is refused, all is refused, or the server is down or cannot be reached.
         """
         given = parameters or {}
-        url = httpx2.URL(address, params={**self._server.parameters, **given})
+        url = httpx2.URL(address, params={**self._server.parameters(address), **given})
         is_telling = address != self._server.threads and not {"after", "before"} & given.keys()  # a cursor may be gone
         try:
             response = await self._retried(url)
@@ -229,7 +229,7 @@ class Client:
         if status == HTTPStatus.OK:
             self.counters.bytes += len(body)
             return Response(str(asked), self._without_secrets(body), time.time_ns() // 1000, sent(headers))
-        raise self._error(url, status, headers, body)
+        raise self._error(url, asked.params.get("api-version"), status, headers, body)
 
     async def _send(self, url: httpx2.URL) -> tuple[int, Mapping[str, str], bytes]:
         self.counters.requests += 1
@@ -257,8 +257,10 @@ class Client:
             return PullError(why.sentence)
         return _TransientError(why.sentence, is_dropped=why.is_dropped)
 
-    def _error(self, url: httpx2.URL, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
-        """The error for a status other than 200."""
+    def _error(
+        self, url: httpx2.URL, version: str | None, status: int, headers: Mapping[str, str], body: bytes
+    ) -> Exception:
+        """The error for a status other than 200; `version` is the API version that was sent."""
         words = server_words(body, self._secrets())
         if status in _TRANSIENT:
             pause = retry_after(headers)
@@ -269,7 +271,7 @@ class Client:
             return _TransientError(f"status {status}{said(words)}", status, pause)
         if wants_tls(str(url), body):
             return PullError(f"{url.host} wants TLS at this port: --base-url must begin with https://")
-        return refusal(status, words, self._server, self._key.setting if self._key else None)
+        return refusal(status, words, self._server, self._key.setting if self._key else None, version)
 
     def _secrets(self) -> set[str]:
         """What must not be shown, whoever says it."""

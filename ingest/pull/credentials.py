@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlsplit
 
 import httpx2
@@ -17,13 +17,17 @@ from runmart.ingest.errors import SettingsError
 from runmart.ingest.pull.errors import PullError
 
 if TYPE_CHECKING:
-    from runmart.ingest.pull.providers import Server
+    from runmart.ingest.pull.providers import KeyHeader, Server
 
 COMMAND_SECONDS = 60.0
 """How long a command may take to print a key."""
 
 _RENEWED_SECONDS = 300.0
 """A token is renewed this long before it expires; a key from a file or a command is read again after this long."""
+
+
+_WEB_TOKEN = "eyJ"  # noqa: S105 - the Base64 of `{"`
+"""How a JSON Web Token begins, as those of Entra do."""
 
 
 class _Token(Protocol):
@@ -153,9 +157,7 @@ class KeyAuth(httpx2.Auth):
 
     def __init__(self, key: Key, server: "Server") -> None:
         self._key = key
-        self._header: Literal["authorization", "api-key"] = (
-            "authorization" if key.setting.startswith("Entra") else server.profile.key_header
-        )
+        self._header: KeyHeader = "authorization" if key.setting.startswith("Entra") else server.profile.key_header
         self._origin = origin(server.base_url)
         self._lock = asyncio.Lock()
 
@@ -175,7 +177,10 @@ class KeyAuth(httpx2.Auth):
             value = self._key.value() if self._key.is_current else await asyncio.to_thread(self._key.value)
             if value == instead_of:
                 value = await asyncio.to_thread(self._key.value, renew=True)
-        request.headers[self._header] = f"Bearer {value}" if self._header == "authorization" else value
+        header = self._header
+        if header == "either":
+            header = "authorization" if value.startswith(_WEB_TOKEN) else "api-key"
+        request.headers[header] = f"Bearer {value}" if header == "authorization" else value
         return value
 
 

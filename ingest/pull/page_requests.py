@@ -1,11 +1,11 @@
-"""Requests for pages: of threads, runs and steps, and of single runs. Malformed responses are requested again."""
+"""Requests for pages of threads, runs, records and steps, and for single ones; what is malformed is requested again."""
 
 from collections.abc import Callable, Mapping
 
 import tenacity
 
 from runmart.ingest.decode.decoder import Decoder
-from runmart.ingest.pull import responses
+from runmart.ingest.pull import names, responses
 from runmart.ingest.pull.client import Client, Patience, Response
 from runmart.ingest.pull.pagination import Query
 from runmart.ingest.pull.providers import Server
@@ -29,15 +29,16 @@ class PageRequests:
         return await self._get(self._server.threads, query.parameters, responses.thread_page)
 
     async def runs(self, thread_id: str, query: Query) -> Page:
-        """A page of a thread's runs."""
-        return await self._get(self._server.runs(thread_id), query.parameters, self._page)
+        """A page of a thread's runs, or of a list by its name."""
+        parameters = {**names.filters_of(thread_id), **query.parameters}
+        return await self._get(self._server.runs(thread_id), parameters, self._page)
 
     async def steps(self, thread_id: str, run_id: str, query: Query) -> Page:
         """A page of a run's steps."""
         return await self._get(self._server.steps(thread_id, run_id), query.parameters, self._page)
 
     async def run(self, thread_id: str, run_id: str) -> Page:
-        """A single run, as a page of one item."""
+        """A single run or record, as a page of one item."""
         address = self._server.run(thread_id, run_id)
         return await self._get(address, {}, lambda response: responses.single(response, self._decoder))
 

@@ -73,6 +73,12 @@ class Manners(msgspec.Struct, omit_defaults=True):
     """Whether it has said of a page that more follow: only then is it believed where it says that none do."""
     shown: float = 0.0
     """By how many seconds, up to the overlap, a list's first item was newer than a later one, as was requested."""
+    lists: dict[str, "Manners"] = {}
+    """How it pages lists of the whole server, by their paths."""
+
+    def of(self, path: str | None) -> "Manners":
+        """How it pages the list at a path; for None, all others."""
+        return self if path is None else self.lists.setdefault(path, Manners())
 
     def note(self, page: Page) -> None:
         """Learn from a page."""

@@ -1,4 +1,4 @@
-"""Provider profiles: paths, headers and API versions of the threads/runs API, per vendor."""
+"""Provider profiles: paths, headers and API versions of the APIs with runs and responses, per vendor."""
 
 import re
 from collections.abc import Mapping
@@ -8,10 +8,14 @@ from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from runmart.ingest.errors import SettingsError
+from runmart.ingest.pull import names
 from runmart.ingest.pull.errors import GoneError
 from runmart.ingest.pull.ids import fault, shown
 
-ProfileName = Literal["openai", "azure-openai", "azure-foundry", "compatible"]
+ProfileName = Literal["openai", "azure-openai", "azure-foundry", "foundry-v2", "llama-stack", "ogx", "compatible"]
+
+KeyHeader = Literal["authorization", "api-key", "either"]
+"""The header of the key; either: `authorization` for a token, `api-key` for a key."""
 
 PAGE_SIZE = 100
 """Items per page: the most that the API allows."""
@@ -19,6 +23,7 @@ PAGE_SIZE = 100
 UNVERSIONED = "v1"
 """The version that stands for an API without dated versions."""
 
+_DATED = re.compile(r"[0-9]{4}-")
 _THREAD = "{thread_id}"
 _RUNS_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2}|\{thread_id\})+)+")
 """A path whose segments are neither empty nor `.` or `..`."""
@@ -28,8 +33,9 @@ _RUNS_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|
 class Profile:
     """Paths, headers and API version of one vendor's servers.
 
-    Sources: the API references of OpenAI (Assistants v2), Azure OpenAI (`2024-05-01-preview` and later) and Azure AI
-    Foundry Agents (`2025-05-01`).
+    Sources: the API references of OpenAI (Assistants v2, Responses, Chat Completions), Azure OpenAI
+    (`2024-05-01-preview` and later, v1), Azure AI Foundry Agents (`2025-05-01`) and Microsoft Foundry (v1), and the
+    source of Llama Stack, which is called OGX now.
     """
 
     threads: str
@@ -38,7 +44,7 @@ class Profile:
     """The first part of the path, which a base URL may already end in."""
     unversioned_threads: str | None = None
     """The path of the threads when the API version is `v1`, which is then no query parameter."""
-    key_header: Literal["authorization", "api-key"] = "authorization"
+    key_header: KeyHeader = "authorization"
     key_variable: str | None = None
     """The environment variable that holds the key, by custom."""
     api_version: str | None = None
@@ -48,6 +54,13 @@ class Profile:
     """Whether the server has a list of all threads."""
     token_scope: str | None = None
     """The scope of Entra tokens."""
+    has_threads: bool = True
+    records: str | None = None
+    """The root of responses and stored completions; None where another profile is for them."""
+    dated_records: str | None = None
+    """That root when the API version is a date, which is then a query parameter."""
+    lists_responses: bool = False
+    """Whether the server's list of responses is what a pull without names reads."""
 
     def threads_url(self, base_url: str, api_version: str | None) -> str:
         """The address of the threads on a server."""
@@ -56,6 +69,29 @@ class Profile:
             path = self.unversioned_threads
         return base_url.rstrip("/").removesuffix(self.base_suffix) + path
 
+    def records_url(self, base_url: str, api_version: str | None) -> str:
+        """The root of the addresses of responses and stored completions on a server.
+
+        Raises:
+            SettingsError: The profile is for threads only.
+        """
+        is_dated = api_version is not None and _DATED.match(api_version) is not None
+        path = self.dated_records if is_dated and self.dated_records is not None else self.records
+        if path is None:
+            raise SettingsError("this --profile is for threads only")
+        return _joined(base_url.rstrip("/"), path)
+
+
+def _joined(base: str, path: str) -> str:
+    """A path behind a base URL, which may already end in the beginning of it."""
+    steps = path.split("/")[1:]
+    for count in range(len(steps), 0, -1):
+        if base.endswith(beginning := "/" + "/".join(steps[:count])):
+            return base.removesuffix(beginning) + path
+    return base + path
+
+
+_LLAMA_STACK = Profile("/threads", has_threads=False, records="/v1", lists_responses=True)
 
 PROFILES: Mapping[ProfileName, Profile] = MappingProxyType(
     {
@@ -64,6 +100,7 @@ PROFILES: Mapping[ProfileName, Profile] = MappingProxyType(
             base_suffix="/v1",
             key_variable="OPENAI_API_KEY",
             headers=MappingProxyType({"openai-beta": "assistants=v2"}),
+            records="/v1",
         ),
         "azure-openai": Profile(
             "/openai/threads",
@@ -73,6 +110,8 @@ PROFILES: Mapping[ProfileName, Profile] = MappingProxyType(
             key_variable="AZURE_OPENAI_API_KEY",
             api_version="2024-05-01-preview",
             token_scope="https://cognitiveservices.azure.com/.default",  # noqa: S106 - a scope is no secret
+            records="/openai/v1",
+            dated_records="/openai",
         ),
         "azure-foundry": Profile(
             "/threads",
@@ -81,7 +120,19 @@ PROFILES: Mapping[ProfileName, Profile] = MappingProxyType(
             lists_threads=True,
             token_scope="https://ai.azure.com/.default",  # noqa: S106
         ),
-        "compatible": Profile("/threads", lists_threads=True),
+        "foundry-v2": Profile(
+            "/threads",
+            key_header="either",
+            key_variable="AZURE_AI_TOKEN",
+            token_scope="https://ai.azure.com/.default",  # noqa: S106
+            has_threads=False,
+            records="/openai/v1",
+            dated_records="/openai",
+            lists_responses=True,
+        ),
+        "llama-stack": _LLAMA_STACK,
+        "ogx": _LLAMA_STACK,
+        "compatible": Profile("/threads", lists_threads=True, records=""),
     }
 )
 
@@ -136,19 +187,26 @@ class Server:
         """The address of the threads."""
         return self.profile.threads_url(self.base_url, self.api_version)
 
+    @property
+    def records(self) -> str:
+        """The root of the addresses of responses and stored completions."""
+        return self.profile.records_url(self.base_url, self.api_version)
+
     def runs(self, thread_id: str) -> str:
-        """The address of a thread's runs.
+        """The address of a thread's runs, or of a list by its name.
 
         Raises:
             GoneError: The id can be none.
         """
+        if names.is_record(thread_id):
+            return self.records + names.path_of(thread_id)
         quoted = _step(thread_id)
         if self.runs_path is not None:
             return self.base_url.rstrip("/") + self.runs_path.replace(_THREAD, quoted)
         return f"{self.threads}/{quoted}/runs"
 
     def run(self, thread_id: str, run_id: str) -> str:
-        """The address of a run.
+        """The address of a run, or of a record in a list.
 
         Raises:
             GoneError: The id can be none.
@@ -159,10 +217,13 @@ class Server:
         """The address of a run's steps."""
         return f"{self.run(thread_id, run_id)}/steps"
 
-    @property
-    def parameters(self) -> dict[str, str]:
-        """The query parameters of every request."""
+    def parameters(self, address: str) -> dict[str, str]:
+        """The query parameters of every request to an address."""
         version = self.api_version or self.profile.api_version
+        if self.profile.records is not None and address.startswith(
+            tuple(self.records + path for path in names.OBJECTS)
+        ):
+            version = self.api_version
         return {"api-version": version} if version and version != UNVERSIONED else {}
 
 

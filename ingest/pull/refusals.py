@@ -24,7 +24,9 @@ _MEANINGS: dict[int, str] = {
 }
 
 
-def refusal(status: int, words: str, server: Server, key: str | None) -> PullError | RefusedError:
+def refusal(
+    status: int, words: str, server: Server, key: str | None, sent: str | None = None
+) -> PullError | RefusedError:
     """The error for an answer that another attempt would not change.
 
     Args:
@@ -32,13 +34,13 @@ def refusal(status: int, words: str, server: Server, key: str | None) -> PullErr
         words: What it says, without secrets; "" for nothing.
         server: The server.
         key: The setting of the key; None where there is none.
+        sent: The API version that was sent.
     """
     host = urlsplit(server.base_url).hostname
     if status == HTTPStatus.UNAUTHORIZED:
         what = f"refused the key from {key}" if key else "wants a key: give --api-key-env"
         return PullError(f"401: {host} {what}{said(words)}; check that it belongs to this server and --profile")
     if _VERSION.search(words):
-        sent = server.parameters.get("api-version")
         version = f"the API version {sent}" if sent else "requests without an API version"
         return PullError(f"{status}: {host} does not take {version}{said(words)}; give another with --api-version")
     meaning = _MEANINGS.get(status, "the server does not accept the request")
@@ -66,17 +68,29 @@ def wants_tls(url: str, body: bytes) -> bool:
     return url.startswith("http:") and bool(_WANTS_TLS.search(body[:4096]))
 
 
-def list_refused(error: RefusedError, server: Server) -> RunmartError:
-    """The error for a refused list of threads, without which there is nothing to read."""
+_NAMED = {
+    "threads": "--threads, --threads-sql, --known",
+    "responses": "--response, --responses, --responses-sql",
+}
+"""How to name what a server does not list."""
+
+
+def list_refused(error: RefusedError, server: Server, what: str = "threads") -> RunmartError:
+    """The error for a refused list, without which there is nothing to read.
+
+    Args:
+        error: The refusal.
+        server: The server.
+        what: What is in the list.
+    """
+    named = _NAMED.get(what)
     if error.status in _NO_ADDRESS:
+        advice = f"name them: {named}. If it should list them, check" if named else "check"
         return SettingsError(
-            f"{server.base_url} lists no threads ({error}); name them: --threads, --threads-sql, --known. If it should "
-            "list them, check --base-url, --profile and --api-version"
+            f"{server.base_url} lists no {what} ({error}); {advice} --base-url, --profile and --api-version"
         )
-    return PullError(
-        f"{server.base_url} refuses the list of threads: {error}; check the key and --profile, or name the threads: "
-        "--threads, --threads-sql"
-    )
+    advice = f", or name the {what}: {named}" if named else ""
+    return PullError(f"{server.base_url} refuses the list of {what}: {error}; check the key and --profile{advice}")
 
 
 @dataclass(slots=True)
@@ -131,6 +145,6 @@ class Refusals:
         if status in _NO_ADDRESS:
             return PullError(
                 f"{status}: {host} knows nothing of what was asked for{words}; check --base-url, --profile, "
-                "--runs-path and the ids of the threads"
+                "--runs-path and the ids"
             )
         return PullError(f"{status}: {host} accepts no request{words}; check --base-url, --profile and --api-version")

@@ -31,6 +31,10 @@ class Request:
     """Whether to read the server's list of threads."""
     runs: Sequence[tuple[str, str]] = ()
     """Single runs to read: thread id and run id."""
+    records: Sequence[str] = ()
+    """Lists and single records to read: see `names`."""
+    responses_sql: str | None = None
+    """A DuckDB query whose first column holds ids of responses to read."""
     steps: bool = False
     since: float | None = None
     """Runs created before are not requested; seconds since 1970."""
@@ -54,7 +58,7 @@ class Outcome:
     load_id: int | None = None
     counters: Counters = field(default_factory=Counters)
     threads: int = 0
-    """Threads read, those that failed included."""
+    """Threads, lists and named responses read, those that failed included."""
     threads_in_all: int | None = None
     """Threads to read; None until they are known."""
     runs_found: int = 0
@@ -72,6 +76,10 @@ class Outcome:
     first_failure: str | None = None
     deadline_reached: bool = False
     """Whether the pull was stopped by --deadline before all threads were read."""
+    ended: int = 0
+    """Named responses skipped because they had ended when they were read."""
+    unit: str = "threads"
+    """What is counted as threads: threads, lists, responses."""
     seconds: float = 0.0
 
     @property

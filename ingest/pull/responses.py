@@ -23,12 +23,13 @@ from runmart.models.observations import Origin
 from runmart.models.quirks import microseconds
 from runmart.models.statuses import TERMINAL_STATUSES
 
+_ENDED = TERMINAL_STATUSES[0]
 _LAST_SECOND = 253_402_300_799.0
 """The last second of the year 9999."""
 
 
 class Item(NamedTuple):
-    """The fields of a run, a step or a thread that control a pull."""
+    """The fields of a run, a record of another kind, a step or a thread that control a pull."""
 
     id: str
     status: str | None = None
@@ -161,10 +162,10 @@ def thread_page(response: Response) -> Page:
 
 
 def single(response: Response, decoder: Decoder) -> Page:
-    """A single run, as a page.
+    """A single run or record, as a page.
 
     Raises:
-        MalformedError: It is not a run.
+        MalformedError: It is none.
     """
     found = Page(response, 1, None, response.digest, decoder)
     if not found.items:
@@ -215,7 +216,8 @@ def _item(record: Any) -> Item | None:
     """The item of a record; None where it has no id."""
     if not isinstance(record.id, str):
         return None
-    status = record.status if isinstance(record.status, str) else None
+    status = getattr(record, "status", _ENDED)  # a kind without a status is a record of what has ended
+    status = status if isinstance(status, str) else None
     return Item(record.id, status, _seconds(record.created_at))
 
 

@@ -1,4 +1,4 @@
-"""One pull: selects the threads to read, requests their new runs, and writes the results in batches."""
+"""One pull: selects the threads and lists to read, requests their new runs, and writes the results in batches."""
 
 import asyncio
 import time
@@ -7,9 +7,12 @@ from contextlib import suppress
 from dataclasses import replace
 
 from runmart.ingest.errors import RunmartError
+from runmart.ingest.pull import names
+from runmart.ingest.pull.apis import Apis, unit, updates_of
 from runmart.ingest.pull.archive import Archive
 from runmart.ingest.pull.client import Client
 from runmart.ingest.pull.errors import GoneError, IncompleteError, PullError, RefusedError, ThreadError
+from runmart.ingest.pull.ground import Stored
 from runmart.ingest.pull.listing import Listing, ListState
 from runmart.ingest.pull.page_requests import PageRequests
 from runmart.ingest.pull.pagination import as_text, from_text
@@ -23,7 +26,6 @@ from runmart.ingest.pull.source_state import SourceState
 from runmart.ingest.pull.steps import FailingRuns, StepChanges, StepRequests, StepsToRead, UnreadSteps
 from runmart.ingest.pull.tasks import for_each, to_its_end
 from runmart.ingest.pull.thread_state import GONE, LISTED, PARTIAL, Thread, ThreadUpdate, failed, kept_if_gone
-from runmart.ingest.pull.threads import Api, updates
 
 CHUNK_THREADS = 10_000
 """Number of threads that are taken from the schedule at a time."""
@@ -94,6 +96,7 @@ class _Pull:
         self._runs_manners = from_text(plan.state.runs_manners)
         self._threads_manners = from_text(plan.state.threads_manners)
         self._threads_manners.says_more |= self._runs_manners.says_more
+        self._apis = Apis(request.server, self._pages, self._runs_manners, lambda: plan.pruned)
         self._to_read = StepsToRead()
         self._steps = StepRequests(self._pages, self._to_read, self._keep, self._fail)
         self._failing_steps = FailingRuns()
@@ -114,7 +117,7 @@ class _Pull:
         self._has_lost = False
         """Whether results could not be stored, so that the state of the source, which is behind them, must not be."""
         self._is_over = False
-        self.outcome = Outcome(counters=client.counters)
+        self.outcome = Outcome(counters=client.counters, unit=unit(request))
 
     async def run(self) -> None:
         """Read all threads and store the results; stop at the deadline."""
@@ -132,14 +135,16 @@ class _Pull:
             self._client.check_answered(self._request.deadline_seconds)
             self.outcome.deadline_reached = True
         self.outcome.idle, self.outcome.gone = self._plan.skipped_idle, self._plan.skipped_gone
+        self.outcome.ended = self._plan.skipped_ended
         self._client.refusals.check(is_all=not self.outcome.idle)
         await self._flush()
         self._is_over = True
 
     def state(self) -> SourceState | None:
         """The state of the source at this moment; None where only single runs are read."""
-        selection = self._request.selection
-        if not (selection.ids or selection.sql or selection.known or self._request.list_threads):
+        request, selection = self._request, self._request.selection
+        named = selection.ids or selection.sql or request.records or request.responses_sql
+        if not (named or selection.known or request.list_threads):
             return None
         return SourceState(
             pulled=time.time() if self._is_over and self.outcome.is_complete else self._plan.state.pulled,
@@ -163,15 +168,20 @@ class _Pull:
         self._store.abandon(state, None if self._has_lost else self.state())
 
     def _add_named(self) -> None:
-        """Add the threads that the request names.
+        """Add what the request names.
 
         Raises:
-            SettingsError: A query cannot be run, or gives what is no thread id.
+            SettingsError: A query cannot be run, or gives what is no id.
         """
-        selection = self._request.selection
+        request, selection = self._request, self._request.selection
         self._plan.add(selection.ids)
+        self._plan.add(request.records)
         if selection.sql is not None:
             self._plan.select(selection.sql)
+        if request.responses_sql is not None:
+            self._plan.select(request.responses_sql, "--responses-sql", names.checked_ids)
+        if selection.known or request.responses_sql is not None or any(map(names.is_single, request.records)):
+            self._plan.add_unfinished()
 
     async def _collect_threads(self) -> None:
         """Add the threads that the server lists and those that are known, as far as the request asks for them."""
@@ -234,9 +244,8 @@ class _Pull:
         now = time.time()
         latest, is_changed, met = thread, False, dict[str, bool]()
         try:
-            async for found in updates(
-                thread, self._api(thread.thread_id), now, self._request.since, full=self._request.full
-            ):
+            api = self._apis.of(thread.thread_id, self._stored_of(thread.thread_id))
+            async for found in updates_of(thread, api, now, self._request.since, full=self._request.full):
                 steps = await self._wanted_steps(found, thread, met, is_first=not is_changed)
                 latest, is_changed = found.thread, is_changed or bool(found.pages)
                 self.outcome.given_up += len(found.given_up)
@@ -257,18 +266,16 @@ class _Pull:
         self.outcome.changed += is_changed
         self._progress(self.outcome)
 
-    def _api(self, thread_id: str) -> Api:
-        async def stored(ids: Sequence[str]) -> dict[str, float]:
+    def _stored_of(self, thread_id: str) -> Stored:
+        async def of_thread(ids: Sequence[str]) -> dict[str, float]:
             await self._load_runs()
             return self._plan.stored_runs(thread_id, ids)
 
-        return Api(
-            runs=lambda query: self._pages.runs(thread_id, query),
-            run=lambda run_id: self._pages.run(thread_id, run_id),
-            manners=self._runs_manners,
-            stored=stored,
-            pruned=self._plan.pruned,
-        )
+        async def of_list(ids: Sequence[str]) -> dict[str, float]:
+            async with self._storing:  # a list may be long: what is stored of it is looked up page by page
+                return await to_its_end(self._plan.stored_records, ids)
+
+        return of_list if names.is_list(thread_id) else of_thread
 
     async def _load_runs(self) -> None:
         """Load the ids of the stored runs of the chunk, once some of its threads have changed."""
@@ -281,7 +288,7 @@ class _Pull:
         """Record that a thread could not be read, and end the pull where none can be."""
         is_gone = isinstance(error, GoneError)
         if not (is_gone and thread.state == GONE and thread.error == str(error)):  # it is reported once
-            self._fail(f"thread {thread.thread_id}", error)
+            self._fail(names.described(thread.thread_id), error)
         if is_gone:
             self._states[thread.thread_id] = latest.state
         pages = [error.page] if isinstance(error, MalformedError) else []
@@ -302,7 +309,7 @@ class _Pull:
         the runs of earlier updates, and whether each had ended; those that had are noted once.
         """
         items = [item for page in found.pages for item in page.items if not met.get(item.id)]
-        if not (self._request.steps and items):
+        if not (self._request.steps and items) or names.is_record(thread.thread_id):
             return []
         await self._load_runs()
         stored = self._plan.stored_before(thread.thread_id)

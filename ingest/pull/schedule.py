@@ -4,13 +4,14 @@ Thread ids are collected in an in-memory DuckDB, so that millions of them fit. T
 state is copied, so that a pull does not block other processes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 
 from runmart.ingest.errors import SettingsError
+from runmart.ingest.pull import names
 from runmart.ingest.pull.source_state import SourceState, has_table, read_state
 from runmart.ingest.pull.steps import UnreadSteps
 from runmart.ingest.pull.thread_lists import checked
@@ -35,6 +36,12 @@ _ADDED = 50_000
 
 _TERMINAL = ", ".join(f"'{status}'" for status in TERMINAL_STATUSES)
 
+_OTHERS = ", ".join(f"'{name}'" for name in names.OBJECTS.values())
+"""Kinds of records that are no runs of threads."""
+
+_IS_RECORD = "starts_with(thread_id, '/')"
+_IS_SINGLE = f"starts_with(thread_id, '{names.SINGLE}')"
+
 UNREAD = 10_000
 """The most runs whose steps a pull requests again."""
 
@@ -54,7 +61,7 @@ class Selection(NamedTuple):
 
 
 class Due(NamedTuple):
-    """A thread to read."""
+    """A thread, a list or a single record to read."""
 
     thread: Thread
     is_half_read: bool
@@ -65,7 +72,10 @@ class Due(NamedTuple):
 
 
 class Schedule:
-    """The threads of one pull: half-read ones first, then all others in turn, from where the last pull has got to."""
+    """What one pull reads: first what was left half-read, then all else in turn, from where the last pull has got to.
+
+    What is said of threads holds for lists and single records too.
+    """
 
     def __init__(self, warehouse: Location, source: str, lock_timeout_seconds: float) -> None:
         """An empty schedule for the runs of `source`; the warehouse need not exist yet."""
@@ -74,11 +84,11 @@ class Schedule:
         self._lock_timeout_seconds = lock_timeout_seconds
         self._connection = duckdb.connect()
         self._connection.execute("create table wanted (thread_id varchar)")
-        self._connection.execute("create table recorded (thread_id varchar)")
+        self._connection.execute("create table recorded (thread_id varchar, is_unfinished boolean)")
         self._connection.execute(
             "create table stored (thread_id varchar, run_id varchar, observed double, ended boolean)"
         )
-        self.skipped_gone = self.skipped_idle = 0
+        self.skipped_gone = self.skipped_idle = self.skipped_ended = 0
         self.state = SourceState()
         """The state of the source, from `read_source` on."""
         self.pruned: float | None = None
@@ -104,17 +114,23 @@ class Schedule:
             if not has_table(warehouse, "threads"):
                 return
             found = warehouse.sql(
-                "select thread_id from runmart.threads where source = ?", params=[self._source]
+                f"select thread_id, state is distinct from '{COMPLETE}' from runmart.threads where source = ?",
+                params=[self._source],
             ).to_arrow_table()
         self._connection.register("found", found)
         self._connection.execute("insert into recorded from found")
         self._connection.unregister("found")
 
-    def select(self, sql: str) -> None:
-        """Add the threads whose ids a query returns.
+    def select(
+        self,
+        sql: str,
+        option: str = "--threads-sql",
+        parse: Callable[[Iterable[str | None], str], Iterator[str]] = checked,
+    ) -> None:
+        """Add the threads whose ids a query returns, or what `parse` makes of them.
 
         Raises:
-            SettingsError: DuckDB cannot run it, or a value in its first column is no thread id; null is skipped.
+            SettingsError: DuckDB cannot run it, or a value in its first column is no id; null is skipped.
         """
         try:
             self._connection.execute(f"create table found as from ({sql})")
@@ -122,25 +138,32 @@ class Schedule:
             quoted = '"' + column.replace('"', '""') + '"'
             found = self._connection.cursor().execute(f"select cast({quoted} as varchar) from found")
             batches = iter(lambda: found.fetchmany(_ADDED), [])
-            self.add(checked((value for batch in batches for (value,) in batch), "--threads-sql"))
+            self.add(parse((value for batch in batches for (value,) in batch), option))
             self._connection.execute("drop table found")
         except duckdb.Error as error:
-            raise SettingsError(f"--threads-sql: {str(error).splitlines()[0]}") from None
+            raise SettingsError(f"{option}: {str(error).splitlines()[0]}") from None
 
     def add_known(self) -> None:
         """Add the threads in the warehouse."""
         if not exists(self._warehouse):
             return
         with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
-            read = "union select thread_id from runmart.threads where source = $1"
+            read = f"union select thread_id from runmart.threads where source = $1 and not {_IS_RECORD}"
             found = warehouse.execute(
                 f"""
-                select distinct thread_id from main.runs where source = $1 and thread_id is not null
+                select distinct thread_id from main.runs
+                where source = $1 and thread_id is not null and coalesce(object, '') not in ({_OTHERS})
                 {read if has_table(warehouse, "threads") else ""}""",
                 [self._source],
             )
             while rows := found.fetchmany(_ADDED):
                 self.add(thread_id for (thread_id,) in rows)
+
+    def add_unfinished(self) -> None:
+        """Add the single records that earlier pulls have asked for, and that had not ended or could not be read."""
+        self._connection.execute(
+            f"insert into wanted select thread_id from recorded where is_unfinished and {_IS_SINGLE}"
+        )
 
     def known_threads(self, ids: Sequence[str]) -> set[str]:
         """Those of these threads that an earlier pull has recorded."""
@@ -175,6 +198,16 @@ class Schedule:
             "select run_id, observed from stored where thread_id = ? and list_contains(?, run_id)",
             [thread_id, list(ids)],
         ).fetchall()
+        return dict(found)
+
+    def stored_records(self, ids: Sequence[str]) -> dict[str, float]:
+        """Those of these records, of whatever thread, that are stored, and when each was observed."""
+        if not exists(self._warehouse):
+            return {}
+        with open_for_reading(self._warehouse, self._lock_timeout_seconds) as warehouse:
+            found = warehouse.execute(
+                "select run_id, epoch(observed_at) from main.runs where run_id in (select unnest(?))", [list(ids)]
+            ).fetchall()
         return dict(found)
 
     def stored_before(self, thread_id: str) -> dict[str, bool]:
@@ -253,7 +286,8 @@ class Schedule:
         connection = self._connection
         terminal = f"coalesce(state, '') = '{COMPLETE}' and error is null"
         reaches_back = "since is not null" if since is None else f"epoch(since) > {since}"
-        is_idle = f"""({terminal} and not coalesce({reaches_back}, false)
+        is_ended = f"({_IS_SINGLE} and coalesce(state, '') = '{COMPLETE}')"
+        is_idle = f"""({terminal} and not {_IS_RECORD} and not coalesce({reaches_back}, false)
             and changed_at is not null and epoch(checked_at) <= {now}
             and not exists (select 1 from opened where opened.thread_id = known.thread_id)
             and {now} - epoch(changed_at) >= {DAY_SECONDS}
@@ -266,10 +300,11 @@ class Schedule:
             select
                 wanted.thread_id, known.* exclude (thread_id),
                 coalesce({is_gone}, false) as is_gone,
-                coalesce({is_idle}, false) as is_idle
+                coalesce({is_idle}, false) as is_idle,
+                {is_ended} as is_ended
             from (select distinct thread_id from wanted where thread_id <> '') as wanted
             left join known using (thread_id)""")
-        condition = "true" if full else "not is_gone and not is_idle"
+        condition = "true" if full else "not is_gone and not is_idle and not is_ended"
         is_half_read = f"""coalesce(
             state = '{PARTIAL}' and error is null and epoch(checked_at) >= {self.state.started or 0}, false)"""
         connection.execute(
@@ -282,9 +317,11 @@ class Schedule:
             [self.state.asked_until or ""],
         )
         counts = connection.execute(f"""
-            select count(*) filter (where is_gone), count(*) filter (where is_idle and not is_gone)
+            select
+                count(*) filter (where is_gone), count(*) filter (where is_idle and not is_gone),
+                count(*) filter (where is_ended)
             from planned where not ({condition})""").fetchall()
-        self.skipped_gone, self.skipped_idle = counts[0]
+        self.skipped_gone, self.skipped_idle, self.skipped_ended = counts[0]
 
     def _copy(self, warehouse: "DuckDBPyConnection") -> None:
         """Copy the state and the open runs of the wanted threads from the warehouse."""
@@ -296,15 +333,26 @@ class Schedule:
             "select * exclude (source) from runmart.threads where source = ? and thread_id in (from wanted)",
             params=[self._source],
         ).to_arrow_table()
+        objects = "".join(f" when '{path}' then '{name}'" for path, name in names.OBJECTS.items())
         opened = warehouse.sql(
             f"""
+            with opened as (
+                select * from main.runs
+                where source = $1 and coalesce(status not in ({_TERMINAL}), true)
+                and run_id not in (select run_id from runmart.given_up_runs where source = $1)),
+            lists as (
+                select thread_id, case split_part(thread_id, '?', 1){objects} end as object from wanted
+                where {_IS_RECORD} and not {_IS_SINGLE}),
+            found as (
+                from opened where thread_id in (select thread_id from wanted where not {_IS_RECORD})
+                union all select opened.* replace (lists.thread_id as thread_id) from opened join lists using (object)
+                union all select opened.* replace (wanted.thread_id as thread_id)
+                from opened join wanted on wanted.thread_id = '{names.SINGLE}' || opened.run_id)
             select
                 thread_id, run_id, epoch(created_at) as created, epoch(expires_at) as expires,
                 epoch(observed_at) as observed
-            from main.runs
-            where source = ? and coalesce(status not in ({_TERMINAL}), true) and thread_id in (from wanted)
-            and run_id not in (select run_id from runmart.given_up_runs where source = ?)""",
-            params=[self._source, self._source],
+            from found""",
+            params=[self._source],
         ).to_arrow_table()
         for name, found in (("known", states), ("opened", opened)):
             self._connection.register("found", found)

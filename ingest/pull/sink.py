@@ -241,5 +241,6 @@ def _finish(load: Load, page: Page, source: str, counts: Sequence[BlockCounts]) 
             sum(one.rejected for one in counts),
             sum(one.steps for one in counts),
             sum((one.skipped for one in counts if one.skipped), Counter[str]()),
+            sum(one.neighbours for one in counts),
         )
     )

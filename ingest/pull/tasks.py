@@ -7,6 +7,7 @@ from typing import TypeVar
 from runmart.ingest.errors import RunmartError
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 async def for_each(items: Sequence[Item], work: Callable[[Item], Awaitable[None]], concurrency: int) -> None:
@@ -25,11 +26,11 @@ async def for_each(items: Sequence[Item], work: Callable[[Item], Awaitable[None]
         raise errors.exceptions[0] from None
 
 
-async def to_its_end(function: Callable[..., None], *given: object) -> None:
+async def to_its_end(function: Callable[..., Result], *given: object) -> Result:
     """Run a function in a thread, and wait for it also when cancelled: a process opens the warehouse once at a time."""
     running = asyncio.ensure_future(asyncio.to_thread(function, *given))
     try:
-        await asyncio.shield(running)
+        return await asyncio.shield(running)
     except asyncio.CancelledError:
         await running
         raise

@@ -1,4 +1,4 @@
-"""State of a thread between pulls, and the updates of it. No I/O, no clock."""
+"""State of a thread, a list or a single record between pulls, and the updates of it. No I/O, no clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -1,13 +1,20 @@
-"""Incremental reading of a thread: new runs, a gap that an earlier pull has left, open runs. No I/O, no clock."""
+"""Incremental reading of a thread: new runs, a gap that an earlier pull has left, open runs. No I/O, no clock.
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+A list of all records of a server is read as a thread is, whose runs these are.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 
-from runmart.ingest.pull.errors import CursorError, GoneError, ThreadError
+from runmart.ingest.pull.errors import CursorError, GoneError, RefusedError, ThreadError
 from runmart.ingest.pull.ground import OVERLAP_SECONDS, Stored, StoredRuns, Watermark
 from runmart.ingest.pull.pagination import PAGE_SIZE, GetPage, ListReader, Manners, Paging, Query, first_query
 from runmart.ingest.pull.responses import Item, Page
 from runmart.ingest.pull.thread_state import COMPLETE, PARTIAL, GivenUp, OpenRun, Thread, ThreadUpdate
+
+_UNKNOWN = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+"""What servers say of a run that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +54,18 @@ async def updates(
         thread = replace(thread, read=None, gap_read=None)
     if thread.paging != api.manners.ways[0]:  # cursor and digest are those of another way
         thread = replace(thread, page_digest=None, gap_after=None)
-    seen: dict[str, Item] = {}
+    seen = _Seen(thread.open_runs)
     reading = _Reading(thread, api, now)
     is_unchanged = await reading.is_unchanged()
     if reading.first is not None and thread.open_runs:
-        seen.update({item.id: item for item in reading.first.items})
+        seen.note(reading.first)
     if is_unchanged:
         if thread.error is not None:
             yield ThreadUpdate(replace(thread, error=None, checked=now))
     else:
         async for found in reading.updates():
             for one in found.pages:
-                seen.update({item.id: item for item in one.items})
+                seen.note(one)
             thread = found.thread
             yield found
     async for found in _unseen_open_runs(thread, api, seen, now, reading):
@@ -68,6 +75,19 @@ async def updates(
 def _reaches_back(thread: Thread, since: float | None) -> bool:
     """Whether runs that earlier pulls did not request are requested now."""
     return thread.since is not None and (since is None or since < thread.since)
+
+
+class _Seen:
+    """Those of the open runs that were on some page; others are not kept, as a list may be long."""
+
+    def __init__(self, runs: Iterable[OpenRun]) -> None:
+        self._wanted = {run.run_id for run in runs}
+        self.items: dict[str, Item] = {}
+
+    def note(self, page: Page) -> None:
+        """Note those on a page."""
+        if self._wanted:
+            self.items.update({item.id: item for item in page.items if item.id in self._wanted})
 
 
 class _Reading:
@@ -140,9 +160,10 @@ class _Reading:
             yield ThreadUpdate(keep or self._left(), [] if is_stored else [page])
         self.is_whole = self._reader.is_whole and self._thread.since is None
 
-    async def all_pages(self) -> AsyncIterator[Page]:
-        """All pages of the list, wherever it was left."""
-        async for page in ListReader(self._api.runs, self._api.manners).pages():
+    async def pages_down_to(self, created: float | None) -> AsyncIterator[Page]:
+        """The pages of the list down to this creation time; all of them for None, or where it is in another order."""
+        ground = StoredRuns(self._api.stored, None, None, created)
+        async for page in ListReader(self._api.runs, self._api.manners, ground).pages():
             yield page
 
     async def _get(self, query: Query) -> Page:
@@ -264,7 +285,7 @@ class _Reading:
 
 
 async def _unseen_open_runs(
-    thread: Thread, api: Api, seen: dict[str, Item], now: float, reading: _Reading
+    thread: Thread, api: Api, seen: _Seen, now: float, reading: _Reading
 ) -> AsyncIterator[ThreadUpdate]:
     """Look up the stored open runs that were in no page, and give up stale ones, and those that are in no whole list.
 
@@ -273,24 +294,34 @@ async def _unseen_open_runs(
     """
     unknown, is_whole = dict[str, ThreadError](), reading.is_whole
     for run in thread.open_runs:
-        if run.run_id in seen:
+        if run.run_id in seen.items:
             continue
         try:
             one = await api.run(run.run_id)
         except ThreadError as error:  # it was deleted, which some servers fail at; or the server gives no single runs
             unknown[run.run_id] = error
         else:
-            seen.update({item.id: item for item in one.items})
+            seen.note(one)
             yield ThreadUpdate(replace(thread, checked=now), [one])
-    problem = next((error for error in unknown.values() if not isinstance(error, GoneError)), None)
+    problem = next((error for error in unknown.values() if not _is_unknown(error)), None)
     if problem is None and unknown and not is_whole and thread.since is None:
-        async for page in reading.all_pages():
-            seen.update({item.id: item for item in page.items})
+        async for page in reading.pages_down_to(_oldest(run for run in thread.open_runs if run.run_id in unknown)):
+            seen.note(page)
             yield ThreadUpdate(replace(thread, checked=now), [page])
-    if given_up := _given_up(thread, seen, unknown if problem is None or is_whole else {}, now):
+    if given_up := _given_up(thread, seen.items, unknown if problem is None or is_whole else {}, now):
         yield ThreadUpdate(thread, given_up=given_up)
     if problem is not None and not is_whole:
         raise problem
+
+
+def _is_unknown(error: ThreadError) -> bool:
+    return isinstance(error, GoneError) or (isinstance(error, RefusedError) and error.status in _UNKNOWN)
+
+
+def _oldest(runs: Iterable[OpenRun]) -> float | None:
+    """When the oldest of some runs was created; None where that is not known of each."""
+    created = [run.created for run in runs]
+    return None if None in created else min(one for one in created if one is not None)
 
 
 def _given_up(
@@ -310,3 +341,34 @@ def _given_up(
 def _stale(run: OpenRun, item: Item) -> str:
     when = "a day after it expired" if run.expires is not None else "30 days after it was created"
     return f"still {item.status} {when}"
+
+
+async def record_updates(thread: Thread, api: Api, record_id: str, now: float) -> AsyncIterator[ThreadUpdate]:
+    """The update of a single record, which is read once, and again until it has ended.
+
+    Raises:
+        ThreadError: It cannot be read.
+        MalformedError: The answer is no record.
+    """
+    stale = [run for run in thread.open_runs if run.is_stale(now)]
+    try:
+        page = await api.run(record_id)
+    except GoneError as error:
+        if not stale:
+            raise  # it is asked for again: another address or key may know it
+        given_up = [GivenUp(record_id, f"it is not on the server any more: {error}")]
+        yield ThreadUpdate(replace(thread, state=COMPLETE, checked=now, error=None), given_up=given_up)
+        return
+    item = page.items[0]
+    given_up = [GivenUp(record_id, _stale(run, item)) for run in stale if item.is_open]
+    state = replace(
+        thread,
+        state=PARTIAL if item.is_open and not given_up else COMPLETE,
+        newest_run_id=item.id,
+        newest_created=item.created,
+        read=page.response.observed_at / 1e6,
+        changed=now,
+        checked=now,
+        error=None,
+    )
+    yield ThreadUpdate(state, [page], given_up)

@@ -3,7 +3,7 @@
 Every batch passes it, between flattening and whatever is written.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ TEXTS: dict[tuple[str, str], ContentField] = {
     ("tools", "description"): "tools",
     ("errors", "message"): "error_messages",
     ("steps", "error_message"): "error_messages",
+    ("request_failures", "message"): "error_messages",
 }
 """Columns that are texts, and their field of the redaction policy."""
 
@@ -39,6 +40,9 @@ JSONS: dict[tuple[str, str], tuple[str, ContentField]] = {
     ("tools", "config"): ("config", "tools"),
 }
 """Columns that are JSON: the part of a run, and its field of the redaction policy. `extra` may hold parts of errors."""
+
+_INSTANTS = {"request_failures": "occurred_at", "webhook_events": "created_at"}
+"""When what a row tells of happened; the usage of an organisation is of no run, and is kept."""
 
 DROP_ALL = RedactionPolicy(dict.fromkeys(CONTENT_FIELDS, "drop"))
 
@@ -82,6 +86,20 @@ class AdmissionFilter:
             steps = redacted("steps", steps, DROP_ALL, _before(steps, self.content_from))
         return steps
 
+    def neighbours(self, found: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
+        """The admitted rows of the tables beside runs, redacted."""
+        admitted = {name: self._neighbours(name, batch) for name, batch in found.items()}
+        return {name: batch for name, batch in admitted.items() if batch.num_rows}
+
+    def _neighbours(self, name: str, batch: pa.RecordBatch) -> pa.RecordBatch:
+        instant = _INSTANTS.get(name)
+        if self.runs_from is not None and instant:
+            batch = _filtered(batch, compute.invert(_before(batch, self.runs_from, instant)))
+        batch = redacted(name, batch, self.content)
+        if self.content_from is not None and instant:
+            batch = redacted(name, batch, DROP_ALL, _before(batch, self.content_from, instant))
+        return batch
+
     def document(self, raw: bytes) -> bytes | None:
         """A server's response without its content; None when it cannot be parsed."""
         return raw if self.content.keeps_all else Redactor(self.content).document(raw)
@@ -115,9 +133,9 @@ ADMIT_ALL = AdmissionFilter()
 """Admits everything as it is."""
 
 
-def _before(batch: Any, instant: int) -> Array:
+def _before(batch: Any, instant: int, column: str = "created_at") -> Array:
     """Whether each row (shape: n) is of a run created before an instant, or observed before where that is unknown."""
-    moments = compute.coalesce(batch.column("created_at"), batch.column("observed_at"))
+    moments = compute.coalesce(batch.column(column), batch.column("observed_at"))
     return compute.less(moments, arrow.scalar(instant, TIMESTAMPTZ))
 
 

@@ -2,9 +2,9 @@
 
 import gc
 from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -13,8 +13,10 @@ from runmart.ingest.decode.result import BlockCounts, Decoded
 from runmart.ingest.parse.blocks import Block
 from runmart.ingest.transform.admission import ADMIT_ALL, AdmissionFilter
 from runmart.ingest.transform.flatten import flatten
+from runmart.models import arrow
 from runmart.models.batches import Batches
 from runmart.models.observations import Origin, Reject
+from runmart.models.tables import neighbours
 from runmart.models.tables.steps import batch, item_batch
 
 
@@ -33,6 +35,8 @@ class Converted(NamedTuple):
     """Steps of runs, and items in the outputs of responses; None when the blocks hold none."""
     pruned: int = 0
     """Observations that were left out because their runs were pruned."""
+    neighbours: Mapping[str, pa.RecordBatch] = {}
+    """Rows of the tables beside runs, by table; only those that have any."""
 
 
 class Converter:
@@ -51,7 +55,8 @@ class Converter:
             decoded = self._decoder.observe(parsed)
             batches = [flatten(observations) for observations in decoded.observations]
             steps = _steps(decoded)
-        found = Converted(batches, decoded.rejects, decoded.counts, decoded.skipped, decoded.pages, steps)
+            beside = neighbours.batches(decoded.neighbours)
+        found = Converted(batches, decoded.rejects, decoded.counts, decoded.skipped, decoded.pages, steps, 0, beside)
         return found if admission.is_open else admit(found, admission)
 
 
@@ -62,15 +67,19 @@ def admit(found: Converted, admission: AdmissionFilter) -> Converted:
         batches=batches,
         rejects=[[admission.reject(reject) for reject in rejects] for rejects in found.rejects],
         steps=None if found.steps is None else admission.steps(found.steps),
+        neighbours=admission.neighbours(found.neighbours),
         pruned=sum(batch.runs.num_rows for batch in found.batches) - sum(batch.runs.num_rows for batch in batches),
     )
 
 
 def _steps(decoded: Decoded) -> pa.RecordBatch | None:
     """Steps of runs, and items in the outputs of responses."""
-    found = [batch(decoded.steps)] if decoded.steps else []
+    found: list[Any] = [batch(decoded.steps)] if decoded.steps else []
     found += [items for one in decoded.observations if (items := item_batch(one)) is not None]
-    return pa.concat_batches(found) if found else None
+    if not found:
+        return None
+    columns = [arrow.concatenated(parts) for parts in zip(*(one.columns for one in found), strict=True)]
+    return arrow.record_batch(columns, found[0].schema.names)
 
 
 @contextmanager

@@ -95,6 +95,11 @@ _CALLS = _nested(
     {"id", "type", "name", "message_id"},
     "required_action",
 )
+_CHOICES = _nested(
+    ("message", "tool_calls", "function", "custom", "function_call"),
+    {"index", "finish_reason", "role", "id", "type", "name"},
+    "extra",
+)
 _DETAILS = [one.name for one in msgspec.structs.fields(CompletionUsage) if one.name.endswith("details")]
 _USAGE = _Shape(
     inner={name: _Shape(keeps_numbers=True) for name in _DETAILS}, keeps_numbers=True, remains="total_tokens"
@@ -121,22 +126,29 @@ _PARTS: dict[str, _Shape] = {
     "incomplete_details": _Shape(frozenset({"reason"}), rules=_ERROR_RULES, remains="reason", keeps_text=True),
     "truncation_strategy": _Shape(frozenset({"type", "last_messages"})),
     "usage": _USAGE,
+    "choices": _CHOICES,
 }
 
 
 def _shape(
-    names: Mapping[str, str], content: Mapping[str, ContentField], unstored: frozenset[str] = frozenset()
+    names: Mapping[str, str],
+    content: Mapping[str, ContentField],
+    unstored: frozenset[str] = frozenset(),
+    plain: frozenset[str] = frozenset(),
 ) -> _Shape:
-    """The shape of a record: attribute to name as sent, attributes that are texts and content, and unstored ones."""
+    """The shape of a record: attribute to name as sent, attributes that are texts and content, and unstored ones.
+
+    Other members that are kept as well are `plain`.
+    """
     inner = {sent: _PARTS[name] for name, sent in names.items() if name in _PARTS}
     texts: dict[str, ContentField] = {names[name]: rule for name, rule in content.items()}
     kept = {sent for name, sent in names.items() if name not in unstored} - inner.keys() - texts.keys()
-    return _Shape(frozenset(kept), inner, texts, fields=FieldNames(names))
+    return _Shape(frozenset(kept | plain), inner, texts, fields=FieldNames(names))
 
 
 @cache
 def _record(spec: RecordSpec) -> _Shape:
-    return _shape(spec.sent_names(), spec.content, spec.unstored)
+    return _shape(spec.sent_names(), spec.content, spec.unstored, spec.shown_by | spec.plain)
 
 
 @cache
@@ -158,6 +170,7 @@ class Redactor:
         self._records = [_record(spec) for spec in specs]
         self._by_object = dict(zip((spec.object for spec in specs), self._records, strict=True))
         self._by_object[STEP_OBJECT] = _STEP
+        self._shown = [(spec.shown_by, _record(spec)) for spec in specs if spec.shown_by]
         self._page_names = frozenset[str]().union(*map(_page_names, specs))
 
     def text(self, of: ContentField, text: str) -> str | None:
@@ -225,6 +238,8 @@ class Redactor:
             return page | {"data": self._document(sent["data"])}
         kind = sent.get("object")
         shape = self._by_object.get(kind) if isinstance(kind, str) else None
+        if kind is None and "id" not in sent:
+            shape = next((of for names, of in self._shown if names <= sent.keys()), None)
         redacted = self._walked(shape or self._records[0], sent)
         return {} if redacted is _OMITTED else redacted
 

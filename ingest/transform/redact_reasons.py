@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from runmart.models.record_specs import SPECS
 from runmart.models.records import RunRecord, RunStepRecord
 from runmart.models.shapes import SHAPES, Shape
 from runmart.models.spellings import squashed
@@ -30,9 +31,16 @@ def _names(shape: Shape) -> Iterator[str]:
             yield from _names(of)
 
 
+_WITHIN = ("finish_reason", "usage_object", "error_information", "updated_at")
+"""Members of further kinds of records that reasons speak of."""
+
 _KNOWN = frozenset(
     squashed(name)
-    for name in (*RunRecord.__struct_fields__, *RunStepRecord.__struct_fields__, *_names(SHAPES), *_WRAPPINGS)
+    for names in (
+        *(spec.sent_names().values() for spec in SPECS),
+        (*RunRecord.__struct_fields__, *RunStepRecord.__struct_fields__, *_names(SHAPES), *_WRAPPINGS, *_WITHIN),
+    )
+    for name in names
 )
 
 

@@ -170,6 +170,7 @@ def add_responses(connection: "DuckDBPyConnection") -> None:
         _add_column(connection, column)
     for table in (*NEIGHBOURS, DEPLOYMENTS):
         _create_table(connection, "main", table)
+    prices.complete(connection)
 
 
 def adding(version: int, description: str, *columns: AddedColumn) -> Migration:
@@ -215,6 +216,7 @@ RESPONSE_COLUMNS = (
     *(AddedColumn("steps", name) for name in ("position", "item_id", "name")),
     *(AddedColumn("prices", name) for name in ("cache_write", "batch_factor", "flex_factor", "priority_factor")),
     *(AddedColumn("prices", name) for name in ("tool", "per_call")),
+    *(AddedColumn(LOADS.name, table.name, "0") for table in NEIGHBOURS),
 )
 
 MIGRATIONS = (

@@ -1,20 +1,26 @@
-"""Prices: read from CSV, validated, and inserted into a warehouse."""
+"""Prices of tokens and fees of tools: read from CSV, validated, and inserted into a warehouse."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from runmart.ingest.errors import RunmartError
+from runmart.models.response_record import CLIENT_CALLS
 from runmart.models.tables.prices import PRICES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-REQUIRED = ("provider", "model", "valid_from", "input", "output", "currency", "source")
-OPTIONAL = ("valid_to", "cached_input")
+REQUIRED = ("provider", "model", "valid_from", "currency", "source")
+OF_TOKENS = ("input", "output")
+OF_TOOLS = ("tool", "per_call")
+OPTIONAL = ("valid_to", "cached_input", "cache_write", "batch_factor", "flex_factor", "priority_factor")
+_RATES = ("input", "cache_read", "output", "cache_write")
+COLUMNS = (*REQUIRED, *OF_TOKENS, *OPTIONAL, *OF_TOOLS)
 
 
 class PriceError(RunmartError):
@@ -22,7 +28,7 @@ class PriceError(RunmartError):
 
 
 class Price(NamedTuple):
-    """The price of a million tokens of a model, for a period."""
+    """For a period: the price of a million tokens of a model, or the fee of a tool per call."""
 
     provider: str
     model: str
@@ -30,11 +36,18 @@ class Price(NamedTuple):
     valid_from: datetime
     valid_to: datetime | None
     """Exclusive."""
-    input: float
+    input: float | None
     cached_input: float | None
-    output: float
+    output: float | None
     currency: str
     source: str
+    cache_write: float | None = None
+    batch_factor: float | None = None
+    flex_factor: float | None = None
+    priority_factor: float | None = None
+    tool: str | None = None
+    """The type of the step that a fee is for."""
+    per_call: float | None = None
 
 
 def seed() -> list[Price]:
@@ -82,10 +95,11 @@ def missing(connection: "DuckDBPyConnection", today: date) -> list[Price]:
             continue
         source = (provider.pricing_urls or ["genai-prices"])[0]
         for start, price in _dated(known.prices, today):
-            amounts = [_base(getattr(price, f"{name}_mtok")) for name in ("input", "cache_read", "output")]
-            if amounts[0] is not None and amounts[2] is not None:
+            base = {name: _base(getattr(price, f"{name}_mtok")) for name in _RATES}
+            if base["input"] is not None and base["output"] is not None:
                 begins = datetime(start.year, start.month, start.day, tzinfo=UTC)
-                found.append(Price("openai", model, begins, None, amounts[0], amounts[1], amounts[2], "USD", source))
+                rates = (base["input"], base["cache_read"], base["output"])
+                found.append(Price("openai", model, begins, None, *rates, "USD", source, base["cache_write"]))
     return found
 
 
@@ -112,33 +126,70 @@ def parsed(rows: "csv.DictReader[str]", name: str) -> list[Price]:
         PriceError: A column is missing or unknown, or a value is invalid.
     """
     columns = set(rows.fieldnames or ())
-    missing = [column for column in REQUIRED if column not in columns]
-    unknown = sorted(columns - {*REQUIRED, *OPTIONAL})
+    required = REQUIRED if columns.issuperset(OF_TOOLS) else (*REQUIRED, *OF_TOKENS)
+    missing = [column for column in required if column not in columns]
+    unknown = sorted(columns - {*COLUMNS})
     if missing or unknown:
         what = f"the column {missing[0]} is missing" if missing else f"there is no column {unknown[0]}"
-        raise PriceError(f"{name}: {what}; the columns are {', '.join((*REQUIRED, *OPTIONAL))}")
-    return [_price(row, f"{name}, line {rows.line_num}") for row in rows]
+        raise PriceError(f"{name}: {what}; the columns are {', '.join(COLUMNS)}")
+    found: dict[tuple[object, ...], Price] = {}
+    for row in rows:
+        where = f"{name}, line {rows.line_num}"
+        price = _price(row, where)
+        key = (price.provider, price.model, price.tool, price.valid_from)
+        if key in found:
+            raise PriceError(f"{where}: an earlier line has the same provider, model, tool and valid_from; remove one")
+        found[key] = price
+    return list(found.values())
 
 
-def _price(row: Mapping[str, str | None], where: str) -> Price:
-    given = {column: (value or "").strip() for column, value in row.items()}
-    empty = [column for column in REQUIRED if not given[column]]
-    if empty:
-        raise PriceError(f"{where}: {empty[0]} is empty")
+def _price(row: Mapping[str | None, str | list[str] | None], where: str) -> Price:
+    if None in row:
+        raise PriceError(f"{where}: it has more values than there are columns; quote values that hold commas")
+    given = {str(column): str(value or "").strip() for column, value in row.items()}
+
+    def amount(column: str, read: Callable[[str, str], float] = _amount) -> float | None:
+        return read(given[column], f"{where}: {column}") if given.get(column) else None
+
+    _check_form(given, where)
     price = Price(
-        given["provider"],
-        given["model"],
-        _instant(given["valid_from"], f"{where}: valid_from"),
-        _instant(given["valid_to"], f"{where}: valid_to") if given.get("valid_to") else None,
-        _amount(given["input"], f"{where}: input"),
-        _amount(given["cached_input"], f"{where}: cached_input") if given.get("cached_input") else None,
-        _amount(given["output"], f"{where}: output"),
-        given["currency"],
-        given["source"],
+        provider=given["provider"],
+        model=given["model"],
+        valid_from=_instant(given["valid_from"], f"{where}: valid_from"),
+        valid_to=_instant(given["valid_to"], f"{where}: valid_to") if given.get("valid_to") else None,
+        input=amount("input"),
+        cached_input=amount("cached_input"),
+        output=amount("output"),
+        currency=given["currency"],
+        source=given["source"],
+        cache_write=amount("cache_write"),
+        batch_factor=amount("batch_factor", _factor),
+        flex_factor=amount("flex_factor", _factor),
+        priority_factor=amount("priority_factor", _factor),
+        tool=given.get("tool") or None,
+        per_call=amount("per_call"),
     )
     if price.valid_to is not None and price.valid_to <= price.valid_from:
         raise PriceError(f"{where}: valid_to must be later than valid_from")
     return price
+
+
+def _check_form(given: Mapping[str, str], where: str) -> None:
+    """Check that a line is either the price of tokens or the fee of a tool, and complete."""
+    is_fee = any(given.get(column) for column in OF_TOOLS)
+    required = (*REQUIRED, *(OF_TOOLS if is_fee else OF_TOKENS))
+    empty = [column for column in required if not given.get(column)]
+    if empty:
+        what = "the fee of a tool has tool and per_call, prices of tokens have input and output"
+        raise PriceError(f"{where}: {empty[0]} is empty" + ("" if empty[0] in REQUIRED else f"; {what}"))
+    mixed = [column for column in (*OF_TOKENS, *OPTIONAL) if is_fee and column != "valid_to" and given.get(column)]
+    if mixed:
+        raise PriceError(f"{where}: {mixed[0]} must be empty in the fee of a tool; give tokens a line of their own")
+    tool = given.get("tool", "")
+    if is_fee and (not tool.endswith("_call") or tool in CLIENT_CALLS):
+        raise PriceError(
+            f"{where}: tool must be the type of a call that the server answers, such as web_search_call, not {tool!r}"
+        )
 
 
 def _instant(text: str, where: str) -> datetime:
@@ -155,27 +206,65 @@ def _amount(text: str, where: str) -> float:
     except ValueError:
         amount = -1.0
     if not 0 <= amount < float("inf"):
-        raise PriceError(f"{where} must be the price of a million tokens, such as 2.5, not {text!r}")
+        raise PriceError(f"{where} must be a price, such as 2.5, not {text!r}")
     return amount
 
 
+def _factor(text: str, where: str) -> float:
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < float("inf"):
+        raise PriceError(f"{where} must be a factor above 0, such as 0.5, not {text!r}")
+    return factor
+
+
 def put(connection: "DuckDBPyConnection", prices: Iterable[Price]) -> None:
-    """Insert prices, in the open transaction; those of the same provider, model and start are replaced."""
-    columns = list(zip(*prices, strict=True))
-    if not columns:
-        return
-    names = ", ".join(Price._fields)
+    """Insert prices, in the open transaction; those of the same provider, model, tool and start are replaced."""
+    with _staged(connection, list(prices)):
+        connection.execute("""
+            delete from main.prices as old using new_prices as new
+            where old.provider = new.provider and old.model = new.model and old.tool is not distinct from new.tool
+            and old.valid_from = new.valid_from""")
+        connection.execute(f"insert into main.prices ({_NAMES}) select {_NAMES} from new_prices")
+
+
+def complete(connection: "DuckDBPyConnection") -> None:
+    """Insert the bundled prices that a warehouse of an earlier version lacks, in the open transaction.
+
+    Models that the warehouse has prices for keep those alone, since more specific ones would change the cost of past
+    runs; bundled prices among them get their factors.
+    """
+    factors = ("batch_factor", "flex_factor", "priority_factor")
+    with _staged(connection, seed()):
+        connection.execute(f"""
+            update main.prices as old set {", ".join(f"{name} = new.{name}" for name in factors)}
+            from new_prices as new
+            where old.provider = new.provider and old.model = new.model and old.valid_from = new.valid_from
+            and old.source = new.source and old.input = new.input and old.output = new.output""")
+        connection.execute(f"""
+            insert into main.prices ({_NAMES})
+            select {_NAMES} from new_prices as new where not exists (
+                select 1 from main.prices as old
+                where old.provider = new.provider and old.tool is not distinct from new.tool
+                and new.model like old.model)""")
+
+
+_NAMES = ", ".join(Price._fields)
+
+
+@contextmanager
+def _staged(connection: "DuckDBPyConnection", prices: Sequence[Price]) -> Generator[None]:
+    """Prices as the temporary table `new_prices`."""
     types = {column.name: column.duckdb_type for column in PRICES.columns}
-    given = ", ".join(f"cast(unnest(?) as {types[name]}) as {name}" for name in Price._fields)
-    values = [[_sent(value) for value in column] for column in columns]
+    given = ", ".join(f"cast(unnest(?::varchar[]) as {types[name]}) as {name}" for name in Price._fields)
+    values = [[_sent(getattr(price, name)) for price in prices] for name in Price._fields]
     connection.execute(f"create or replace temp table new_prices as select {given}", values)
-    connection.execute("""
-        delete from main.prices as old using new_prices as new
-        where old.provider = new.provider and old.model = new.model and old.valid_from = new.valid_from""")
-    connection.execute(f"insert into main.prices ({names}) select {names} from new_prices")
+    yield
     connection.execute("drop table new_prices")
 
 
-def _sent(value: object) -> object:
-    """A value as it is bound: instants as text, since DuckDB needs another package for others."""
-    return value.isoformat() if isinstance(value, datetime) else value
+def _sent(value: object) -> str | None:
+    """A value as it is bound: as text, since DuckDB needs another package for instants, and columns may be all null."""
+    return None if value is None else value.isoformat() if isinstance(value, datetime) else str(value)

@@ -22,6 +22,7 @@ from runmart.lake.distributed.lake_storage import Storage
 from runmart.lake.distributed.merge import Merged
 from runmart.lake.parquet.manifest import MANIFEST_ASIDE, ExportError, File, Manifest, Written
 from runmart.models.redaction_policy import RedactionPolicy
+from runmart.models.tables.neighbours import NEIGHBOURS
 
 DEFAULT_SHARDS = 16
 """Enough for ten million runs; see docs/scale.md."""
@@ -162,6 +163,7 @@ def _load(job: Job, merged: list[Merged], unchanged: int) -> dict[str, Any]:
         "version": VERSION,
         "steps": sums.steps,
         "pruned": sums.pruned,
+        **{table.name: 0 for table in NEIGHBOURS},  # a lake does not store them: they are among what was skipped
     }
 
 

@@ -108,6 +108,7 @@ class Collector:
         self.totals.observations += observations
         self.totals.pruned += found.pruned
         self.totals.skipped.update(found.skipped)
+        self.totals.skipped.update({name: rows.num_rows for name, rows in found.neighbours.items()})
 
     def reject(self, address: str, reject: Reject) -> None:
         """As `Load.reject`."""

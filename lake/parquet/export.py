@@ -120,7 +120,9 @@ def _update_partitions(
     for partition in gone:
         _remove(folder, partition)
     manifest.partitions = [one for one in manifest.partitions if one.partition in digests]
-    manifest.tables = {table: _write_whole(connection, folder, table, sources[table]) for table in schema.PLAIN}
+    manifest.tables = {
+        table: _write_whole(connection, folder, table, sources[table]) for table in schema.PLAIN if table in sources
+    }
     manifest.is_complete = True
     write_manifest(folder, manifest)
     (folder / _ASIDE).unlink(missing_ok=True)  # a table without rows was the last
@@ -193,8 +195,16 @@ def _sources(connection: "DuckDBPyConnection") -> dict[str, str]:
         table: f"{schema.relation(table, version, f'main.{table}', also=_ALSO.get(table, ()))} as {table}"
         if any(schema.added_since(table, version))
         else f"main.{table}"
-        for table in (*schema.PARTITIONED, *schema.PLAIN)
+        for table in (*schema.PARTITIONED, *_there(connection))
     }
+
+
+def _there(connection: "DuckDBPyConnection") -> list[str]:
+    """The tables to write whole that the warehouse has; one of an older schema lacks some."""
+    found = connection.execute("""
+        select distinct table_name from duckdb_columns()
+        where database_name = current_database() and schema_name = 'main'""").fetchall()
+    return [table for table in schema.PLAIN if (table,) in found]
 
 
 def _columns_digest() -> str:

@@ -47,15 +47,17 @@ _CHUNK_RUNS = 30_000
 _MEMORY = "128MB"
 
 _KEYS = {
-    "prices": ("provider", "model", "valid_from"),
+    "prices": ("provider", "model", "tool", "valid_from"),
     "model_aliases": ("source", "model"),
     "deployments": ("deployment", "side", "match_kind", "match_value"),
-    **{table.name: (table.columns[0].name,) for table in NEIGHBOURS},
 }
 
 
+_BESIDE_RUNS = {table.name: table for table in NEIGHBOURS}
+
+
 def restore(writer: "Writer", folder: Path, content: "RedactionPolicy | None" = None) -> Load:
-    """Load an export or a lake: runs and steps as they were observed, and missing prices and aliases.
+    """Load an export or a lake: what was observed, and missing prices, aliases and deployments.
 
     Args:
         writer: A writer from `open_for_writing`.
@@ -76,7 +78,10 @@ def restore(writer: "Writer", folder: Path, content: "RedactionPolicy | None" = 
             for one in manifest.partitions:
                 _load(reader, folder, one, load)
             for table, file in manifest.tables.items():
-                writer.write_exclusively(partial(_add_missing, writer.connection, folder, table, file))
+                if table in _BESIDE_RUNS:
+                    _load_beside(reader, folder, _BESIDE_RUNS[table], file, load)
+                else:
+                    writer.write_exclusively(partial(_add_missing, writer.connection, folder, table, file))
     return load
 
 
@@ -125,6 +130,17 @@ def _load(reader: "DuckDBPyConnection", folder: Path, one: Written, load: Load) 
         modified_at = path.stat().st_mtime_ns // 1000
         runs = one.files["runs"]
         load.finish_input(ReadInput(str(path.resolve()), runs.bytes, runs.sha256, modified_at, runs.rows, 0))
+
+
+def _load_beside(reader: "DuckDBPyConnection", folder: Path, table: Table[Any], file: File, load: Load) -> None:
+    """Load the rows of a table beside runs, as of this load: their own loads are those of another warehouse."""
+    source = schema.relation(table.name, file.schema, _source(folder / file.path))
+    others = ", ".join(column.name for column in table.columns if column.name != "load_id")
+    names = ", ".join(column.name for column in table.columns)
+    query = f"select {names} from (select {others}, cast({load.load_id} as bigint) as load_id from {source})"
+    for some in reader.sql(query).to_arrow_reader(_CHUNK_RUNS):
+        found = Converted([], [[]], [BlockCounts(0, 0, 0)], Counter(), 0, None, 0, {table.name: some})
+        load.add(found if load.admission.is_open else admit(found, load.admission), [("", 0)])
 
 
 def converted(reader: "DuckDBPyConnection", folder: Path, one: Written, load_id: int) -> Iterator[Converted]:
@@ -216,7 +232,7 @@ def _whole(column: Any) -> Any:
 def _add_missing(connection: "DuckDBPyConnection", folder: Path, table: str, file: File) -> None:
     """Insert the rows of a table whose keys are not in the warehouse."""
     columns = ", ".join(schema.columns(table))
-    same = " and ".join(f"old.{name} = new.{name}" for name in _KEYS[table])
+    same = " and ".join(f"old.{name} is not distinct from new.{name}" for name in _KEYS[table])
     connection.execute(f"""
         insert into main.{table} ({columns})
         select {columns} from {schema.relation(table, file.schema, _source(folder / file.path))} as new

@@ -32,6 +32,9 @@ LOADS: Table[Any] = Table(
         Column("version", VARCHAR, meaning="Version of runmart"),
         Column("steps", BIGINT, meaning="Observations of run steps"),
         Column("pruned", BIGINT, meaning="Observations skipped because their run was pruned"),
+        Column("request_failures", BIGINT, meaning="Observations of failed requests"),
+        Column("webhook_events", BIGINT, meaning="Observations of webhook events"),
+        Column("organization_usage", BIGINT, meaning="Observations of usage and costs of an organisation"),
     ),
 )
 
@@ -104,16 +107,21 @@ INSTALLED_VIEWS: Table[Any] = Table(
 
 THREADS: Table[Any] = Table(
     "threads",
-    grain="one row per source and thread that was pulled",
-    purpose="Threads: watermarks of incremental pulls.",
+    grain="one row per source and thread, list or single response that was pulled",
+    purpose="Threads, and lists of responses: watermarks of incremental pulls.",
     columns=(
         Column("source", VARCHAR, meaning="Label of the source"),
-        Column("thread_id", VARCHAR, meaning="The thread"),
+        Column(
+            "thread_id",
+            VARCHAR,
+            meaning="The thread; or a list (/responses) or a single response (/responses/resp_1), by its path",
+        ),
         Column(
             "state",
             VARCHAR,
             meaning=(
-                "listed (not read yet), complete, partial (see gap_after), failed (see error), gone (not on the server)"
+                "listed (not read yet), complete, partial (see gap_after; of a single response: still open), "
+                "failed (see error), gone (not on the server)"
             ),
         ),
         Column("newest_run_id", VARCHAR, meaning="The newest stored run that was read"),

@@ -14,7 +14,7 @@ DEPLOYMENTS: Table[Any] = Table(
         Column(
             "match_kind",
             VARCHAR,
-            meaning="assistant_id, agent_name, prompt_id, metadata:KEY, instructions_digest or model: what tells its runs",
+            meaning="assistant_id, agent_name, prompt_id, metadata:KEY, instructions_digest or model",
         ),
         Column("match_value", VARCHAR, meaning="The value that its runs have"),
         Column("source", VARCHAR, meaning="Label of its runs (--source); null for all"),

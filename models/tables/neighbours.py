@@ -1,8 +1,15 @@
-"""Tables beside runs: what servers and collectors say of requests, of ended responses, and of an organisation's usage."""
+"""Tables beside runs: what is said of failed requests, of ended responses, and of an organisation's usage."""
 
-from typing import Any
+import hashlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+import msgspec
+import pyarrow as pa
+
+from runmart.models import arrow
 from runmart.models.columns import BIGINT, BOOLEAN, DOUBLE, INTEGER, JSON, TIMESTAMPTZ, VARCHAR, Column, Table
+from runmart.models.observations import Origin
 
 _OBSERVED: tuple[Column[Any], ...] = (
     Column("observed_at", TIMESTAMPTZ, meaning="Time of the stored observation"),
@@ -13,10 +20,17 @@ _OBSERVED: tuple[Column[Any], ...] = (
 REQUEST_FAILURES: Table[Any] = Table(
     "request_failures",
     grain="one row per failed request",
-    purpose="Requests that failed without leaving a run: error responses with an envelope, failed lines of batches.",
+    purpose="Requests that failed without a run that says so: error answers in an envelope, failed lines of batches, "
+    "and errors in streams.",
     columns=(
-        Column("failure_id", VARCHAR, meaning="The request's id, else the MD5 of what was sent"),
+        Column(
+            "failure_id",
+            VARCHAR,
+            meaning="The request's id, else the MD5 of source and what was sent; of an error in a stream, that of "
+            "source, response and error",
+        ),
         Column("source", VARCHAR, meaning="Label of the runs (--source)"),
+        Column("run_id", VARCHAR, meaning="The response whose stream reported the error; null of other requests"),
         Column("custom_id", VARCHAR, meaning="Id that the caller gave to a request of a batch"),
         Column("is_batch", BOOLEAN, meaning="Whether it was a request of a batch"),
         Column("occurred_at", TIMESTAMPTZ, meaning="When it failed, by the collector's clock; null when not known"),
@@ -49,7 +63,12 @@ ORGANIZATION_USAGE: Table[Any] = Table(
     grain="one row per bucket of time and group",
     purpose="Usage and costs of an organisation, as its provider reports them.",
     columns=(
-        Column("bucket_id", VARCHAR, meaning="MD5 of source, object, bucket and group"),
+        Column(
+            "bucket_id",
+            VARCHAR,
+            meaning="MD5 of source, object, start and group; not of the end, since a bucket that still goes on ends "
+            "when it is requested",
+        ),
         Column("source", VARCHAR, meaning="Label of the runs (--source)"),
         Column("object", VARCHAR, meaning="organization.costs.result or organization.usage.completions.result"),
         Column("start_time", TIMESTAMPTZ, meaning="Start of the bucket, included"),
@@ -75,5 +94,50 @@ ORGANIZATION_USAGE: Table[Any] = Table(
     ),
 )
 
+USAGE_GROUP = ("project_id", "user_id", "api_key_id", "model", "batch", "service_tier", "line_item")
+"""The columns of `organization_usage` by which its results may be grouped."""
+
 NEIGHBOURS: tuple[Table[Any], ...] = (REQUEST_FAILURES, WEBHOOK_EVENTS, ORGANIZATION_USAGE)
 """Their first column is the key; the latest observation of each is stored."""
+
+
+class NeighbourRow(NamedTuple):
+    """A row of one of these tables as it was in an input."""
+
+    table: str
+    origin: Origin
+    position: int
+    """Its position in its input, from 0."""
+    key: str | tuple[str | int | bool | None, ...]
+    """The key that the server gave it; else what makes it one of its source, of which the key is the MD5."""
+    values: dict[str, Any]
+    """The other columns; instants in microseconds since 1970. A column that is left out is null."""
+
+
+def batches(rows: Sequence[NeighbourRow]) -> dict[str, pa.RecordBatch]:
+    """Rows as record batches, by the names of their tables; JSON as text."""
+    found: dict[str, pa.RecordBatch] = {}
+    for table in NEIGHBOURS:
+        of_table = [_complete(table, row) for row in rows if row.table == table.name]
+        if of_table:
+            columns = [
+                arrow.array([row.get(column.name) for row in of_table], VARCHAR if column.type == JSON else column.type)
+                for column in table.columns
+            ]
+            found[table.name] = arrow.record_batch(columns, [column.name for column in table.columns])
+    return found
+
+
+def _complete(table: Table[Any], row: NeighbourRow) -> dict[str, Any]:
+    origin = row.origin
+    return row.values | {
+        table.columns[0].name: row.key if isinstance(row.key, str) else _digest(origin.source, *row.key),
+        "source": origin.source,
+        "observed_at": origin.observed_at,
+        "observed_position": row.position,
+        "load_id": origin.load_id,
+    }
+
+
+def _digest(*parts: str | int | bool | None) -> str:
+    return hashlib.md5(msgspec.json.encode(parts), usedforsecurity=False).hexdigest()

@@ -6,8 +6,8 @@ from runmart.models.columns import DOUBLE, TIMESTAMPTZ, VARCHAR, Column, Table
 
 PRICES: Table[Any] = Table(
     "prices",
-    grain="one row per provider, model and start of validity",
-    purpose="Prices of models, per million tokens; `runmart prices import` adds to them.",
+    grain="one row per provider, model, tool and start of validity",
+    purpose="Prices of models, per million tokens, and fees of tools, per call; `runmart prices import` adds to them.",
     columns=(
         Column("provider", VARCHAR, meaning="Provider of the price"),
         Column(
@@ -20,11 +20,19 @@ PRICES: Table[Any] = Table(
         Column("output", DOUBLE, meaning="Price per million output tokens; null for the fee of a tool"),
         Column("currency", VARCHAR, meaning="Currency, such as USD"),
         Column("source", VARCHAR, meaning="Source of the price, usually a URL"),
-        Column("cache_write", DOUBLE, meaning="Price per million input tokens written to the cache; null when equal to input"),
-        Column("batch_factor", DOUBLE, meaning="Factor on all prices for requests of batches; null when 1"),
-        Column("flex_factor", DOUBLE, meaning="Factor on all prices for the service tier flex; null when 1"),
-        Column("priority_factor", DOUBLE, meaning="Factor on all prices for the service tier priority; null when 1"),
-        Column("tool", VARCHAR, meaning="Type of the step that a fee is for, such as web_search_call; null for prices of tokens"),
+        Column(
+            "cache_write",
+            DOUBLE,
+            meaning="Price per million input tokens written to the cache; null when equal to input",
+        ),
+        Column("batch_factor", DOUBLE, meaning="Factor on all prices of tokens in batches; null when not known"),
+        Column("flex_factor", DOUBLE, meaning="Factor on them in the service tier flex; null when not known"),
+        Column("priority_factor", DOUBLE, meaning="Factor on them in the tier priority or fast; null when not known"),
+        Column(
+            "tool",
+            VARCHAR,
+            meaning="Type of the step that a fee is for, such as web_search_call; null for prices of tokens",
+        ),
         Column("per_call", DOUBLE, meaning="Fee per call of the tool; null for prices of tokens"),
     ),
 )

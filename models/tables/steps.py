@@ -86,7 +86,7 @@ STEPS: Table[StepRows] = Table(
         Column("thread_id", VARCHAR, _sent("thread_id"), "The thread"),
         Column("assistant_id", VARCHAR, _sent("assistant_id"), "The assistant"),
         Column("type", VARCHAR, _sent("type"), "message_creation or tool_calls; of a response's item, its type, such as message, reasoning or function_call"),
-        Column("name", VARCHAR, _of_items(VARCHAR), "Name of the tool that a response's item calls"),
+        Column("name", VARCHAR, _of_items(VARCHAR), "Name of the tool that a response's item calls; of a web_search_call its action, such as search"),
         Column("status", VARCHAR, _sent("status"), "in_progress, completed, failed, cancelled or expired"),
         Column("created_at", TIMESTAMPTZ, _instant("created_at"), "When it was created"),
         Column("expired_at", TIMESTAMPTZ, _instant("expired_at", "expires_at"), "Expiry time, past or future"),

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from runmart.models.arrow import Array, compute
 from runmart.models import arrow
+from runmart.models.arrow import Array, compute
 from runmart.models.columns import BIGINT, DOUBLE, JSON, VARCHAR, Column, Getter, Table
 from runmart.models.observations import RUN_CREATED_AT, Observations, Usages
 
@@ -33,6 +33,11 @@ def _first(name: str, other: str) -> Getter[UsageRows]:
     return values
 
 
+def _currency(rows: UsageRows) -> Array:
+    """The currency of the reported costs: all known servers count in US dollars."""
+    return compute.if_else(rows.usage.reported_costs.is_valid(), "USD", arrow.scalar(None, VARCHAR))
+
+
 USAGE: Table[UsageRows] = Table(
     "usage",
     grain="one row per run that reports usage",
@@ -45,8 +50,8 @@ USAGE: Table[UsageRows] = Table(
         Column("completion_tokens", BIGINT, _first("completion_tokens", "output_tokens"), "Completion tokens, reasoning ones included"),
         Column("reasoning_tokens", BIGINT, lambda rows: rows.usage.reasoning_tokens, "Reasoning tokens, part of completion tokens"),
         Column("total_tokens", BIGINT, lambda rows: rows.usage.columns.array("total_tokens"), "Total tokens, as sent"),
-        Column("reported_cost", DOUBLE, lambda rows: arrow.nulls(len(rows.observation), DOUBLE), "Cost that the server or gateway reports"),
-        Column("reported_cost_currency", VARCHAR, lambda rows: arrow.nulls(len(rows.observation), VARCHAR), "Currency of the reported cost"),
+        Column("reported_cost", DOUBLE, lambda rows: rows.usage.reported_costs, "Cost that the server or gateway reports: usage.cost (OpenRouter), cost_in_usd_ticks (xAI) or pydantic_ai_gateway.cost_estimate"),
+        Column("reported_cost_currency", VARCHAR, _currency, "Currency of the reported cost: USD"),
         Column("details", JSON, lambda rows: rows.usage.details, "Token details and unknown fields of usage, as sent"),
         RUN_CREATED_AT,
     ),

@@ -4,6 +4,10 @@
 create or replace macro seconds_between(started, ended) as
     cast(epoch_us(ended) - epoch_us(started) as double) / cast(1000000 as double);
 
+-- Seconds from the beginning of 1970, in UTC, to an instant.
+create or replace macro seconds_since_1970(instant) as
+    cast(epoch_us(instant) as double) / cast(1000000 as double);
+
 -- The day of an instant, in UTC, whatever the time zone of the session.
 create or replace macro utc_day(instant) as
     cast(make_timestamp(epoch_us(instant)) as date);
@@ -23,6 +27,12 @@ create or replace macro period_of(instant) as
 
 -- Whether a text matches a LIKE pattern, % for any text and _ for one character, without escapes.
 create or replace macro matches_pattern(text, pattern) as text like pattern;
+
+-- The model in a line item of costs, such as "gpt-4o, cached input" or "priority | gpt-4o audio, output"; null without one.
+create or replace macro model_of_line_item(line_item) as
+    case when line_item like '%, %' then
+        split_part(split_part(split_part(line_item, ' | ', case when line_item like '% | %' then 2 else 1 end), ', ', 1), ' ', 1)
+    end;
 
 -- A JSON path without its array indices.
 create or replace macro without_indices(path) as

@@ -4,6 +4,10 @@
 create or replace temporary function seconds_between(started timestamp_ltz, ended timestamp_ltz) returns double
     return cast(unix_micros(ended) - unix_micros(started) as double) / cast(1000000 as double);
 
+-- Seconds from the beginning of 1970, in UTC, to an instant.
+create or replace temporary function seconds_since_1970(instant timestamp_ltz) returns double
+    return cast(unix_micros(instant) as double) / cast(1000000 as double);
+
 -- The day of an instant, in UTC, whatever the time zone of the session.
 create or replace temporary function utc_day(instant timestamp_ltz) returns date
     return date_add(date '1970-01-01', cast(floor(unix_micros(instant) / 86400000000) as int));
@@ -25,6 +29,12 @@ create or replace temporary function period_of(instant timestamp_ltz) returns ti
 -- Whether a text matches a LIKE pattern, % for any text and _ for one character, without escapes.
 create or replace temporary function matches_pattern(text string, pattern string) returns boolean
     return text like replace(pattern, r'\', r'\\');
+
+-- The model in a line item of costs, such as "gpt-4o, cached input" or "priority | gpt-4o audio, output"; null without one.
+create or replace temporary function model_of_line_item(line_item string) returns string
+    return case when line_item like '%, %' then
+        split_part(split_part(split_part(line_item, ' | ', case when line_item like '% | %' then 2 else 1 end), ', ', 1), ' ', 1)
+    end;
 
 -- A JSON path without its array indices.
 create or replace temporary function without_indices(path string) returns string

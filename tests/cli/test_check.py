@@ -60,6 +60,9 @@ def test_a_sound_warehouse_passes(loaded: Path) -> None:
         ("insert into tools from (from tools where run_id = 'run_1')", "unique_tools"),
         ("insert into errors from (from errors where run_id = 'run_0')", "unique_errors"),
         ("insert into steps (step_id) values ('a'), ('a')", "unique_steps"),
+        ("insert into request_failures (failure_id) values ('a'), ('a')", "unique_request_failures"),
+        ("insert into webhook_events (event_id) values ('a'), ('a')", "unique_webhook_events"),
+        ("insert into organization_usage (bucket_id) values ('a'), ('a')", "unique_organization_usage"),
         ("insert into usage (run_id) values ('nobody')", "orphans_usage"),
         ("update tools set run_created_at = null where run_id = 'run_1'", "orphans_tools"),
         ("delete from runs where run_id = 'run_0'", "orphans_errors"),
@@ -94,6 +97,24 @@ def test_negative_durations_are_counted(pages: Path, warehouse: Path) -> None:
     write(pages / "1.json", page(first, second, run("c")), NOW)
     command("ingest", pages, "-w", warehouse)
     assert command("check", "-w", warehouse).returncode == 0
+
+
+def test_durations_of_responses_violate_nothing(pages: Path, warehouse: Path) -> None:
+    """Timed by whom ever, or not at all, responses have no start: what lacks a duration is counted as missing."""
+    sent = {"object": "response", "status": "completed", "created_at": NOW}
+    bodies = [{**sent, "id": "a", "completed_at": NOW + 2}, {**sent, "id": "b"}, {**sent, "id": "c"}]
+    lines = [
+        bodies[0],
+        bodies[1],
+        {"duration_ms": 1500, "body": bodies[2]},
+        {**sent, "id": "d", "completed_at": NOW - 9},
+    ]
+    write(pages / "1.jsonl", "\n".join(map(json.dumps, lines)).encode(), NOW)
+    command("ingest", pages, "-w", warehouse)
+    assert command("check", "-w", warehouse).returncode == 0
+    with duckdb.connect(warehouse) as connection:
+        found = connection.sql("select run_id, run_seconds from run_times order by run_id").fetchall()
+    assert found == [("a", 2.0), ("b", None), ("c", 1.5), ("d", None)]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ KIND = "instructions_digest"
 
 def response(run_id: str, **fields: Any) -> dict[str, Any]:
     """A response that completed."""
-    times = {"created_at": 1_780_000_000, "completed_at": 1_780_000_002}
+    times = {"created_at": 1_780_000_000, "completed_at": 1_780_000_002, "output": list[Any]()}
     sent: dict[str, Any] = {
         "id": run_id,
         "object": "response",

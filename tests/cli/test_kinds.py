@@ -90,7 +90,10 @@ def _shown(
     return capsys.readouterr().err, summary(load, options)["inputs_without_runs"]
 
 
-NEEDED = '; runmart loads run objects ("object": "thread.run") and pages, arrays, JSON Lines or event streams of them\n'
+NEEDED = (
+    '; runmart loads runs ("object": "thread.run") and responses ("response"), and pages, arrays, JSON Lines or event '
+    "streams of them\n"
+)
 
 
 def test_an_input_without_runs_is_named(warehouse: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,6 @@ import pytest
 from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.ingest.warehouse.writer import Writer
 from runmart.queries import Selection, connect, install, views
-from runmart.queries.checks import OF_DATA
 from tests.support.command import command
 from tests.support.ducklake import Bare, made, query, tables
 from tests.support.paths import REALDATA
@@ -46,7 +45,18 @@ def test_a_lake_holds_what_a_file_holds(bare: Bare, file: Path) -> None:
         text = f"select {columns.replace('_at', '_at::varchar')} from {table} order by all"
         assert query(bare.location, text) == query(file, text)
     failed = json.loads(bare.run("check", "--json").stdout)["failed"]
-    assert {one["check"] for one in failed} == {one.name for one in OF_DATA}  # documentation of a server, made up
+    implausible = {"plausible_instants", "possible_tokens"}  # documentation of a server, made up
+    assert {one["check"] for one in failed} == implausible
+
+
+def test_responses_have_their_earliest_creation_time_in_a_lake(lake: Bare) -> None:
+    """An observation that is not stored, but has an earlier `created_at`, is heard in all tables."""
+    for number, (status, created_at) in enumerate((("completed", 1_764_241_205), ("queued", 1_764_241_200))):
+        sent = run("resp_1", status, created_at=created_at, usage={"input_tokens": 3}, output=[{"type": "message"}])
+        path = write(Path(lake.data).parent / f"{number}.json", page({**sent, "object": "response"}))
+        assert lake.run("ingest", path).returncode == 0
+    stored = "select runs.status, epoch(runs.created_at), epoch(run_created_at) from runs join usage using (run_id)"
+    assert lake.query(f"{stored} join steps using (run_id)") == [("completed", 1_764_241_200, 1_764_241_200)]
 
 
 def test_comments_are_in_the_lake(lake: Bare) -> None:

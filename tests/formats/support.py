@@ -17,7 +17,7 @@ EXPORTS = sorted(path.name for path in KEPT.glob("export-*"))
 LAKES = sorted(path.name for path in KEPT.glob("lake-*"))
 WAREHOUSES = sorted(path.name for path in KEPT.glob("warehouse-*"))
 
-_COMPLETE = "warehouse-schema8"
+_COMPLETE = "warehouse-schema11"
 """What has all tables and columns that older files lack."""
 _KEYS = {"runs": ("run_id",), "usage": ("run_id",), "tools": ("run_id", "position"), "errors": ("run_id", "kind")}
 _OPEN_ENDED = {"prices"}
@@ -52,7 +52,7 @@ def differences(found: Rows, name: str, but: Sequence[str] = ()) -> list[str]:
         if table in but:
             continue
         old = of_table
-        columns = complete[table][0].keys()
+        columns = (complete[table] if table in _KEYS else of_table)[0].keys()
         if table in _KEYS:
             full = {_key(table, row): row for row in complete[table]}
             old = [{**{column: full[_key(table, row)][column] for column in columns}, **row} for row in old]

@@ -3,8 +3,8 @@
 * No exception.
 * However the input is cut, and whether it is decoded whole or piece by piece, the result is the same.
 * Each byte is accounted for: nothing ends as unexplained, and all blocks together are the input.
-* Each run that Python's `json` finds anywhere in the input is stored, or its id is in a reject, or it is within another
-  such run.
+* Each run and each response that Python's `json` finds anywhere in the input is stored, or its id is in a reject, or it
+  is within another such record.
 """
 
 import json
@@ -20,10 +20,12 @@ from runmart.ingest.parse.reasons import UNEXPLAINED
 from runmart.ingest.transform.flatten import flatten
 from runmart.models.batches import Batches
 from runmart.models.observations import Origin
+from runmart.models.record_specs import SPECS
 from runmart.models.statuses import STEP_OBJECT
 from tests.support.payloads import Rejected, Rows, Seen, pieces, rows_of
 
 _JSON = json.JSONDecoder()
+_RECORDS = tuple(spec.object for spec in SPECS)
 
 
 class BrokenLawError(Exception):
@@ -134,8 +136,8 @@ def _check_runs(text: bytes, seen: Seen) -> None:
     for start, stop, run in _objects(words):
         spellings = (run["id"], json.dumps(run["id"])[1:-1])
         is_kept = run["id"] in stored or any(one in raw for raw in rejected for one in spellings)
-        if start >= end and run.get("object") == "thread.run" and not is_kept:
-            raise BrokenLawError(text, f"the run {run['id']} is lost")
+        if start >= end and run.get("object") in _RECORDS and not is_kept:
+            raise BrokenLawError(text, f"the record {run['id']} is lost")
         end = max(end, stop) if run["id"] in stored else end
 
 

@@ -156,7 +156,9 @@ def test_a_view_file_that_is_opened_again_shows_what_is_new_and_keeps_its_prices
     """Opening again shows new batches, and keeps the file's prices and aliases."""
     view_file = opened(before.lake)
     with duckdb.connect(view_file) as connection:
-        connection.execute("insert into prices (provider, model, valid_from, input, output, currency) values ('me', 'mine', '2024-01-01', 1, 2, 'EUR')")
+        connection.execute("""
+            insert into prices (provider, model, valid_from, input, output, currency)
+            values ('me', 'mine', '2024-01-01', 1, 2, 'EUR')""")
         connection.execute("delete from prices where provider <> 'me'")
         connection.execute("insert into model_aliases values ('default', 'deployed', null, 'mine')")
     before.load()

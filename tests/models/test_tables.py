@@ -77,8 +77,10 @@ def _md5(text: str) -> str:
 _DEFINITION = (_md5('{"the":"parameters"}'), _md5('{"the":"config"}'))
 
 OF_RESPONSES = dict.fromkeys(
-    ("previous_run_id", "assistant_version", "service_tier", "background", "waits_for_client")
-    + ("is_batch", "duration_seconds", "latency_source")
+    (
+        *("previous_run_id", "assistant_version", "service_tier", "background", "waits_for_client"),
+        *("is_batch", "duration_seconds", "latency_source"),
+    )
 )
 
 EXPECTED: dict[str, list[dict[str, Any]]] = {

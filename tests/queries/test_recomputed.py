@@ -13,16 +13,18 @@ from tests.support import recomputed_activity as activity
 from tests.support import recomputed_content as content
 from tests.support import recomputed_migration as migration
 from tests.support.random_tables import GROWING, TERMINAL, Row, random_tables
-from tests.support.recomputed_costs import costs, grouped_by, model_prices, moment, run_costs
+from tests.support.recomputed_costs import costs, grouped_by, model_prices, moment, run_costs, tool_prices
 from tests.support.recomputed_periods import over_time
+from tests.support.recomputed_reconciliation import cost_reconciliation
 from tests.support.recomputed_turns import turn_runs, turns
 from tests.support.rows import Fill, assert_rows, records
 
 TIMES = (
-    *("run_id", "source", "thread_id", "assistant_id", "model", "status", "is_terminal", "is_failure"),
+    *("run_id", "source", "object", "thread_id", "assistant_id", "model", "status", "is_terminal", "is_failure"),
     *("created_at", "started_at", "finished_at", "queue_seconds", "run_seconds", "total_seconds"),
+    *("duration_source", "resolution_seconds"),
 )
-SETTINGS = ("temperature", "top_p", "max_completion_tokens", "metadata")
+SETTINGS = ("assistant_version", "temperature", "top_p", "max_completion_tokens", "metadata")
 FAILURES = ("failed", "expired", "incomplete")
 
 
@@ -41,14 +43,15 @@ def run_facts(tables: dict[str, list[Row]]) -> list[Row]:
         prompt, cached = tokens.get("prompt_tokens"), tokens.get("cached_prompt_tokens")
         facts.append(
             {
-                **{name: run[name] for name in ("run_id", "source", "thread_id", "assistant_id", "model", "status")},
+                **{
+                    name: run[name]
+                    for name in ("run_id", "source", "object", "thread_id", "assistant_id", "model", "status")
+                },
                 "is_terminal": run["status"] in TERMINAL,
                 "is_failure": run["status"] in FAILURES,
                 **{name: None if run[name] is None else float(run[name]) for name in ("created_at", "started_at")},
                 "finished_at": None if finished_at is None else float(finished_at),
-                "queue_seconds": seconds(run["created_at"], run["started_at"]),
-                "run_seconds": seconds(run["started_at"], finished_at),
-                "total_seconds": seconds(run["created_at"], finished_at),
+                **durations(run, finished_at),
                 "prompt_tokens": prompt,
                 "cached_prompt_tokens": cached,
                 "uncached_prompt_tokens": None if prompt is None else prompt - (cached or 0),
@@ -59,6 +62,21 @@ def run_facts(tables: dict[str, list[Row]]) -> list[Row]:
             }
         )
     return facts
+
+
+def durations(run: Row, finished_at: float | None) -> Row:
+    """The durations of a run, or of a response, which has one only; who measured them, and how exactly."""
+    found: Row = {
+        "queue_seconds": seconds(run["created_at"], run["started_at"]),
+        "run_seconds": seconds(run["created_at" if run["object"] == "response" else "started_at"], finished_at),
+        "total_seconds": seconds(run["created_at"], finished_at),
+    }
+    if run["duration_seconds"] is not None:
+        found |= dict.fromkeys(("run_seconds", "total_seconds"), run["duration_seconds"])
+    is_timed = found["run_seconds"] is not None or found["total_seconds"] is not None
+    source = (run["latency_source"] or "record") if is_timed else None
+    resolutions: Row = {"record": 1.0, "collector_seconds": 1.0, "collector": 0.001, "header": 0.001}
+    return {**found, "duration_source": source, "resolution_seconds": resolutions.get(source or "")}
 
 
 def seconds(started: float | None, ended: float | None) -> float | None:
@@ -110,7 +128,7 @@ def latency(rows: list[Row]) -> Row | None:
             summary[f"{name}_p{share}"] = percentile(values, share / 100)
         summary[f"{name}_max"] = max(values, default=None)
         summary[f"{name}_missing"] = len(completed) - len(values)
-    return summary
+    return {**summary, "resolution_seconds": max(present(completed, "resolution_seconds"), default=None)}
 
 
 def failure_rates(rows: list[Row]) -> Row:
@@ -194,7 +212,9 @@ def period(rows: list[Row]) -> Row:
     found |= {name: total(present(rows, name)) for name in names}
     costing = [row for row in rows if row["cost"] is not None]
     found["unpriced_runs"] = sum(row["has_usage"] and row["cost"] is None for row in rows)
-    return {**found, "cost": sum(row["cost"] for row in costing) if costing else None}
+    found["unpriced_tool_calls"] = sum(row["unpriced_tool_calls"] for row in rows)
+    is_summed = len({row["currency"] for row in costing}) == 1
+    return {**found, "cost": sum(row["cost"] for row in costing) if is_summed else None}
 
 
 def run_times(tables: dict[str, list[Row]], facts: list[Row]) -> list[Row]:
@@ -213,10 +233,13 @@ def run_times(tables: dict[str, list[Row]], facts: list[Row]) -> list[Row]:
 def with_costs(tables: dict[str, list[Row]], facts: list[Row]) -> dict[str, list[Row]]:
     """Expected rows of the views of costs."""
     found = run_costs(tables)
-    known = {row["run_id"]: row["cost"] for row in found}
-    runs = [{**row, "cost": known.get(row["run_id"]), "has_usage": row["run_id"] in known} for row in facts]
+    known = {row["run_id"]: row for row in found}
+    nothing = {"cost": None, "currency": None, "unpriced_tool_calls": 0}
+    runs = [{**row, "has_usage": row["run_id"] in known} for row in facts]
+    runs = [{**row, **{name: known.get(row["run_id"], nothing)[name] for name in nothing}} for row in runs]
     keys = ("source", "model", "assistant_id")
-    expected = {"model_prices": model_prices(tables), "run_costs": found}
+    expected = {"model_prices": model_prices(tables), "tool_prices": tool_prices(tables), "run_costs": found}
+    expected["cost_reconciliation"] = cost_reconciliation(tables)
     for name, column in (("cost_by_model", "model"), ("cost_by_assistant", "assistant_id")):
         names = (column, "currency")
         expected[name] = grouped_by(found, lambda row, names=names: tuple(row[one] for one in names), names, costs)

@@ -13,6 +13,7 @@ from runmart.ingest.warehouse.file_backend import FileWriter
 from runmart.ingest.warehouse.migrations import create_tables
 from runmart.queries import Selection, connect, install, views
 from tests.support.random_tables import BEGINNINGS, GROWING, random_tables
+from tests.support.recomputed_reconciliation import ITEMS
 from tests.support.rows import Fill, Rows, insert, records
 
 CHILDREN = ("usage", "tools", "errors", "steps")
@@ -70,6 +71,7 @@ def test_views_of_a_selection_are_those_of_a_warehouse_that_holds_nothing_else(
             child: [row for row in tables[child] if row["run_id"] in left or name == "everything"] for child in CHILDREN
         },
     }
+    few = {**few, "organization_usage": [row for row in tables["organization_usage"] if _is_selected(row, selection)]}
     assert (0 < len(left) < len(tables["runs"])) is (name not in ("everything", "nothing"))
     with duckdb.connect(tmp_path / "few.duckdb") as connection:
         connection.execute("set timezone = 'UTC'")
@@ -83,8 +85,23 @@ def test_views_of_a_selection_are_those_of_a_warehouse_that_holds_nothing_else(
             found = _rows(part._connection, view.name)  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
             assert found == expected[view.name], view.name
         assert whole.sql("select count(*) as n from runs")["n"].to_list() == [len(tables["runs"])]
-        for table in ("runs", *CHILDREN):
+        for table in ("runs", *CHILDREN, "organization_usage"):
             assert part.sql(f"select count(*) as n from {table}")["n"].to_list() == [len(few[table])], table
+
+
+def _is_selected(row: dict[str, Any], selection: Selection) -> bool:
+    """Whether usage of the organisation is selected, which tells no assistants, and of costs names models only."""
+    since, until = (
+        None if one is None else one.replace(tzinfo=UTC).timestamp() for one in (selection.since, selection.until)
+    )
+    model = row["model"] or ITEMS[row["line_item"]]
+    return (
+        (since is None or row["start_time"] >= since)
+        and (until is None or row["start_time"] < until)
+        and (not selection.sources or row["source"] in selection.sources)
+        and (not selection.models or model in selection.models)
+        and not selection.assistants
+    )
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, view: str) -> list[Sequence[Any]]:

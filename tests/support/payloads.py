@@ -37,6 +37,8 @@ class Seen(NamedTuple):
     skipped: Counter[str]
     """Numbers of skipped objects by kind; steps are counted as well."""
     pages: int
+    neighbours: Counter[str] = Counter()  # noqa: RUF012 - nobody adds to it
+    """Numbers of rows of the tables beside runs."""
 
     @property
     def ids(self) -> list[str]:
@@ -64,7 +66,7 @@ def decode(data: bytes, *, block: int = BLOCK_BYTES, chunk: int = 1 << 20, decod
     decoder = decoder or Decoder()
     found: list[Batches] = []
     rejects: list[Rejected] = []
-    skipped = Counter[str]()
+    skipped, neighbours = Counter[str](), Counter[str]()
     pages = position = 0
     for part in blocks(pieces(data, chunk), block):
         decoded = decoder.decode([(part, ORIGIN)])
@@ -75,7 +77,8 @@ def decode(data: bytes, *, block: int = BLOCK_BYTES, chunk: int = 1 << 20, decod
         position += decoded.counts[0].items
         pages += decoded.pages
         skipped += skipped_and_steps(decoded)
-    return Seen(rows_of(found), rejects, skipped, pages)
+        neighbours += Counter(row.table for row in decoded.neighbours)
+    return Seen(rows_of(found), rejects, skipped, pages, neighbours)
 
 
 def skipped_and_steps(decoded: Decoded) -> Counter[str]:

@@ -129,20 +129,24 @@ def _md5(text: str) -> str:
 def gen_ai_runs(tables: Tables, facts: Sequence[Row]) -> list[Row]:
     """Expected rows of the view `gen_ai_runs`, with OpenTelemetry's attribute names."""
     runs = {run["run_id"]: run for run in tables["runs"]}
+    written = {usage["run_id"]: usage["cache_write_tokens"] for usage in tables["usage"]}
     return [
         {
             "gen_ai_response_id": row["run_id"],
             "gen_ai_conversation_id": row["thread_id"],
-            "gen_ai_agent_id": row["assistant_id"],
-            "gen_ai_operation_name": "invoke_agent",
+            "gen_ai_provider_name": "openai",
+            **_agent(row, runs[row["run_id"]]["assistant_version"]),
             "gen_ai_request_model": row["model"],
+            "gen_ai_response_model": row["model"] if row["object"] == "response" else None,
             **{f"gen_ai_request_{name}": runs[row["run_id"]].get(name) for name in ("temperature", "top_p")},
             "gen_ai_request_max_tokens": runs[row["run_id"]].get("max_completion_tokens"),
             "gen_ai_usage_input_tokens": row["prompt_tokens"],
             "gen_ai_usage_output_tokens": row["completion_tokens"],
             "gen_ai_usage_cache_read_input_tokens": row["cached_prompt_tokens"],
-            "gen_ai_response_finish_reason": (
-                (row["incomplete_reason"] or row["status"]) if row["is_terminal"] else None
+            "gen_ai_usage_cache_creation_input_tokens": written.get(row["run_id"]),
+            "gen_ai_usage_reasoning_output_tokens": row["reasoning_tokens"],
+            "gen_ai_response_finish_reasons": (
+                [row["incomplete_reason"] or row["status"]] if row["is_terminal"] else None
             ),
             "error_type": row["error_code"] or (row["status"] if row["is_failure"] else None),
             "start_time": row["created_at"] if row["started_at"] is None else row["started_at"],
@@ -151,6 +155,17 @@ def gen_ai_runs(tables: Tables, facts: Sequence[Row]) -> list[Row]:
         }
         for row in facts
     ]
+
+
+def _agent(row: Row, version: str | None) -> Row:
+    """A run's agent is told by its id, a response's by its name; a response without one is a chat."""
+    is_response = row["object"] == "response"
+    return {
+        "gen_ai_operation_name": "chat" if is_response and row["assistant_id"] is None else "invoke_agent",
+        "gen_ai_agent_id": None if is_response else row["assistant_id"],
+        "gen_ai_agent_name": row["assistant_id"] if is_response else None,
+        "gen_ai_agent_version": version if is_response and row["assistant_id"] is not None else None,
+    }
 
 
 def data_freshness(tables: Tables) -> list[Row]:

@@ -129,6 +129,7 @@ def _side(  # noqa: PLR0917 - all that a row is made of
     all_rates = _wilson(failures + requests, len(ended) + requests) if requests is not None and ended else [None] * 3
     created = [turn["created_at"] for turn in some if turn["created_at"] is not None]
     waiting = sum(turn["is_waiting"] for turn in some)
+    open_turns = sum(not turn["is_terminal"] and not turn["is_waiting"] for turn in some)
     shared = sum(turn["is_shared"] for turn in some)
     known_calls = [turn["tool_calls"] for turn in some if turn["tool_calls"] is not None]
     median = percentile(seconds, 0.5)
@@ -173,7 +174,7 @@ def _side(  # noqa: PLR0917 - all that a row is made of
     reasons = (
         ("no turns", count == 0),
         (f"fewer than {FEWEST} turns", 0 < count < FEWEST),
-        ("open turns", row["open_turns"] - waiting > 0.05 * count),
+        ("open turns", open_turns > 0.05 * count),
         ("calls without a recorded answer", waiting > 0.05 * count),
         ("turns of another deployment", shared > 0),
         ("durations missing", len(timed) < 0.95 * len(completed)),

@@ -24,6 +24,7 @@ def random_responses(random_: random.Random, count: int) -> list[Row]:
         # Several in the same second, but not of the same assistant, whose changes have no order then.
         created_at = 1_770_000_000 + (second if assistant_id else second // 5 * 5)
         others = [f"resp_{random_.randrange(count):05}", f"resp_{max(0, number - 1):05}", None, None, "resp_gone"]
+        seconds = random_.choice((None, None, random_.randrange(9000) / 1000))
         rows.append(
             {
                 "run_id": f"resp_{number:05}",
@@ -40,7 +41,8 @@ def random_responses(random_: random.Random, count: int) -> list[Row]:
                 "instructions": random_.choice((None, "Be  kind.\n", "Be brief.")),
                 "created_at": random_.choice((None, *[created_at] * 9)),
                 "completed_at": random_.choice((None, created_at + random_.randrange(9))),
-                "duration_seconds": random_.choice((None, None, random_.randrange(9000) / 1000)),
+                "duration_seconds": seconds,
+                "latency_source": None if seconds is None else "collector",
                 "observed_at": 1_800_000_001 + number,
                 **dict.fromkeys(("started_at", "expires_at", "failed_at", "cancelled_at", "required_action")),
                 **dict.fromkeys(("temperature", "top_p", "max_completion_tokens")),
@@ -176,7 +178,7 @@ def _turn(
     how = sorted({row["linked_by"] for row in members if row["linked_by"]})
     answered = [row["predecessor_id"] for row in members if row["predecessor_id"]]
     all_ends = [times[one]["finished_at"] for one in ids if times[one]["finished_at"] is not None]
-    is_measured = not is_chain and first.get("duration_seconds") is not None
+    is_measured = not is_chain and first.get("latency_source") in {"collector", "header"}
     return {
         **{name: first.get(name) for name in ("source", "object", "thread_id", "assistant_id", "assistant_version")},
         **{name: first.get(name) for name in ("model", "metadata")},

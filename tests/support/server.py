@@ -1,6 +1,7 @@
 """A server that speaks the threads/runs API, for tests: a world of threads whose runs advance, and faults by script.
 
-It plays all profiles at once, below `/openai`, `/azure`, `/foundry` and `/compatible`. Tests steer it at `/_admin/…`.
+It plays all profiles at once, below `/openai`, `/azure`, `/foundry`, `/llama` and `/compatible`. Tests steer it at
+`/_admin/…`.
 """
 
 import argparse
@@ -42,7 +43,7 @@ def _error(status: int, message: str, headers: dict[str, str] | None = None) -> 
 
 def _given(request: Request) -> str | None:
     """The key in a request."""
-    if request.url.path.startswith("/azure/"):
+    if request.url.path.startswith(("/azure/", "/foundry/openai/")):
         return request.headers.get("api-key")
     return request.headers.get("authorization", "").removeprefix("Bearer ")
 
@@ -55,7 +56,10 @@ def _refused(request: Request) -> Response | None:
         return _error(401, f"Incorrect API key provided: {given}")
     if profile == "openai" and headers.get("openai-beta") != "assistants=v2":
         return _error(400, "You must provide the 'OpenAI-Beta' header")
-    needs_version = profile in ("azure", "foundry") and "/openai/v1/" not in request.url.path
+    is_v1 = "/openai/v1/" in request.url.path
+    if is_v1 and "api-version" in request.query_params:
+        return _error(400, "API version not supported")
+    needs_version = profile in ("azure", "foundry") and not is_v1
     if needs_version and "api-version" not in request.query_params:
         return _error(404, "Resource not found")
     return None
@@ -120,7 +124,9 @@ def _listed(items: list[Run], request: Request, kind: str) -> Any:
             return None
         created = ordered[places[0]].get("created_at", 0)
         is_later = [item for item in ordered if item.get("created_at", 0) > created]
-        ordered = is_later if settings.after == "later" else ordered[places[0] + 1 :]
+        if settings.after == "by time" and newest_first:
+            is_later = [item for item in ordered if item.get("created_at", 0) < created]
+        ordered = is_later if settings.after != "behind" else ordered[places[0] + 1 :]
     size = min(int(parameters.get("limit", 20)), settings.steps_cap if kind == "steps" else settings.page_cap)
     found = ordered[:size]
     has_more = settings.always_more or (len(ordered) > size and not world.chance(settings.lying_has_more))
@@ -172,6 +178,28 @@ async def _answer(request: Request, thread_id: str, run_id: str | None) -> Respo
     return _error(settings.unknown_status, "No such run") if found is None else await _sent(found)
 
 
+async def records(request: Request) -> Response:
+    """Serve lists of responses and of completions, and single ones."""
+    world.requests["all"] += 1
+    world.paths.append(f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path)
+    world.headers.append(dict(request.headers))
+    is_completions = "/chat/" in request.url.path
+    record_id = request.path_params.get("record_id")
+    if answer := _refused(request) or _fault(record_id or ""):
+        return answer
+    held = world.records["completions" if is_completions else "responses"]
+    if record_id is not None:
+        found = next((one for one in held if one["id"] == record_id), None)
+    elif not is_completions and not world.settings.lists_threads:
+        return _error(405, "Method not allowed")
+    else:
+        name, team = (request.query_params.get(key) for key in ("agent_name", "metadata[team]"))
+        held = [one for one in held if name in {None, one.get("agent_reference", {}).get("name")}]
+        held = [one for one in held if team in {None, one.get("metadata", {}).get("team")}]
+        found = _listed(held, request, "records")
+    return _error(world.settings.unknown_status, "No such record") if found is None else await _sent(found)
+
+
 async def identity(request: Request) -> Response:
     """Azure's managed identity, as App Service offers it: a token for a resource."""
     if request.headers.get("x-identity-header") != "proof":
@@ -181,7 +209,7 @@ async def identity(request: Request) -> Response:
     return _encoded({"access_token": token, "expires_on": str(int(time.time()) + 3600), "token_type": "Bearer"})
 
 
-async def admin(request: Request) -> Response:
+async def admin(request: Request) -> Response:  # noqa: C901, PLR0912 - one branch for each action
     """Control the world and the settings."""
     global world  # noqa: PLW0603 - there is one
     action, body = request.path_params["action"], await request.body()
@@ -199,6 +227,14 @@ async def admin(request: Request) -> Response:
         world.finish()
     elif action == "run":
         answer = [world.add_run(**given) for _ in range(given.pop("count", 1))][-1]
+    elif action == "responses":
+        answer = [world.add_response(**one) for one in given["given"]]
+    elif action == "completions":
+        answer = [world.add_completion(**one) for one in given["given"]]
+    elif action == "change_response":
+        next(one for one in world.records["responses"] if one["id"] == given["id"]).update(given)
+    elif action == "delete_response":
+        world.records["responses"] = [one for one in world.records["responses"] if one["id"] != given["id"]]
     elif action == "change":
         world.by_id[given["id"]].update(given)
         world.open = [run for run in world.open if run["status"] not in ENDS]
@@ -219,8 +255,19 @@ _BASES = (*_THREADS, "/compatible/api/threads")
 _ELSEWHERE = ("/elsewhere/threads", *(f"/elsewhere/agents/threads{rest}" for rest in _RUNS))
 """Runs that are not below the list of threads."""
 _ROUTES = [Route(path, api) for path in (*(f"{base}{rest}" for base in _BASES for rest in ("", *_RUNS)), *_ELSEWHERE)]
+_ROOTS = ("/openai/v1", "/azure/openai/v1", "/azure/openai", "/foundry/openai/v1", "/foundry/openai", "/llama/v1")
+_RECORDS = [
+    Route(f"{root}{path}", records)
+    for root in (*_ROOTS, "/compatible/api")
+    for path in ("/responses", "/responses/{record_id}", "/chat/completions", "/chat/completions/{record_id}")
+]
 app = Starlette(
-    routes=[*_ROUTES, Route("/_identity", identity), Route("/_admin/{action}", admin, methods=["GET", "POST"])]
+    routes=[
+        *_ROUTES,
+        *_RECORDS,
+        Route("/_identity", identity),
+        Route("/_admin/{action}", admin, methods=["GET", "POST"]),
+    ]
 )
 
 

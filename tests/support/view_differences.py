@@ -17,6 +17,7 @@ TYPES: dict[str, pa.DataType] = {
     "TIMESTAMP": pa.timestamp("us"),
     "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", "UTC"),
     "VARCHAR": pa.string(),
+    "VARCHAR[]": pa.list_(pa.string()),
 }
 
 SINCE = {
@@ -57,9 +58,11 @@ def differences(view: View, found: Any, expected: Any) -> list[str]:
 
 
 def _plain(kind: Any) -> pa.DataType:
-    """A column without differences of representation: the session's time zone in Spark, the JSON type in DuckDB."""
+    """A column without differences of representation: time zones, the JSON type, names in lists."""
     if pa.types.is_timestamp(kind) and kind.tz:
         return pa.timestamp(kind.unit, "UTC")
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_type)
     return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
 
 

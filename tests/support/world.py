@@ -9,8 +9,9 @@ from typing import Any, Literal
 import msgspec
 
 Run = dict[str, Any]
-Cursor = Literal["behind", "later", "ignored"]
-"""What `after` asks for: the items behind it; those created later, whatever the order; nothing."""
+Cursor = Literal["behind", "later", "by time", "ignored"]
+"""What `after` asks for: the items behind it; those created later, whatever the order; those created later in the
+order; nothing."""
 
 ENDS = ("completed", "completed", "completed", "failed", "cancelled", "expired", "incomplete")
 _TOOLS: list[Run] = [
@@ -107,6 +108,7 @@ class World:
         self.threads: dict[str, list[Run]] = {f"thread_{number:06}": [] for number in range(threads)}
         self.by_id: dict[str, Run] = {}
         self.open: list[Run] = []
+        self.records: dict[str, list[Run]] = {"responses": [], "completions": []}
         self.requests: Counter[str] = Counter()
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
@@ -161,6 +163,40 @@ class World:
         if run["status"] not in ENDS:
             self.open.append(run)
         return run
+
+    def add_response(self, created: int, status: str = "completed", kind: str = "responses", **fields: Any) -> Run:
+        """Add a new response, which has ended a second after it was created."""
+        number = next(self._ids)
+        response: Run = {
+            "id": f"resp_{number:08}",
+            "object": "response",
+            "created_at": created,
+            "completed_at": created + 1 if status == "completed" else None,
+            "status": status,
+            "model": "gpt-5-mini",
+            "conversation": {"id": f"conv_{number % 7}"},
+            "agent_reference": {"type": "agent_reference", "name": f"agent_{number % 2}", "version": "3"},
+            "output": [{"type": "message", "id": f"msg_{number:08}", "status": "completed", "role": "assistant"}],
+            "usage": {"input_tokens": number, "output_tokens": 5, "total_tokens": number + 5},
+            **fields,
+        }
+        self.records[kind].append(response)
+        return response
+
+    def add_completion(self, created: int, **fields: Any) -> Run:
+        """Add a stored chat completion."""
+        number = next(self._ids)
+        completion: Run = {
+            "id": f"chatcmpl-{number:08}",
+            "object": "chat.completion",
+            "created": created,
+            "model": "gpt-4o-mini",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": "Yes."}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": number, "completion_tokens": 2, "total_tokens": number + 2},
+            **fields,
+        }
+        self.records["completions"].append(completion)
+        return completion
 
     def _step_one(self) -> None:
         place = self._random.randrange(len(self.open))

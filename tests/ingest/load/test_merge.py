@@ -177,14 +177,19 @@ def test_the_creation_time_of_a_response_is_the_earliest(files: list[File], rand
     for file in files:
         for content in file.runs:
             if content["id"].startswith("resp_"):
-                times.setdefault(content["id"], set()).update([content.get("created_at")] if content.get("created_at") else [])
+                found = times.setdefault(content["id"], set())
+                if created_at := content.get("created_at"):
+                    found.add(created_at)
     with tempfile.TemporaryDirectory() as name:
         warehouse = load_files(Path(name), files, [random_.randrange(3) for _ in files])
         stored = dict(query(warehouse, "select run_id, epoch(created_at) from runs where object = 'response'"))
-        children = query(warehouse, """
+        children = query(
+            warehouse,
+            """
             select count(*) from (
                 select run_id, run_created_at from usage union all select run_id, run_created_at from tools
-            ) as child join runs using (run_id) where run_created_at is distinct from created_at""")
+            ) as child join runs using (run_id) where run_created_at is distinct from created_at""",
+        )
     assert stored == {run_id: min(found, default=None) for run_id, found in times.items()}
     assert children == [(0,)]
 

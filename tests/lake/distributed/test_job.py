@@ -58,6 +58,19 @@ STEPS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "created_at": CREATED,
     }
 )
+RESPONSES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "id": st.sampled_from(["resp_a", "resp_b"]),
+        "object": st.just("response"),
+        "status": st.sampled_from(["queued", "completed"]),
+        "created_at": CREATED,
+    },
+    optional={
+        "usage": st.sampled_from([None, {"total_tokens": 1}]),
+        "tools": st.sampled_from([[], [{"type": "web_search"}]]),
+        "output": st.sampled_from([[], [{"type": "message"}], [{"type": "reasoning"}, {"type": "function_call"}]]),
+    },
+)
 DAMAGED = st.sampled_from([{"id": "run_a", "status": "completed", "created_at": "soon"}, {"id": 7, "status": "queued"}])
 
 
@@ -72,7 +85,7 @@ class File(NamedTuple):
 FILES = st.lists(
     st.builds(
         File,
-        st.lists(st.one_of(RUNS, RUNS, RUNS, STEPS, DAMAGED), min_size=1, max_size=5),
+        st.lists(st.one_of(RUNS, RUNS, RUNS, RESPONSES, STEPS, DAMAGED), min_size=1, max_size=5),
         st.sampled_from([BEFORE, AFTER]),
         st.sampled_from(["acme", "a/b ü"]),
     ),
@@ -149,6 +162,21 @@ def test_a_run_that_changes_its_month_or_source_is_in_one_place(tmp_path: Path) 
     )
     with open_for_reading(view_file, 0) as connection:
         assert [found for check in INVARIANTS for found in offenders(connection, check)] == []
+
+
+def test_an_earlier_creation_time_moves_a_response(tmp_path: Path) -> None:
+    """An observation that is not stored, but has an earlier `created_at`, moves the response to its month."""
+    lake, warehouse = tmp_path / "lake", tmp_path / "alone.duckdb"
+    of_both: dict[str, Any] = {"object": "response", "usage": {"total_tokens": 1}, "tools": [{"type": "web_search"}]}
+    for number, (status, created_at) in enumerate((("completed", DECEMBER), ("queued", NOVEMBER))):
+        sent = page(run("resp_a", status, created_at=created_at, **of_both))
+        path = write(tmp_path / f"{number}.json", sent, BEFORE - number)
+        engine.load(lake, [path], shards=1)
+        alone(warehouse, path)
+    view_file = opened(lake)
+    assert rows(view_file) == rows(warehouse)
+    ends = "select status, epoch(created_at), epoch(run_created_at) from runs join usage using (run_id)"
+    assert query(view_file, ends) == [("completed", NOVEMBER, NOVEMBER)]
 
 
 def test_a_later_batch_rewrites_only_what_it_touches(tmp_path: Path) -> None:

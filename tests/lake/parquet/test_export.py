@@ -163,7 +163,9 @@ def test_a_folder_with_something_else_is_left_alone(loaded: Path, tmp_path: Path
 
 def test_what_is_newer_stays(loaded: Path, tmp_path: Path) -> None:
     """An import keeps newer observations and existing prices and aliases, and adds missing ones."""
-    user = "insert into prices (provider, model, valid_from, input, output, currency) values ('me', 'mine', '2024-01-01', ?, 2, 'EUR')"
+    user = """
+        insert into prices (provider, model, valid_from, input, output, currency)
+        values ('me', 'mine', '2024-01-01', ?, 2, 'EUR')"""
     alias = "insert into model_aliases values ('default', 'deployed', null, ?)"
     with duckdb.connect(loaded) as connection:
         connection.execute(user, [1.0])

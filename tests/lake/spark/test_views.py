@@ -74,6 +74,34 @@ def _odd(number: int) -> dict[str, Any]:
     }
 
 
+def _add_costs(connection: duckdb.DuckDBPyConnection) -> None:
+    """What the costs of responses are made of, and the organisation's pages of the same days."""
+    connection.execute("""
+        update runs set
+            service_tier = ['flex', 'priority', 'scale', 'default'][cast(hash(run_id) % 4 as int) + 1],
+            is_batch = hash(run_id) % 5 = 0,
+            object = 'response'
+        where hash(run_id) % 3 = 0;
+        update usage set
+            cache_write_tokens = (prompt_tokens - coalesce(cached_prompt_tokens, 0)) // 3,
+            reported_cost = 0.1 * (hash(run_id) % 7), reported_cost_currency = if(hash(run_id) % 2 = 0, 'USD', null)
+        where hash(run_id) % 4 = 0;
+        insert into steps (step_id, item_id, position, source, run_id, type, name, status)
+        select run_id || '/' || position, null, position, source, run_id,
+            ['file_search_call', 'web_search_call', 'function_call', 'message'][position + 1],
+            ['search', 'open_page', null][cast(hash(run_id) % 3 as int) + 1], 'completed'
+        from runs, range(4) as positions (position) where hash(run_id) % 6 = 0;
+        insert into organization_usage (bucket_id, source, object, start_time, end_time, project_id, model, line_item,
+            input_tokens, output_tokens, model_requests, amount, currency)
+        select md5(run_id || position), source,
+            if(position < 3, 'organization.costs.result', 'organization.usage.completions.result'),
+            date_trunc('day', created_at), date_trunc('day', created_at) + to_hours([24, 24, 168, 24, 1][position + 1]),
+            if(hash(run_id) % 9 = 0, 'proj', null), if(position < 3, null, model),
+            [model || ', input', 'priority | ' || model || ' audio, output', 'Tools', null, null][position + 1],
+            100, 10, 1, 0.125 * (1 + hash(run_id) % 9), if(hash(run_id) % 2 = 0, 'USD', 'EUR')
+        from runs, range(5) as positions (position) where hash(run_id) % 10 = 0 and created_at is not null;""")
+
+
 @pytest.fixture(name="warehouse", scope="module")
 def _warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse of all recorded and demo pages, generated runs, and unusual ones."""
@@ -106,10 +134,13 @@ def _warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 of = f"run_id like 'odd_%' and cast(substr(run_id, 5) as int) % {len(texts)} = {place}"
                 writer.connection.execute(f"update runs set {name} = ? where {of}", [text])
         writer.connection.execute("""
-            insert into prices (provider, model, valid_from, valid_to, input, cached_input, output, currency, source) values
+            insert into prices
+                (provider, model, valid_from, valid_to, input, cached_input, output, currency, source)
+            values
                 ('openai', 'a\\b%', '2024-01-01', null, 3, null, 4, 'USD', 'x'),
                 ('me', 'mine', '2024-01-01', null, 0.1, null, 2.3, 'EUR', 'x'),
                 ('me', 'mine', '2024-12-31 23:59:59.999999+00', '2025-01-01', 0.7, 0.3, 2.9, 'EUR', 'x')""")
+        _add_costs(writer.connection)
         writer.connection.execute(
             "insert into model_aliases values ('..', 'mine', 'me', 'mine'), ('007', 'a\\b', null, 'gpt-4')"
         )
