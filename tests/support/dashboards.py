@@ -35,7 +35,7 @@ CHARTS = """
 HEIGHT = "() => Math.max(...[...document.querySelectorAll('*')].map(one => one.scrollHeight))"
 WIDTH = "() => Math.max(...[...document.querySelectorAll('*')].map(one => one.getBoundingClientRect().right))"
 
-CHARTS_OF = {"overview": 5, "latency": 6, "failures": 4, "costs": 6, "operations": 1}
+CHARTS_OF = {"overview": 5, "latency": 6, "failures": 4, "costs": 6, "migration": 4, "operations": 1}
 """How many charts each dashboard has, when there is something to draw in all of them."""
 
 

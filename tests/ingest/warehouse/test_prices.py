@@ -143,7 +143,8 @@ def test_an_earlier_warehouse_gets_bundled_prices_that_leave_its_own_alone(wareh
     assert found == [("gpt-5%", "EUR")]
     assert query(warehouse, "select input, batch_factor from prices where model = 'gpt-4.1'") == [(1.0, None)]
     assert query(warehouse, "select input, batch_factor from prices where model = 'gpt-4o-mini'") == [(0.15, 0.5)]
-    assert query(warehouse, "select valid_to, input from prices where model = 'o3' order by 2 desc")[1] == (None, 2.0)
+    latest = "select input from prices where model = 'o3' and valid_to is null"
+    assert query(warehouse, latest) == [(2.0,)]
     assert query(warehouse, "select count(*) from prices where tool is not null") == [(5,)]
 
 
