@@ -121,7 +121,10 @@ class Migration(NamedTuple):
     sides: pl.DataFrame
     """`migration_comparison`, with `name`, the deployment and side; before comes first."""
     judged: pl.DataFrame
-    reliability: pl.DataFrame
+    """A row for each reason against the comparison of a deployment, or one without a reason."""
+    turns: pl.DataFrame
+    latency: pl.DataFrame
+    failures: pl.DataFrame
     usage: pl.DataFrame
     unmatched: pl.DataFrame
     cost_note: str
@@ -248,16 +251,20 @@ def costs(warehouse: Warehouse, selection: Selection) -> Costs:
         )
 
 
-_RELIABILITY = (
-    *("turns", "runs", "model_calls_per_turn", "tool_calls_per_turn", "turn_seconds_p50", "turn_seconds_p95"),
-    *("turn_seconds_p99", "resolution_seconds", "timed_share", "failure_rate", "failure_rate_low"),
-    *("failure_rate_high", "unrecorded_failures", "failure_rate_with_unrecorded", "incomplete_share"),
-    *("expired_share", "open_turns", "waiting_turns"),
+_SIDE = ("deployment", "side")
+_TURNS = (
+    *("models", "first_turn_at", "last_turn_at", "turns", "runs", "model_calls_per_turn", "tool_calls_per_turn"),
+    *("open_turns", "waiting_turns"),
+)
+_LATENCY = ("turn_seconds_p50", "turn_seconds_p95", "turn_seconds_p99", "resolution_seconds", "timed_share")
+_FAILURES = (
+    *("failure_rate", "failure_rate_low", "failure_rate_high", "unrecorded_failures"),
+    *("failure_rate_with_unrecorded", "incomplete_share", "expired_share"),
 )
 _USAGE = (
-    *("prompt_tokens_per_turn", "cached_share", "cached_prompt_tokens_per_turn", "cache_write_tokens_per_turn"),
-    *("completion_tokens_per_turn", "reasoning_tokens_per_turn", "priced_turns", "currency", "cost_per_turn"),
-    "cost_per_thousand_turns",
+    *("prompt_tokens_per_turn", "cached_share", "cache_write_tokens_per_turn"),
+    *("completion_tokens_per_turn", "reasoning_tokens_per_turn", "priced_turns", "cost_per_turn"),
+    *("cost_per_thousand_turns", "currency"),
 )
 
 
@@ -275,9 +282,13 @@ def migration(warehouse: Warehouse, selection: Selection) -> Migration:
     currencies = sides["currency"].drop_nulls().unique().sort().to_list()
     return Migration(
         sides,
-        sides.select("deployment", "comparable", "reasons").unique(maintain_order=True),
-        sides.select("deployment", "side", "models", "first_turn_at", "last_turn_at", *_RELIABILITY),
-        sides.select("deployment", "side", *_USAGE),
+        sides.select("deployment", "comparable", pl.col("reasons").str.split("; "))
+        .unique(maintain_order=True)
+        .explode("reasons"),
+        sides.select(*_SIDE, *_TURNS),
+        sides.select(*_SIDE, *_LATENCY),
+        sides.select(*_SIDE, *_FAILURES),
+        sides.select(*_SIDE, *_USAGE),
         unmatched,
         f"In {currencies[0]}." if len(currencies) == 1 else "",
     )

@@ -43,6 +43,8 @@ def form(heading: str) -> Callable[[Any], str] | None:
         return lambda value: "" if value is None else f"{value:,.1f}"
     if "cost" in heading:
         return lambda value: "" if value is None else f"{value:,.4f}"
+    if heading.endswith("per turn"):
+        return lambda value: "" if value is None else f"{value:,.1f}"
     return None
 
 

@@ -68,7 +68,9 @@ def _(figures):
 @app.cell
 def _(figures):
     page.grid(
-        page.panel("Latency and failures", page.table(figures.reliability, captions.NO_DEPLOYMENTS)),
+        page.panel("Turns", page.table(figures.turns, captions.NO_DEPLOYMENTS)),
+        page.panel("Turn time", page.table(figures.latency, captions.NO_DEPLOYMENTS)),
+        page.panel("Failures of turns", page.table(figures.failures, captions.NO_DEPLOYMENTS)),
         page.panel("Tokens and cost per turn", page.table(figures.usage, captions.NO_DEPLOYMENTS)),
         page.panel("Turns of no deployment", page.table(figures.unmatched, captions.ALL_MATCHED), captions.UNMATCHED),
         columns=1,

@@ -15,6 +15,7 @@ from runmart.ingest.decode import json_text
 from runmart.ingest.decode.result import LenientRecord, LenientResult
 from runmart.models import arrow
 from runmart.models.columns import BINARY, BOOLEAN
+from runmart.models.latency_sources import COLLECTOR, COLLECTOR_SECONDS, HEADER
 from runmart.models.quirks import NULL_WORDS, microseconds, normalise
 from runmart.models.record_columns import RecordColumns
 from runmart.models.records import Instant
@@ -25,13 +26,6 @@ UNREAD_DURATION = "duration.unreadable"
 
 OTHER_DURATION = "duration.of_other_request"
 """A duration around a response that cannot be its own: see `_is_of_other_request`."""
-
-COLLECTOR = "collector"
-"""The clock of who sent the request: the time that the user saw."""
-COLLECTOR_SECONDS = "collector_seconds"
-"""The same by two instants without fractions of a second: their difference is known to the second only."""
-HEADER = "header"
-"""The server's `openai-processing-ms`."""
 
 _LONGEST = 86_400.0
 _CLOCK_SKEW = 60.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from runmart.ingest.load.precedence import CREATED_AT, KEEPS_EARLIEST, LATEST, RANK, fields_of_run
+from runmart.ingest.load.precedence import CREATED_AT, FROM_ENVELOPES, IS_REQUEST, KEPT, LATEST, RANK, fields_of_run
 from runmart.models.batches import OBSERVATION, Batches, shift
 from runmart.models.columns import BIGINT, JSON, VARCHAR, Column, Table
 from runmart.models.observations import RUN_CREATED_AT
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _OF_OBSERVATION = ("observed_at", "observed_position", "load_id")
 """Columns that describe the observation, not the run."""
 
-_NOT_CONTENT = (*_OF_OBSERVATION, RUN_CREATED_AT.name)
+_NOT_CONTENT = (*_OF_OBSERVATION, *FROM_ENVELOPES, RUN_CREATED_AT.name)
 
 
 class Counts(NamedTuple):
@@ -86,11 +86,11 @@ def _merge(connection: "DuckDBPyConnection", observations: int) -> Counts:
         return Counts(distinct, 0, 0)
     of_found = _of_found(connection)
     _rank(connection, of_found)
-    new, updated, keeps_earliest = connection.execute("""
+    new, updated, has_requests = connection.execute("""
         select
             count(*) filter (where row_id is null),
             count(*) filter (where is_changed and row_id is not null),
-            (select coalesce(bool_or(keeps_earliest), false) from contenders)
+            (select coalesce(bool_or(is_request), false) from contenders)
         from winners""").fetchall()[0]
     connection.execute(f"""
         update main.runs set {", ".join(f"{name} = winner.{name}" for name in _OF_OBSERVATION)}
@@ -108,37 +108,39 @@ def _merge(connection: "DuckDBPyConnection", observations: int) -> Counts:
                 f"delete from main.{table.name} where run_id in ({replaced.format('run_id')}) and {of_found}"
             )
     _insert(connection, f"{OBSERVATION} in (select {OBSERVATION} from winners where is_changed)")
-    if keeps_earliest:
-        _set_earliest(connection)
+    if has_requests:
+        _keep(connection)
     return Counts(new, updated, observations - new - updated)
 
 
-def _set_earliest(connection: "DuckDBPyConnection") -> None:
-    """Set `created_at` of the contested responses to the earliest of all their observations.
+def _keep(connection: "DuckDBPyConnection") -> None:
+    """Set the columns `KEPT` of the contested requests to what all of their observations say.
 
     The rows count as written by this load: a lake rewrites the partitions of such rows.
     """
+    kept = ", ".join(f"{value} as {name}" for name, value in KEPT.items())
+    is_changed = " or ".join(f"runs.{name} is distinct from found.{name}" for name in KEPT)
     [(changed,)] = connection.execute(f"""
-        create or replace temp table earliest as
+        create or replace temp table kept as
         with found as (
-            select run_id, min(created_at) as created_at, max(load_id) as load_id
-            from contenders where keeps_earliest
+            select run_id, {kept}, max(load_id) as load_id
+            from contenders where is_request
             group by run_id having count(*) > 1
         )
         select runs.rowid as row_id, found.*, runs.created_at as created_before
         from main.runs join found using (run_id)
-        where {KEEPS_EARLIEST} and runs.created_at is distinct from found.created_at""").fetchall()
+        where {IS_REQUEST} and ({is_changed})""").fetchall()
     if not changed:
         return
-    rows = _of_runs(connection, "(select created_before as created_at from earliest)")
+    rows = _of_runs(connection, "(select created_before as created_at from kept)")
     for table in TABLES:
         if table is not RUNS:
             connection.execute(f"""
-                update main.{table.name} as child set run_created_at = earliest.created_at
-                from earliest where child.run_id = earliest.run_id and {rows}""")
-    connection.execute("""
-        update main.runs set created_at = earliest.created_at, load_id = earliest.load_id
-        from earliest where runs.rowid = earliest.row_id""")
+                update main.{table.name} as child set run_created_at = kept.created_at
+                from kept where child.run_id = kept.run_id
+                    and kept.created_at is distinct from kept.created_before and {rows}""")
+    values = ", ".join(f"{name} = kept.{name}" for name in (*KEPT, "load_id"))
+    connection.execute(f"update main.runs set {values} from kept where runs.rowid = kept.row_id")
 
 
 def _of_found(connection: "DuckDBPyConnection") -> str:

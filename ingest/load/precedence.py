@@ -2,7 +2,7 @@
 
 The order stands in one place, `LATEST`, for runs in a file, a DuckLake or a lake, from a page or from an export:
 
-1. a run that has ended beats one that is open;
+1. a run that has ended beats one that is open; of these, a response beats what a proxy's log says of it;
 2. the later last instant in the record itself;
 3. more values in the fields of the record: a thinner record takes nothing away;
 4. the later time of observation;
@@ -22,15 +22,18 @@ These fields are not counted:
 * `expires_at`: servers take it away when a run ends, so its absence may be the later word. The same goes for a step's.
 * `id` and `status`, which every record has.
 
-Servers stamp a response anew with each event of it, and some with the time of its answer. So `created_at` of responses
-takes no part in the order; what is stored is the earliest of all observations. The same goes for chat completions and
-for requests in a proxy's log, which have the id of the provider's answer: all of them may be observations of one row.
+What is known of a response beside the record itself is kept from all observations, whichever is stored, and takes no
+part in the order (`KEPT`): when it was created, as servers stamp a response anew with each event of it, and some with
+the time of its answer; that it came out of a batch; and how long it took, which only the envelope of one of them may
+tell. The same goes for chat completions and for requests in a proxy's log, which have the id of the provider's answer:
+all of them may be observations of one row.
 """
 
 from typing import Any
 
 from runmart.ingest.sql_text import quoted
 from runmart.models.columns import JSON, VARCHAR, Column, Table
+from runmart.models.latency_sources import CLOCKS
 from runmart.models.record_specs import CHAT_COMPLETION, LITELLM_REQUEST, RESPONSE
 from runmart.models.records import RunFields, RunStepRecord
 from runmart.models.statuses import LIFECYCLE_INSTANTS, STEP_INSTANTS, TERMINAL_STATUSES, TERMINAL_STEP_STATUSES
@@ -39,7 +42,10 @@ from runmart.models.tables.runs import RUNS
 from runmart.models.tables.steps import STEPS
 from runmart.models.tables.usage import USAGE
 
-_NOT_COUNTED = {"id", "status", "agent_id", "required_action", "expires_at", "expired_at"}
+FROM_ENVELOPES = ("is_batch", "duration_seconds", "latency_source")
+"""Columns of `runs` that no record fills, but the object around it."""
+
+_NOT_COUNTED = {"id", "status", "agent_id", "required_action", "expires_at", "expired_at", *FROM_ENVELOPES}
 """Fields that rule 3 leaves out; what `agent_id` says is in the column `assistant_id`."""
 
 _TOKENS = (
@@ -60,10 +66,10 @@ _ROWS: dict[str, tuple[str, ...]] = {USAGE.name: (*_TOKENS, "details"), ERRORS.n
 
 _OF_ONE_REQUEST = ", ".join(quoted(spec.object) for spec in (RESPONSE, CHAT_COMPLETION, LITELLM_REQUEST))
 
-KEEPS_EARLIEST = f"coalesce(object in ({_OF_ONE_REQUEST}), false)"
-"""SQL over `runs`: whether the earliest `created_at` of all observations is stored."""
+IS_REQUEST = f"coalesce(object in ({_OF_ONE_REQUEST}), false)"
+"""SQL over `runs`: whether a row is one request, of which `KEPT` is stored."""
 
-CREATED_AT = f"case when not {KEEPS_EARLIEST} then created_at end"
+CREATED_AT = f"case when not {IS_REQUEST} then created_at end"
 """SQL over `runs`: `created_at` as far as it takes part in the order."""
 
 _EMPTY_JSON = r"\s*(null|\{\s*\}|\[\s*\]|\"\")\s*"
@@ -104,17 +110,35 @@ def _ended(statuses: tuple[str, ...]) -> str:
 
 RANK = f"""
     {_ended(TERMINAL_STATUSES)} as has_ended,
+    coalesce(object = {quoted(RESPONSE.object)}, false) as is_response,
     greatest({CREATED_AT}, {", ".join(one for one in LIFECYCLE_INSTANTS if one != "created_at")}) as last_event_at,
-    {KEEPS_EARLIEST} as keeps_earliest,
+    {IS_REQUEST} as is_request,
     created_at,
+    {", ".join(FROM_ENVELOPES)},
     load_id,
     observed_at,
     observed_position"""
 """SQL over `runs`: what `LATEST` needs beside the sums `fields` and `content` over the rows of an observation; and what
-the earliest `created_at` needs."""
+`KEPT` needs."""
+
+_BEST_CLOCK = f"""max(struct_pack(
+        rank := list_position([{", ".join(map(quoted, CLOCKS))}], latency_source),
+        seconds := duration_seconds,
+        source := latency_source
+    )) filter (where duration_seconds is not null)"""
+"""The duration by the best clock, the longest where there are several: a client's lasts longer than its proxy's."""
+
+KEPT = {
+    "created_at": "min(created_at)",
+    "is_batch": "bool_or(is_batch)",
+    "duration_seconds": f"({_BEST_CLOCK}).seconds",
+    "latency_source": f"({_BEST_CLOCK}).source",
+}
+"""SQL over the observations of one request: the columns of `runs` that are kept from all of them."""
 
 LATEST = (
-    "has_ended desc, last_event_at desc nulls last, fields desc, observed_at desc, observed_position desc, content desc"
+    "has_ended desc, is_response desc, last_event_at desc nulls last, fields desc, observed_at desc,"
+    " observed_position desc, content desc"
 )
 """The order of the observations of a run, the one to store first."""
 

@@ -275,8 +275,8 @@ def test_the_migration_page_shows_the_example(tmp_path: Path, opened: Callable[.
         assert_sound(page)
         PICTURES.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=PICTURES / "migration-example.png")
-        text = page.inner_text("body")
-    assert [words for words in ("support-agent", "invoices", "fewer than 30 turns") if words not in text] == []
+        for cell in ("support-agent", "after: fewer than 30 turns, no record of failed requests", "model changed"):
+            expect(page.get_by_text(cell, exact=True).first).to_be_visible()
 
 
 def test_the_token_opens_the_page_for_a_browser_too(tmp_path: Path, opened: Callable[..., Page]) -> None:

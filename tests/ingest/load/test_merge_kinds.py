@@ -30,6 +30,20 @@ RESPONSES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     },
     optional={"completed_at": SECONDS, "output": st.sampled_from([[], [{"type": "message"}]])},
 )
+MILLISECONDS = st.integers(4000, 4003)
+ENVELOPES: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.fixed_dictionaries({"duration_ms": MILLISECONDS, "body": RESPONSES}),
+    st.fixed_dictionaries(
+        {"headers": st.fixed_dictionaries({"openai-processing-ms": MILLISECONDS.map(str)}), "body": RESPONSES}
+    ),
+    st.fixed_dictionaries(
+        {
+            "custom_id": st.just("a"),
+            "response": st.fixed_dictionaries({"status_code": st.just(200), "body": RESPONSES}),
+            "error": st.none(),
+        }
+    ),
+)
 COMPLETIONS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "id": IDS,
@@ -62,7 +76,7 @@ GRAPHS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 FILES = st.lists(
     st.builds(
         File,
-        st.lists(st.one_of(RESPONSES, COMPLETIONS, LOGS, GRAPHS), min_size=1, max_size=4),
+        st.lists(st.one_of(RESPONSES, ENVELOPES, COMPLETIONS, LOGS, GRAPHS), min_size=1, max_size=4),
         st.sampled_from([1_800_000_000, 1_800_000_001]),
         st.just("acme"),
     ),
@@ -97,3 +111,33 @@ def test_the_creation_time_is_the_earliest_of_all_kinds(tmp_path: Path) -> None:
     files = [File([one], 1_800_000_000 + place, "acme") for place, one in enumerate(sent)]
     found = query(load_files(tmp_path, files, [0, 1, 2]), "select object, epoch(created_at) from runs")
     assert found == [("response", 1_700_000_000)]
+
+
+def test_what_an_envelope_says_outlives_a_fuller_response(tmp_path: Path) -> None:
+    """The batch and the duration of a response are known from any of its observations, by the best clock."""
+    response = {"id": "one", "object": "response", "status": "completed", "created_at": 1_700_000_000}
+    sent: list[dict[str, Any]] = [
+        {"custom_id": "a", "response": {"status_code": 200, "body": response}, "error": None},
+        {"headers": {"openai-processing-ms": "4000"}, "status_code": 200, "body": response},
+        {"duration_ms": 4100, "status_code": 200, "body": response},
+        {"started_at": 1_700_000_000, "received_at": 1_700_000_005, "status_code": 200, "body": response},
+        response | {"model": "gpt-4o", "completed_at": 1_700_000_004},
+    ]
+    files = [File([one], 1_800_000_000 + place, "acme") for place, one in enumerate(sent)]
+    for order in ([0, 1, 2, 3, 4], [4, 3, 2, 1, 0]):
+        (tmp_path / str(order[0])).mkdir()
+        found = load_files(tmp_path / str(order[0]), [files[place] for place in order], order)
+        assert query(found, "select model, is_batch, duration_seconds, latency_source from runs") == [
+            ("gpt-4o", True, 4.1, "collector")
+        ]
+
+
+def test_a_response_is_stored_before_what_a_proxy_says_of_it(tmp_path: Path) -> None:
+    """A log that ends a fraction of a second later takes neither the conversation nor the predecessor away."""
+    response = {"id": "one", "object": "response", "status": "completed", "created_at": 1_700_000_000}
+    log = {"request_id": "one", "call_type": "aresponses", "spend": 1, "status": "success"}
+    log |= {"startTime": _iso(1_700_000_000), "endTime": _iso(1_700_000_002)}
+    sent = [response | {"completed_at": 1_700_000_001, "previous_response_id": "zero"}, log]
+    files = [File([one], 1_800_000_000 + place, "acme") for place, one in enumerate(sent)]
+    found = query(load_files(tmp_path, files, [0, 1]), "select object, previous_run_id, duration_seconds from runs")
+    assert found == [("response", "zero", 2.0)]
