@@ -31,18 +31,16 @@ RESPONSES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     optional={"completed_at": SECONDS, "output": st.sampled_from([[], [{"type": "message"}]])},
 )
 MILLISECONDS = st.integers(4000, 4003)
-ENVELOPES: st.SearchStrategy[dict[str, Any]] = st.one_of(
-    st.fixed_dictionaries({"duration_ms": MILLISECONDS, "body": RESPONSES}),
-    st.fixed_dictionaries(
-        {"headers": st.fixed_dictionaries({"openai-processing-ms": MILLISECONDS.map(str)}), "body": RESPONSES}
-    ),
-    st.fixed_dictionaries(
-        {
-            "custom_id": st.just("a"),
-            "response": st.fixed_dictionaries({"status_code": st.just(200), "body": RESPONSES}),
-            "error": st.none(),
-        }
-    ),
+
+
+def _object(**members: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(members)
+
+
+ENVELOPES = st.one_of(
+    _object(duration_ms=MILLISECONDS, body=RESPONSES),
+    _object(headers=_object(**{"openai-processing-ms": MILLISECONDS.map(str)}), body=RESPONSES),
+    _object(custom_id=st.just("a"), response=_object(status_code=st.just(200), body=RESPONSES), error=st.none()),
 )
 COMPLETIONS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
