@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from runmart.ingest.load.precedence import CREATED_AT, FROM_ENVELOPES, IS_REQUEST, KEPT, LATEST, RANK, fields_of_run
+from runmart.ingest.load.kept import find_kept, of_runs, set_kept
+from runmart.ingest.load.precedence import CREATED_AT, IS_TOLD, LATEST, NOT_IN_ORDER, RANK, fields_of_run
 from runmart.models.batches import OBSERVATION, Batches, shift
 from runmart.models.columns import BIGINT, JSON, VARCHAR, Column, Table
 from runmart.models.observations import RUN_CREATED_AT
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _OF_OBSERVATION = ("observed_at", "observed_position", "load_id")
 """Columns that describe the observation, not the run."""
 
-_NOT_CONTENT = (*_OF_OBSERVATION, *FROM_ENVELOPES, RUN_CREATED_AT.name)
+_NOT_CONTENT = (*_OF_OBSERVATION, *NOT_IN_ORDER, RUN_CREATED_AT.name)
 
 
 class Counts(NamedTuple):
@@ -92,6 +93,8 @@ def _merge(connection: "DuckDBPyConnection", observations: int) -> Counts:
             count(*) filter (where is_changed and row_id is not null),
             (select coalesce(bool_or(is_request), false) from contenders)
         from winners""").fetchall()[0]
+    if has_requests:
+        find_kept(connection, of_found)
     connection.execute(f"""
         update main.runs set {", ".join(f"{name} = winner.{name}" for name in _OF_OBSERVATION)}
         from (
@@ -109,52 +112,13 @@ def _merge(connection: "DuckDBPyConnection", observations: int) -> Counts:
             )
     _insert(connection, f"{OBSERVATION} in (select {OBSERVATION} from winners where is_changed)")
     if has_requests:
-        _keep(connection)
+        set_kept(connection)
     return Counts(new, updated, observations - new - updated)
-
-
-def _keep(connection: "DuckDBPyConnection") -> None:
-    """Set the columns `KEPT` of the contested requests to what all of their observations say.
-
-    The rows count as written by this load: a lake rewrites the partitions of such rows.
-    """
-    kept = ", ".join(f"{value} as {name}" for name, value in KEPT.items())
-    is_changed = " or ".join(f"runs.{name} is distinct from found.{name}" for name in KEPT)
-    [(changed,)] = connection.execute(f"""
-        create or replace temp table kept as
-        with found as (
-            select run_id, {kept}, max(load_id) as load_id
-            from contenders where is_request
-            group by run_id having count(*) > 1
-        )
-        select runs.rowid as row_id, found.*, runs.created_at as created_before
-        from main.runs join found using (run_id)
-        where {IS_REQUEST} and ({is_changed})""").fetchall()
-    if not changed:
-        return
-    rows = _of_runs(connection, "(select created_before as created_at from kept)")
-    for table in TABLES:
-        if table is not RUNS:
-            connection.execute(f"""
-                update main.{table.name} as child set run_created_at = kept.created_at
-                from kept where child.run_id = kept.run_id
-                    and kept.created_at is distinct from kept.created_before and {rows}""")
-    values = ", ".join(f"{name} = kept.{name}" for name in (*KEPT, "load_id"))
-    connection.execute(f"update main.runs set {values} from kept where runs.rowid = kept.row_id")
 
 
 def _of_found(connection: "DuckDBPyConnection") -> str:
     """A condition that holds for all child rows of the found runs, and lets DuckDB skip rows of other times."""
-    return _of_runs(connection, "main.runs where rowid in (select row_id from found)")
-
-
-def _of_runs(connection: "DuckDBPyConnection", runs: str) -> str:
-    """The same for rows with the `created_at` of runs."""
-    earliest, latest, unknown = connection.execute(f"""
-        select cast(min(created_at) as varchar), cast(max(created_at) as varchar), count(*) - count(created_at)
-        from {runs}""").fetchall()[0]
-    within = f"run_created_at between '{earliest}' and '{latest}'" if earliest else "false"
-    return f"({within} or run_created_at is null)" if unknown else f"({within})"
+    return of_runs(connection, "main.runs where rowid in (select row_id from found)")
 
 
 def _insert(connection: "DuckDBPyConnection", condition: str) -> None:
@@ -224,7 +188,7 @@ def _digested(column: Column[Any]) -> str:
     return f"md5(cast({column.name} as varchar))" if column.type in {VARCHAR, JSON} else column.name
 
 
-def _contents(prefix: str, observation: str, of_runs: str, of_others: str) -> str:
+def _contents(prefix: str, observation: str, of_themselves: str, of_others: str) -> str:
     """The content of each contested observation, as one number, and how many fields of its record have values.
 
     The number combines the digests of the rows, in any order: to sort their texts would take more memory than a writer
@@ -237,7 +201,8 @@ def _contents(prefix: str, observation: str, of_runs: str, of_others: str) -> st
         }) as varchar)) as digest,
                 {fields_of_run(table)} as fields
             from {prefix}{table.name}
-            where run_id in (select run_id from contests) and {of_runs if table is RUNS else of_others}"""
+            where run_id in (select run_id from contests)
+                and {of_themselves if table is RUNS else of_others} and {IS_TOLD.get(table.name, "true")}"""
         for table in TABLES
     )
     return f"""

@@ -2,7 +2,8 @@
 
 The order stands in one place, `LATEST`, for runs in a file, a DuckLake or a lake, from a page or from an export:
 
-1. a run that has ended beats one that is open; of these, a response beats what a proxy's log says of it;
+1. a run that has ended beats one that is open; of these, a response beats a chat completion, and both beat
+   what a proxy's log says of them;
 2. the later last instant in the record itself;
 3. more values in the fields of the record: a thinner record takes nothing away;
 4. the later time of observation;
@@ -23,17 +24,16 @@ These fields are not counted:
 * `id` and `status`, which every record has.
 
 What is known of a response beside the record itself is kept from all observations, whichever is stored, and takes no
-part in the order (`KEPT`): when it was created, as servers stamp a response anew with each event of it, and some with
-the time of its answer; that it came out of a batch; and how long it took, which only the envelope of one of them may
-tell. The same goes for chat completions and for requests in a proxy's log, which have the id of the provider's answer:
-all of them may be observations of one row.
+part in the order: when it was created, as servers stamp a response anew with each event of it, and some with the time
+of its answer; that it came out of a batch, and how long it took, which only the envelope of one of them may tell; and
+what it cost by a gateway's account. The same goes for chat completions and for requests in a proxy's log, which have
+the id of the provider's answer: all of them may be observations of one row. `kept` has the rules.
 """
 
 from typing import Any
 
 from runmart.ingest.sql_text import quoted
 from runmart.models.columns import JSON, VARCHAR, Column, Table
-from runmart.models.latency_sources import CLOCKS
 from runmart.models.record_specs import CHAT_COMPLETION, LITELLM_REQUEST, RESPONSE
 from runmart.models.records import RunFields, RunStepRecord
 from runmart.models.statuses import LIFECYCLE_INSTANTS, STEP_INSTANTS, TERMINAL_STATUSES, TERMINAL_STEP_STATUSES
@@ -42,10 +42,10 @@ from runmart.models.tables.runs import RUNS
 from runmart.models.tables.steps import STEPS
 from runmart.models.tables.usage import USAGE
 
-FROM_ENVELOPES = ("is_batch", "duration_seconds", "latency_source")
-"""Columns of `runs` that no record fills, but the object around it."""
+NOT_IN_ORDER = ("is_batch", "duration_seconds", "latency_source", "reported_cost", "reported_cost_currency")
+"""Columns that take no part in the order. Of runs, the first three are null, and the costs are in `details`, too."""
 
-_NOT_COUNTED = {"id", "status", "agent_id", "required_action", "expires_at", "expired_at", *FROM_ENVELOPES}
+_NOT_COUNTED = {"id", "status", "agent_id", "required_action", "expires_at", "expired_at", *NOT_IN_ORDER}
 """Fields that rule 3 leaves out; what `agent_id` says is in the column `assistant_id`."""
 
 _TOKENS = (
@@ -64,10 +64,17 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 _ROWS: dict[str, tuple[str, ...]] = {USAGE.name: (*_TOKENS, "details"), ERRORS.name: ("code", "message")}
 """Tables that have a row for a field of a run, and the columns of it that are counted."""
 
-_OF_ONE_REQUEST = ", ".join(quoted(spec.object) for spec in (RESPONSE, CHAT_COMPLETION, LITELLM_REQUEST))
+_IS_COST_ALONE = " and ".join(f"{name} is null" for name in (*_TOKENS, "details")) + " and reported_cost is not null"
 
-IS_REQUEST = f"coalesce(object in ({_OF_ONE_REQUEST}), false)"
-"""SQL over `runs`: whether a row is one request, of which `KEPT` is stored."""
+IS_TOLD = {USAGE.name: f"not ({_IS_COST_ALONE})"}
+"""SQL over tables: whether a row is part of the stored observation. A kept cost may have a row of its own: records that
+tell a cost have it in their details."""
+
+_KINDS_OF_REQUEST = ", ".join(quoted(spec.object) for spec in (LITELLM_REQUEST, CHAT_COMPLETION, RESPONSE))
+"""Records of one request to a model, the ones that say most of it last."""
+
+IS_REQUEST = f"coalesce(object in ({_KINDS_OF_REQUEST}), false)"
+"""SQL over `runs`: whether a row is one request, of which something is kept from all observations."""
 
 CREATED_AT = f"case when not {IS_REQUEST} then created_at end"
 """SQL over `runs`: `created_at` as far as it takes part in the order."""
@@ -110,34 +117,22 @@ def _ended(statuses: tuple[str, ...]) -> str:
 
 RANK = f"""
     {_ended(TERMINAL_STATUSES)} as has_ended,
-    coalesce(object = {quoted(RESPONSE.object)}, false) as is_response,
+    list_position([{_KINDS_OF_REQUEST}], object) as kind,
     greatest({CREATED_AT}, {", ".join(one for one in LIFECYCLE_INSTANTS if one != "created_at")}) as last_event_at,
     {IS_REQUEST} as is_request,
     created_at,
-    {", ".join(FROM_ENVELOPES)},
+    object,
+    is_batch,
+    duration_seconds,
+    latency_source,
     load_id,
     observed_at,
     observed_position"""
 """SQL over `runs`: what `LATEST` needs beside the sums `fields` and `content` over the rows of an observation; and what
-`KEPT` needs."""
-
-_BEST_CLOCK = f"""max(struct_pack(
-        rank := list_position([{", ".join(map(quoted, CLOCKS))}], latency_source),
-        seconds := duration_seconds,
-        source := latency_source
-    )) filter (where duration_seconds is not null)"""
-"""The duration by the best clock, the longest where there are several: a client's lasts longer than its proxy's."""
-
-KEPT = {
-    "created_at": "min(created_at)",
-    "is_batch": "bool_or(is_batch)",
-    "duration_seconds": f"({_BEST_CLOCK}).seconds",
-    "latency_source": f"({_BEST_CLOCK}).source",
-}
-"""SQL over the observations of one request: the columns of `runs` that are kept from all of them."""
+is kept from all observations."""
 
 LATEST = (
-    "has_ended desc, is_response desc, last_event_at desc nulls last, fields desc, observed_at desc,"
+    "has_ended desc, kind desc nulls last, last_event_at desc nulls last, fields desc, observed_at desc,"
     " observed_position desc, content desc"
 )
 """The order of the observations of a run, the one to store first."""

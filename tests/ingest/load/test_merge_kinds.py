@@ -1,5 +1,6 @@
 """Observations of one request by several kinds of records are merged alike in any order."""
 
+import itertools
 import random
 import tempfile
 from pathlib import Path
@@ -28,7 +29,11 @@ RESPONSES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "status": st.sampled_from(["queued", "completed"]),
         "created_at": SECONDS,
     },
-    optional={"completed_at": SECONDS, "output": st.sampled_from([[], [{"type": "message"}]])},
+    optional={
+        "completed_at": SECONDS,
+        "output": st.sampled_from([[], [{"type": "message"}]]),
+        "usage": st.sampled_from([{}, {"input_tokens": None}, {"input_tokens": 1}, {"input_tokens": 2, "cost": 0.75}]),
+    },
 )
 MILLISECONDS = st.integers(4000, 4003)
 
@@ -130,12 +135,51 @@ def test_what_an_envelope_says_outlives_a_fuller_response(tmp_path: Path) -> Non
         ]
 
 
-def test_a_response_is_stored_before_what_a_proxy_says_of_it(tmp_path: Path) -> None:
-    """A log that ends a fraction of a second later takes neither the conversation nor the predecessor away."""
-    response = {"id": "one", "object": "response", "status": "completed", "created_at": 1_700_000_000}
-    log = {"request_id": "one", "call_type": "aresponses", "spend": 1, "status": "success"}
-    log |= {"startTime": _iso(1_700_000_000), "endTime": _iso(1_700_000_002)}
-    sent = [response | {"completed_at": 1_700_000_001, "previous_response_id": "zero"}, log]
-    files = [File([one], 1_800_000_000 + place, "acme") for place, one in enumerate(sent)]
-    found = query(load_files(tmp_path, files, [0, 1]), "select object, previous_run_id, duration_seconds from runs")
-    assert found == [("response", "zero", 2.0)]
+ANSWER: dict[str, Any] = {
+    "id": "one",
+    "object": "response",
+    "status": "completed",
+    "created_at": 1_700_000_000,
+    "completed_at": 1_700_000_001,
+    "previous_response_id": "zero",
+}
+LOG: dict[str, Any] = {
+    "request_id": "one",
+    "call_type": "aresponses",
+    "spend": 0.02,
+    "startTime": _iso(1_700_000_000),
+    "endTime": _iso(1_700_000_002),
+    "status": "success",
+}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_log_adds_its_cost_to_a_response_and_takes_nothing_away(tmp_path: Path, order: tuple[int, ...]) -> None:
+    """The log ends later by its own clock; its cost is kept, and the cost's row has the run's time."""
+    counted = ANSWER | {"model": "gpt-4o", "created_at": 1_700_000_001, "usage": {"input_tokens": 10}}
+    files = [File([one], 1_800_000_000, "acme") for one in (ANSWER, LOG, counted)]
+    found = load_files(tmp_path, [files[place] for place in order], [0, 1, 2])
+    assert query(
+        found,
+        """
+        select object, model, previous_run_id, duration_seconds, prompt_tokens, reported_cost, reported_cost_currency,
+            run_created_at = created_at
+        from runs join usage using (run_id)""",
+    ) == [("response", "gpt-4o", "zero", None, 10, 0.02, "USD", True)]
+
+
+def test_a_cost_without_usage_has_a_row(tmp_path: Path) -> None:
+    """A response that tells no tokens costs what the log says; a completion takes its duration, too."""
+    completion = {
+        "id": "two",
+        "object": "chat.completion",
+        "created": 1_700_000_000,
+        "choices": [{"finish_reason": "stop"}],
+    }
+    sent = [ANSWER, LOG, completion, LOG | {"request_id": "two", "call_type": "acompletion"}]
+    files = [File([one], 1_800_000_000, "acme") for one in sent]
+    found = load_files(tmp_path, files, [0, 1, 2, 3])
+    text = (
+        "select object, duration_seconds, prompt_tokens, reported_cost from runs join usage using (run_id) order by 1"
+    )
+    assert query(found, text) == [("chat.completion", 2.0, None, 0.02), ("response", None, None, 0.02)]
