@@ -183,3 +183,11 @@ def test_a_cost_without_usage_has_a_row(tmp_path: Path) -> None:
         "select object, duration_seconds, prompt_tokens, reported_cost from runs join usage using (run_id) order by 1"
     )
     assert query(found, text) == [("chat.completion", 2.0, None, 0.02), ("response", None, None, 0.02)]
+
+
+def test_a_kept_cost_is_no_change_of_the_answer(tmp_path: Path) -> None:
+    """The same answer once more, behind a log whose cost has a row of its own, is an unchanged observation."""
+    files = [File([one], 1_800_000_000 + place, "acme") for place, one in enumerate([ANSWER, LOG, ANSWER])]
+    found = load_files(tmp_path, files, [0, 1, 2])
+    counts = "select new_runs, updated_runs, unchanged from load_history order by load_id"
+    assert query(found, counts) == [(1, 0, 0), (0, 0, 1), (0, 0, 1)]
