@@ -84,6 +84,8 @@ def _check(name: str, server: Server, threads: list[str], records: list[str]) ->
 
 
 def _check_steps(name: str, one: SourceSettings, profile: Profile, *, reads_threads: bool) -> None:
+    if one.steps and not profile.has_steps:
+        raise SettingsError(f"{name}: runs have no steps on this kind of server: leave out --steps")
     if one.steps and not (profile.has_threads and reads_threads):
         raise SettingsError(
             f"{name}: --steps is for runs of threads: the output items of responses come with them, and are stored as "

@@ -131,6 +131,6 @@ def _key_of_environment(named: str | None, server: Server) -> Key | None:
     if named:
         return credentials.from_environment(named)
     variable = server.profile.key_variable
-    if variable is None or (variable not in os.environ and server.name == "compatible"):
+    if variable is None or (variable not in os.environ and not server.profile.needs_key):
         return None
     return credentials.from_environment(variable)

@@ -45,7 +45,7 @@ class Apis:
             stored: Tells which of some runs are stored.
         """
         return Api(
-            runs=self._list(name) if names.is_list(name) else lambda query: self._pages.runs(name, query),
+            runs=self._list(name) if names.is_list(name) else self._pages.runs(name),
             run=lambda run_id: self._pages.run(name, run_id),
             manners=self._manners.of(names.path_of(name) if names.is_record(name) else None),
             stored=stored,
@@ -54,12 +54,12 @@ class Apis:
 
     def _list(self, name: str) -> GetPage:
         """Requests pages of a list; the server cannot be read where it refuses the first."""
-        has_page = False
+        pages, has_page = self._pages.runs(name), False
 
         async def get(query: Query) -> "Page":
             nonlocal has_page
             try:
-                page = await self._pages.runs(name, query)
+                page = await pages(query)
             except RefusedError as error:
                 if has_page or query.cursor is not None or query.limit != PAGE_SIZE:
                     raise

@@ -178,6 +178,18 @@ class Client:
         self.refusals.has_read |= address != self._server.threads
         return response
 
+    async def post(self, address: str, sent: Mapping[str, Any]) -> Response:
+        """A good response to a search for threads, which is sent as JSON.
+
+        Raises:
+            GoneError: The server does not know the address.
+            ThreadError: The server refuses it, or all attempts failed.
+            PullError: The key is refused, all is refused, or the server is down or cannot be reached.
+        """
+        response = await self._retried(httpx2.URL(address), sent)
+        self._failed_in_a_row = 0
+        return response
+
     def check_answered(self, deadline_seconds: float | None) -> None:
         """Check at the deadline that the server has answered at all.
 
@@ -192,7 +204,7 @@ class Client:
                 "is the server up, and is --base-url right?"
             )
 
-    async def _retried(self, url: httpx2.URL) -> Response:
+    async def _retried(self, url: httpx2.URL, sent: Mapping[str, Any] | None = None) -> Response:
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(_TransientError),
             stop=self._is_last_attempt,
@@ -201,7 +213,7 @@ class Client:
             reraise=True,
         )
         try:
-            response: Response = await retrying(self._once, url)
+            response: Response = await retrying(self._once, url, sent)
         except _TransientError as error:
             self._failed_in_a_row += 1
             if not self._has_answered:
@@ -214,12 +226,12 @@ class Client:
             raise ThreadError(f"{error.reason}, after {self._patience.attempts} attempts") from None
         return response
 
-    async def _once(self, url: httpx2.URL) -> Response:
+    async def _once(self, url: httpx2.URL, posted: Mapping[str, Any] | None) -> Response:
         asked = url  # a redirect may put the key into an address
         async with self._slots:
             await self._gate.pass_()
             for _ in range(_MAX_REDIRECTS):
-                status, headers, body = await self._send(url)
+                status, headers, body = await self._send(url, posted)
                 if status not in REDIRECTS:
                     break
                 url = self._redirected(url, status, headers.get("location", ""))
@@ -231,7 +243,7 @@ class Client:
             return Response(str(asked), self._without_secrets(body), time.time_ns() // 1000, sent(headers))
         raise self._error(url, asked.params.get("api-version"), status, headers, body)
 
-    async def _send(self, url: httpx2.URL) -> tuple[int, Mapping[str, str], bytes]:
+    async def _send(self, url: httpx2.URL, posted: Mapping[str, Any] | None) -> tuple[int, Mapping[str, str], bytes]:
         self.counters.requests += 1
         if not self._has_answered and (why := await self._name.failure(self._patience.connect_seconds)):
             raise self._failed(why)
@@ -240,7 +252,7 @@ class Client:
         try:
             async with (
                 asyncio.timeout(self._patience.answer_seconds),
-                self._http.stream("GET", url, headers=headers) as response,
+                self._http.stream("GET" if posted is None else "POST", url, headers=headers, json=posted) as response,
             ):
                 self._has_answered = True
                 return response.status_code, response.headers, await _body(response)

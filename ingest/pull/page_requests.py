@@ -1,18 +1,22 @@
 """Requests for pages of threads, runs, records and steps, and for single ones; what is malformed is requested again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import tenacity
 
 from runmart.ingest.decode.decoder import Decoder
 from runmart.ingest.pull import names, responses
 from runmart.ingest.pull.client import Client, Patience, Response
-from runmart.ingest.pull.pagination import Query
+from runmart.ingest.pull.offsets import OffsetPages
+from runmart.ingest.pull.pagination import GetPage, Query
 from runmart.ingest.pull.providers import Server
 from runmart.ingest.pull.responses import MalformedError, Page
 
 _ATTEMPTS = 3
 """Attempts at a request whose response is truncated or of another form than expected."""
+
+_ALL_THREADS = {"sort_by": "created_at", "sort_order": "desc", "select": ["thread_id", "created_at"]}
+"""The search for all threads; what their graphs have stored is not requested."""
 
 
 class PageRequests:
@@ -24,14 +28,28 @@ class PageRequests:
         self._patience = patience
         self._decoder = Decoder()
 
-    async def threads(self, query: Query) -> Page:
-        """A page of the server's list of threads."""
-        return await self._get(self._server.threads, query.parameters, responses.thread_page)
+    def threads(self) -> GetPage:
+        """Requests pages of the server's list of threads."""
+        address = self._server.threads
+        if not self._server.profile.has_offsets:
+            return lambda query: self._get(address, query.parameters, responses.thread_page)
 
-    async def runs(self, thread_id: str, query: Query) -> Page:
-        """A page of a thread's runs, or of a list by its name."""
-        parameters = {**names.filters_of(thread_id), **query.parameters}
-        return await self._get(self._server.runs(thread_id), parameters, self._page)
+        def search(limit: int, offset: int) -> Awaitable[Page]:
+            sent = {**_ALL_THREADS, "limit": limit, "offset": offset}
+            return self._ask(lambda: self._client.post(f"{address}/search", sent), responses.searched_threads)
+
+        return OffsetPages(search).get
+
+    def runs(self, thread_id: str) -> GetPage:
+        """Requests pages of a thread's runs, or of a list by its name."""
+        if not self._server.profile.has_offsets:
+            filters = names.filters_of(thread_id)
+            return lambda query: self._get(self._server.runs(thread_id), {**filters, **query.parameters}, self._page)
+
+        def part(limit: int, offset: int) -> Awaitable[Page]:
+            return self._get(self._server.runs(thread_id), {"limit": limit, "offset": offset}, self._page)
+
+        return OffsetPages(part).get
 
     async def steps(self, thread_id: str, run_id: str, query: Query) -> Page:
         """A page of a run's steps."""
@@ -46,6 +64,9 @@ class PageRequests:
         return responses.page(response, self._decoder)
 
     async def _get(self, address: str, parameters: Mapping[str, str | int], parse: Callable[[Response], Page]) -> Page:
+        return await self._ask(lambda: self._client.get(address, parameters), parse)
+
+    async def _ask(self, request: Callable[[], Awaitable[Response]], parse: Callable[[Response], Page]) -> Page:
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(MalformedError),
             stop=tenacity.stop_after_attempt(_ATTEMPTS),
@@ -57,7 +78,7 @@ class PageRequests:
         )
 
         async def once() -> Page:
-            return parse(await self._client.get(address, parameters))
+            return parse(await request())
 
         found: Page = await retrying(once)
         return found

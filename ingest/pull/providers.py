@@ -12,9 +12,11 @@ from runmart.ingest.pull import names
 from runmart.ingest.pull.errors import GoneError
 from runmart.ingest.pull.ids import fault, shown
 
-ProfileName = Literal["openai", "azure-openai", "azure-foundry", "foundry-v2", "llama-stack", "ogx", "compatible"]
+ProfileName = Literal[
+    "openai", "azure-openai", "azure-foundry", "foundry-v2", "llama-stack", "ogx", "langgraph", "compatible"
+]
 
-KeyHeader = Literal["authorization", "api-key", "either"]
+KeyHeader = Literal["authorization", "api-key", "x-api-key", "either"]
 """The header of the key; either: `authorization` for a token, `api-key` for a key."""
 
 PAGE_SIZE = 100
@@ -34,8 +36,8 @@ class Profile:
     """Paths, headers and API version of one vendor's servers.
 
     Sources: the API references of OpenAI (Assistants v2, Responses, Chat Completions), Azure OpenAI
-    (`2024-05-01-preview` and later, v1), Azure AI Foundry Agents (`2025-05-01`) and Microsoft Foundry (v1), and the
-    source of Llama Stack, which is called OGX now.
+    (`2024-05-01-preview` and later, v1), Azure AI Foundry Agents (`2025-05-01`), Microsoft Foundry (v1) and LangGraph
+    Agent Server (0.16), and the source of Llama Stack, which is called OGX now.
     """
 
     threads: str
@@ -47,6 +49,8 @@ class Profile:
     key_header: KeyHeader = "authorization"
     key_variable: str | None = None
     """The environment variable that holds the key, by custom."""
+    needs_key: bool = True
+    """Whether all such servers want the key; others may be without."""
     api_version: str | None = None
     """The query parameter `api-version`, unless another is given."""
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(dict[str, str]()))
@@ -55,6 +59,10 @@ class Profile:
     token_scope: str | None = None
     """The scope of Entra tokens."""
     has_threads: bool = True
+    has_steps: bool = True
+    """Whether runs of threads have steps."""
+    has_offsets: bool = False
+    """Whether lists are read by `limit` and `offset`, and threads by a search."""
     records: str | None = None
     """The root of responses and stored completions; None where another profile is for them."""
     dated_records: str | None = None
@@ -132,7 +140,16 @@ PROFILES: Mapping[ProfileName, Profile] = MappingProxyType(
         ),
         "llama-stack": _LLAMA_STACK,
         "ogx": _LLAMA_STACK,
-        "compatible": Profile("/threads", lists_threads=True, records=""),
+        "langgraph": Profile(
+            "/threads",
+            key_header="x-api-key",
+            key_variable="LANGSMITH_API_KEY",
+            needs_key=False,
+            lists_threads=True,
+            has_steps=False,
+            has_offsets=True,
+        ),
+        "compatible": Profile("/threads", needs_key=False, lists_threads=True, records=""),
     }
 )
 

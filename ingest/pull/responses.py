@@ -6,6 +6,7 @@ rejects is no item, so that nothing that is not stored controls a pull.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from io import BytesIO
 from typing import Any, NamedTuple
@@ -119,6 +120,11 @@ class _Ends(Struct):
     last_id: Any = None
 
 
+class _FoundThread(Struct):
+    thread_id: str
+    created_at: datetime | None = None
+
+
 class _Identified(Struct):
     id: str | int
     created_at: Any = None
@@ -127,6 +133,7 @@ class _Identified(Struct):
 _LIST = msgspec.json.Decoder(_List)
 _ENDS = msgspec.json.Decoder(_Ends)
 _RAW_ITEMS = msgspec.json.Decoder(list[Raw])
+_FOUND_THREADS = msgspec.json.Decoder(list[_FoundThread])
 _IDENTIFIED = msgspec.json.Decoder(_Identified)
 
 
@@ -159,6 +166,20 @@ def thread_page(response: Response) -> Page:
     found = [one for one in map(_identified, raws) if one is not None]
     items = tuple(Item(str(one.id), None, _seconds(one.created_at)) for one in found)
     return Page(response, len(raws), has_more, _digest(data, has_more=has_more), None, items)
+
+
+def searched_threads(response: Response) -> Page:
+    """A page of threads that were searched for, as LangGraph Agent Servers send it.
+
+    Raises:
+        MalformedError: It is none.
+    """
+    try:
+        found = _FOUND_THREADS.decode(response.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedError(f"no list of threads: {error}", Page(response, 0, None, response.digest)) from None
+    items = tuple(Item(one.thread_id, None, _unix(one.created_at)) for one in found)
+    return Page(response, len(found), None, response.digest, None, items)
 
 
 def single(response: Response, decoder: Decoder) -> Page:
@@ -235,6 +256,10 @@ def _identified(raw: Raw) -> _Identified | None:
         return _IDENTIFIED.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _unix(instant: datetime | None) -> float | None:
+    return None if instant is None or instant.tzinfo is None else instant.timestamp()
 
 
 def _seconds(instant: Any) -> float | None:

@@ -194,7 +194,7 @@ class _Pull:
     async def _list(self) -> None:
         """Add the server's list of threads, and record the new ones with how far the list was read."""
         before = ListState() if self._request.full else self._listed
-        listing = Listing(self._pages.threads, self._threads_manners, before)
+        listing = Listing(self._pages.threads(), self._threads_manners, before)
         try:
             async for ids, state, nameless in listing.parts():
                 if nameless:
