@@ -20,7 +20,7 @@ from runmart.lake.distributed.commit import Outcome
 from runmart.lake.distributed.split import UNSPLIT_BYTES
 from runmart.lake.parquet.manifest import read_manifest
 from runmart.lake.view_file import write_view_file
-from runmart.queries import View, install, views
+from runmart.queries import find, install
 from tests.support.lake_equality import assert_equal
 from tests.support.paths import ROOT
 from tests.support.view_differences import differences
@@ -56,6 +56,10 @@ def alone(pages: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
         install(writer)
         ingest(writer, [str(path) for path in pages], source="default")
     return warehouse
+
+
+OF_ALL_TABLES = ("run_facts", "run_costs", "tool_usage", "error_summary", "turns", "load_history", "reject_summary")
+"""Views that together are made of all tables of a lake."""
 
 
 @pytest.fixture(name="lake", scope="module")
@@ -102,14 +106,14 @@ def _engines(
         yield session, connection
 
 
-@pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
-def test_every_view_over_a_lake_gives_the_same_in_both_engines(
-    view: View, engines: tuple["SparkSession", duckdb.DuckDBPyConnection]
+@pytest.mark.parametrize("name", OF_ALL_TABLES)
+def test_a_view_over_a_lake_gives_the_same_in_both_engines(
+    name: str, engines: tuple["SparkSession", duckdb.DuckDBPyConnection]
 ) -> None:
-    """Every view over the lake returns the same rows in Spark and in DuckDB."""
+    """Views over the lake return the same rows in Spark and in DuckDB; test_views has all of them, over an export."""
     spark, duck = engines
-    expected = duck.sql(f"from {view.name}").to_arrow_table()
-    assert differences(view, spark.table(view.name).toArrow(), expected) == []
+    expected = duck.sql(f"from {name}").to_arrow_table()
+    assert differences(find(name), spark.table(name).toArrow(), expected) == []
 
 
 def test_two_batches_end_as_one(spark: "SparkSession", pages: list[Path], alone: Path, tmp_path: Path) -> None:
