@@ -103,8 +103,9 @@ docs: $(VENV)/.dev  ## Write the generated documentation
 fuzz: $(VENV)/.dev  ## Check inputs that nobody wrote, for some SECONDS
 	$(VENV)/bin/python -m tests.fuzz --seconds $(SECONDS)
 
-bench: $(VENV)/.dev  ## Time runmart beside its peers, on the same runs
+bench: $(VENV)/.dev  ## Time runmart beside its peers, on the same runs and responses
 	$(VENV)/bin/python benchmarks/bench.py
+	$(VENV)/bin/python benchmarks/responses.py
 
 clean:  ## Remove what the other targets made
 	rm -rf $(VENV) $(LOWEST) $(DUCKLAKE) $(MYLA) build *.egg-info .pytest_cache .ruff_cache .hypothesis demo.duckdb
