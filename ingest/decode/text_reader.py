@@ -20,6 +20,7 @@ from runmart.ingest.parse.json_scanner import SPACE, elements, is_whole, list_of
 from runmart.ingest.parse.pieces import OpenList, Piece, PieceScanner
 from runmart.models.depth import MAX_DEPTH
 from runmart.models.record_spec import RecordSpec
+from runmart.models.record_specs import SPECS
 from runmart.models.statuses import STEP_OBJECT
 from runmart.models.wrappings import text_of
 
@@ -27,8 +28,11 @@ MAX_TEXTS = 4
 """Levels of texts within texts that are read."""
 
 _DONE = b"[DONE]"
-_BEGUN = re.compile(rb'"id"\s*:\s*"run_|"object"\s*:\s*"thread\.run"')
-"""What a damaged run has."""
+_BEGUN = re.compile(
+    rb'"id"\s*:\s*"run_|"object"\s*:\s*"(?:%s)"|"call_type"\s*:'
+    % b"|".join(re.escape(one.object.encode()) for one in SPECS)
+)
+"""What a damaged record has."""
 
 
 class TextReader(NeighbourReader):
