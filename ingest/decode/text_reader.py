@@ -86,7 +86,6 @@ class TextReader(NeighbourReader):
         if piece.role == "value":
             self._value(piece.start, piece.end, path)
         elif piece.role == "damaged":
-            self._result.shows_record |= bool(_BEGUN.search(self._data, piece.start, piece.end))
             self.reject(piece.start, piece.end, piece.problem or reasons.UNEXPLAINED, path)
         elif piece.role == "text":
             self.formatted(piece.start, piece.end, path, piece.name)
@@ -97,6 +96,10 @@ class TextReader(NeighbourReader):
         scanner.advance(self._data, piece, line)
         if piece.role == "opening":
             self._result.pages += is_page(scanner.lists[-1].path, scanner.lists[-1].opening)
+
+    def _reject_text(self, text: bytes, reason: str, path: str, line: int) -> None:
+        self._result.shows_record |= bool(_BEGUN.search(text))
+        super()._reject_text(text, reason, path, line)
 
     # values where a run may be
 

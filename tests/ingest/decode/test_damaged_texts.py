@@ -30,3 +30,13 @@ def test_a_response_in_the_text_of_a_batch_that_was_cut_off_is_a_reject() -> Non
     answer = {"status_code": 200, "body": json.dumps(RECORDS[1])[:-1]}
     [reject] = decode(json.dumps({"custom_id": "a", "response": answer, "error": None}).encode()).rejects
     assert reject.json_path == "$.response.body"
+
+
+@pytest.mark.parametrize("length", [50, 180])
+def test_a_response_whose_status_was_cut_off_is_a_reject(length: int) -> None:
+    """Names in order of the alphabet, and lists that end in a line of their own."""
+    filters = [{"blocked": False}, {"blocked": False}]
+    record = {"background": False, "object": "response", "output": filters, "prompt": "x" * 99, "status": "completed"}
+    text = json.dumps(record, indent=2)[:length]
+    seen = decode(json.dumps({"status_code": 200, "body": text}).encode())
+    assert any(b'"object": "response"' in reject.raw for reject in seen.rejects)
