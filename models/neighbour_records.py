@@ -11,6 +11,7 @@ from datetime import UTC
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
+from runmart.models.depth import MAX_DEPTH, is_deeper
 from runmart.models.quirks import microseconds, normalise
 from runmart.models.records import ABSENT, Instant, NonEmpty
 from runmart.models.wrappings import instant, parsed_time, quoted_json, text_of, unquoted_json
@@ -18,6 +19,7 @@ from runmart.models.wrappings import instant, parsed_time, quoted_json, text_of,
 Members = dict[str, Raw]
 
 _MEMBERS: msgspec.json.Decoder[Members] = msgspec.json.Decoder(Members)
+_LIST = msgspec.json.Decoder(list[Raw])
 _NUMBER = msgspec.json.Decoder(int | float)
 _NOTHING = frozenset({b"", b"null", b'""', b"{}"})
 
@@ -102,12 +104,10 @@ _LONGEST = 10**15
 """Microseconds that no request takes."""
 
 _COUNT = re.compile(rb"-?\d{1,18}|null")
-_KEY = re.compile(r"(?:.*_)?api_key(?:_hash|_auth)?\Z")
+_KEY = re.compile(r".*(?:api[-_]?key(?:_?hash|_?auth)?|authorization|cookie)\Z", re.IGNORECASE)
+_ANY_KEY = re.compile(rb"api[-_]?key|authorization|cookie", re.IGNORECASE)
 _ELSEWHERE = frozenset({"usage_object", "additional_usage_values", "error_information"})
 _OF_ERROR = ("traceback", "error_message")
-
-KEY_IN_TEXT = re.compile(rb'(api_key(?:_hash|_auth)?"\s*:\s*)"(?:[^"\\]|\\.)*"')
-"""The key of a caller in the text of a spend log."""
 
 
 def read_litellm(sent: Mapping[str, Raw]) -> Members:
@@ -116,7 +116,7 @@ def read_litellm(sent: Mapping[str, Raw]) -> Members:
     Raises:
         ValueError: It cannot be read: reason, JSON path, and what was found there.
     """
-    found = {name: value for name, value in sent.items() if not _KEY.match(name)}
+    found = _without_keys(sent)
     metadata = _object(sent.get("metadata"))
     error = _object(metadata.get("error_information"))
     found["status"] = status = _status(found, metadata, error)
@@ -197,14 +197,25 @@ def _count(name: str, raw: Raw) -> Raw:
 
 def _own_metadata(metadata: Members, error: Members) -> Members:
     """Metadata without keys, texts, and what is stored elsewhere."""
-    kept = {
-        name: value
-        for name, value in metadata.items()
-        if name not in _CONTENT and name not in _ELSEWHERE and not _KEY.match(name)
-    }
+    own = {name: value for name, value in metadata.items() if name not in _CONTENT and name not in _ELSEWHERE}
+    kept = _without_keys(own)
     if error:
         kept["error_information"] = _json({name: one for name, one in error.items() if name not in _OF_ERROR})
     return kept
+
+
+def _without_keys(members: Mapping[str, Raw]) -> Members:
+    """Members without keys and headers that hold some, and without those within them."""
+    return {name: _without_inner_keys(value) for name, value in members.items() if not _KEY.match(name)}
+
+
+def _without_inner_keys(raw: Raw) -> Raw:
+    text = bytes(raw)
+    if text[:1] not in {b"{", b"["} or not _ANY_KEY.search(text) or is_deeper(text, MAX_DEPTH):
+        return raw
+    if text[:1] == b"[":
+        return Raw(msgspec.json.encode([_without_inner_keys(one) for one in _LIST.decode(text)]))
+    return _json(_without_keys(_object(raw)))
 
 
 def _object(raw: Raw | None) -> Members:

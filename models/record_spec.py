@@ -58,7 +58,8 @@ class RecordSpec:
     statuses: Mapping[str, str] = field(default_factory=dict[str, str])
     """Other words that servers use for a status."""
     is_request: bool = False
-    """Whether it is the answer to one request, so that what was measured of that tells its duration."""
+    """Whether it is the answer to one request, so that it may be in a line of a batch's output, and what was measured
+    of the request tells its duration, if it tells its status itself."""
     mark: bytes = b""
     """Bytes that each text has in which there is such a record."""
     shown_by: frozenset[str] = frozenset()

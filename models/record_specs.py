@@ -143,6 +143,7 @@ CHAT_COMPLETION = RecordSpec(
     long=frozenset({"choices", "tools", "usage"}),
     derived={"object": _object("chat.completion")},
     unstored=frozenset({"choices"}),
+    is_request=True,
     mark=b"chat.completion",
 )
 """The chat completion. Source: the OpenAI API description, `CreateChatCompletionResponse`; its chunks are skipped."""

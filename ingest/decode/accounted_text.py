@@ -8,8 +8,8 @@ from runmart.ingest.decode.result import LenientResult
 from runmart.ingest.parse import reasons
 from runmart.ingest.parse.blocks import Lines
 from runmart.ingest.parse.json_scanner import Member, members
-from runmart.models.neighbour_records import KEY_IN_TEXT
 from runmart.models.observations import Reject
+from runmart.models.secret_texts import without_secrets
 
 
 class AccountedText:
@@ -48,8 +48,8 @@ class AccountedText:
         self._reject_text(self._data[start:end], reason, self._path if path is None else path, line)
 
     def _reject_text(self, text: bytes, reason: str, path: str, line: int) -> None:
-        if b"api_key" in text and b'"call_type"' in text:
-            text = KEY_IN_TEXT.sub(rb"\1null", text)  # the one thing in a record that is a secret
+        reason = without_secrets(reason.encode(errors="surrogatepass")).decode(errors="surrogatepass")
+        text = without_secrets(text)
         self._result.reject(Reject(self._context.origin, self._result.items, line, reason, path, text))
 
     def _reject_rest(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runmart.ingest.load.precedence import IS_REQUEST
 from runmart.ingest.sql_text import quoted
+from runmart.models.batches import OBSERVATION
 from runmart.models.latency_sources import CLOCKS
 from runmart.models.record_specs import RESPONSE
 from runmart.models.tables.all import TABLES
@@ -56,8 +57,10 @@ def find_kept(connection: "DuckDBPyConnection", of_found: str) -> None:
             select run_id, max(reported_cost) as cost, max_by(reported_cost_currency, reported_cost) as currency
             from (
                 select {costs} from incoming_usage
+                where {OBSERVATION} in (select {OBSERVATION} from contenders where is_request)
                 union all
-                select {costs} from main.usage where {of_found}
+                select {costs} from main.usage
+                where {of_found} and run_id in (select run_id from contenders where is_request and row_id is not null)
             ) as told
             where run_id in (select run_id from requests)
             group by run_id

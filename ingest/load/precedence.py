@@ -3,7 +3,7 @@
 The order stands in one place, `LATEST`, for runs in a file, a DuckLake or a lake, from a page or from an export:
 
 1. a run that has ended beats one that is open; of these, a response beats a chat completion, and both beat
-   what a proxy's log says of them;
+   what a proxy's log says of them. Any of these beats a run with the same id, which no server gives both;
 2. the later last instant in the record itself;
 3. more values in the fields of the record: a thinner record takes nothing away;
 4. the later time of observation;
@@ -132,8 +132,8 @@ RANK = f"""
 is kept from all observations."""
 
 LATEST = (
-    "has_ended desc, kind desc nulls last, last_event_at desc nulls last, fields desc, observed_at desc,"
-    " observed_position desc, content desc"
+    "is_request desc, has_ended desc, kind desc nulls last, last_event_at desc nulls last, fields desc,"
+    " observed_at desc, observed_position desc, content desc"
 )
 """The order of the observations of a run, the one to store first."""
 

@@ -63,7 +63,7 @@ _AROUND = re.compile(MENTION.pattern + rb'|\\*"object\\*"\s*:\s*\\*"response\\*"
 """What the same says of a record of any kind."""
 
 MAY_HOLD_RUN = re.compile(
-    rb"thread.run|\"run_|status|chat\.completion|call_type|(?:assistant|agent|thread).?id|required.?action|(?:started|expires).?at|\\u00",
+    rb"thread.run|\"run_|status|object\W{2,12}response\b|chat\.completion|call_type|(?:assistant|agent|thread).?id|required.?action|(?:started|expires).?at|\\u00",
     re.IGNORECASE,
 )
 """What each text matches in which there is a run."""

@@ -54,6 +54,18 @@ def read(*sent: dict[str, Any]) -> Seen:
     return decode(json.dumps({"object": "list", "data": sent}).encode())
 
 
+@pytest.mark.parametrize("others", [[], [{"x": float("inf")}]])
+def test_a_completion_in_a_line_of_a_batch_says_so(others: list[Any]) -> None:
+    """Batches of completions cost half as much, too; decoded by one call, and line by line."""
+    answers = [{"status_code": 200, "body": completion(choice("stop"), id=f"chatcmpl-{one}")} for one in range(2)]
+    lines = [{"custom_id": f"order {one}", "response": answer, "error": None} for one, answer in enumerate(answers)]
+    seen = decode("\n".join(map(json.dumps, [*lines, *others])).encode())
+    assert [(row["is_batch"], json.loads(row["extra"])) for row in seen.rows["runs"]] == [
+        (True, {"custom_id": "order 0"}),
+        (True, {"custom_id": "order 1"}),
+    ]
+
+
 def row_of(sent: dict[str, Any]) -> dict[str, Any]:
     """The row of a completion, decoded whole and piece by piece, with its errors."""
     rows: list[dict[str, Any]] = []

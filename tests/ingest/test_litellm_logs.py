@@ -251,6 +251,30 @@ def test_a_request_that_cannot_be_stored_is_a_reject(fields: dict[str, Any], rea
     assert json.loads(reject.raw)["api_key"] is None
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"metadata": {"requester_metadata": {"user_api_key": KEY}, "batches": [{"userApiKeyHash": KEY}]}},
+        {"litellm_params": {"api_key": KEY, "api_base": "https://example.org"}},
+        {"metadata": {"requester_metadata": {"headers": {"Authorization": KEY, "x-api-key": KEY}}}},
+        {"apiKey": KEY},
+    ],
+)
+def test_a_key_is_not_stored_wherever_it_is(fields: dict[str, Any]) -> None:
+    """Clients and versions put copies of it within other members, in their own spelling."""
+    assert KEY not in repr(read({**SENT, **fields}).rows)
+
+
+@pytest.mark.parametrize("cut", [0, 300])
+def test_a_key_in_metadata_that_are_a_text_is_in_no_reject(cut: int) -> None:
+    """A dump of the table has metadata as a text, and may have been cut off."""
+    request = {**SENT, "metadata": json.dumps(METADATA), "startTime": "then"}
+    data = json.dumps([request]).encode()
+    [reject] = decode(data[: len(data) - cut]).rejects
+    assert KEY.encode() not in reject.raw
+    assert b"billing-bot" in reject.raw
+
+
 def test_a_key_that_is_there_twice_is_found() -> None:
     """At the top, and in metadata, be it an object or a text."""
     text = json.dumps([SENT])

@@ -191,3 +191,23 @@ def test_a_kept_cost_is_no_change_of_the_answer(tmp_path: Path) -> None:
     found = load_files(tmp_path, files, [0, 1, 2])
     counts = "select new_runs, updated_runs, unchanged from load_history order by load_id"
     assert query(found, counts) == [(1, 0, 0), (0, 0, 1), (0, 0, 1)]
+
+
+RUN: dict[str, Any] = {
+    "id": "one",
+    "object": "thread.run",
+    "status": "completed",
+    "created_at": 1_700_000_000,
+    "completed_at": 1_700_000_009,
+    "usage": {"total_tokens": 1, "cost": 0.5},
+}
+
+
+def test_a_run_with_the_id_of_a_request_hides_nothing_of_it(tmp_path: Path) -> None:
+    """No server gives both one id; an archive in which somebody did is the same in any order."""
+    opened = ANSWER | {"status": "in_progress", "completed_at": None}
+    sent = [{"custom_id": "a", "response": {"status_code": 200, "body": opened}, "error": None}, RUN, LOG, opened]
+    files = [File([one], 1_800_000_000, "acme") for one in sent]
+    expected = tables(load_files(tmp_path, files, [0] * 4))
+    for order in ((0, 1, 2, 3), (1, 0, 3, 2), (3, 2, 1, 0)):
+        assert tables(load_files(tmp_path, [files[place] for place in order], [0, 1, 2, 3])) == expected
