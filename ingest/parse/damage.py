@@ -13,9 +13,9 @@ _TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+"|[\[\]{}"]')
 _CLOSING = {b"{": b"}", b"[": b"]"}
 _OPENING = re.compile(rb'\{\s*"(?:object"\s*:\s*"[^"\n]*"|[^"\n]*"\s*:)')
 
-_RUN = rb'\{\s*"(?:id"\s*:\s*"run_|object"\s*:\s*"thread\.run")'
+_RUN = rb'\{\s*"(?:id"\s*:\s*"(?:run_|resp_|chatcmpl-)|object"\s*:\s*"(?:thread\.run|response|chat\.completion)")'
 _NEXT_RUN = rb"(?<=[}\]])\s*(?:,\s*)?(?=" + _RUN + rb")|,(?=\s*" + _RUN + rb")"
-"""An object that begins as a run does, behind a comma or a bracket."""
+"""An object that begins as a run, a response or a completion does, behind a comma or a bracket."""
 
 _RUN_BEGINS = re.compile(_NEXT_RUN)
 

@@ -32,6 +32,8 @@ def test_a_damaged_document_ends_at_its_bracket_or_where_the_next_begins(buffer:
         (b'{"id": "a", "x": {"id": NaN}}]', 29),
         (b'{"id": "a", "x": ", {"id": "b"}]', 18),
         (b'{"id": "a", "x": [{"id": "call_1"}, {"id": "call_2"}, {"object": "thread.run"}]', 52),
+        (b'{"id": "a", "x": [{"id": "call_1"}, {"id": "call_2"}, {"object": "response"}]', 52),
+        (b'{"id": "a", "x": [{"id": "call_1"}, {"id": "call_2"}, {"id": "resp_1"}]', 52),
         (b'{"created_at": NaN, "x": [}, {"created_at": 1}]', 27),
         (b'{"id": "a", "x": tru {"id": "run_2"}]', 37),
         (b'{"id": "a", "x": [NaN, {"id": "b"}, {"id": "c"}]}, {"id": "d"}]', 49),
