@@ -5,7 +5,7 @@ from msgspec import Raw
 
 from runmart.ingest.decode.json_text import compact
 from runmart.ingest.decode.normalised import normalised
-from runmart.ingest.parse.json_object import Members, json_object, object_members, unfit
+from runmart.ingest.parse.json_object import Members, UnfitError, json_object, object_members, unfit
 from runmart.models.observations import OfferedTool
 from runmart.models.quirks import NOTHING
 from runmart.models.records import ABSENT, TOOL_DEFINITIONS, FunctionDefinition
@@ -38,6 +38,8 @@ def _tool(position: int, text: bytes) -> OfferedTool:
         definition, config = _definition(members, TOOL_DEFINITIONS.get(kind or "", ()), path)
     except msgspec.DecodeError as error:
         raise unfit(error, path) from None
+    if kind == _REMOTE:
+        config = [(name, _without_secrets(name, value)) for name, value in config]
     parameters = None if definition.parameters in (ABSENT, _NULL) else compact(bytes(definition.parameters))
     return OfferedTool(
         position,
@@ -48,6 +50,23 @@ def _tool(position: int, text: bytes) -> OfferedTool:
         parameters,
         json_object(config),
     )
+
+
+_REMOTE = "mcp"
+"""The tools of a server, for which a request may hold a token and headers; OpenAI does not send them back."""
+
+
+def _without_secrets(name: str, value: bytes) -> bytes:
+    """A setting of the tools of a server, with null for a token and for the values of headers."""
+    if name == "authorization":
+        return b"null"
+    if name != "headers":
+        return value
+    try:
+        headers = object_members(value, name)
+    except (msgspec.DecodeError, UnfitError):  # it is no object, or one with repeated keys
+        return b"null"
+    return json_object([(header, b"null") for header in headers]) or value
 
 
 _NULL = Raw(b"null")
