@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _OF_OBSERVATION = ("observed_at", "observed_position", "load_id")
 """Columns that describe the observation, not the run."""
 
-_NOT_CONTENT = (*_OF_OBSERVATION, *NOT_IN_ORDER, RUN_CREATED_AT.name)
+_NOT_CONTENT = (*_OF_OBSERVATION, RUN_CREATED_AT.name)
 
 
 class Counts(NamedTuple):
@@ -185,6 +185,8 @@ def _digested(column: Column[Any]) -> str:
     """A column as part of the content: texts and JSON, which may be large, by their digest."""
     if column.name == "created_at":
         return CREATED_AT
+    if column.name in NOT_IN_ORDER:
+        return "null"
     return f"md5(cast({column.name} as varchar))" if column.type in {VARCHAR, JSON} else column.name
 
 

@@ -23,6 +23,8 @@ These fields are not counted:
 * `expires_at`: servers take it away when a run ends, so its absence may be the later word. The same goes for a step's.
 * `id` and `status`, which every record has.
 
+The `custom_id` of a line of a batch counts, though it is in `extra`.
+
 What is known of a response beside the record itself is kept from all observations, whichever is stored, and takes no
 part in the order: when it was created, as servers stamp a response anew with each event of it, and some with the time
 of its answer; that it came out of a batch, and how long it took, which only the envelope of one of them may tell; and
@@ -79,6 +81,9 @@ IS_REQUEST = f"coalesce(object in ({_KINDS_OF_REQUEST}), false)"
 CREATED_AT = f"case when not {IS_REQUEST} then created_at end"
 """SQL over `runs`: `created_at` as far as it takes part in the order."""
 
+_HAS_CUSTOM_ID = "cast(coalesce(json_exists(extra, '$.custom_id'), false) as bigint)"
+"""SQL over `runs`: the id that the caller gave in a batch, which goes with the observation."""
+
 _EMPTY_JSON = r"\s*(null|\{\s*\}|\[\s*\]|\"\")\s*"
 
 
@@ -107,7 +112,7 @@ def _sum_of_fields(table: Table[Any], fields: tuple[str, ...]) -> str:
 def fields_of_run(table: Table[Any]) -> str:
     """SQL: how many values of its run a row of one of the four tables holds; rule 3 takes their sum."""
     if table is RUNS:
-        return _sum_of_fields(RUNS, RunFields.__struct_fields__)
+        return f"{_sum_of_fields(RUNS, RunFields.__struct_fields__)} + {_HAS_CUSTOM_ID}"
     return _sum(table, _ROWS.get(table.name, ()))
 
 
