@@ -32,8 +32,8 @@ _CLOCK = f"""struct_pack(
 def find_kept(connection: "DuckDBPyConnection", of_found: str) -> None:
     """Create the table `kept` of the contested requests, before any of their observations is deleted.
 
-    The request that a proxy has logged may be the one that began a response, and over long before it: its duration is no
-    response's. A response that has ended is stored before such a log, so that no row of another kind has its duration.
+    The request that a proxy has logged may be the one that began a response, and over long before it: its duration is
+    no response's. A response that has ended is stored before such a log: no row of another kind has its duration.
 
     Args:
         connection: Within the caller's transaction.
