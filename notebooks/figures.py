@@ -282,9 +282,7 @@ def migration(warehouse: Warehouse, selection: Selection) -> Migration:
     currencies = sides["currency"].drop_nulls().unique().sort().to_list()
     return Migration(
         sides,
-        sides.select("deployment", "comparable", pl.col("reasons").str.split("; "))
-        .unique(maintain_order=True)
-        .explode("reasons"),
+        _judged(sides),
         sides.select(*_SIDE, *_TURNS),
         sides.select(*_SIDE, *_LATENCY),
         sides.select(*_SIDE, *_FAILURES),
@@ -292,6 +290,16 @@ def migration(warehouse: Warehouse, selection: Selection) -> Migration:
         unmatched,
         f"In {currencies[0]}." if len(currencies) == 1 else "",
     )
+
+
+def _judged(sides: pl.DataFrame) -> pl.DataFrame:
+    """Reasons one by one: the view gives them as `before: A, B; after: A; C`."""
+    told = sides.select("deployment", "comparable", reason=pl.col("reasons").str.split("; ")).unique(
+        maintain_order=True
+    )
+    parts = told.explode("reason").with_columns(side=pl.col("reason").str.extract("^(before|after): "))
+    of_side = pl.col("reason").str.replace("^(before|after): ", "").str.split(", ")
+    return parts.select("deployment", "comparable", "side", reason=of_side).explode("reason")
 
 
 def operations(warehouse: Warehouse, selection: Selection) -> Operations:

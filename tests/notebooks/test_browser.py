@@ -275,7 +275,12 @@ def test_the_migration_page_shows_the_example(tmp_path: Path, opened: Callable[.
         assert_sound(page)
         PICTURES.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=PICTURES / "migration-example.png")
-        for cell in ("support-agent", "after: fewer than 30 turns, no record of failed requests", "model changed"):
+        for cell in (
+            "support-agent",
+            "calls without a recorded answer",
+            "no record of failed requests",
+            "model changed",
+        ):
             expect(page.get_by_text(cell, exact=True).first).to_be_visible()
 
 
