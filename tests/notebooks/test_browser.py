@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from runmart.queries import Selection, connect
 from tests.support.command import RUNMART, command
-from tests.support.dashboards import CHARTS_OF, CHROMIUM, FLAGS, WIDTH, served, wait_for_charts, whole
+from tests.support.dashboards import CHARTS_OF, CHROMIUM, FLAGS, PATIENCE, WIDTH, served, wait_for_charts, whole
 from tests.support.paths import ROOT
 from tests.support.warehouse import page as page_of
 from tests.support.warehouse import run, write
@@ -65,6 +65,7 @@ def _warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", name="browser")
 def _browser() -> Generator[Browser]:
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -83,6 +84,7 @@ def _opened(browser: Browser) -> Generator[Callable[..., Page]]:
             viewport={"width": width, "height": 1000},
             color_scheme=scheme,  # type: ignore[arg-type]
         )
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         found = context.new_page()
 

@@ -10,6 +10,9 @@ from typing import Any
 RUNMART = Path(sys.executable).parent / "runmart"
 
 CHROMIUM = "/usr/bin/chromium"
+PATIENCE = 90_000
+"""Milliseconds to wait for what a busy machine shows late."""
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -57,7 +60,7 @@ def served(warehouse: Path, *arguments: str) -> Generator[str]:
 
 def wait_for_charts(page: Any, count: int) -> float:
     """Seconds from the loading of the page until `count` charts are drawn."""
-    found = page.wait_for_function(f"() => ({CHARTS})() >= {count} && performance.now()", polling=50)
+    found = page.wait_for_function(f"() => ({CHARTS})() >= {count} && performance.now()", polling=50, timeout=PATIENCE)
     return found.json_value() / 1000
 
 
