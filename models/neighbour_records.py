@@ -12,8 +12,10 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from runmart.models.depth import MAX_DEPTH, is_deeper
+from runmart.models.latency_sources import COLLECTOR
 from runmart.models.quirks import microseconds, normalise
 from runmart.models.records import ABSENT, Instant, NonEmpty
+from runmart.models.secrets import is_secret, may_hold_secrets
 from runmart.models.wrappings import instant, parsed_time, quoted_json, text_of, unquoted_json
 
 Members = dict[str, Raw]
@@ -104,8 +106,6 @@ _LONGEST = 10**15
 """Microseconds that no request takes."""
 
 _COUNT = re.compile(rb"-?\d{1,18}|null")
-_KEY = re.compile(r".*(?:api[-_]?key(?:_?hash|_?auth)?|authorization|cookie)\Z", re.IGNORECASE)
-_ANY_KEY = re.compile(rb"api[-_]?key|authorization|cookie", re.IGNORECASE)
 _ELSEWHERE = frozenset({"usage_object", "additional_usage_values", "error_information"})
 _OF_ERROR = ("traceback", "error_message")
 
@@ -151,7 +151,7 @@ def _read_instants(found: Members, status: Raw) -> None:
     first, last = _microseconds(start), _microseconds(end)
     if name is not None and first is not None and last is not None and 0 <= last - first < _LONGEST:
         found["duration_seconds"] = Raw(repr((last - first) / 1_000_000).encode())
-        found["latency_source"] = Raw(b'"collector"')
+        found["latency_source"] = Raw(msgspec.json.encode(COLLECTOR))
 
 
 def _utc(raw: bytes) -> bytes:
@@ -206,12 +206,12 @@ def _own_metadata(metadata: Members, error: Members) -> Members:
 
 def _without_keys(members: Mapping[str, Raw]) -> Members:
     """Members without keys and headers that hold some, and without those within them."""
-    return {name: _without_inner_keys(value) for name, value in members.items() if not _KEY.match(name)}
+    return {name: _without_inner_keys(value) for name, value in members.items() if not is_secret(name)}
 
 
 def _without_inner_keys(raw: Raw) -> Raw:
     text = bytes(raw)
-    if text[:1] not in {b"{", b"["} or not _ANY_KEY.search(text) or is_deeper(text, MAX_DEPTH):
+    if text[:1] not in {b"{", b"["} or not may_hold_secrets(text) or is_deeper(text, MAX_DEPTH):
         return raw
     if text[:1] == b"[":
         return Raw(msgspec.json.encode([_without_inner_keys(one) for one in _LIST.decode(text)]))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from runmart.notebooks import captions
+from runmart.notebooks.cards import AMOUNT, COUNT, SECONDS, SHARE, Card
 from runmart.notebooks.periods import before, filled, plausible_range
 from runmart.queries import Selection, Warehouse
 
@@ -21,12 +22,6 @@ MOST_RUNS = 200
 
 _Times = tuple[dict[str, Any], dict[str, Any]]
 """The measures of the selected period and of the previous one."""
-
-COUNT, SHARE, SECONDS, AMOUNT = "{:,.0f}", "{:.1%}", "{:,.1f} s", "{:,.2f}"
-_MANY_TIMES = 10
-"""From this factor on, a change is a factor instead of a percentage."""
-_SHORT = ((1e12, "T"), (1e9, "G"), (1e6, "M"))
-"""Numbers from each size on are written in this unit."""
 
 OF_THE_MOMENT = frozenset({"operations"})
 """Figures that depend on the time of the query, and are therefore not cached."""
@@ -44,16 +39,6 @@ class Known(NamedTuple):
     sources: list[str]
     models: list[str]
     assistants: list[str]
-
-
-class Card(NamedTuple):
-    """A measure, with its value in the previous period."""
-
-    label: str
-    value: float | None
-    form: str
-    before: float | None
-    less_is_better: bool | None
 
 
 class Overview(NamedTuple):
@@ -311,37 +296,6 @@ def operations(warehouse: Warehouse, selection: Selection) -> Operations:
             warehouse.view("reject_summary").sort("rejects", descending=True),
             chosen.sql(f"select * from open_runs order by age_seconds desc nulls last, run_id limit {MOST_RUNS}"),
         )
-
-
-def written(card: Card) -> str:
-    """The value of a card as text; "-" when there is none."""
-    if card.value is None:
-        return "-"
-    if card.form == COUNT:
-        for least, unit in _SHORT:
-            if card.value >= least:
-                return f"{card.value / least:,.1f} {unit}"
-    return card.form.format(card.value)
-
-
-def change(card: Card) -> tuple[str, str]:
-    """The change of a card: "good", "bad" or "none", and a text such as "▲ +12.5%"."""
-    if card.value is None or card.before is None:
-        return "none", "no previous period"
-    difference = card.value - card.before
-    if difference == 0:
-        return "none", "unchanged"
-    if card.form == SHARE:
-        text = f"{difference * 100:+.1f} points"
-    elif not card.before:
-        text = "new"
-    else:
-        factor = card.value / card.before
-        text = f"{factor - 1:+.1%}" if factor < _MANY_TIMES else f"{factor:,.0f}-fold"
-    text = f"{'▲' if difference > 0 else '▼'} {text}"
-    if card.less_is_better is None:
-        return "none", text
-    return "good" if (difference < 0) == card.less_is_better else "bad", text
 
 
 def comparable(costs: pl.DataFrame) -> pl.DataFrame:

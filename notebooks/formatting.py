@@ -6,16 +6,16 @@ from typing import Any
 
 import polars as pl
 
-from runmart.notebooks import figures
-from runmart.notebooks.figures import Card
+from runmart.notebooks import cards
+from runmart.notebooks.cards import Card
 
 
 def card(content: Card) -> str:
     """A number and its change, as HTML."""
-    direction, change = figures.change(content)
+    direction, change = cards.change(content)
     return (
         f'<div class="runmart-card"><div class="runmart-label">{html.escape(content.label)}</div>'
-        f'<div class="runmart-value">{html.escape(figures.written(content))}</div>'
+        f'<div class="runmart-value">{html.escape(cards.written(content))}</div>'
         f'<div class="runmart-change runmart-{direction}">{html.escape(change)}</div></div>'
     )
 

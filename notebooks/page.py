@@ -14,8 +14,9 @@ from altair.utils.schemapi import debug_mode
 
 from runmart.ingest.warehouse.location import Location, parse_location
 from runmart.notebooks import captions, filters_state, formatting, query_cache
+from runmart.notebooks.cards import Card
 from runmart.notebooks.controls import chosen, filter_controls
-from runmart.notebooks.figures import Card, Known, comparable
+from runmart.notebooks.figures import Known, comparable
 from runmart.queries.attach import Version
 
 Found = TypeVar("Found")

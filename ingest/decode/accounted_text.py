@@ -1,5 +1,6 @@
 """Accounted text: a text of which each byte belongs to something, whatever else it may be."""
 
+import re
 from collections.abc import Iterator
 
 from runmart.ingest.decode.context import Context
@@ -9,7 +10,14 @@ from runmart.ingest.parse import reasons
 from runmart.ingest.parse.blocks import Lines
 from runmart.ingest.parse.json_scanner import Member, members
 from runmart.models.observations import Reject
-from runmart.models.secret_texts import without_secrets
+from runmart.models.record_specs import SPECS
+from runmart.models.secrets import without_secrets
+
+_BEGUN = re.compile(
+    rb'"id"\s*:\s*"run_|"object"\s*:\s*"(?:%s)"|"call_type"\s*:'
+    % b"|".join(re.escape(one.object.encode()) for one in SPECS)
+)
+"""What a damaged record has."""
 
 
 class AccountedText:
@@ -48,6 +56,7 @@ class AccountedText:
         self._reject_text(self._data[start:end], reason, self._path if path is None else path, line)
 
     def _reject_text(self, text: bytes, reason: str, path: str, line: int) -> None:
+        self._result.shows_record |= bool(_BEGUN.search(text))
         reason = without_secrets(reason.encode(errors="surrogatepass")).decode(errors="surrogatepass")
         text = without_secrets(text)
         self._result.reject(Reject(self._context.origin, self._result.items, line, reason, path, text))

@@ -1,6 +1,5 @@
 """Text reader: decodes one text, a block or a text within one, and accounts for each byte of it."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -20,7 +19,6 @@ from runmart.ingest.parse.json_scanner import SPACE, elements, is_whole, list_of
 from runmart.ingest.parse.pieces import OpenList, Piece, PieceScanner
 from runmart.models.depth import MAX_DEPTH
 from runmart.models.record_spec import RecordSpec
-from runmart.models.record_specs import SPECS
 from runmart.models.statuses import STEP_OBJECT
 from runmart.models.wrappings import text_of
 
@@ -28,11 +26,6 @@ MAX_TEXTS = 4
 """Levels of texts within texts that are read."""
 
 _DONE = b"[DONE]"
-_BEGUN = re.compile(
-    rb'"id"\s*:\s*"run_|"object"\s*:\s*"(?:%s)"|"call_type"\s*:'
-    % b"|".join(re.escape(one.object.encode()) for one in SPECS)
-)
-"""What a damaged record has."""
 
 
 class TextReader(NeighbourReader):
@@ -96,10 +89,6 @@ class TextReader(NeighbourReader):
         scanner.advance(self._data, piece, line)
         if piece.role == "opening":
             self._result.pages += is_page(scanner.lists[-1].path, scanner.lists[-1].opening)
-
-    def _reject_text(self, text: bytes, reason: str, path: str, line: int) -> None:
-        self._result.shows_record |= bool(_BEGUN.search(text))
-        super()._reject_text(text, reason, path, line)
 
     # values where a run may be
 

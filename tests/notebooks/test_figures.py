@@ -9,7 +9,7 @@ import pytest
 from runmart.ingest.pipeline import ingest
 from runmart.ingest.warehouse.connection import open_for_writing
 from runmart.notebooks import captions
-from runmart.notebooks.figures import Card, change, written
+from runmart.notebooks.cards import Card, change, written
 from runmart.queries import install
 from tests.support.warehouse import page, run, write
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runmart.models.secret_texts import without_secrets
+from runmart.models.secrets import without_secrets
 
 SECRET = "Bearer sk-5f2c0aa1"  # noqa: S105 - it is none
 
