@@ -1,6 +1,9 @@
 """Cards: a measure and its change against the previous period, as text."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+Times = tuple[dict[str, Any], dict[str, Any]]
+"""The measures of the selected period and of the previous one."""
 
 COUNT, SHARE, SECONDS, AMOUNT = "{:,.0f}", "{:.1%}", "{:,.1f} s", "{:,.2f}"
 _MANY_TIMES = 10
@@ -17,6 +20,27 @@ class Card(NamedTuple):
     form: str
     before: float | None
     less_is_better: bool | None
+
+
+def measure_card(
+    label: str,
+    name: str,
+    times: Times,
+    form: str,
+    *,
+    less_is_better: bool | None = None,
+) -> Card:
+    """The card of one measure."""
+    now, then = times
+    return Card(label, now.get(name), form, then.get(name), less_is_better)
+
+
+def cost_card(times: Times) -> Card:
+    """The card of the cost; the previous period counts only in the same currency."""
+    now, then = times
+    currency = now.get("currency")
+    before_it = then if then.get("currency") == currency else {}
+    return measure_card(f"Cost ({currency})" if currency else "Cost", "cost", (now, before_it), AMOUNT)
 
 
 def written(card: Card) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from runmart.notebooks import captions
-from runmart.notebooks.cards import AMOUNT, COUNT, SECONDS, SHARE, Card
+from runmart.notebooks.cards import COUNT, SECONDS, SHARE, Card, Times, cost_card, measure_card
 from runmart.notebooks.periods import before, filled, plausible_range
 from runmart.queries import Selection, Warehouse
 
@@ -19,9 +19,6 @@ MOST_BARS = 20
 
 MOST_RUNS = 200
 """Rows of a table of runs."""
-
-_Times = tuple[dict[str, Any], dict[str, Any]]
-"""The measures of the selected period and of the previous one."""
 
 OF_THE_MOMENT = frozenset({"operations"})
 """Figures that depend on the time of the query, and are therefore not cached."""
@@ -142,12 +139,12 @@ def overview(warehouse: Warehouse, selection: Selection) -> Overview:
     """The figures of the overview."""
     selection, times = _measured(warehouse, selection)
     cards = [
-        _card("Runs", "runs", times, COUNT),
-        _card("Failure rate", "failure_rate", times, SHARE, less_is_better=True),
-        _card("Run time p50", "run_seconds_p50", times, SECONDS, less_is_better=True),
-        _card("Run time p95", "run_seconds_p95", times, SECONDS, less_is_better=True),
-        _card("Tokens", "total_tokens", times, COUNT),
-        _cost_card(times),
+        measure_card("Runs", "runs", times, COUNT),
+        measure_card("Failure rate", "failure_rate", times, SHARE, less_is_better=True),
+        measure_card("Run time p50", "run_seconds_p50", times, SECONDS, less_is_better=True),
+        measure_card("Run time p95", "run_seconds_p95", times, SECONDS, less_is_better=True),
+        measure_card("Tokens", "total_tokens", times, COUNT),
+        cost_card(times),
     ]
     with warehouse.within(selection) as chosen:
         runs = _with_open(filled(chosen.view("runs_over_time"), selection))
@@ -161,7 +158,10 @@ def latency(warehouse: Warehouse, selection: Selection) -> Latency:
     selection, times = _measured(warehouse, selection)
     names = ("queue_seconds_p50", "queue_seconds_p95", "run_seconds_p50", "run_seconds_p95", "run_seconds_p99")
     labels = ("Queue time p50", "Queue time p95", "Run time p50", "Run time p95", "Run time p99")
-    cards = [_card(label, name, times, SECONDS, less_is_better=True) for label, name in zip(labels, names, strict=True)]
+    cards = [
+        measure_card(label, name, times, SECONDS, less_is_better=True)
+        for label, name in zip(labels, names, strict=True)
+    ]
     with warehouse.within(selection) as chosen:
         return Latency(
             cards,
@@ -182,12 +182,12 @@ def failures(warehouse: Warehouse, selection: Selection) -> Failures:
     """The figures of the failures dashboard."""
     selection, times = _measured(warehouse, selection)
     cards = [
-        _card("Failure rate", "failure_rate", times, SHARE, less_is_better=True),
+        measure_card("Failure rate", "failure_rate", times, SHARE, less_is_better=True),
         *(
-            _card(name.capitalize(), name, times, COUNT, less_is_better=True)
+            measure_card(name.capitalize(), name, times, COUNT, less_is_better=True)
             for name in ("failed", "expired", "incomplete")
         ),
-        _card("Cancelled", "cancelled", times, COUNT),
+        measure_card("Cancelled", "cancelled", times, COUNT),
     ]
     with warehouse.within(selection) as chosen:
         errors = chosen.view("errors_over_time").with_columns(
@@ -212,11 +212,11 @@ def costs(warehouse: Warehouse, selection: Selection) -> Costs:
     """The figures of the dashboard of tokens and cost."""
     selection, times = _measured(warehouse, selection)
     cards = [
-        _cost_card(times),
-        _card("Cost per run", "cost_per_run", times, "{:,.4f}", less_is_better=True),
-        _card("Tokens", "total_tokens", times, COUNT),
-        _card("Cached prompt tokens", "cached_share", times, SHARE, less_is_better=False),
-        _card("Unpriced runs", "unpriced_runs", times, COUNT, less_is_better=True),
+        cost_card(times),
+        measure_card("Cost per run", "cost_per_run", times, "{:,.4f}", less_is_better=True),
+        measure_card("Tokens", "total_tokens", times, COUNT),
+        measure_card("Cached prompt tokens", "cached_share", times, SHARE, less_is_better=False),
+        measure_card("Unpriced runs", "unpriced_runs", times, COUNT, less_is_better=True),
     ]
     with warehouse.within(selection) as chosen:
         by_model = filled(_most(chosen.view("usage_over_time_by_model")), selection, "model")
@@ -328,7 +328,7 @@ def _totals(warehouse: Warehouse, selection: Selection) -> dict[str, Any]:
         return found
 
 
-def _measured(warehouse: Warehouse, selection: Selection) -> tuple[Selection, _Times]:
+def _measured(warehouse: Warehouse, selection: Selection) -> tuple[Selection, Times]:
     """The selection without runs after the newest one of a plausible time, and the measures of it and the one before.
 
     The measures before are empty when that period begins before the first run.
@@ -346,27 +346,6 @@ def _measured(warehouse: Warehouse, selection: Selection) -> tuple[Selection, _T
 def _next_day(instant: datetime) -> datetime:
     day = instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return day + timedelta(days=1)
-
-
-def _card(
-    label: str,
-    name: str,
-    times: tuple[dict[str, Any], dict[str, Any]],
-    form: str,
-    *,
-    less_is_better: bool | None = None,
-) -> Card:
-    """The card of one measure."""
-    now, then = times
-    return Card(label, now.get(name), form, then.get(name), less_is_better)
-
-
-def _cost_card(times: _Times) -> Card:
-    """The card of the cost; the previous period counts only in the same currency."""
-    now, then = times
-    currency = now.get("currency")
-    before_it = then if then.get("currency") == currency else {}
-    return _card(f"Cost ({currency})" if currency else "Cost", "cost", (now, before_it), AMOUNT)
 
 
 def _models(chosen: Warehouse) -> pl.DataFrame:
