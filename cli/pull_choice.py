@@ -77,9 +77,10 @@ def _check(name: str, server: Server, threads: list[str], records: list[str]) ->
             "leave it out, or use another profile"
         )
     if records and profile.records is None:
+        other = "foundry-v2 for the same project" if profile.token_scope else "compatible for a server that has them"
         raise SettingsError(
             f"{name}: {records[0]} is for responses and completions, and --profile {server.name} is for threads and "
-            "their runs; use --profile foundry-v2 for the same project"
+            f"their runs; use --profile {other}"
         )
 
 

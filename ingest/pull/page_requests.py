@@ -36,7 +36,7 @@ class PageRequests:
 
         def search(limit: int, offset: int) -> Awaitable[Page]:
             sent = {**_ALL_THREADS, "limit": limit, "offset": offset}
-            return self._ask(lambda: self._client.post(f"{address}/search", sent), responses.searched_threads)
+            return self._ask(lambda: self._client.post(f"{address}/search", sent), responses.found_threads)
 
         return OffsetPages(search).get
 

@@ -120,21 +120,24 @@ class _Ends(Struct):
     last_id: Any = None
 
 
-class _FoundThread(Struct):
-    thread_id: str
-    created_at: datetime | None = None
-
-
 class _Identified(Struct):
     id: str | int
     created_at: Any = None
 
 
+class _FoundThread(Struct, rename={"id": "thread_id"}):
+    id: str | int
+    created_at: Any = None
+
+
+_Identifies = msgspec.json.Decoder[_Identified] | msgspec.json.Decoder[_FoundThread]
+
+
 _LIST = msgspec.json.Decoder(_List)
 _ENDS = msgspec.json.Decoder(_Ends)
 _RAW_ITEMS = msgspec.json.Decoder(list[Raw])
-_FOUND_THREADS = msgspec.json.Decoder(list[_FoundThread])
 _IDENTIFIED = msgspec.json.Decoder(_Identified)
+_FOUND_THREAD = msgspec.json.Decoder(_FoundThread)
 
 
 def page(response: Response, decoder: Decoder) -> Page:
@@ -159,27 +162,16 @@ def thread_page(response: Response) -> Page:
     Raises:
         MalformedError: It is not a list.
     """
-    try:
-        data, has_more, raws = _envelope(response.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(f"no list: {error}", Page(response, 0, None, response.digest)) from None
-    found = [one for one in map(_identified, raws) if one is not None]
-    items = tuple(Item(str(one.id), None, _seconds(one.created_at)) for one in found)
-    return Page(response, len(raws), has_more, _digest(data, has_more=has_more), None, items)
+    return _threads(response, _IDENTIFIED)
 
 
-def searched_threads(response: Response) -> Page:
+def found_threads(response: Response) -> Page:
     """A page of threads that were searched for, as LangGraph Agent Servers send it.
 
     Raises:
-        MalformedError: It is none.
+        MalformedError: It is not a list.
     """
-    try:
-        found = _FOUND_THREADS.decode(response.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(f"no list of threads: {error}", Page(response, 0, None, response.digest)) from None
-    items = tuple(Item(one.thread_id, None, _unix(one.created_at)) for one in found)
-    return Page(response, len(found), None, response.digest, None, items)
+    return _threads(response, _FOUND_THREAD)
 
 
 def single(response: Response, decoder: Decoder) -> Page:
@@ -192,6 +184,16 @@ def single(response: Response, decoder: Decoder) -> Page:
     if not found.items:
         raise MalformedError("no run", found)
     return found
+
+
+def _threads(response: Response, decoder: _Identifies) -> Page:
+    try:
+        data, has_more, raws = _envelope(response.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedError(f"no list: {error}", Page(response, 0, None, response.digest)) from None
+    found = [one for raw in raws if (one := _identified(raw, decoder)) is not None]
+    items = tuple(Item(str(one.id), None, _seconds(one.created_at)) for one in found)
+    return Page(response, len(raws), has_more, _digest(data, has_more=has_more), None, items)
 
 
 def _envelope(body: bytes) -> tuple[bytes, bool | None, list[Raw]]:
@@ -251,25 +253,31 @@ def _ids(body: bytes) -> tuple[str, ...]:
     return tuple(str(one.id) for one in map(_identified, raws) if one is not None)
 
 
-def _identified(raw: Raw) -> _Identified | None:
+def _identified(raw: Raw, decoder: _Identifies = _IDENTIFIED) -> _Identified | _FoundThread | None:
     try:
-        return _IDENTIFIED.decode(raw)
+        return decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def _unix(instant: datetime | None) -> float | None:
-    return None if instant is None or instant.tzinfo is None else instant.timestamp()
 
 
 def _seconds(instant: Any) -> float | None:
     """Seconds since 1970; None where it is no instant after 1970."""
     if isinstance(instant, str):
-        try:
-            instant = float(instant)
-        except ValueError:
-            return None
+        instant = _of_text(instant)
     if isinstance(instant, bool) or not isinstance(instant, int | float) or not 0 < instant < _LAST_SECOND * 1000:
         return None
     found = microseconds(instant)
     return None if found is None or found > _LAST_SECOND * 1e6 else found / 1e6
+
+
+def _of_text(instant: str) -> float | None:
+    """The number in a text, or the seconds since 1970 of an instant with an offset."""
+    try:
+        return float(instant)
+    except ValueError:
+        pass
+    try:
+        found = datetime.fromisoformat(instant)
+        return None if found.tzinfo is None else found.timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -33,6 +33,7 @@ class _Handler(BaseHTTPRequestHandler):
     between: list[Callable[[], None]]
     """What happens once, before a page that is not the first."""
     searched: list[dict[str, Any]]
+    nameless: list[dict[str, Any]]
 
     def do_POST(self) -> None:
         """Answer a search for threads."""
@@ -47,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path != "/threads/search":
             self._send(404, {"detail": "Not Found"})
         else:
-            self._send(200, found[::-1][asked["offset"] :][: asked["limit"]])
+            self._send(200, [*found, *self.nameless][::-1][asked["offset"] :][: asked["limit"]])
 
     def do_GET(self) -> None:
         """Answer a request for a list of runs, or for one of them."""
@@ -89,7 +90,7 @@ def _numbers(text: str) -> Iterator[tuple[str, list[str]]]:
 def _address() -> Iterator[str]:
     """A server with three threads."""
     _Handler.threads = {name: runs(name, count) for name, count in {"few": 3, "many": 250, "all": 1001}.items()}
-    _Handler.between, _Handler.searched = [], []
+    _Handler.between, _Handler.searched, _Handler.nameless = [], [], []
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -139,6 +140,15 @@ def test_more_threads_than_a_page_are_all_found(address: str, new_warehouse: Pat
     _Handler.threads = {f"thread-{number}": runs(f"thread-{number}", 1) for number in range(230)}
     assert pull(address, new_warehouse) == (0, "")
     assert query(new_warehouse, "select count(*) from runs") == [(230,)]
+
+
+def test_a_thread_without_an_id_hides_no_others(address: str, new_warehouse: Path) -> None:
+    """It is named, and all others are read."""
+    _Handler.threads = {"few": runs("few", 3)}
+    _Handler.nameless = [{"status": "idle"}]
+    code, said = pull(address, new_warehouse)
+    assert (code, "1 of its items have no id" in said) == (3, True), said
+    assert count(new_warehouse) == [("few", 3, 3)]
 
 
 def test_runs_that_come_while_a_list_is_read_hide_none(address: str, new_warehouse: Path) -> None:
