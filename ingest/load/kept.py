@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runmart.ingest.load.precedence import IS_REQUEST
 from runmart.ingest.sql_text import quoted
+from runmart.ingest.warehouse.child_rows import of_runs
 from runmart.models.batches import OBSERVATION
 from runmart.models.latency_sources import CLOCKS
 from runmart.models.record_specs import RESPONSE
@@ -115,17 +116,3 @@ def set_kept(connection: "DuckDBPyConnection") -> None:
         select {columns}, created_at from changed where not has_usage and reported_cost is not null""")
     values = ", ".join(f"{name} = changed.{name}" for name in (*_KEPT_OF_RUN, "load_id"))
     connection.execute(f"update main.runs set {values} from changed where runs.rowid = changed.row_id")
-
-
-def of_runs(connection: "DuckDBPyConnection", runs: str) -> str:
-    """A condition that holds for all child rows of runs, and lets DuckDB skip rows of other times.
-
-    Args:
-        connection: Within the caller's transaction.
-        runs: SQL of a relation with the `created_at` of the runs.
-    """
-    earliest, latest, unknown = connection.execute(f"""
-        select cast(min(created_at) as varchar), cast(max(created_at) as varchar), count(*) - count(created_at)
-        from {runs}""").fetchall()[0]
-    within = f"run_created_at between '{earliest}' and '{latest}'" if earliest else "false"
-    return f"({within} or run_created_at is null)" if unknown else f"({within})"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from runmart.ingest.load.kept import find_kept, of_runs, set_kept
+from runmart.ingest.load.kept import find_kept, set_kept
 from runmart.ingest.load.precedence import CREATED_AT, IS_TOLD, LATEST, NOT_IN_ORDER, RANK, fields_of_run
+from runmart.ingest.warehouse.child_rows import of_runs
 from runmart.models.batches import OBSERVATION, Batches, shift
 from runmart.models.columns import BIGINT, JSON, VARCHAR, Column, Table
 from runmart.models.observations import RUN_CREATED_AT
