@@ -5,7 +5,7 @@ from msgspec import Raw
 
 from runmart.ingest.decode.json_text import compact
 from runmart.ingest.decode.normalised import normalised
-from runmart.ingest.parse.json_object import Members, UnfitError, json_object, object_members, unfit
+from runmart.ingest.parse.json_object import Members, json_object, object_members, unfit
 from runmart.models.observations import OfferedTool
 from runmart.models.quirks import NOTHING
 from runmart.models.records import ABSENT, TOOL_DEFINITIONS, FunctionDefinition
@@ -39,7 +39,7 @@ def _tool(position: int, text: bytes) -> OfferedTool:
     except msgspec.DecodeError as error:
         raise unfit(error, path) from None
     if kind == _REMOTE:
-        config = [(name, _without_secrets(name, value)) for name, value in config]
+        config = [(name, value) for name, value in config if name not in _SECRETS or value == b"null"]
     parameters = None if definition.parameters in (ABSENT, _NULL) else compact(bytes(definition.parameters))
     return OfferedTool(
         position,
@@ -52,24 +52,10 @@ def _tool(position: int, text: bytes) -> OfferedTool:
     )
 
 
-_REMOTE = "mcp"
-"""The tools of a server, for which a request may hold a token and headers; OpenAI does not send them back."""
-
-
-def _without_secrets(name: str, value: bytes) -> bytes:
-    """A setting of the tools of a server, with null for a token and for the values of headers."""
-    if name == "authorization":
-        return b"null"
-    if name != "headers":
-        return value
-    try:
-        headers = object_members(value, name)
-    except (msgspec.DecodeError, UnfitError):  # it is no object, or one with repeated keys
-        return b"null"
-    return json_object([(header, b"null") for header in headers]) or value
-
-
 _NULL = Raw(b"null")
+_REMOTE = "mcp"
+_SECRETS = frozenset({"authorization", "headers"})
+"""What a request may hold for the tools of a server; OpenAI does not send it back. Hashes of it are no use either."""
 _DEFINED = ("name", "description", "strict", "parameters")
 
 

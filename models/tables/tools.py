@@ -83,12 +83,7 @@ TOOLS: Table[ToolRows] = Table(
         Column("description", VARCHAR, _tool("description", VARCHAR), "Description of the tool for the model"),
         Column("strict", BOOLEAN, _plain("strict", BOOLEAN), "Whether arguments must match the parameters exactly"),
         Column("parameters", JSON, _tool("parameters", VARCHAR), "JSON Schema of the arguments"),
-        Column(
-            "config",
-            JSON,
-            _tool("config", VARCHAR),
-            "The tool's other settings, as sent; tokens and values of headers are null",
-        ),
+        Column("config", JSON, _tool("config", VARCHAR), "The tool's other settings, as sent; no tokens and headers"),
         RUN_CREATED_AT,
     ),
 )

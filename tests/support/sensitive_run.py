@@ -8,7 +8,7 @@ SECRETIVE: dict[str, Any] = {
     "metadata": {"who": SECRET, "n": [SECRET]},
     "tools": [
         {"type": "function", "function": {"name": "f", "description": SECRET, "parameters": {"title": SECRET}}},
-        {"type": "mcp", "name": "m", "headers": {"authorization": SECRET}},
+        {"type": "mcp", "name": "m", "server_description": SECRET, "headers": {"authorization": SECRET}},
         {"type": "openapi", "openapi": {"name": "o", "spec": {"info": SECRET}, "auth": SECRET}},
         {"type": "azure_function", "azure_function": {"function": {"name": "a"}, "input_binding": {"q": SECRET}}},
     ],

@@ -89,13 +89,12 @@ def test_parameters_keep_their_numbers_and_escapes() -> None:
     assert row["parameters"] == r'{"a":1.50,"b":"\u00e9"}'
 
 
-@pytest.mark.parametrize(
-    ("headers", "kept"),
-    [({"X-Token": "s3cret", "X": None}, {"X-Token": None, "X": None}), ({}, {}), (None, None), ("X: s3cret", None)],
-)
-def test_the_token_of_a_server_is_not_stored(headers: Any, kept: Any) -> None:
+@pytest.mark.parametrize("headers", [{"X-Token": "s3cret"}, {}, "X-Token: s3cret"])
+def test_the_token_of_a_server_is_not_stored(headers: Any) -> None:
     """A server may send back what it was given, a token and headers among it; a schema keeps its names."""
     server = {"type": "mcp", "server_label": "wiki", "authorization": "s3cret", "headers": headers}
-    assert _row(server) == _expected("mcp", {"server_label": "wiki", "authorization": None, "headers": kept})
+    assert _row(server) == _expected("mcp", {"server_label": "wiki"})
+    usual = {"authorization": None, "headers": None}
+    assert _row({"type": "mcp", **usual}) == _expected("mcp", usual)
     named = {"type": "object", "properties": {"authorization": {"type": "string"}}, "required": ["authorization"]}
     assert _row({"type": "function", **DEFINITION, "parameters": named})["parameters"] == named
